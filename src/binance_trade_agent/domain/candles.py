@@ -1,0 +1,63 @@
+"""Candles (klines) and their intervals."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+MINUTE_MS = 60_000
+
+# binance-protocol.md 1.2; `1M` is left out: it has no fixed length and no daemon trades on it.
+INTERVAL_MS: dict[str, int] = {
+    "1s": 1_000,
+    "1m": MINUTE_MS,
+    "3m": 3 * MINUTE_MS,
+    "5m": 5 * MINUTE_MS,
+    "15m": 15 * MINUTE_MS,
+    "30m": 30 * MINUTE_MS,
+    "1h": 60 * MINUTE_MS,
+    "2h": 120 * MINUTE_MS,
+    "4h": 240 * MINUTE_MS,
+    "6h": 360 * MINUTE_MS,
+    "8h": 480 * MINUTE_MS,
+    "12h": 720 * MINUTE_MS,
+    "1d": 1_440 * MINUTE_MS,
+    "3d": 3 * 1_440 * MINUTE_MS,
+    "1w": 7 * 1_440 * MINUTE_MS,
+}
+
+_MONDAY_OFFSET_MS = 4 * 1_440 * MINUTE_MS  # the epoch was a Thursday; weekly candles open on Monday 00:00 UTC
+
+
+def interval_open_ms(interval: str, at_ms: int) -> int:
+    """Open time of the candle of `interval` that contains `at_ms`.
+
+    Raises:
+        KeyError: unknown interval.
+    """
+    length = INTERVAL_MS[interval]
+    offset = _MONDAY_OFFSET_MS if interval == "1w" else 0
+    return (at_ms - offset) // length * length + offset
+
+
+@dataclass(frozen=True, slots=True)
+class Candle:
+    """One closed or open candle. Prices in quote asset per base asset, volume in base asset, times in ms UTC."""
+
+    open_time_ms: int
+    close_time_ms: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+
+    @property
+    def is_sound(self) -> bool:
+        """Prices positive and in order, volume not negative, everything finite."""
+        values = (self.open, self.high, self.low, self.close, self.volume)
+        return (
+            all(value.is_finite() for value in values)
+            and self.low > 0
+            and self.low <= min(self.open, self.close)
+            and max(self.open, self.close) <= self.high
+            and self.volume >= 0
+        )

@@ -1,0 +1,67 @@
+"""What became of one symbol in one tick. Every tick of every symbol leaves a decision; HOLD is a decision."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from binance_trade_agent.domain.orders import OrderIntent
+from binance_trade_agent.domain.signals import Signal
+
+
+class Outcome(StrEnum):
+    """How a decision ended.
+
+    HELD: the strategy said HOLD. SKIPPED: a signal with nothing to do, such as SELL without a position. REFUSED: a risk
+    rule said no. ORDERED: an intent is committed and its end is not known yet. EXECUTED: the order filled, in part or
+    whole. REJECTED: the exchange refused the order. UNFILLED: the order ended without a fill. UNKNOWN: the outcome of
+    sending was not seen. NO_DATA: candles missing, stale or unsound. FAILED: the step raised.
+    """
+
+    HELD = "HELD"
+    SKIPPED = "SKIPPED"
+    REFUSED = "REFUSED"
+    ORDERED = "ORDERED"
+    EXECUTED = "EXECUTED"
+    REJECTED = "REJECTED"
+    UNFILLED = "UNFILLED"
+    UNKNOWN = "UNKNOWN"
+    NO_DATA = "NO_DATA"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A risk rule's no: the rule's name as in the settings reference, and the numbers it compared."""
+
+    rule: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One symbol's way through one tick. (run_id, tick_ms, symbol) is unique.
+
+    Attributes:
+        tick_ms: scheduled time of the tick, market time.
+        cycle: number of the tick within the run, from 1.
+        bid, ask: best prices seen, quote per base; None when there was no data.
+        candle_age_ms, book_age_ms: age of what was looked at, market time.
+        detail: why it ended so, for a person.
+    """
+
+    run_id: str
+    tick_ms: int
+    cycle: int
+    symbol: str
+    outcome: Outcome
+    detail: str
+    signal: Signal | None = None
+    rule: str | None = None
+    client_order_id: str | None = None
+    bid: Decimal | None = None
+    ask: Decimal | None = None
+    candle_age_ms: int | None = None
+    book_age_ms: int | None = None
+
+
+Verdict = OrderIntent | Refusal

@@ -1,0 +1,11 @@
+"""Telling a person the nearest valid name."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str | None:
+    """The allowed name that looks most like `name` (case is ignored), or None when nothing comes near."""
+    by_folded = {candidate.casefold(): candidate for candidate in allowed}
+    matches = get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.5)
+    return by_folded[matches[0]] if matches else None

@@ -1,0 +1,154 @@
+"""What the exchange allows on a symbol: its filters (binance-protocol.md section 3), and rounding that obeys them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from binance_trade_agent.domain.money import ZERO, floor_to_step, is_multiple
+from binance_trade_agent.domain.orders import OrderType, Side
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolRules:
+    """A symbol's filters. A zero bound switches its rule off, as on the exchange.
+
+    Prices in quote asset, quantities in base asset, notionals in quote asset.
+    """
+
+    symbol: str
+    base_asset: str
+    quote_asset: str
+    status: str = "TRADING"
+    order_types: tuple[str, ...] = ("LIMIT", "LIMIT_MAKER", "MARKET")
+    base_precision: int = 8
+    quote_precision: int = 8
+    min_price: Decimal = ZERO
+    max_price: Decimal = ZERO
+    tick_size: Decimal = ZERO
+    min_quantity: Decimal = ZERO
+    max_quantity: Decimal = ZERO
+    step_size: Decimal = ZERO
+    market_min_quantity: Decimal = ZERO
+    market_max_quantity: Decimal = ZERO
+    market_step_size: Decimal = ZERO
+    min_notional: Decimal = ZERO
+    max_notional: Decimal = ZERO
+    min_notional_on_market: bool = True
+    max_notional_on_market: bool = False
+    notional_filter: str = "NOTIONAL"
+    bid_multiplier_up: Decimal = ZERO
+    bid_multiplier_down: Decimal = ZERO
+    ask_multiplier_up: Decimal = ZERO
+    ask_multiplier_down: Decimal = ZERO
+    average_price_minutes: int = 5
+    max_orders: int = 0
+    max_position: Decimal = ZERO
+
+    @property
+    def market_step(self) -> Decimal:
+        """The step that a MARKET quantity must obey: the coarser of LOT_SIZE and MARKET_LOT_SIZE."""
+        return max(self.step_size, self.market_step_size)
+
+    @property
+    def smallest_market_quantity(self) -> Decimal:
+        """The least quantity that LOT_SIZE and MARKET_LOT_SIZE let a MARKET order have."""
+        return max(self.min_quantity, self.market_min_quantity)
+
+    def round_market_quantity(self, quantity: Decimal) -> Decimal:
+        """`quantity` rounded down to what a MARKET order may carry, at most the largest allowed; 0 when too small."""
+        ceilings = [bound for bound in (self.max_quantity, self.market_max_quantity) if bound]
+        rounded = floor_to_step(min([quantity, *ceilings]), self.market_step)
+        return rounded if rounded >= self.smallest_market_quantity else ZERO
+
+    def round_price(self, price: Decimal) -> Decimal:
+        """`price` rounded down to the tick."""
+        return floor_to_step(price, self.tick_size)
+
+    def is_dust(self, quantity: Decimal, price: Decimal) -> bool:
+        """Whether `quantity` is too little to be sold at `price`: below the lot or below the minimum notional."""
+        sellable = self.round_market_quantity(quantity)
+        return not sellable or (self.min_notional_on_market and sellable * price < self.min_notional)
+
+    def price_violation(self, price: Decimal) -> str | None:
+        """Name of the filter that `price` breaks, PRICE_FILTER, or None."""
+        too_low = self.min_price and price < self.min_price
+        too_high = self.max_price and price > self.max_price
+        return "PRICE_FILTER" if too_low or too_high or not is_multiple(price, self.tick_size) else None
+
+    def quantity_violation(self, order_type: OrderType, quantity: Decimal) -> str | None:
+        """Name of the filter that `quantity` breaks, LOT_SIZE or MARKET_LOT_SIZE, or None."""
+        if _outside(quantity, self.min_quantity, self.max_quantity, self.step_size):
+            return "LOT_SIZE"
+        if order_type is OrderType.MARKET and _outside(
+            quantity, self.market_min_quantity, self.market_max_quantity, self.market_step_size
+        ):
+            return "MARKET_LOT_SIZE"
+        return None
+
+    def percent_price_violation(self, side: Side, price: Decimal, reference_price: Decimal) -> str | None:
+        """PERCENT_PRICE_BY_SIDE when `price` is too far from `reference_price` (the average price), or None."""
+        buying = side is Side.BUY
+        up = self.bid_multiplier_up if buying else self.ask_multiplier_up
+        down = self.bid_multiplier_down if buying else self.ask_multiplier_down
+        too_high = up and price > reference_price * up
+        too_low = down and price < reference_price * down
+        return "PERCENT_PRICE_BY_SIDE" if too_high or too_low else None
+
+    def notional_violation(self, order_type: OrderType, notional: Decimal) -> str | None:
+        """Name of the filter that the order's value in quote asset breaks, NOTIONAL or MIN_NOTIONAL, or None."""
+        on_market = order_type is OrderType.MARKET
+        too_small = notional < self.min_notional and (self.min_notional_on_market or not on_market)
+        too_large = (
+            self.max_notional and notional > self.max_notional and (self.max_notional_on_market or not on_market)
+        )
+        return self.notional_filter if too_small or too_large else None
+
+
+def _outside(value: Decimal, minimum: Decimal, maximum: Decimal, step: Decimal) -> bool:
+    return bool(value < minimum or (maximum and value > maximum) or not is_multiple(value, step))
+
+
+def symbol_rules(payload: Mapping[str, Any]) -> SymbolRules:
+    """Rules from one entry of exchangeInfo's `symbols` (binance-protocol.md 1.1).
+
+    Raises:
+        KeyError, ArithmeticError: the entry lacks a field or holds what is not a number.
+    """
+    filters = {entry["filterType"]: entry for entry in payload["filters"]}
+
+    def amount(filter_type: str, field: str) -> Decimal:
+        return Decimal(filters[filter_type][field]) if filter_type in filters else ZERO
+
+    notional_filter = "NOTIONAL" if "NOTIONAL" in filters else "MIN_NOTIONAL"
+    notional = filters.get(notional_filter, {})
+    return SymbolRules(
+        symbol=payload["symbol"],
+        base_asset=payload["baseAsset"],
+        quote_asset=payload["quoteAsset"],
+        status=payload["status"],
+        order_types=tuple(payload["orderTypes"]),
+        base_precision=int(payload.get("baseAssetPrecision", 8)),
+        quote_precision=int(payload.get("quoteAssetPrecision", 8)),
+        min_price=amount("PRICE_FILTER", "minPrice"),
+        max_price=amount("PRICE_FILTER", "maxPrice"),
+        tick_size=amount("PRICE_FILTER", "tickSize"),
+        min_quantity=amount("LOT_SIZE", "minQty"),
+        max_quantity=amount("LOT_SIZE", "maxQty"),
+        step_size=amount("LOT_SIZE", "stepSize"),
+        market_min_quantity=amount("MARKET_LOT_SIZE", "minQty"),
+        market_max_quantity=amount("MARKET_LOT_SIZE", "maxQty"),
+        market_step_size=amount("MARKET_LOT_SIZE", "stepSize"),
+        min_notional=amount(notional_filter, "minNotional"),
+        max_notional=Decimal(notional.get("maxNotional", "0")),
+        min_notional_on_market=bool(notional.get("applyMinToMarket", notional.get("applyToMarket", True))),
+        max_notional_on_market=bool(notional.get("applyMaxToMarket", False)),
+        notional_filter=notional_filter,
+        bid_multiplier_up=amount("PERCENT_PRICE_BY_SIDE", "bidMultiplierUp"),
+        bid_multiplier_down=amount("PERCENT_PRICE_BY_SIDE", "bidMultiplierDown"),
+        ask_multiplier_up=amount("PERCENT_PRICE_BY_SIDE", "askMultiplierUp"),
+        ask_multiplier_down=amount("PERCENT_PRICE_BY_SIDE", "askMultiplierDown"),
+        average_price_minutes=int(notional.get("avgPriceMins", 5)),
+        max_orders=int(filters.get("MAX_NUM_ORDERS", {}).get("maxNumOrders", 0)),
+        max_position=amount("MAX_POSITION", "maxPosition"),
+    )

@@ -1,0 +1,1 @@
+"""What every process needs around the trading: the clock, tasks, logging, health, the doctor."""

@@ -1,0 +1,28 @@
+"""Background tasks that are never lost: a strong reference is kept and a failure is logged."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+_running: set[asyncio.Task[Any]] = set()
+
+
+def spawn(work: Coroutine[Any, Any, Any], *, name: str) -> asyncio.Task[Any]:
+    """Start `work` as a task that is kept alive until it ends; an exception in it is logged under `name`."""
+    task = asyncio.create_task(work, name=name)  # noqa: TID251
+    _running.add(task)
+    task.add_done_callback(_finished)
+    return task
+
+
+async def stop(task: asyncio.Task[Any]) -> None:
+    """Cancel `task` and wait until it has ended; its own failure was logged already."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _finished(task: asyncio.Task[Any]) -> None:
+    _running.discard(task)
+    if not task.cancelled() and (failure := task.exception()):
+        logging.getLogger(__name__).error("task %s failed: %r", task.get_name(), failure, exc_info=failure)
