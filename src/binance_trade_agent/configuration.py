@@ -1,0 +1,159 @@
+"""Reading the settings.
+
+Flags win over the environment, that over `.env`, that over `config/*.toml`, that over the defaults.
+"""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dotenv import dotenv_values
+from pydantic import SecretStr, ValidationError
+
+from binance_trade_agent.settings import Settings, allowed_values, setting_names, shown, suggestion
+
+# A variable with one of these beginnings is ours; one that we do not know is a mistake that must not pass silently.
+OWN_PREFIXES = ("TRADING_", "RISK_", "STRATEGY_", "SIMULATION_", "BINANCE_")
+ALIASES = {"BINANCE_SECRET_KEY": "BINANCE_API_SECRET"}
+FROM_FILE = ("BINANCE_API_KEY", "BINANCE_API_SECRET", "BINANCE_SECRET_KEY", "REDIS_URL")
+_SECRETS = frozenset({"BINANCE_API_KEY", "BINANCE_API_SECRET"})
+
+
+class ConfigError(Exception):
+    """The configuration is wrong. The text is one sentence a mistake, a line each, for the user. Exit code 2."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Effective settings and, by setting name, where each came from (`default`, `environment`, a file, a flag)."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+    def rows(self) -> Iterator[tuple[str, str, str]]:
+        """(name, value with secrets masked, origin) of every setting."""
+        for name in setting_names():
+            yield name, shown(getattr(self.settings, name.lower())), self.origins.get(name, "default")
+
+
+def load(
+    flags: Mapping[str, Any] | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> Configuration:
+    """Read and check all settings.
+
+    Args:
+        flags: by setting name, what the command line gave; None values are ignored.
+        environment: instead of the process's own.
+        folder: where `.env` and `config/` are looked for; the current folder by default.
+
+    Raises:
+        ConfigError: a name is unknown, a file cannot be read, or a value is not allowed.
+    """
+    environment = os.environ if environment is None else environment
+    folder = folder or Path.cwd()
+    layers = [
+        *_toml_layers(folder / "config"),
+        (str(folder / ".env"), _own_values(_dotenv(folder / ".env"), ".env")),
+        ("environment", _own_values(environment, "the environment")),
+        ("flag", {name: value for name, value in (flags or {}).items() if value is not None}),
+    ]
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for origin, layer in layers:
+        values.update(layer)
+        origins.update(dict.fromkeys(layer, origin))
+    try:
+        settings = Settings(**{name.lower(): value for name, value in values.items()})
+    except ValidationError as failure:
+        raise ConfigError("\n".join(_sentences(failure, values, origins))) from None
+    return Configuration(settings, origins)
+
+
+def _dotenv(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    try:
+        return {name: value for name, value in dotenv_values(path, interpolate=False).items() if value is not None}
+    except (OSError, UnicodeDecodeError) as failure:
+        raise ConfigError(f"{path} cannot be read: {failure}.") from None
+
+
+def _own_values(variables: Mapping[str, str], place: str) -> dict[str, Any]:
+    """Our settings among `variables`; empty values count as not set, as docker-compose passes them."""
+    known = set(setting_names()) | set(ALIASES) | {f"{name}_FILE" for name in FROM_FILE}
+    values: dict[str, Any] = {}
+    for name, value in variables.items():
+        if name not in known:
+            if name.upper().startswith(OWN_PREFIXES):
+                raise ConfigError(f"{name} in {place} is not a setting{suggestion(name, tuple(sorted(known)))}.")
+            continue
+        if not value.strip():
+            continue
+        setting = name.removesuffix("_FILE") if name.endswith("_FILE") else name
+        setting = ALIASES.get(setting, setting)
+        if setting in values:
+            raise ConfigError(f"{setting} is given twice in {place}, once as {name}: keep one of them.")
+        values[setting] = _secret_from(name, Path(value)) if name.endswith("_FILE") else value.strip()
+    return values
+
+
+def _secret_from(name: str, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as failure:
+        reason = failure.strerror if isinstance(failure, OSError) else "it is not text"
+        raise ConfigError(f"{name}={path}: the file cannot be read ({reason}).") from None
+
+
+def _toml_layers(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(path, settings) of each file in alphabetical order, so that a later file wins."""
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as failure:
+            raise ConfigError(f"{path} cannot be read: {failure}.") from None
+        yield str(path), dict(_flat(tables, path))
+
+
+def _flat(tables: Mapping[str, Any], path: Path, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tables.items():
+        name = f"{prefix}{key}".upper()
+        if name in setting_names():
+            yield name, value
+        elif isinstance(value, dict):
+            yield from _flat(value, path, prefix=f"{name}_")
+        else:
+            raise ConfigError(f"{name.lower()} in {path} is not a setting{suggestion(name)}.")
+
+
+def _sentences(failure: ValidationError, values: Mapping[str, Any], origins: Mapping[str, str]) -> Iterator[str]:
+    seen = set()
+    for error in failure.errors():
+        if not error["loc"]:  # a check of several settings together brings its own sentence
+            yield str(error["ctx"]["error"])
+            continue
+        name = str(error["loc"][0]).upper()
+        if name not in seen:
+            seen.add(name)
+            yield _sentence(name, values[name], origins[name])
+
+
+def _sentence(name: str, value: Any, origin: str) -> str:
+    given = "****" if name in _SECRETS or isinstance(value, SecretStr) else _as_written(value)
+    allowed = allowed_values(name)
+    hint = ""
+    if " or " in allowed or "one of" in allowed:
+        words = tuple(allowed.removeprefix("one of ").replace(" or ", ", ").split(", "))
+        hint = suggestion(str(value), words).replace("valid name", "one")
+    place = {"flag": "given as a flag", "environment": "from the environment"}.get(origin, f"in {origin}")
+    return f"{name}={given} ({place}) is not allowed: it must be {allowed}{hint}."
+
+
+def _as_written(value: Any) -> str:
+    return shown(tuple(value)) if isinstance(value, list) else shown(value)
