@@ -1,0 +1,79 @@
+"""The market clock of the simulated exchange: running at a multiple of real time, or moved by hand."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from binance_trade_agent.ops.clock import monotonic_seconds, wall_ms
+
+
+class MarketClock:
+    """Market time in ms UTC. It never goes back.
+
+    Attributes:
+        speed: market seconds per real second; None when the clock is stepped and moves only by `advance_to`.
+    """
+
+    def __init__(
+        self, start_ms: int, speed: Decimal | None, *, real_seconds: Callable[[], float] = monotonic_seconds
+    ) -> None:
+        """Start the clock at `start_ms`.
+
+        Raises:
+            ValueError: `speed` is not positive.
+        """
+        _check_speed(speed)
+        self.speed = speed
+        self._real_seconds = real_seconds
+        self._anchor_ms = start_ms
+        self._anchor_real_seconds = real_seconds()
+
+    @classmethod
+    def at_wall_time(cls) -> "MarketClock":
+        """A clock that starts at the machine's wall time and runs with it."""
+        return cls(wall_ms(), Decimal(1))
+
+    @property
+    def is_stepped(self) -> bool:
+        """Whether the clock moves only by `advance_to`."""
+        return self.speed is None
+
+    def now_ms(self) -> int:
+        """Market time in integer milliseconds."""
+        if self.speed is None:
+            return self._anchor_ms
+        elapsed_seconds = self._real_seconds() - self._anchor_real_seconds
+        return self._anchor_ms + int(elapsed_seconds * 1000 * float(self.speed))
+
+    def set_speed(self, speed: Decimal | None) -> None:
+        """Go on from the present market time at another speed, or stepped when None.
+
+        Raises:
+            ValueError: `speed` is not positive.
+        """
+        _check_speed(speed)
+        self._anchor_ms = self.now_ms()
+        self._anchor_real_seconds = self._real_seconds()
+        self.speed = speed
+
+    def advance_to(self, now_ms: int) -> None:
+        """Set a stepped clock forward to `now_ms`.
+
+        Raises:
+            ValueError: the clock is not stepped, or `now_ms` lies in its past.
+        """
+        if not self.is_stepped:
+            raise ValueError(f"the clock runs by itself at speed {self.speed}; only a stepped clock can be set")
+        if now_ms < self._anchor_ms:
+            raise ValueError(f"market time {now_ms} is before the present {self._anchor_ms}; time never goes back")
+        self._anchor_ms = now_ms
+
+    def real_seconds_until(self, market_ms: int) -> float | None:
+        """Real seconds until `market_ms`, 0 when it has passed; None when a stepped clock will not get there itself."""
+        if market_ms <= self.now_ms():
+            return 0.0
+        return None if self.speed is None else (market_ms - self.now_ms()) / 1000 / float(self.speed)
+
+
+def _check_speed(speed: Decimal | None) -> None:
+    if speed is not None and not (speed.is_finite() and speed > 0):
+        raise ValueError(f"simulation speed {speed} must be above 0, or 'stepped'")

@@ -1,0 +1,75 @@
+"""What a feed is: the outside market, as a stream of trades with the book that each of them leaves."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Protocol
+
+from binance_trade_agent.domain.candles import Candle
+from binance_trade_agent.domain.orders import Side
+
+# Price in quote asset, quantity in base asset.
+Level = tuple[Decimal, Decimal]
+
+
+class FeedError(Exception):
+    """A market that cannot be made as asked; the message is one sentence for the person who asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Print:
+    """One trade of the outside market, and the outside book right after it.
+
+    Attributes:
+        at_ms: market time.
+        price: quote per base.
+        quantity: base asset, above 0.
+        taker_side: BUY when the taker bought, so the maker sold.
+        bids, asks: at most 20 levels each, best first; the best ask is above the best bid.
+    """
+
+    symbol: str
+    at_ms: int
+    price: Decimal
+    quantity: Decimal
+    taker_side: Side
+    bids: Sequence[Level]
+    asks: Sequence[Level]
+
+
+class Feed(Protocol):
+    """The outside market of several symbols on one timeline.
+
+    A feed is deterministic: made again with the same arguments it gives the same prints.
+
+    Attributes:
+        symbols: in the order in which prints of the same millisecond come.
+        start_ms: market time at which the session begins.
+        resume_ms: market time from which prints are given; later than start_ms when a session is continued.
+        ends_ms: market time after which nothing happens any more; None when the market never ends.
+        intervals: the interval of each symbol's candles.
+        listings: each symbol's entry in exchangeInfo.
+    """
+
+    symbols: tuple[str, ...]
+    start_ms: int
+    resume_ms: int
+    ends_ms: int | None
+    intervals: Mapping[str, str]
+    listings: Mapping[str, Mapping[str, Any]]
+
+    def history(self, symbol: str) -> Sequence[Candle]:
+        """Candles that were closed at resume_ms, in time order."""
+        ...
+
+    def prelude(self, symbol: str) -> Sequence[Print]:
+        """Prints before resume_ms: of the last five minutes, and at least of the candle that is still open."""
+        ...
+
+    def prints_until(self, until_ms: int) -> Iterator[Print]:
+        """Prints from resume_ms to `until_ms` inclusive that were not given before, by (time, symbol order, sequence)."""
+        ...
+
+    def candle_opens(self, symbol: str, after_ms: int, until_ms: int) -> Sequence[int]:
+        """Open times of the market's candles in (after_ms, until_ms], also of those without a trade."""
+        ...
