@@ -1,0 +1,1 @@
+"""Strategies: closed candles in, signals out. One file a strategy; `registry.py` knows them by name."""

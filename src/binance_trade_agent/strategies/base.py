@@ -1,0 +1,131 @@
+"""What a strategy is: a function from a frame of closed candles to a frame of signals."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from binance_trade_agent.domain.candles import Candle
+from binance_trade_agent.domain.signals import Action, Signal
+from binance_trade_agent.strategies.indicators import FloatArray
+from binance_trade_agent.strategies.params import StrategyParams
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+P = TypeVar("P", bound=StrategyParams)
+
+# With fewer candles the start-up of recursive indicators still shows: after 100, Wilder's RSI(14) is 0.015 off.
+LEAST_WARM_UP = 300
+
+_ACTIONS = {1: Action.BUY, -1: Action.SELL, 0: Action.HOLD}
+
+
+@dataclass(frozen=True, slots=True)
+class Votes:
+    """A strategy's word on each candle; all arrays have the frame's length.
+
+    Attributes:
+        direction: 1 buy, -1 sell, 0 neither.
+        strength: how sure, 0 to 1; read only where the direction is not 0.
+        indicators: what was compared, by name; a NaN in any of them takes the vote back.
+    """
+
+    direction: npt.NDArray[np.int8]
+    strength: FloatArray
+    indicators: Mapping[str, FloatArray]
+
+
+class Strategy(ABC, Generic[P]):
+    """A trading strategy. Written once, over a whole frame; a live tick takes the last row.
+
+    A subclass says how it votes and how it explains itself; warming up, undefined indicators and the form of the
+    answer are the same for all.
+
+    Attributes:
+        name: the name in the registry; a preset has its own.
+        summary: one line for `trade-agent strategies`.
+        Params: the model of its parameters.
+    """
+
+    name: str
+    summary: ClassVar[str]
+    Params: ClassVar[type[StrategyParams]]
+
+    def __init__(self, params: P, name: str | None = None) -> None:
+        self.params = params
+        self.name = name or type(self).name
+
+    @property
+    @abstractmethod
+    def warm_up(self) -> int:
+        """Closed candles that are needed before the first signal."""
+
+    @abstractmethod
+    def vote(self, frame: "pd.DataFrame") -> Votes:
+        """Votes on each row of `frame` (see `signals`), each from its own and earlier rows only."""
+
+    @abstractmethod
+    def reason(self, row: Mapping[str, float]) -> str:
+        """The comparison behind one row of `signals`, with its numbers: `RSI 27.4 < 30`."""
+
+    def signals(self, frame: "pd.DataFrame") -> "pd.DataFrame":
+        """The signals of a whole frame of closed candles.
+
+        Args:
+            frame: float64 columns open, high, low, close (quote per base), volume (base), in time order.
+
+        Returns:
+            A frame with the same index: `action` (int8: 1 buy, -1 sell, 0 hold), `confidence` (float64, 0 to 1; 0 when
+            holding), and a float64 column for each indicator. Rows before the warm-up is over, and rows with an
+            undefined indicator, hold.
+        """
+        import pandas as pd
+
+        votes = self.vote(frame)
+        ready = np.arange(len(frame)) >= self.warm_up - 1
+        for values in votes.indicators.values():
+            ready &= np.isfinite(values)
+        action = np.where(ready, votes.direction, 0).astype(np.int8)
+        confidence = np.where(action != 0, np.clip(votes.strength, 0.0, 1.0), 0.0)
+        return pd.DataFrame({"action": action, "confidence": confidence, **votes.indicators}, index=frame.index)
+
+    def evaluate(self, symbol: str, candles: Sequence[Candle]) -> Signal:
+        """The signal at the close of the last of `candles` (closed, in time order)."""
+        if len(candles) < self.warm_up:
+            last_open_ms = candles[-1].open_time_ms if candles else 0
+            return self._hold(symbol, last_open_ms, f"warming up: {len(candles)} of {self.warm_up} candles")
+        from binance_trade_agent.strategies.frame import candle_frame
+
+        # One row keeps its numbers as floats; the action comes back from 1.0 to 1 without loss.
+        row = {str(name): float(value) for name, value in self.signals(candle_frame(candles)).iloc[-1].items()}
+        indicators = {name: value for name, value in row.items() if name not in {"action", "confidence"}}
+        undefined = [name for name, value in indicators.items() if not np.isfinite(value)]
+        if undefined:
+            reason = f"flat market or broken candles: {', '.join(undefined)} undefined"
+            return self._hold(symbol, candles[-1].open_time_ms, reason)
+        return Signal(
+            symbol=symbol,
+            strategy=self.name,
+            action=_ACTIONS[int(row["action"])],
+            confidence=row["confidence"],
+            reason=self.reason(row),
+            candle_open_ms=candles[-1].open_time_ms,
+            indicators=indicators,
+        )
+
+    def _hold(self, symbol: str, candle_open_ms: int, reason: str) -> Signal:
+        return Signal(symbol, self.name, Action.HOLD, 0.0, reason, candle_open_ms)
+
+
+def directions(buy: npt.NDArray[np.bool_], sell: npt.NDArray[np.bool_]) -> npt.NDArray[np.int8]:
+    """1 where `buy`, -1 where `sell`, 0 elsewhere."""
+    return buy.astype(np.int8) - sell.astype(np.int8)
+
+
+def strength_beyond(depth: FloatArray) -> FloatArray:
+    """How sure a signal is: 0.5 on its threshold (depth 0), rising to 1 at depth 1 and beyond."""
+    return 0.5 + 0.5 * np.clip(depth, 0.0, 1.0)

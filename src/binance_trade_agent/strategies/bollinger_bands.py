@@ -1,0 +1,56 @@
+"""Bollinger bands: buy below the lower band, sell above the upper one."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import Field
+
+from binance_trade_agent.strategies import indicators
+from binance_trade_agent.strategies.base import LEAST_WARM_UP, Strategy, Votes, directions, strength_beyond
+from binance_trade_agent.strategies.params import StrategyParams
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class BollingerParams(StrategyParams):
+    """Parameters of the bands."""
+
+    bollinger_period: int = Field(20, ge=2, le=LEAST_WARM_UP, description="period of the mean, candles")
+    bollinger_width: float = Field(2.0, ge=0.1, le=10, description="half width of the bands, standard deviations")
+
+
+class BollingerBands(Strategy[BollingerParams]):
+    """BUY while the close is below the lower band, SELL while it is above the upper one.
+
+    Confidence is 0.5 on the band and rises to 1 at half a band's width beyond it. Bands without width say nothing.
+    """
+
+    name = "bollinger_bands"
+    summary = "buys below the lower Bollinger band, sells above the upper one"
+    Params = BollingerParams
+
+    @property
+    def warm_up(self) -> int:
+        """One period: the bands forget what is older."""
+        return self.params.bollinger_period
+
+    def vote(self, frame: "pd.DataFrame") -> Votes:
+        """Compare the close with the bands."""
+        close = frame["close"].to_numpy()
+        lower, middle, upper = indicators.bollinger(close, self.params.bollinger_period, self.params.bollinger_width)
+        buy, sell = close < lower, close > upper
+        beyond = np.where(buy, lower - close, close - upper)
+        strength = strength_beyond(beyond / (upper - middle))
+        bands = {"close": close, "band_lower": lower, "band_middle": middle, "band_upper": upper}
+        return Votes(directions(buy, sell), strength, bands)
+
+    def reason(self, row: Mapping[str, float]) -> str:
+        """For example `close 65990.5 < lower band 66001.2`."""
+        close, lower, upper = (f"{row[name]:.8g}" for name in ("close", "band_lower", "band_upper"))
+        if row["action"] > 0:
+            return f"close {close} < lower band {lower}"
+        if row["action"] < 0:
+            return f"close {close} > upper band {upper}"
+        return f"close {close} between bands {lower} and {upper}"

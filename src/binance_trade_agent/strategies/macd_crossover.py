@@ -1,0 +1,84 @@
+"""MACD crossover: follow a trend when the MACD line crosses its signal line."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from binance_trade_agent.strategies import indicators
+from binance_trade_agent.strategies.base import LEAST_WARM_UP, Strategy, Votes, directions, strength_beyond
+from binance_trade_agent.strategies.params import StrategyParams
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_ATR_PERIOD = 14
+
+
+class MacdParams(StrategyParams):
+    """Parameters of the MACD."""
+
+    macd_fast: int = Field(12, ge=2, le=100, description="period of the fast EMA, candles")
+    macd_slow: int = Field(26, ge=3, le=100, description="period of the slow EMA, candles")
+    macd_signal: int = Field(9, ge=2, le=40, description="period of the signal line's EMA, candles")
+    macd_confirm_candles: int = Field(3, ge=1, le=60, description="a crossing counts for this many candles")
+
+    @model_validator(mode="after")
+    def _fast_below_slow(self) -> Self:
+        if self.macd_fast >= self.macd_slow:
+            raise ValueError(f"macd_fast is {self.macd_fast}: it must be below macd_slow, {self.macd_slow}")
+        return self
+
+
+class MacdCrossover(Strategy[MacdParams]):
+    """BUY when the MACD line crossed above its signal line lately and is still above; SELL the other way round.
+
+    `Lately` is the last `macd_confirm_candles` candles, not the last one alone: a tick may be longer than a candle
+    (120 s against 1 m by default), and a crossing that falls between two ticks would be missed.
+
+    Confidence is 0.5 at the crossing and rises with the distance of the two lines, measured in average true ranges, to
+    1 at one ATR. Both are prices, so it does not depend on the price's scale.
+    """
+
+    name = "macd_crossover"
+    summary = "buys when the MACD crosses above its signal line, sells when it crosses below"
+    Params = MacdParams
+
+    @property
+    def warm_up(self) -> int:
+        """7 periods of the slow EMA and of the signal's: a millionth of the start is left, (1 - 2/(n+1))^(7n)."""
+        return max(LEAST_WARM_UP, 7 * (self.params.macd_slow + self.params.macd_signal))
+
+    def vote(self, frame: "pd.DataFrame") -> Votes:
+        """Look for a crossing among the last candles."""
+        params = self.params
+        high, low, close = (frame[column].to_numpy() for column in ("high", "low", "close"))
+        line, signal = indicators.macd(close, params.macd_fast, params.macd_slow, params.macd_signal)
+        atr = indicators.atr(high, low, close, _ATR_PERIOD)
+        distance = line - signal
+        above, below = distance > 0, distance < 0
+        buy = above & _crossed_lately(above, distance, params.macd_confirm_candles)
+        sell = below & _crossed_lately(below, distance, params.macd_confirm_candles)
+        strength = strength_beyond(np.abs(distance) / atr)
+        return Votes(directions(buy, sell), strength, {"macd": line, "macd_signal": signal, "atr": atr})
+
+    def reason(self, row: Mapping[str, float]) -> str:
+        """For example `MACD 12.31 crossed above its signal 11.8 within 3 candles`."""
+        side = "above" if row["macd"] > row["macd_signal"] else "below"
+        candles = f"{self.params.macd_confirm_candles} candles"
+        if row["action"]:
+            return f"MACD {row['macd']:.4g} crossed {side} its signal {row['macd_signal']:.4g} within {candles}"
+        return f"MACD {row['macd']:.4g} {side} its signal {row['macd_signal']:.4g}, no crossing within {candles}"
+
+
+def _crossed_lately(
+    on_side: indicators.BoolArray, distance: indicators.FloatArray, candles: int
+) -> indicators.BoolArray:
+    """Where one of the last `candles` rows is on the side while the row before it was not; both must be defined."""
+    crossed = np.zeros(len(on_side), dtype=np.bool_)
+    crossed[1:] = on_side[1:] & ~on_side[:-1] & np.isfinite(distance[:-1])
+    count = np.cumsum(crossed)
+    before = np.concatenate((np.zeros(candles, dtype=count.dtype), count))[: len(count)]
+    lately: indicators.BoolArray = count > before
+    return lately
