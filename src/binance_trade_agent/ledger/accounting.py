@@ -1,0 +1,65 @@
+"""Double entry: whatever moves, moves from one account to another, so the sum of an entry is zero for each asset.
+
+`wallet` is what the exchange holds for us, `market` the other side of our trades, `fees` what the exchange kept,
+`external` the world outside: opening balances, deposits, withdrawals, trades by hand.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from binance_trade_agent.domain.money import ZERO
+from binance_trade_agent.domain.orders import Fill, Side
+
+
+class Account(StrEnum):
+    """Where an amount is."""
+
+    WALLET = "wallet"
+    MARKET = "market"
+    FEES = "fees"
+    EXTERNAL = "external"
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """`amount` of `asset` that came to `account`; negative when it left."""
+
+    asset: str
+    account: Account
+    amount: Decimal
+
+
+def fill_postings(fill: Fill, *, base_asset: str, quote_asset: str) -> tuple[Posting, ...]:
+    """The entry of one fill: base against quote with the market, and the commission to the fees."""
+    base = fill.quantity if fill.side is Side.BUY else -fill.quantity
+    quote = -fill.quote_quantity if fill.side is Side.BUY else fill.quote_quantity
+    return (
+        *_to_wallet(base_asset, base, Account.MARKET),
+        *_to_wallet(quote_asset, quote, Account.MARKET),
+        *_to_wallet(fill.commission_asset, -fill.commission, Account.FEES),
+    )
+
+
+def external_postings(balances: Mapping[str, Decimal]) -> tuple[Posting, ...]:
+    """The entry of amounts that came from outside, or went there when negative; in the order of the assets' names."""
+    return tuple(
+        posting for asset in sorted(balances) for posting in _to_wallet(asset, balances[asset], Account.EXTERNAL)
+    )
+
+
+def balances(postings: Iterable[Posting], account: Account) -> dict[str, Decimal]:
+    """The sum of an account for each asset in the postings."""
+    sums: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    for posting in postings:
+        if posting.account is account:
+            sums[posting.asset] += posting.amount
+    return dict(sums)
+
+
+def _to_wallet(asset: str, amount: Decimal, source: Account) -> tuple[Posting, ...]:
+    if not amount:
+        return ()
+    return Posting(asset, Account.WALLET, amount), Posting(asset, source, -amount)

@@ -1,0 +1,117 @@
+"""Writing what happened, other than to orders: epochs, runs, decisions, equity, money from outside.
+
+The functions take the SQLite connection inside a transaction; `ledger.py` provides both.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from binance_trade_agent.domain.decisions import Decision
+from binance_trade_agent.domain.money import ZERO, plain
+from binance_trade_agent.ledger import queries
+from binance_trade_agent.ledger.accounting import Account, Posting, external_postings
+from binance_trade_agent.ledger.errors import LedgerError
+from binance_trade_agent.ledger.records import Epoch, EquityPoint, RunRecord
+from binance_trade_agent.ledger.rows import columns, decision_columns, run_columns
+
+
+def open_epoch(connection: sqlite3.Connection, opened_ms: int, reason: str, balances: Mapping[str, Decimal]) -> Epoch:
+    """Close the current epoch, if any, and begin the next from these balances (free and locked, by asset)."""
+    previous = queries.current_epoch(connection)
+    if previous:
+        connection.execute("UPDATE epochs SET closed_ms = ? WHERE epoch = ?", (opened_ms, previous.epoch))
+    epoch = Epoch(previous.epoch + 1 if previous else 1, opened_ms, None, reason)
+    connection.execute("INSERT INTO epochs VALUES (:epoch, :opened_ms, :closed_ms, :reason)", columns(epoch))
+    post(
+        connection,
+        epoch.epoch,
+        external_postings(balances),
+        kind="opening",
+        reference="opening",
+        at_ms=opened_ms,
+    )
+    return epoch
+
+
+def begin_run(connection: sqlite3.Connection, run: RunRecord) -> None:
+    """Keep a run that starts now, in the current epoch."""
+    epoch = required_epoch(connection).epoch
+    number = connection.execute("SELECT count(*) + 1 FROM runs").fetchone()[0]
+    connection.execute(
+        "INSERT INTO runs VALUES (:run_id, :number, :epoch, :mode, :strategy, :symbols, :settings_json, :exchange,"
+        " :started_ms, :ended_ms, :started_wall_ms, :ended_wall_ms, :pid, :end_reason)",
+        {**run_columns(run), "number": number, "epoch": epoch},
+    )
+
+
+def end_run(connection: sqlite3.Connection, run_id: str, ended_ms: int, ended_wall_ms: int, reason: str) -> None:
+    """Note when and why a run ended."""
+    connection.execute(
+        "UPDATE runs SET ended_ms = ?, ended_wall_ms = ?, end_reason = ? WHERE run_id = ?",
+        (ended_ms, ended_wall_ms, reason, run_id),
+    )
+
+
+def record_decisions(connection: sqlite3.Connection, decisions: Iterable[Decision]) -> None:
+    """Keep decisions; one on the same run, tick and symbol is replaced, as when ORDERED becomes EXECUTED."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO decisions VALUES (:run_id, :tick_ms, :symbol, :cycle, :outcome, :detail, :rule,"
+        " :client_order_id, :bid, :ask, :candle_age_ms, :book_age_ms, :strategy, :action, :confidence, :reason,"
+        " :indicators_json, :candle_open_ms)",
+        [decision_columns(decision) for decision in decisions],
+    )
+
+
+def record_equity(connection: sqlite3.Connection, point: EquityPoint) -> None:
+    """Keep the worth at a tick; the last word on a tick counts."""
+    connection.execute(
+        "INSERT OR REPLACE INTO equity VALUES (:run_id, :tick_ms, :cycle, :equity_quote, :cash_quote,"
+        " :positions_quote, :realised_pnl_quote, :unrealised_pnl_quote)",
+        columns(point),
+    )
+
+
+def post_external(connection: sqlite3.Connection, asset: str, amount: Decimal, at_ms: int, reference: str) -> bool:
+    """Book what came from outside, or went there when negative; False when the reference is known in this epoch."""
+    epoch = required_epoch(connection).epoch
+    known = connection.execute(
+        "SELECT 1 FROM postings WHERE epoch = ? AND kind = 'external' AND reference = ?", (epoch, reference)
+    ).fetchone()
+    if known:
+        return False
+    post(connection, epoch, external_postings({asset: amount}), kind="external", reference=reference, at_ms=at_ms)
+    return True
+
+
+def post(
+    connection: sqlite3.Connection, epoch: int, postings: Iterable[Posting], *, kind: str, reference: str, at_ms: int
+) -> None:
+    """Write one entry and move the wallet by it."""
+    for line, posting in enumerate(postings, start=1):
+        connection.execute(
+            "INSERT INTO postings VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (epoch, kind, reference, line, posting.asset, posting.account, plain(posting.amount), at_ms),
+        )
+        if posting.account is Account.WALLET:
+            _move_wallet(connection, epoch, posting)
+
+
+def required_epoch(connection: sqlite3.Connection) -> Epoch:
+    """The current epoch.
+
+    Raises:
+        LedgerError: none was opened yet.
+    """
+    epoch = queries.current_epoch(connection)
+    if epoch is None:
+        raise LedgerError("the ledger has no epoch yet; open one from the exchange's balances first")
+    return epoch
+
+
+def _move_wallet(connection: sqlite3.Connection, epoch: int, posting: Posting) -> None:
+    row = connection.execute(
+        "SELECT amount FROM wallets WHERE epoch = ? AND asset = ?", (epoch, posting.asset)
+    ).fetchone()
+    amount = (Decimal(row["amount"]) if row else ZERO) + posting.amount
+    connection.execute("INSERT OR REPLACE INTO wallets VALUES (?, ?, ?)", (epoch, posting.asset, plain(amount)))

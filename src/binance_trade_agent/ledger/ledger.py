@@ -1,0 +1,262 @@
+"""The door to the ledger: `Ledger` for the one process that writes it, `LedgerReader` for all others.
+
+Each write is one durable transaction and one hop to the connection's thread. When a write raises LedgerUnavailable,
+nothing of it was done. A caller that is cancelled while it waits does not stop the write.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from binance_trade_agent.domain.decisions import Decision
+from binance_trade_agent.domain.orders import Fill, Order, OrderIntent, OrderReport, OrderState
+from binance_trade_agent.domain.positions import Position
+from binance_trade_agent.ledger import fills, journal, orders, queries
+from binance_trade_agent.ledger.connection import (
+    Work,
+    WriterConnection,
+    check_integrity,
+    explained,
+    in_transaction,
+    open_or_create,
+    open_read_only,
+)
+from binance_trade_agent.ledger.order_rows import required_order
+from binance_trade_agent.ledger.records import AppliedReport, Epoch, EquityPoint, OrderEntry, RunRecord
+
+T = TypeVar("T")
+
+
+class Ledger:
+    """The writer's ledger. Everything about orders, fills, positions and the wallet speaks of the current epoch."""
+
+    def __init__(self, path: Path, connection: WriterConnection) -> None:
+        self.path = path
+        self._connection = connection
+
+    @classmethod
+    async def open(cls, path: Path) -> Self:
+        """Open the ledger at `path`, brought to this program's schema and checked; make it when there is none.
+
+        The folder is made too; the file can be read by its owner only.
+
+        Raises:
+            LedgerError: the file cannot be used: not SQLite, another program's, damaged, of a newer schema, locked,
+                or its folder cannot be written.
+        """
+
+        def connect() -> sqlite3.Connection:
+            connection = open_or_create(path)
+            check_integrity(connection, path)
+            return connection
+
+        connection = WriterConnection(connect, iter_chunk_size=64)
+        await connection
+        return cls(path, connection)
+
+    async def close(self) -> None:
+        """Finish what is queued and close the file."""
+        await self._connection.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def write(self, work: Work[T]) -> T:
+        """Run `work` with the connection as one durable transaction.
+
+        Raises:
+            LedgerUnavailable: the file could not be written; nothing was changed.
+        """
+        return await self.read(in_transaction(work))
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work`, which only reads, with the connection.
+
+        Raises:
+            LedgerUnavailable: the file could not be read.
+        """
+        try:
+            return await self._connection.run(work)
+        except sqlite3.OperationalError as error:
+            raise explained(error, self.path) from error
+
+    async def current_epoch(self) -> Epoch | None:
+        """The open epoch, None in a new ledger."""
+        return await self.read(queries.current_epoch)
+
+    async def open_epoch(self, opened_ms: int, reason: str, balances: Mapping[str, Decimal]) -> Epoch:
+        """Close the current epoch and begin the next from these balances (free and locked, by asset)."""
+        return await self.write(lambda connection: journal.open_epoch(connection, opened_ms, reason, balances))
+
+    async def begin_run(self, run: RunRecord) -> None:
+        """Keep a run that starts now.
+
+        Raises:
+            LedgerError: no epoch was opened yet.
+        """
+        await self.write(lambda connection: journal.begin_run(connection, run))
+
+    async def end_run(self, run_id: str, ended_ms: int, ended_wall_ms: int, reason: str) -> None:
+        """Note when and why a run ended."""
+        await self.write(lambda connection: journal.end_run(connection, run_id, ended_ms, ended_wall_ms, reason))
+
+    async def commit_intent(self, decision: Decision, intent: OrderIntent, at_ms: int) -> Order:
+        """Keep the decision and its order. Only after this may the order be sent.
+
+        Raises:
+            DuplicateIntent: the client order id is known; nothing was changed.
+        """
+        return await self.write(lambda connection: orders.commit_intent(connection, decision, intent, at_ms))
+
+    async def transition(
+        self,
+        client_order_id: str,
+        state: OrderState,
+        at_ms: int,
+        *,
+        detail: str = "",
+        exchange_order_id: int | None = None,
+        executed_base: Decimal | None = None,
+        executed_quote: Decimal | None = None,
+    ) -> bool:
+        """Move an order; False, and nothing changed, when the news is late or repeated.
+
+        Raises:
+            UnknownOrder: no such order.
+        """
+        return await self.write(
+            lambda connection: orders.transition(
+                connection,
+                client_order_id,
+                state,
+                at_ms,
+                detail=detail,
+                exchange_order_id=exchange_order_id,
+                executed_base=executed_base,
+                executed_quote=executed_quote,
+            )
+        )
+
+    async def apply_report(self, report: OrderReport, *, base_asset: str, quote_asset: str) -> AppliedReport:
+        """Book what the exchange says of an order, from an answer, a query or a stream: its fills, then its state.
+
+        Raises:
+            UnknownOrder: no order with the report's client order id.
+            ContradictoryFill: a trade id is known with other numbers; nothing was changed.
+        """
+        return await self.write(
+            lambda connection: orders.apply_report(connection, report, base_asset=base_asset, quote_asset=quote_asset)
+        )
+
+    async def book_fill(self, fill: Fill, *, base_asset: str, quote_asset: str) -> bool:
+        """Book a fill in the epoch of its order, whatever the order's state; False when it is known.
+
+        Raises:
+            UnknownOrder: no order with the fill's client order id.
+            ContradictoryFill: the trade id is known with other numbers.
+        """
+
+        def book(connection: sqlite3.Connection) -> bool:
+            epoch = required_order(connection, fill.client_order_id).epoch
+            return fills.book_fill(connection, epoch, fill, base_asset=base_asset, quote_asset=quote_asset)
+
+        return await self.write(book)
+
+    async def post_external(self, asset: str, amount: Decimal, at_ms: int, reference: str) -> bool:
+        """Book an amount that came from outside, or went there when negative; False when `reference` is known."""
+        return await self.write(lambda connection: journal.post_external(connection, asset, amount, at_ms, reference))
+
+    async def record_decisions(self, decisions: Iterable[Decision]) -> None:
+        """Keep the decisions of a tick in one commit; one on the same run, tick and symbol is replaced."""
+        rows = list(decisions)
+        await self.write(lambda connection: journal.record_decisions(connection, rows))
+
+    async def record_equity(self, point: EquityPoint) -> None:
+        """Keep the worth at a tick."""
+        await self.write(lambda connection: journal.record_equity(connection, point))
+
+    async def order(self, client_order_id: str) -> OrderEntry | None:
+        """An order, of any epoch; None when there is none."""
+        return await self.read(lambda connection: queries.order_entry(connection, client_order_id))
+
+    async def open_orders(self) -> list[Order]:
+        """Orders that are not terminal, or whose fills do not add up to the executed quantity yet; oldest first."""
+        entries = await self.read(lambda connection: queries.unsettled_orders(connection, _epoch(connection)))
+        return [entry.order for entry in entries]
+
+    async def positions(self) -> dict[str, Position]:
+        """Positions by symbol, flat ones included; a symbol that never traded is missing."""
+        return await self.read(lambda connection: queries.positions(connection, _epoch(connection)))
+
+    async def wallet(self) -> dict[str, Decimal]:
+        """What the exchange should hold for us, free and locked, by asset."""
+        return await self.read(lambda connection: queries.wallet(connection, _epoch(connection)))
+
+    async def fills(self, symbol: str | None = None) -> list[Fill]:
+        """Fills by symbol and trade id."""
+        return await self.read(lambda connection: queries.fills(connection, epoch=_epoch(connection), symbol=symbol))
+
+    async def last_trade_id(self, symbol: str) -> int | None:
+        """The symbol's highest trade id, None when it never traded."""
+        return await self.read(lambda connection: queries.last_trade_id(connection, _epoch(connection), symbol))
+
+    async def last_entry_fill_ms(self, symbol: str) -> int | None:
+        """Time of the symbol's last fill of a BUY, None when there was none."""
+        return await self.read(lambda connection: queries.last_entry_fill_ms(connection, _epoch(connection), symbol))
+
+
+class LedgerReader:
+    """A ledger opened for reading by any process, whether the trader runs or not; for the functions of queries.py."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open the ledger at `path`; it is never made or changed.
+
+        Raises:
+            LedgerError: there is none, or it cannot be used.
+        """
+        return cls(path, open_read_only(path))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def snapshot(self, work: Work[T]) -> T:
+        """Run `work` with the connection; all that it reads is of one moment.
+
+        Raises:
+            LedgerUnavailable: the file could not be read.
+        """
+        try:
+            self._connection.execute("BEGIN")
+            try:
+                return work(self._connection)
+            finally:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.DatabaseError as error:
+            raise explained(error, self.path) from error
+
+
+def _epoch(connection: sqlite3.Connection) -> int:
+    epoch = queries.current_epoch(connection)
+    return epoch.epoch if epoch else 0  # epochs count from 1: a new ledger has nothing in it

@@ -1,0 +1,178 @@
+"""Reading the ledger: plain functions over a connection, for the writer's thread and for readers alike."""
+
+import sqlite3
+from collections.abc import Sequence
+from decimal import Decimal
+
+from binance_trade_agent.domain.decisions import Decision
+from binance_trade_agent.domain.orders import Fill, Side
+from binance_trade_agent.domain.positions import Position
+from binance_trade_agent.ledger.accounting import Account, Posting
+from binance_trade_agent.ledger.records import Epoch, EquityPoint, OrderEntry, OrderEvent, RunRecord
+from binance_trade_agent.ledger.rows import (
+    decision_from,
+    epoch_from,
+    equity_point_from,
+    fill_from,
+    order_entry_from,
+    order_event_from,
+    position_from,
+    run_from,
+)
+
+
+def epochs(connection: sqlite3.Connection) -> list[Epoch]:
+    """All epochs, the current one last."""
+    return [epoch_from(row) for row in connection.execute("SELECT * FROM epochs ORDER BY epoch")]
+
+
+def current_epoch(connection: sqlite3.Connection) -> Epoch | None:
+    """The epoch that is open, None in a new ledger."""
+    row = connection.execute("SELECT * FROM epochs ORDER BY epoch DESC LIMIT 1").fetchone()
+    return epoch_from(row) if row else None
+
+
+def runs(connection: sqlite3.Connection) -> list[RunRecord]:
+    """All runs in the order of their starts."""
+    return [run_from(row) for row in connection.execute("SELECT * FROM runs ORDER BY number")]
+
+
+def order_entry(connection: sqlite3.Connection, client_order_id: str) -> OrderEntry | None:
+    """The order with this id, None when there is none."""
+    row = connection.execute("SELECT * FROM orders WHERE client_order_id = ?", (client_order_id,)).fetchone()
+    return order_entry_from(row) if row else None
+
+
+def orders(
+    connection: sqlite3.Connection,
+    *,
+    epoch: int | None = None,
+    run_id: str | None = None,
+    symbol: str | None = None,
+    since_ms: int | None = None,
+) -> list[OrderEntry]:
+    """Orders by their creation, oldest first; None leaves a filter out. `since_ms`: created then or later."""
+    rows = connection.execute(
+        "SELECT * FROM orders WHERE (:epoch IS NULL OR epoch = :epoch) AND (:run_id IS NULL OR run_id = :run_id)"
+        " AND (:symbol IS NULL OR symbol = :symbol) AND (:since_ms IS NULL OR created_ms >= :since_ms)"
+        " ORDER BY created_ms, symbol, client_order_id",
+        {"epoch": epoch, "run_id": run_id, "symbol": symbol, "since_ms": since_ms},
+    )
+    return [order_entry_from(row) for row in rows]
+
+
+def unsettled_orders(connection: sqlite3.Connection, epoch: int) -> list[OrderEntry]:
+    """Orders of the epoch that are not terminal, or whose fills do not add up yet; oldest first."""
+    rows = connection.execute(
+        "SELECT * FROM orders WHERE epoch = ? AND settled = 0 ORDER BY created_ms, symbol, client_order_id", (epoch,)
+    )
+    return [order_entry_from(row) for row in rows]
+
+
+def order_events(connection: sqlite3.Connection, client_order_id: str) -> list[OrderEvent]:
+    """The steps of an order's life, in order."""
+    rows = connection.execute(
+        "SELECT * FROM order_events WHERE client_order_id = ? ORDER BY sequence", (client_order_id,)
+    )
+    return [order_event_from(row) for row in rows]
+
+
+def fill(connection: sqlite3.Connection, epoch: int, symbol: str, trade_id: int) -> Fill | None:
+    """One fill, None when the ledger does not know it."""
+    row = connection.execute(
+        "SELECT * FROM fills WHERE epoch = ? AND symbol = ? AND trade_id = ?", (epoch, symbol, trade_id)
+    ).fetchone()
+    return fill_from(row) if row else None
+
+
+def fills(
+    connection: sqlite3.Connection, *, epoch: int | None = None, run_id: str | None = None, symbol: str | None = None
+) -> list[Fill]:
+    """Fills by epoch, symbol and trade id; None leaves a filter out."""
+    rows = connection.execute(
+        "SELECT fills.* FROM fills JOIN orders USING (client_order_id)"
+        " WHERE (:epoch IS NULL OR fills.epoch = :epoch) AND (:run_id IS NULL OR orders.run_id = :run_id)"
+        " AND (:symbol IS NULL OR fills.symbol = :symbol) ORDER BY fills.epoch, fills.symbol, fills.trade_id",
+        {"epoch": epoch, "run_id": run_id, "symbol": symbol},
+    )
+    return [fill_from(row) for row in rows]
+
+
+def last_trade_id(connection: sqlite3.Connection, epoch: int, symbol: str) -> int | None:
+    """The highest trade id of the symbol in the epoch."""
+    row = connection.execute(
+        "SELECT max(trade_id) FROM fills WHERE epoch = ? AND symbol = ?", (epoch, symbol)
+    ).fetchone()
+    return None if row[0] is None else int(row[0])
+
+
+def last_entry_fill_ms(connection: sqlite3.Connection, epoch: int, symbol: str) -> int | None:
+    """Time of the symbol's last fill of a BUY in the epoch."""
+    row = connection.execute(
+        "SELECT max(traded_ms) FROM fills WHERE epoch = ? AND symbol = ? AND side = ?", (epoch, symbol, Side.BUY)
+    ).fetchone()
+    return None if row[0] is None else int(row[0])
+
+
+def position(connection: sqlite3.Connection, epoch: int, symbol: str) -> Position:
+    """The symbol's position, flat when it never traded."""
+    row = connection.execute("SELECT * FROM positions WHERE epoch = ? AND symbol = ?", (epoch, symbol)).fetchone()
+    return position_from(row) if row else Position(symbol)
+
+
+def positions(connection: sqlite3.Connection, epoch: int) -> dict[str, Position]:
+    """Positions of the epoch by symbol, flat ones included."""
+    rows = connection.execute("SELECT * FROM positions WHERE epoch = ? ORDER BY symbol", (epoch,))
+    return {row["symbol"]: position_from(row) for row in rows}
+
+
+def symbol_assets(connection: sqlite3.Connection) -> dict[str, tuple[str, str]]:
+    """Base and quote asset of each symbol that ever traded."""
+    rows = connection.execute("SELECT DISTINCT symbol, base_asset, quote_asset FROM positions ORDER BY symbol")
+    return {row["symbol"]: (row["base_asset"], row["quote_asset"]) for row in rows}
+
+
+def wallet(connection: sqlite3.Connection, epoch: int) -> dict[str, Decimal]:
+    """What the exchange should hold for us, by asset: the sum of the epoch's wallet postings."""
+    rows = connection.execute("SELECT * FROM wallets WHERE epoch = ? ORDER BY asset", (epoch,))
+    return {row["asset"]: Decimal(row["amount"]) for row in rows}
+
+
+def postings(connection: sqlite3.Connection, epoch: int) -> list[Posting]:
+    """All postings of the epoch."""
+    rows = connection.execute(
+        "SELECT asset, account, amount FROM postings WHERE epoch = ? ORDER BY kind, reference, line", (epoch,)
+    )
+    return [Posting(row["asset"], Account(row["account"]), Decimal(row["amount"])) for row in rows]
+
+
+def decisions(
+    connection: sqlite3.Connection, *, run_id: str | None = None, symbol: str | None = None, limit: int = -1
+) -> list[Decision]:
+    """Decisions, newest first; None leaves a filter out, a negative limit means all."""
+    rows = connection.execute(
+        "SELECT * FROM decisions WHERE (:run_id IS NULL OR run_id = :run_id) AND (:symbol IS NULL OR symbol = :symbol)"
+        " ORDER BY tick_ms DESC, symbol LIMIT :limit",
+        {"run_id": run_id, "symbol": symbol, "limit": limit},
+    )
+    return [decision_from(row) for row in rows]
+
+
+def outcome_counts(connection: sqlite3.Connection, run_id: str) -> Sequence[tuple[str, str, int]]:
+    """How many decisions of the run ended how: (symbol, outcome, count)."""
+    rows = connection.execute(
+        "SELECT symbol, outcome, count(*) FROM decisions WHERE run_id = ? GROUP BY symbol, outcome"
+        " ORDER BY symbol, outcome",
+        (run_id,),
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def equity(connection: sqlite3.Connection, run_id: str | None = None) -> list[EquityPoint]:
+    """Worth at each tick, in time order; of one run or of all."""
+    rows = connection.execute(
+        "SELECT equity.* FROM equity JOIN runs USING (run_id) WHERE :run_id IS NULL OR run_id = :run_id"
+        " ORDER BY runs.number, tick_ms",
+        {"run_id": run_id},
+    )
+    return [equity_point_from(row) for row in rows]

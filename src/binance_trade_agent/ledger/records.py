@@ -1,0 +1,114 @@
+"""What the ledger keeps beyond the values of the domain."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from binance_trade_agent.domain.orders import Fill, Order
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One life of the exchange's books; a reset of the testnet or a new simulated market begins the next.
+
+    Attributes:
+        epoch: from 1.
+        closed_ms: None while it is the current one.
+        reason: why it was opened.
+    """
+
+    epoch: int
+    opened_ms: int
+    closed_ms: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One start of the daemon.
+
+    Attributes:
+        settings_json: the effective settings, secrets masked.
+        exchange: address of the exchange.
+        started_ms, ended_ms: market time; started_wall_ms, ended_wall_ms: the machine's.
+        end_reason: None while it runs, and for ever when it was killed.
+        number: 1 for the ledger's first run; given by the ledger.
+    """
+
+    run_id: str
+    mode: str
+    strategy: str
+    symbols: tuple[str, ...]
+    settings_json: str
+    exchange: str
+    started_ms: int
+    started_wall_ms: int
+    pid: int
+    ended_ms: int | None = None
+    ended_wall_ms: int | None = None
+    end_reason: str | None = None
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EquityPoint:
+    """What everything was worth at a tick, in quote asset, at the bid."""
+
+    run_id: str
+    tick_ms: int
+    cycle: int
+    equity_quote: Decimal
+    cash_quote: Decimal
+    positions_quote: Decimal
+    realised_pnl_quote: Decimal
+    unrealised_pnl_quote: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEntry:
+    """An order with what only the ledger knows of it.
+
+    Attributes:
+        filled_base, filled_quote: sums of the fills in the ledger; `order.executed_base` is what the exchange claims.
+    """
+
+    order: Order
+    epoch: int
+    run_id: str
+    filled_base: Decimal
+    filled_quote: Decimal
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing more is to come: the state is terminal and the fills add up to the executed quantity."""
+        return self.order.is_terminal and self.filled_base == self.order.executed_base
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEvent:
+    """One step in an order's life; `sequence` counts from 1 for each order."""
+
+    client_order_id: str
+    sequence: int
+    state: str
+    at_ms: int
+    executed_base: Decimal
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedReport:
+    """What a report of the exchange changed.
+
+    Attributes:
+        order: the order after the report.
+        new_fills: the fills that the ledger did not know.
+        is_changed: whether state or executed quantity moved.
+        is_settled: see OrderEntry.
+        is_after_end: a fill came in for an order that was over and settled; worth an alarm.
+    """
+
+    order: Order
+    new_fills: tuple[Fill, ...]
+    is_changed: bool
+    is_settled: bool
+    is_after_end: bool

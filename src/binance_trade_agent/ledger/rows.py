@@ -1,0 +1,159 @@
+"""Rows of the ledger to values and back: amounts as plain text, truth as 0 or 1, the rest as SQLite has it."""
+
+import json
+import sqlite3
+from dataclasses import fields
+from decimal import Decimal
+from typing import Any
+
+from binance_trade_agent.domain.decisions import Decision, Outcome
+from binance_trade_agent.domain.money import plain
+from binance_trade_agent.domain.orders import Fill, Order, OrderState, OrderType, Side
+from binance_trade_agent.domain.positions import Position
+from binance_trade_agent.domain.signals import Action, Signal
+from binance_trade_agent.ledger.records import Epoch, EquityPoint, OrderEntry, OrderEvent, RunRecord
+
+_SIGNAL_COLUMNS = ("strategy", "action", "confidence", "reason", "candle_open_ms")
+
+
+def columns(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass by name, as SQLite stores them."""
+    return {field.name: stored(getattr(value, field.name)) for field in fields(value)}
+
+
+def stored(value: Any) -> Any:
+    """One value as SQLite stores it."""
+    if isinstance(value, Decimal):
+        return plain(value)
+    return int(value) if isinstance(value, bool) else value
+
+
+def decision_columns(decision: Decision) -> dict[str, Any]:
+    """A decision's columns, its signal flattened into them."""
+    values = columns(decision)
+    signal = values.pop("signal")
+    values.update({name: getattr(signal, name, None) for name in _SIGNAL_COLUMNS})
+    values["indicators_json"] = json.dumps(dict(signal.indicators), sort_keys=True) if signal else None
+    return values
+
+
+def run_columns(run: RunRecord) -> dict[str, Any]:
+    """A run's columns."""
+    return {**columns(run), "symbols": " ".join(run.symbols)}
+
+
+def decision_from(row: sqlite3.Row) -> Decision:
+    """The decision of a row of `decisions`."""
+    return Decision(
+        run_id=row["run_id"],
+        tick_ms=row["tick_ms"],
+        cycle=row["cycle"],
+        symbol=row["symbol"],
+        outcome=Outcome(row["outcome"]),
+        detail=row["detail"],
+        signal=_signal_from(row) if row["action"] else None,
+        rule=row["rule"],
+        client_order_id=row["client_order_id"],
+        bid=_optional_amount(row["bid"]),
+        ask=_optional_amount(row["ask"]),
+        candle_age_ms=row["candle_age_ms"],
+        book_age_ms=row["book_age_ms"],
+    )
+
+
+def _signal_from(row: sqlite3.Row) -> Signal:
+    return Signal(
+        symbol=row["symbol"],
+        strategy=row["strategy"],
+        action=Action(row["action"]),
+        confidence=row["confidence"],
+        reason=row["reason"],
+        candle_open_ms=row["candle_open_ms"],
+        indicators=json.loads(row["indicators_json"]),
+    )
+
+
+def order_entry_from(row: sqlite3.Row) -> OrderEntry:
+    """The order of a row of `orders`, with what only the ledger knows of it."""
+    order = Order(
+        client_order_id=row["client_order_id"],
+        symbol=row["symbol"],
+        side=Side(row["side"]),
+        type=OrderType(row["type"]),
+        quantity=Decimal(row["quantity"]),
+        state=OrderState(row["state"]),
+        created_ms=row["created_ms"],
+        updated_ms=row["updated_ms"],
+        tick_ms=row["tick_ms"],
+        candle_open_ms=row["candle_open_ms"],
+        reference_price=Decimal(row["reference_price"]),
+        price=_optional_amount(row["price"]),
+        exchange_order_id=row["exchange_order_id"],
+        executed_base=Decimal(row["executed_base"]),
+        executed_quote=Decimal(row["executed_quote"]),
+        detail=row["detail"],
+    )
+    return OrderEntry(order, row["epoch"], row["run_id"], Decimal(row["filled_base"]), Decimal(row["filled_quote"]))
+
+
+def order_event_from(row: sqlite3.Row) -> OrderEvent:
+    """The event of a row of `order_events`."""
+    return OrderEvent(
+        client_order_id=row["client_order_id"],
+        sequence=row["sequence"],
+        state=row["state"],
+        at_ms=row["at_ms"],
+        executed_base=Decimal(row["executed_base"]),
+        detail=row["detail"],
+    )
+
+
+def fill_from(row: sqlite3.Row) -> Fill:
+    """The fill of a row of `fills`."""
+    return Fill(
+        symbol=row["symbol"],
+        trade_id=row["trade_id"],
+        exchange_order_id=row["exchange_order_id"],
+        client_order_id=row["client_order_id"],
+        side=Side(row["side"]),
+        price=Decimal(row["price"]),
+        quantity=Decimal(row["quantity"]),
+        quote_quantity=Decimal(row["quote_quantity"]),
+        commission=Decimal(row["commission"]),
+        commission_asset=row["commission_asset"],
+        is_maker=bool(row["is_maker"]),
+        traded_ms=row["traded_ms"],
+    )
+
+
+def position_from(row: sqlite3.Row) -> Position:
+    """The position of a row of `positions`."""
+    return Position(
+        symbol=row["symbol"],
+        quantity=Decimal(row["quantity"]),
+        cost_quote=Decimal(row["cost_quote"]),
+        realised_pnl_quote=Decimal(row["realised_pnl_quote"]),
+        opened_ms=row["opened_ms"],
+        updated_ms=row["updated_ms"],
+    )
+
+
+def epoch_from(row: sqlite3.Row) -> Epoch:
+    """The epoch of a row of `epochs`."""
+    return Epoch(epoch=row["epoch"], opened_ms=row["opened_ms"], closed_ms=row["closed_ms"], reason=row["reason"])
+
+
+def run_from(row: sqlite3.Row) -> RunRecord:
+    """The run of a row of `runs`."""
+    values = {field.name: row[field.name] for field in fields(RunRecord)}
+    return RunRecord(**{**values, "symbols": tuple(row["symbols"].split())})
+
+
+def equity_point_from(row: sqlite3.Row) -> EquityPoint:
+    """The point of a row of `equity`."""
+    amounts = {name: Decimal(row[name]) for name in row.keys() if name.endswith("_quote")}  # noqa: SIM118 - a Row iterates over values
+    return EquityPoint(run_id=row["run_id"], tick_ms=row["tick_ms"], cycle=row["cycle"], **amounts)
+
+
+def _optional_amount(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
