@@ -1,0 +1,56 @@
+"""What a risk decision may look at, and the order that it judges."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from binance_trade_agent.domain.market import MarketView
+from binance_trade_agent.domain.money import ZERO
+from binance_trade_agent.domain.orders import Side
+from binance_trade_agent.domain.positions import Position
+from binance_trade_agent.domain.signals import Signal
+
+
+@dataclass(frozen=True, slots=True)
+class RiskContext:
+    """One symbol at one tick, with the account around it.
+
+    Attributes:
+        position: what the ledger holds of the symbol.
+        open_positions: symbols, this one included, whose position is more than dust.
+        free_quote: free balance of the quote asset.
+        equity_quote: value of the whole account in the quote asset.
+        last_filled_ms: market time of the symbol's last entry fill; None when there was none.
+        now_ms: market time.
+        pending_buy_quote: quote asset that orders of unknown outcome may still spend; `free_quote` contains it.
+        wallet_base: free and locked base asset in the wallet, and what open BUY orders may add.
+    """
+
+    signal: Signal
+    view: MarketView
+    position: Position
+    open_positions: int
+    free_quote: Decimal
+    equity_quote: Decimal
+    last_filled_ms: int | None
+    now_ms: int
+    pending_buy_quote: Decimal = ZERO
+    wallet_base: Decimal = ZERO
+
+    @property
+    def held_base(self) -> Decimal:
+        """Base asset that the ledger holds; 0 when it was oversold."""
+        return max(ZERO, self.position.quantity)
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedOrder:
+    """A MARKET order on trial: quantity in base asset, price (best ask or bid) in quote per base."""
+
+    side: Side
+    quantity: Decimal
+    price: Decimal
+
+    @property
+    def notional(self) -> Decimal:
+        """Value in quote asset."""
+        return self.quantity * self.price
