@@ -1,7 +1,14 @@
-"""The only reader of the machine's clock."""
+"""The only reader of the machine's clock, and the clocks that the daemon can be given."""
 
 import asyncio
 import time
+from typing import Protocol
+
+import aiohttp
+
+from binance_trade_agent.domain.clock import Clock
+
+_STEP_SECONDS = 0.1  # wall time between two advances of a stepped market while the daemon waits
 
 
 def wall_ms() -> int:
@@ -19,20 +26,74 @@ async def sleep_seconds(seconds: float) -> None:
     await asyncio.sleep(max(0.0, seconds))  # noqa: TID251
 
 
-class SystemClock:
-    """Market time against a real exchange: wall time, corrected by the offset that the gateway measures."""
+class MarketClock(Clock, Protocol):
+    """A clock that follows the exchange's."""
 
-    def __init__(self) -> None:
-        self.offset_ms = 0
+    def synchronise(self, server_ms: int, *, age_seconds: float) -> None:
+        """Take over the exchange's time, stated `age_seconds` of wall time ago."""
+        ...
+
+
+class ScaledClock:
+    """The exchange's time, running at `speed` market seconds a second: 1 on a real exchange."""
+
+    def __init__(self, *, speed: float = 1.0) -> None:
+        self.speed = speed
+        self._anchor_ms = float(wall_ms())
+        self._anchor_seconds = monotonic_seconds()
+
+    def synchronise(self, server_ms: int, *, age_seconds: float) -> None:
+        """See MarketClock. In between the machine's monotonic clock counts, so jumps of its wall clock are harmless."""
+        self._anchor_ms = server_ms + age_seconds * 1000 * self.speed
+        self._anchor_seconds = monotonic_seconds()
 
     def now_ms(self) -> int:
-        """Exchange time in ms: wall time plus the measured offset."""
-        return wall_ms() + self.offset_ms
+        """Exchange time in ms."""
+        return int(self._anchor_ms + (monotonic_seconds() - self._anchor_seconds) * 1000 * self.speed)
 
     def monotonic_ms(self) -> float:
-        """Milliseconds on the machine's monotonic clock."""
-        return monotonic_seconds() * 1000
+        """Market milliseconds on the machine's monotonic clock."""
+        return monotonic_seconds() * 1000 * self.speed
 
     async def sleep_until(self, monotonic_ms: float) -> None:
         """Sleep until `monotonic_ms`."""
-        await sleep_seconds((monotonic_ms - self.monotonic_ms()) / 1000)
+        await sleep_seconds((monotonic_ms - self.monotonic_ms()) / 1000 / self.speed)
+
+
+class SteppedClock:
+    """The time of a simulated exchange whose market moves only when told to, through its control port.
+
+    Waiting moves it, at `speed` market seconds a second; while the daemon works the market stands still, so that the
+    same seed gives the same session however slow or busy the machine is.
+    """
+
+    def __init__(self, control_url: str, *, speed: float, now_ms: int) -> None:
+        self.speed = speed
+        self._control_url = control_url
+        self._now_ms = now_ms
+
+    def synchronise(self, server_ms: int, *, age_seconds: float) -> None:  # noqa: ARG002 (a stepped time does not age)
+        """See MarketClock."""
+        self._now_ms = server_ms
+
+    def now_ms(self) -> int:
+        """Exchange time in ms."""
+        return self._now_ms
+
+    def monotonic_ms(self) -> float:
+        """Market milliseconds; the market never steps back."""
+        return float(self._now_ms)
+
+    async def sleep_until(self, monotonic_ms: float) -> None:
+        """Advance the market to `monotonic_ms`, in steps of a tenth of a second of wall time."""
+        target_ms = round(monotonic_ms)
+        async with aiohttp.ClientSession() as session:
+            while self._now_ms < target_ms:
+                started = monotonic_seconds()
+                step_ms = max(1, round(_STEP_SECONDS * 1000 * self.speed))
+                next_ms = min(target_ms, self._now_ms + step_ms)
+                pace = (next_ms - self._now_ms) / 1000 / self.speed
+                async with session.post(f"{self._control_url}/sim/clock", json={"now": next_ms}) as answer:
+                    answer.raise_for_status()
+                    self._now_ms = int((await answer.json())["now"])
+                await sleep_seconds(pace - (monotonic_seconds() - started))

@@ -1,0 +1,60 @@
+"""The cache in Redis, which may be absent, slow, flushed or full of rubbish without any effect on decisions."""
+
+import logging
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from binance_trade_agent.ops.clock import monotonic_seconds
+
+_TIMEOUT_SECONDS = 0.25
+_REST_SECONDS = 15.0  # after a failure Redis is left alone for so long, so that a tick never waits for it twice
+
+log = logging.getLogger(__name__)
+
+
+class RedisCache:
+    """See Cache. While Redis does not answer nothing is cached; that is said once, and once when it is back."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = Redis.from_url(url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS)
+        self._silent_until = 0.0
+        self._is_down = False
+
+    async def get(self, key: str) -> bytes | None:
+        """See Cache."""
+        if monotonic_seconds() < self._silent_until:
+            return None
+        try:
+            value = await self._redis.get(key)
+        except (RedisError, OSError, TimeoutError) as failure:
+            self._went_down(failure)
+            return None
+        self._came_back()
+        return value if isinstance(value, bytes) else None
+
+    async def put(self, key: str, value: bytes, ttl_seconds: float) -> None:
+        """See Cache."""
+        if monotonic_seconds() < self._silent_until:
+            return
+        try:
+            await self._redis.set(key, value, px=max(1, round(ttl_seconds * 1000)))
+        except (RedisError, OSError, TimeoutError) as failure:
+            self._went_down(failure)
+        else:
+            self._came_back()
+
+    async def close(self) -> None:
+        """See Cache."""
+        await self._redis.aclose()
+
+    def _went_down(self, failure: Exception) -> None:
+        self._silent_until = monotonic_seconds() + _REST_SECONDS
+        if not self._is_down:
+            self._is_down = True
+            log.warning("Redis does not answer; going on without it: %s", failure)
+
+    def _came_back(self) -> None:
+        if self._is_down:
+            self._is_down = False
+            log.warning("Redis answers again")

@@ -1,0 +1,215 @@
+"""The gateway in its python-binance form, with the library's pitfalls (binance-protocol.md section 6) kept inside."""
+
+import asyncio
+import json
+from collections.abc import Coroutine, Sequence
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any, Self
+
+import aiohttp
+from binance import AsyncClient
+
+from binance_trade_agent.domain.candles import Candle
+from binance_trade_agent.domain.market import BookTicker
+from binance_trade_agent.domain.money import plain
+from binance_trade_agent.domain.orders import Fill, OrderIntent, OrderReport, OrderType
+from binance_trade_agent.domain.symbols import SymbolRules, symbol_rules
+from binance_trade_agent.exchange.endpoints import Endpoints
+from binance_trade_agent.exchange.errors import (
+    CLOCK_CODE,
+    NO_SUCH_ORDER_CODE,
+    RateLimitedError,
+    RejectedError,
+    classify,
+)
+from binance_trade_agent.exchange.gateway import Account
+from binance_trade_agent.exchange.payloads import candle, order_report, trade_fill
+from binance_trade_agent.exchange.rate_budget import RateBudget
+from binance_trade_agent.ops.clock import MarketClock, monotonic_seconds, wall_ms
+
+RECV_WINDOW_MS = 5_000
+_TRADES_A_PAGE = 1000
+_CLOSE_SECONDS = 3
+
+
+class BinanceGateway:
+    """Binance spot over REST. One owner; `close` it.
+
+    Every call is classed by `errors.classify`; nothing that python-binance or aiohttp raises leaves this class.
+    """
+
+    def __init__(self, endpoints: Endpoints, api_key: str, api_secret: str, clock: MarketClock) -> None:
+        self._clock = clock
+        self._budget = RateBudget()
+        self._client = _client_class(endpoints, clock)(
+            api_key, api_secret, session_params={"trace_configs": [self._weight_reader()]}
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections. Bounded, because the library's own close may take 10 s (P10)."""
+        try:
+            await asyncio.wait_for(self._client.session.close(), _CLOSE_SECONDS)
+        except TimeoutError:
+            return
+
+    @property
+    def used_weight(self) -> int | None:
+        """Request weight used in the current minute, as the exchange last said; None before the first answer."""
+        return self._budget.used_weight
+
+    async def synchronise(self) -> None:
+        """Set the clock by the exchange's: of three samples, the one with the shortest round trip (P14)."""
+        samples = []
+        for _ in range(3):
+            sent = monotonic_seconds()
+            payload = await self._call(self._client.get_server_time())
+            samples.append((monotonic_seconds() - sent, int(payload["serverTime"]), monotonic_seconds()))
+        round_trip, server_ms, received = min(samples)
+        self._clock.synchronise(server_ms, age_seconds=round_trip / 2 + monotonic_seconds() - received)
+
+    async def symbol_rules(self, symbols: Sequence[str]) -> dict[str, SymbolRules]:
+        """See Gateway."""
+        # get_exchange_info has no parameters and downloads every symbol (P21).
+        names = json.dumps(list(symbols), separators=(",", ":"), ensure_ascii=False)
+        payload = await self._call(self._client._get("exchangeInfo", data={"symbols": names}))  # noqa: SLF001
+        return {entry["symbol"]: symbol_rules(entry) for entry in payload["symbols"]}
+
+    async def all_symbols(self) -> tuple[str, ...]:
+        """See Gateway."""
+        payload = await self._call(self._client.get_exchange_info())
+        return tuple(entry["symbol"] for entry in payload["symbols"])
+
+    async def candles(self, symbol: str, interval: str, limit: int) -> list[Candle]:
+        """See Gateway."""
+        rows = await self._call(self._client.get_klines(symbol=symbol, interval=interval, limit=limit))
+        return [candle(row) for row in rows]
+
+    async def book_ticker(self, symbol: str) -> BookTicker:
+        """See Gateway."""
+        payload = await self._call(self._client.get_orderbook_ticker(symbol=symbol))
+        return BookTicker(
+            symbol=symbol,
+            bid=Decimal(payload["bidPrice"]),
+            bid_quantity=Decimal(payload["bidQty"]),
+            ask=Decimal(payload["askPrice"]),
+            ask_quantity=Decimal(payload["askQty"]),
+            read_ms=self._clock.now_ms(),
+        )
+
+    async def account(self) -> Account:
+        """See Gateway."""
+        payload = await self._call(self._client.get_account())
+        balances = {
+            row["asset"]: total
+            for row in payload["balances"]
+            if (total := Decimal(row["free"]) + Decimal(row["locked"]))
+        }
+        return Account(balances, can_trade=bool(payload["canTrade"]))
+
+    async def place_order(self, intent: OrderIntent) -> OrderReport:
+        """See Gateway. The id is always ours: the library would make one up and a retry would place a second (P17)."""
+        parameters = {
+            "symbol": intent.symbol,
+            "side": intent.side.value,
+            "type": intent.type.value,
+            "quantity": plain(intent.quantity),
+            "newClientOrderId": intent.client_order_id,
+            "newOrderRespType": "FULL",
+        }
+        if intent.type is not OrderType.MARKET and intent.price is not None:
+            parameters |= {"price": plain(intent.price), "timeInForce": "GTC"}
+        payload = await self._call(self._client.create_order(**parameters), changes_something=True)
+        return order_report(payload, intent.client_order_id)
+
+    async def order(self, symbol: str, client_order_id: str) -> OrderReport | None:
+        """See Gateway."""
+        request = self._client.get_order(symbol=symbol, origClientOrderId=client_order_id)
+        return await self._order(request, client_order_id)
+
+    async def order_by_exchange_id(self, symbol: str, exchange_order_id: int) -> OrderReport | None:
+        """See Gateway."""
+        return await self._order(self._client.get_order(symbol=symbol, orderId=exchange_order_id), None)
+
+    async def open_orders(self, symbol: str) -> list[OrderReport]:
+        """See Gateway."""
+        payload = await self._call(self._client.get_open_orders(symbol=symbol))
+        return [order_report(row, row["clientOrderId"]) for row in payload]
+
+    async def trades_since(self, symbol: str, first_trade_id: int) -> list[Fill]:
+        """See Gateway."""
+        fills: list[Fill] = []
+        while True:
+            rows = await self._call(
+                self._client.get_my_trades(symbol=symbol, fromId=first_trade_id, limit=_TRADES_A_PAGE)
+            )
+            fills += [trade_fill(row) for row in rows]
+            if len(rows) < _TRADES_A_PAGE:
+                return fills
+            first_trade_id = fills[-1].trade_id + 1
+
+    async def _order(self, request: Coroutine[Any, Any, Any], client_order_id: str | None) -> OrderReport | None:
+        try:
+            payload = await self._call(request)
+        except RejectedError as refusal:
+            if refusal.code == NO_SUCH_ORDER_CODE:
+                return None
+            raise
+        return order_report(payload, client_order_id or payload["clientOrderId"])
+
+    async def _call(self, request: Coroutine[Any, Any, Any], *, changes_something: bool = False) -> Any:
+        try:
+            self._budget.check()
+            return await request
+        except Exception as failure:
+            error = classify(failure, changes_something=changes_something)
+            if isinstance(error, RateLimitedError):
+                self._budget.block(error)
+            if isinstance(error, RejectedError) and error.code == CLOCK_CODE:
+                await self.synchronise()  # the next request will carry the right time; this one was refused
+            raise error from failure
+        finally:
+            request.close()  # one that the budget refused was never started
+
+    def _weight_reader(self) -> aiohttp.TraceConfig:
+        # `client.response` is shared by concurrent calls (P12), so the header is read where the answer arrives.
+        async def read(_: aiohttp.ClientSession, __: SimpleNamespace, end: aiohttp.TraceRequestEndParams) -> None:
+            self._budget.note(end.response.headers.get("x-mbx-used-weight-1m"))
+
+        trace = aiohttp.TraceConfig()
+        trace.on_request_end.append(read)
+        return trace
+
+
+def _client_class(endpoints: Endpoints, clock: MarketClock) -> type[AsyncClient]:
+    """An AsyncClient that can reach these endpoints and no others, and signs with the market clock.
+
+    The library keeps every address in class attributes. All of them are pointed at this exchange, because
+    `testnet=True` leaves /sapi on production, and a testnet key must never go there (P20).
+    """
+    host = endpoints.rest.removesuffix("/api")
+
+    class Client(AsyncClient):  # type: ignore[misc]
+        API_URL = endpoints.rest
+        MARGIN_API_URL = f"{host}/sapi"
+        WEBSITE_URL = FUTURES_URL = FUTURES_DATA_URL = FUTURES_COIN_URL = FUTURES_COIN_DATA_URL = f"{host}/none"
+        OPTIONS_URL = PAPI_URL = f"{host}/none"
+        WS_API_URL = WS_FUTURES_URL = endpoints.websocket_api
+        REQUEST_RECVWINDOW = RECV_WINDOW_MS
+
+        @property
+        def timestamp_offset(self) -> int:
+            """Difference between the exchange's clock and the machine's, which the library adds when it signs."""
+            return clock.now_ms() - wall_ms()
+
+        @timestamp_offset.setter
+        def timestamp_offset(self, _: int) -> None:
+            """Ignore the library's own measurement, made once and without the round trip."""
+
+    return Client

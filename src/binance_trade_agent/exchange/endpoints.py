@@ -1,0 +1,23 @@
+"""Where each mode's exchange is (binance-protocol.md 5.4). Only `live` names a production host."""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Base addresses: `rest` ends in `/api`, `websocket_api` in `/ws-api/v3`."""
+
+    rest: str
+    websocket_api: str
+
+
+TESTNET = Endpoints("https://testnet.binance.vision/api", "wss://ws-api.testnet.binance.vision/ws-api/v3")
+LIVE = Endpoints("https://api.binance.com/api", "wss://ws-api.binance.com:443/ws-api/v3")
+
+
+def simulated(url: str) -> Endpoints:
+    """Endpoints of a simulated exchange at `url`, such as `http://127.0.0.1:8090`."""
+    parts = urlsplit(url)
+    scheme = "wss" if parts.scheme == "https" else "ws"
+    return Endpoints(f"{url}/api", f"{scheme}://{parts.netloc}/ws-api/v3")

@@ -1,0 +1,98 @@
+"""Everything that talking to the exchange can raise, classed by the reaction that it needs.
+
+`classify` is the only place that looks at what python-binance, aiohttp and the operating system raise.
+"""
+
+import asyncio
+import contextlib
+
+import aiohttp
+from binance.exceptions import BinanceAPIException
+
+AUTH_CODES = frozenset({-1002, -2014, -2015})
+CLOCK_CODE = -1021
+NO_SUCH_ORDER_CODE = -2013
+UNKNOWN_SYMBOL_CODE = -1121
+_OUTCOME_UNKNOWN_CODES = frozenset({-1006, -1007})
+_DEFAULT_RETRY_AFTER_SECONDS = 60
+
+
+class ExchangeError(Exception):
+    """Talking to the exchange failed. The text is one sentence for a person."""
+
+
+class RejectedError(ExchangeError):
+    """The exchange refused the request; nothing happened there. Asking the same again gives the same answer."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(f"{message} ({code})")
+        self.code = code
+        self.message = message
+
+
+class RateLimitedError(ExchangeError):
+    """Too many requests (429). Nothing happened; nothing may be sent for `retry_after_seconds`."""
+
+    def __init__(self, retry_after_seconds: int, message: str) -> None:
+        super().__init__(f"{message} Retry after {retry_after_seconds} s.")
+        self.retry_after_seconds = retry_after_seconds
+
+
+class BannedError(RateLimitedError):
+    """This address is banned (418) for `retry_after_seconds`."""
+
+
+class AuthError(ExchangeError):
+    """The keys are wrong, lack a permission, or were revoked. Trading stops until a person acts."""
+
+
+class UnavailableError(ExchangeError):
+    """The exchange could not be asked, and the request surely changed nothing there. Try again later."""
+
+
+class UnknownOutcomeError(ExchangeError):
+    """A request that changes something was sent and its outcome was not seen. It must never be sent again."""
+
+
+def classify(failure: BaseException, *, changes_something: bool) -> ExchangeError:
+    """The class of `failure`, raised by one request.
+
+    Args:
+        failure: what the request raised.
+        changes_something: whether it was a POST or DELETE, whose outcome is unknown unless the answer was a clean
+            refusal or the connection was never made (binance-protocol.md 2.7, 6 P16).
+    """
+    if isinstance(failure, ExchangeError):
+        return failure
+    if isinstance(failure, BinanceAPIException) and (answer := _classify_answer(failure)):
+        return answer
+    if isinstance(failure, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return UnavailableError(f"the exchange cannot be reached: {failure}")
+    text = str(failure) or type(failure).__name__
+    if isinstance(failure, asyncio.TimeoutError):
+        text = "no answer in time"
+    if changes_something:
+        return UnknownOutcomeError(f"the outcome is unknown: {text}")
+    return UnavailableError(f"the exchange did not answer properly: {text}")
+
+
+def _classify_answer(failure: BinanceAPIException) -> ExchangeError | None:
+    """What a non-2xx answer means, None when it does not say that nothing happened."""
+    status, code, message = failure.status_code, failure.code or 0, str(failure.message)
+    if status == 418:
+        return BannedError(_retry_after(failure), message)
+    if status == 429:
+        return RateLimitedError(_retry_after(failure), message)
+    if status == 401 or code in AUTH_CODES:
+        return AuthError(f"{message} ({code})")
+    if status == 403:
+        return UnavailableError("the exchange's firewall refused the request (403)")
+    if 400 <= status < 500 and code < 0 and code not in _OUTCOME_UNKNOWN_CODES:
+        return RejectedError(code, message)
+    return None
+
+
+def _retry_after(failure: BinanceAPIException) -> int:
+    with contextlib.suppress(KeyError, ValueError, AttributeError):
+        return max(1, int(failure.response.headers["Retry-After"]))
+    return _DEFAULT_RETRY_AFTER_SECONDS

@@ -1,0 +1,63 @@
+"""The gateway: what the daemon may ask of an exchange, in the project's own values."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from binance_trade_agent.domain.candles import Candle
+from binance_trade_agent.domain.market import BookTicker
+from binance_trade_agent.domain.orders import Fill, OrderIntent, OrderReport
+from binance_trade_agent.domain.symbols import SymbolRules
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The account as the exchange states it: per asset free plus locked, and whether the keys may trade."""
+
+    balances: Mapping[str, Decimal]
+    can_trade: bool
+
+
+class Gateway(Protocol):
+    """Every method may raise an ExchangeError; those that change something may raise UnknownOutcomeError."""
+
+    async def symbol_rules(self, symbols: Sequence[str]) -> dict[str, SymbolRules]:
+        """Rules of each symbol. Raises RejectedError (-1121) when one of them does not exist."""
+        ...
+
+    async def all_symbols(self) -> tuple[str, ...]:
+        """Names of all symbols that are traded there."""
+        ...
+
+    async def candles(self, symbol: str, interval: str, limit: int) -> list[Candle]:
+        """The most recent candles in time order; the last one is usually still open."""
+        ...
+
+    async def book_ticker(self, symbol: str) -> BookTicker:
+        """Best bid and ask now."""
+        ...
+
+    async def account(self) -> Account:
+        """Balances and permissions."""
+        ...
+
+    async def place_order(self, intent: OrderIntent) -> OrderReport:
+        """Send the order, once. Fills that the answer brings are in the report."""
+        ...
+
+    async def order(self, symbol: str, client_order_id: str) -> OrderReport | None:
+        """The order by our id, None when the exchange does not know it (yet)."""
+        ...
+
+    async def order_by_exchange_id(self, symbol: str, exchange_order_id: int) -> OrderReport | None:
+        """The order by the exchange's id, None when the exchange does not know it."""
+        ...
+
+    async def open_orders(self, symbol: str) -> list[OrderReport]:
+        """Open orders of the account, foreign ones too."""
+        ...
+
+    async def trades_since(self, symbol: str, first_trade_id: int) -> list[Fill]:
+        """All trades of the account from `first_trade_id` on, in order; their client order id is empty."""
+        ...

@@ -1,0 +1,119 @@
+"""The exchange's JSON turned into the project's values (shapes: binance-protocol.md 1.2 to 1.4 and 4.5)."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from binance_trade_agent.domain.candles import Candle
+from binance_trade_agent.domain.orders import Fill, OrderReport, Side
+
+
+def candle(row: Sequence[Any]) -> Candle:
+    """A candle from a row of GET klines."""
+    return Candle(
+        open_time_ms=int(row[0]),
+        close_time_ms=int(row[6]),
+        open=Decimal(row[1]),
+        high=Decimal(row[2]),
+        low=Decimal(row[3]),
+        close=Decimal(row[4]),
+        volume=Decimal(row[5]),
+    )
+
+
+def order_report(payload: Mapping[str, Any], client_order_id: str) -> OrderReport:
+    """A report from the answer to POST, GET or DELETE order, or a row of openOrders.
+
+    Args:
+        payload: the answer; `fills` are taken when they are there (FULL answers).
+        client_order_id: the id under which the order was placed; a cancelled order shows the cancel's.
+    """
+    at_ms = int(payload.get("transactTime") or payload.get("updateTime") or payload["time"])
+    side = Side(payload["side"])
+    fills = tuple(
+        Fill(
+            symbol=payload["symbol"],
+            trade_id=int(row["tradeId"]),
+            exchange_order_id=int(payload["orderId"]),
+            client_order_id=client_order_id,
+            side=side,
+            price=Decimal(row["price"]),
+            quantity=Decimal(row["qty"]),
+            # The answer does not state price * qty; both have at most 8 decimals, so the product is exact.
+            quote_quantity=Decimal(row["price"]) * Decimal(row["qty"]),
+            commission=Decimal(row["commission"]),
+            commission_asset=row["commissionAsset"],
+            is_maker=False,
+            traded_ms=at_ms,
+        )
+        for row in payload.get("fills", ())
+    )
+    return OrderReport(
+        symbol=payload["symbol"],
+        exchange_order_id=int(payload["orderId"]),
+        client_order_id=client_order_id,
+        side=side,
+        status=payload["status"],
+        quantity=Decimal(payload["origQty"]),
+        executed_base=Decimal(payload["executedQty"]),
+        executed_quote=Decimal(payload["cummulativeQuoteQty"]),
+        at_ms=at_ms,
+        detail=payload.get("expiryReason", ""),
+        fills=fills,
+    )
+
+
+def trade_fill(row: Mapping[str, Any]) -> Fill:
+    """A fill from a row of GET myTrades, which does not know the client order id."""
+    return Fill(
+        symbol=row["symbol"],
+        trade_id=int(row["id"]),
+        exchange_order_id=int(row["orderId"]),
+        client_order_id="",
+        side=Side.BUY if row["isBuyer"] else Side.SELL,
+        price=Decimal(row["price"]),
+        quantity=Decimal(row["qty"]),
+        quote_quantity=Decimal(row["quoteQty"]),
+        commission=Decimal(row["commission"]),
+        commission_asset=row["commissionAsset"],
+        is_maker=bool(row["isMaker"]),
+        traded_ms=int(row["time"]),
+    )
+
+
+def execution_report(event: Mapping[str, Any]) -> OrderReport:
+    """A report from an executionReport event, with its fill when it is a trade."""
+    client_order_id = event["C"] or event["c"]  # on a cancel `c` is the cancel's id and `C` the order's
+    side = Side(event["S"])
+    at_ms = int(event["T"])
+    fills: tuple[Fill, ...] = ()
+    if event["x"] == "TRADE":
+        fills = (
+            Fill(
+                symbol=event["s"],
+                trade_id=int(event["t"]),
+                exchange_order_id=int(event["i"]),
+                client_order_id=client_order_id,
+                side=side,
+                price=Decimal(event["L"]),
+                quantity=Decimal(event["l"]),
+                quote_quantity=Decimal(event["L"]) * Decimal(event["l"]),
+                commission=Decimal(event["n"] or "0"),
+                commission_asset=event["N"] or "",
+                is_maker=bool(event["m"]),
+                traded_ms=at_ms,
+            ),
+        )
+    return OrderReport(
+        symbol=event["s"],
+        exchange_order_id=int(event["i"]),
+        client_order_id=client_order_id,
+        side=side,
+        status=event["X"],
+        quantity=Decimal(event["q"]),
+        executed_base=Decimal(event["z"]),
+        executed_quote=Decimal(event["Z"]),
+        at_ms=at_ms,
+        detail=event.get("eR", "") if event["r"] == "NONE" else event["r"],
+        fills=fills,
+    )

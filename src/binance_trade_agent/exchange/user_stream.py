@@ -1,0 +1,202 @@
+"""The user data stream: execution reports and balance changes, over a WebSocket API connection of our own.
+
+python-binance's user_socket does not survive a reconnect, loses early events and hangs on an unsolicited error frame
+(binance-protocol.md section 6, P1 to P7), so this speaks `userDataStream.subscribe.signature` (5.3) itself. Every
+trouble has one remedy: a fresh connection, and a reconciliation before the first event is handled.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import hmac
+import itertools
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import aiohttp
+import orjson
+
+from binance_trade_agent.ops.clock import MarketClock, monotonic_seconds, sleep_seconds
+from binance_trade_agent.ops.tasks import spawn, stop
+
+_PROBE_SECONDS = 30.0
+_ANSWER_SECONDS = 10.0
+_FIRST_BACK_OFF_SECONDS, _LAST_BACK_OFF_SECONDS = 0.2, 30.0
+_RENEW_SECONDS = 12 * 3600.0  # connections are cut after 24 h; ours is renewed before (P6)
+
+log = logging.getLogger(__name__)
+
+EventHandler = Callable[[Mapping[str, Any]], Awaitable[None]]
+
+
+class StreamError(Exception):
+    """The connection is not usable any more. The text says why."""
+
+
+class UserStream:
+    """Keeps one subscription alive until cancelled.
+
+    Args:
+        url: of the WebSocket API.
+        on_connected: called after each subscription, before its first event is handled; reconciles what was missed.
+        on_event: called with each event, one at a time, in the order of the exchange.
+        jitter: spreads the reconnections of many daemons.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str,
+        api_secret: str,
+        clock: MarketClock,
+        *,
+        on_connected: Callable[[], Awaitable[None]],
+        on_event: EventHandler,
+        jitter: random.Random,
+    ) -> None:
+        self._url = url
+        self._api_key = api_key
+        self._api_secret = api_secret
+        self._clock = clock
+        self._on_connected = on_connected
+        self._on_event = on_event
+        self._jitter = jitter
+        self._connection: _Connection | None = None
+        self.is_live = asyncio.Event()
+
+    async def run(self) -> None:
+        """Subscribe, reconcile, hand on events; on any trouble back off and start over, for ever."""
+        back_off = _FIRST_BACK_OFF_SECONDS
+        while True:
+            try:
+                await self._session()
+            except (StreamError, aiohttp.ClientError, OSError, TimeoutError) as failure:
+                if self.is_live.is_set():
+                    back_off = _FIRST_BACK_OFF_SECONDS
+                    log.warning("user stream lost, connecting again: %s", failure)
+                else:
+                    log.debug("user stream not connected: %s", failure)
+            finally:
+                self.is_live.clear()
+                self._connection = None
+            await sleep_seconds(back_off * self._jitter.uniform(0.5, 1.0))
+            back_off = min(back_off * 2, _LAST_BACK_OFF_SECONDS)
+
+    async def catch_up(self) -> None:
+        """Return when every event that the exchange had sent before this call is handled.
+
+        The WebSocket keeps the order, so the answer to a question asked now comes behind those events. Without a
+        connection there is nothing to wait for.
+        """
+        if self._connection is not None and self.is_live.is_set():
+            with contextlib.suppress(StreamError, TimeoutError):
+                await self._connection.ask("session.subscriptions", {})
+                await self._connection.handled()
+
+    async def _session(self) -> None:
+        async with aiohttp.ClientSession() as http, http.ws_connect(self._url, heartbeat=20, max_msg_size=0) as socket:
+            connection = _Connection(socket)
+            reader = spawn(connection.read(), name="user stream reader")
+            try:
+                await connection.ask("userDataStream.subscribe.signature", self._signed())
+                await self._on_connected()
+                self._connection = connection
+                self.is_live.set()
+                await self._hand_on(connection, reader)
+            finally:
+                await stop(reader)
+
+    async def _hand_on(self, connection: "_Connection", reader: "asyncio.Task[None]") -> None:
+        """Handle events until the connection ends; probe it when it is quiet."""
+        worker = spawn(connection.handle(self._on_event), name="user stream events")
+        renew_at = monotonic_seconds() + _RENEW_SECONDS
+        try:
+            while monotonic_seconds() < renew_at:
+                done, _ = await asyncio.wait(
+                    {reader, worker}, timeout=_PROBE_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                )
+                if done:
+                    raise StreamError(connection.ended_because)
+                await connection.ask("session.subscriptions", {})
+        finally:
+            await stop(worker)
+
+    def _signed(self) -> dict[str, Any]:
+        parameters = {"apiKey": self._api_key, "timestamp": self._clock.now_ms()}
+        payload = "&".join(f"{name}={value}" for name, value in sorted(parameters.items()))
+        signature = hmac.new(self._api_secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
+        return {**parameters, "signature": signature}
+
+
+class _Connection:
+    """One WebSocket: questions and their answers by id, events in a queue."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.ended_because = "the connection was closed"
+        self._socket = socket
+        self._ids = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
+        self._events: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue()
+
+    async def ask(self, method: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The answer to one request.
+
+        Raises:
+            StreamError: it was refused.
+            TimeoutError: no answer came in 10 s.
+        """
+        request_id = next(self._ids)
+        answer = self._waiting[request_id] = asyncio.get_running_loop().create_future()
+        try:
+            request = {"id": request_id, "method": method, "params": parameters}
+            await self._socket.send_str(orjson.dumps(request).decode())
+            return await asyncio.wait_for(answer, _ANSWER_SECONDS)
+        finally:
+            del self._waiting[request_id]
+
+    async def read(self) -> None:
+        """Sort incoming messages into answers and events until the connection ends or says something unexpected."""
+        try:
+            async for message in self._socket:
+                if message.type is not aiohttp.WSMsgType.TEXT:
+                    continue
+                self._sort(orjson.loads(message.data))
+        except (StreamError, orjson.JSONDecodeError) as failure:
+            self.ended_because = str(failure)
+        finally:
+            for answer in self._waiting.values():
+                if not answer.done():
+                    answer.set_exception(StreamError(self.ended_because))
+
+    async def handle(self, on_event: EventHandler) -> None:
+        """Hand on events, one at a time."""
+        while True:
+            event = await self._events.get()
+            try:
+                await on_event(event)
+            finally:
+                self._events.task_done()
+
+    async def handled(self) -> None:
+        """Return when all events received so far are handled."""
+        await asyncio.wait_for(self._events.join(), _ANSWER_SECONDS)
+
+    def _sort(self, message: Mapping[str, Any]) -> None:
+        if "event" in message:
+            event = message["event"]
+            if event["e"] in {"eventStreamTerminated", "serverShutdown"}:
+                raise StreamError(f"the exchange sent {event['e']}")
+            self._events.put_nowait(event)
+            return
+        error = message.get("error")
+        answer = self._waiting.get(message.get("id") or 0)
+        if answer is None:
+            if error:  # such as the 401 with id null after a key was revoked (P4)
+                raise StreamError(f"{error.get('msg')} ({error.get('code')})")
+        elif not answer.done():
+            if error:
+                answer.set_exception(StreamError(f"{error.get('msg')} ({error.get('code')})"))
+            else:
+                answer.set_result(message)
