@@ -1,0 +1,176 @@
+"""Commands: any process places one as a row of the ledger, the trader carries it out and answers.
+
+A place is the only write that a process other than the trader makes. The switch `pause` is not a flag of its own: it is
+what the last carried-out `pause` or `resume` said, so it holds in every process and over restarts.
+"""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from binance_trade_agent.domain.nearest import nearest
+from binance_trade_agent.ledger.connection import explained, in_transaction, open_existing
+from binance_trade_agent.ledger.ledger import Ledger
+
+
+class CommandKind(StrEnum):
+    """What can be asked. STOP ends the run gracefully; PAUSE keeps it from entering positions until RESUME."""
+
+    STOP = "stop"
+    PAUSE = "pause"
+    RESUME = "resume"
+
+
+class CommandState(StrEnum):
+    """Where a command stands."""
+
+    PENDING = "PENDING"
+    DONE = "DONE"
+    REFUSED = "REFUSED"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command and what came of it.
+
+    Attributes:
+        command_id: from 1, in the order of their placing.
+        requested_by: who asked, for a person: `cli`, `dashboard`.
+        requested_wall_ms: the machine's time, ms UTC.
+        answer: one sentence, empty while pending.
+        done_ms: market time of the answer.
+    """
+
+    command_id: int
+    kind: CommandKind
+    payload: Mapping[str, str]
+    requested_by: str
+    requested_wall_ms: int
+    state: CommandState = CommandState.PENDING
+    answer: str = ""
+    done_ms: int | None = None
+
+
+def command_kind(name: str) -> CommandKind:
+    """The kind by its name.
+
+    Raises:
+        ValueError: there is none; the message names the nearest.
+    """
+    allowed = [kind.value for kind in CommandKind]
+    if name in allowed:
+        return CommandKind(name)
+    hint = nearest(name, allowed)
+    raise ValueError(
+        f"{name!r} is not a command; allowed are {', '.join(allowed)}" + (f"; did you mean {hint}?" if hint else "")
+    )
+
+
+def place(
+    ledger_path: Path,
+    kind: CommandKind,
+    *,
+    requested_by: str,
+    requested_wall_ms: int,
+    payload: Mapping[str, str] | None = None,
+) -> int:
+    """Place a command for the trader, from any process.
+
+    Returns:
+        The command's id, by which its answer is found.
+
+    Raises:
+        LedgerError: there is no ledger, or it cannot be written.
+    """
+
+    def insert(connection: sqlite3.Connection) -> int:
+        command_id = int(connection.execute("SELECT coalesce(max(command_id), 0) + 1 FROM commands").fetchone()[0])
+        connection.execute(
+            "INSERT INTO commands VALUES (?, ?, ?, ?, ?, ?, '', NULL)",
+            (
+                command_id,
+                kind,
+                json.dumps(dict(payload or {}), sort_keys=True),
+                requested_by,
+                requested_wall_ms,
+                CommandState.PENDING,
+            ),
+        )
+        return command_id
+
+    with closing(open_existing(ledger_path)) as connection:
+        try:
+            return in_transaction(insert)(connection)
+        except sqlite3.Error as error:
+            raise explained(error, ledger_path) from error
+
+
+async def pending(ledger: Ledger) -> list[Command]:
+    """The commands that wait for the trader, oldest first."""
+    return await ledger.read(lambda connection: _commands(connection, CommandState.PENDING))
+
+
+async def answer(ledger: Ledger, command_id: int, state: CommandState, text: str, done_ms: int) -> None:
+    """Note what came of a command: DONE or REFUSED, and one sentence for who asked."""
+    await ledger.write(lambda connection: _answer(connection, command_id, state, text, done_ms))
+
+
+async def refuse_stale_stops(ledger: Ledger, done_ms: int) -> list[Command]:
+    """At the start of a run: refuse each `stop` that nobody was there to take; it was meant for a run that is over."""
+
+    def refuse(connection: sqlite3.Connection) -> list[Command]:
+        stale = [command for command in _commands(connection, CommandState.PENDING) if command.kind is CommandKind.STOP]
+        for command in stale:
+            _answer(connection, command.command_id, CommandState.REFUSED, "no trader was running", done_ms)
+        return stale
+
+    return await ledger.write(refuse)
+
+
+async def is_paused(ledger: Ledger) -> bool:
+    """Whether the trader may enter no positions, from the trader's own connection."""
+    return await ledger.read(paused)
+
+
+def paused(connection: sqlite3.Connection) -> bool:
+    """Whether the last carried-out `pause` or `resume` was a pause."""
+    row = connection.execute(
+        "SELECT kind FROM commands WHERE kind IN (?, ?) AND state = ? ORDER BY command_id DESC LIMIT 1",
+        (CommandKind.PAUSE, CommandKind.RESUME, CommandState.DONE),
+    ).fetchone()
+    return row is not None and row["kind"] == CommandKind.PAUSE
+
+
+def command(connection: sqlite3.Connection, command_id: int) -> Command | None:
+    """One command, None when there is none."""
+    row = connection.execute("SELECT * FROM commands WHERE command_id = ?", (command_id,)).fetchone()
+    return _command_from(row) if row else None
+
+
+def _commands(connection: sqlite3.Connection, state: CommandState) -> list[Command]:
+    rows = connection.execute("SELECT * FROM commands WHERE state = ? ORDER BY command_id", (state,))
+    return [_command_from(row) for row in rows]
+
+
+def _answer(connection: sqlite3.Connection, command_id: int, state: CommandState, text: str, done_ms: int) -> None:
+    connection.execute(
+        "UPDATE commands SET state = ?, answer = ?, done_ms = ? WHERE command_id = ? AND state = ?",
+        (state, text, done_ms, command_id, CommandState.PENDING),
+    )
+
+
+def _command_from(row: sqlite3.Row) -> Command:
+    return Command(
+        command_id=row["command_id"],
+        kind=CommandKind(row["kind"]),
+        payload=json.loads(row["payload_json"]),
+        requested_by=row["requested_by"],
+        requested_wall_ms=row["requested_wall_ms"],
+        state=CommandState(row["state"]),
+        answer=row["answer"],
+        done_ms=row["done_ms"],
+    )

@@ -1,0 +1,106 @@
+"""One writer: a lock beside the ledger, held by the kernel for as long as the process lives, killed or not."""
+
+import fcntl
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from binance_trade_agent.ledger.errors import LedgerError
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds the lock. `started_wall_ms` is the machine's time in ms UTC."""
+
+    pid: int
+    run_id: str
+    started_wall_ms: int
+
+
+class LedgerInUse(LedgerError):  # noqa: N818 - named for the situation
+    """Another process owns the ledger. `holder` is None when it has not written its name yet."""
+
+    def __init__(self, path: Path, holder: Holder | None) -> None:
+        who = f"process {holder.pid} (run {holder.run_id})" if holder else "another process"
+        super().__init__(f"the trader already runs: {who} owns the ledger {path}; stop it first, or set LEDGER_PATH")
+        self.holder = holder
+
+
+class LedgerLock:
+    """The exclusive right to write a ledger; a context manager.
+
+    The file `<ledger>.lock` stays when the lock is released: to remove it could take it from under the next holder.
+    """
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+
+    @classmethod
+    def acquire(cls, ledger_path: Path, holder: Holder) -> Self:
+        """Take the lock of the ledger at `ledger_path` for this process.
+
+        Raises:
+            LedgerInUse: another process has it.
+            LedgerError: the lock file cannot be made.
+        """
+        path = lock_path(ledger_path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise LedgerError(f"cannot write {path}: {error.strerror}; check LEDGER_PATH and its rights") from error
+        if not _try_lock(descriptor, fcntl.LOCK_EX):
+            os.close(descriptor)
+            raise LedgerInUse(ledger_path, _read_holder(path))
+        os.truncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(asdict(holder)).encode(), 0)
+        return cls(path, descriptor)
+
+    def release(self) -> None:
+        """Give the lock back."""
+        os.truncate(self._descriptor, 0)
+        os.close(self._descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def lock_path(ledger_path: Path) -> Path:
+    """Where the lock of a ledger is."""
+    return ledger_path.with_name(f"{ledger_path.name}.lock")
+
+
+def is_held(ledger_path: Path) -> bool:
+    """Whether some process owns the ledger now."""
+    try:
+        descriptor = os.open(lock_path(ledger_path), os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return not _try_lock(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+
+
+def _try_lock(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _read_holder(path: Path) -> Holder | None:
+    try:
+        return Holder(**json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
