@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _ATR_PERIOD = 14
+_ROUNDING_NOISE = 1e-9  # share of the price below which the two lines are equal; on a straight trend they are
 
 
 class MacdParams(StrategyParams):
@@ -57,7 +58,8 @@ class MacdCrossover(Strategy[MacdParams]):
         line, signal = indicators.macd(close, params.macd_fast, params.macd_slow, params.macd_signal)
         atr = indicators.atr(high, low, close, _ATR_PERIOD)
         distance = line - signal
-        above, below = distance > 0, distance < 0
+        noise = _ROUNDING_NOISE * close
+        above, below = distance > noise, distance < -noise
         buy = above & _crossed_lately(above, distance, params.macd_confirm_candles)
         sell = below & _crossed_lately(below, distance, params.macd_confirm_candles)
         strength = strength_beyond(np.abs(distance) / atr)

@@ -1,0 +1,120 @@
+"""What holds for every strategy: warming up, flat and broken markets, no look-ahead, bounds, scale."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from binance_trade_agent.domain.signals import Action
+from binance_trade_agent.strategies.registry import create_strategy, strategy_names
+
+every_strategy = pytest.mark.parametrize("name", strategy_names())
+markets = {"seed": st.integers(0, 10**6), "volatility": st.sampled_from([0.00002, 0.0005, 0.003, 0.03])}
+
+
+@every_strategy
+@settings(max_examples=15)
+@given(**markets, cut=st.integers(1, 400))
+def test_the_signals_of_a_prefix_are_the_prefix_of_the_signals(name, seed, volatility, cut, walk):
+    frame, strategy = walk(seed, volatility=volatility), create_strategy(name)
+    pd.testing.assert_frame_equal(
+        strategy.signals(frame.iloc[:cut]), strategy.signals(frame).iloc[:cut], rtol=0, atol=0
+    )
+
+
+@every_strategy
+@settings(max_examples=5)
+@given(**markets, cut=st.integers(1, 400))
+def test_a_live_tick_says_what_the_whole_frame_says_in_that_row(name, cut, walk, candles_of, **market):
+    frame, strategy = walk(**market), create_strategy(name)
+    signal = strategy.evaluate("BTCUSDT", candles_of(frame.iloc[:cut]))
+    row = strategy.signals(frame).iloc[cut - 1]
+    assert signal.action.value == {1: "BUY", -1: "SELL", 0: "HOLD"}[int(row["action"])]
+    assert signal.confidence == row["confidence"]
+    assert signal.candle_open_ms == frame.index[cut - 1]
+    assert signal.strategy == name
+
+
+@every_strategy
+@settings(max_examples=15)
+@given(**markets)
+def test_actions_and_confidences_are_in_their_bounds(name, seed, volatility, walk):
+    signals = create_strategy(name).signals(walk(seed, volatility=volatility))
+    assert signals["action"].dtype == np.int8
+    assert signals["action"].isin([-1, 0, 1]).all()
+    assert signals["confidence"][signals["action"] != 0].between(0.5, 1).all()
+    assert (signals["confidence"][signals["action"] == 0] == 0).all()
+
+
+@every_strategy
+@settings(max_examples=15)
+@given(**markets, exponent=st.integers(-20, 20))
+def test_the_scale_of_the_price_changes_no_decision(name, seed, volatility, exponent, walk):
+    # Powers of two change no digit of a float, so that the comparison may be exact.
+    frame, strategy = walk(seed, volatility=volatility), create_strategy(name)
+    columns = ["action", "confidence"]
+    pd.testing.assert_frame_equal(
+        strategy.signals(frame)[columns], strategy.signals(frame * 2.0**exponent)[columns], rtol=0, atol=0
+    )
+
+
+@every_strategy
+@settings(max_examples=10)
+@given(**markets)
+def test_prices_upside_down_turn_buys_into_sells(name, seed, volatility, walk):
+    # Mirrored around 120,000 every change has the other sign; the indicators are linear in the price.
+    frame = walk(seed, volatility=min(volatility, 0.003))
+    mirrored = 120_000 - frame
+    mirrored["high"], mirrored["low"] = 120_000 - frame["low"], 120_000 - frame["high"]
+    strategy = create_strategy(name)
+    ours, theirs = strategy.signals(frame)["action"], strategy.signals(mirrored)["action"]
+    assert (ours != -theirs).mean() < 0.01  # a value on the threshold may fall to either side
+
+
+@every_strategy
+def test_too_few_candles_are_a_hold_that_counts_them(name, walk, candles_of):
+    strategy = create_strategy(name)
+    signal = strategy.evaluate("BTCUSDT", candles_of(walk(1, strategy.warm_up - 1)))
+    assert signal.action is Action.HOLD
+    assert signal.reason == f"warming up: {strategy.warm_up - 1} of {strategy.warm_up} candles"
+    assert strategy.evaluate("BTCUSDT", []).reason == f"warming up: 0 of {strategy.warm_up} candles"
+    assert "warming" not in strategy.evaluate("BTCUSDT", candles_of(walk(1, strategy.warm_up))).reason
+
+
+@every_strategy
+@pytest.mark.parametrize("price", [0.1, 66_120.1])
+def test_a_flat_market_is_a_hold(name, price, frame_of, candles_of):
+    strategy = create_strategy(name)
+    signal = strategy.evaluate("BTCUSDT", candles_of(frame_of([price] * 400)))
+    assert (signal.action, signal.confidence) == (Action.HOLD, 0.0)
+    assert signal.reason.startswith("flat market")
+
+
+@every_strategy
+def test_a_market_that_went_flat_after_movement_is_a_hold(name, walk, frame_of, candles_of):
+    moved = walk(17)["close"].tolist()
+    signal = create_strategy(name).evaluate("BTCUSDT", candles_of(frame_of(moved + [moved[-1]] * 30)))
+    assert signal.action is Action.HOLD
+
+
+@every_strategy
+def test_a_candle_that_is_not_a_number_is_a_hold(name, walk, candles_of):
+    frame = walk(3)
+    frame.iloc[-5, :4] = float("nan")
+    signal = create_strategy(name).evaluate("BTCUSDT", candles_of(frame))
+    assert signal.action is Action.HOLD
+    assert "broken candles" in signal.reason
+
+
+@every_strategy
+def test_both_directions_come_up_in_a_lively_market(name, walk):
+    actions = create_strategy(name).signals(walk(6, 4000))["action"]
+    assert {-1, 1} <= set(actions)
+
+
+@every_strategy
+def test_indicators_of_a_signal_are_finite_floats_by_name(name, walk, candles_of):
+    signal = create_strategy(name).evaluate("BTCUSDT", candles_of(walk(12)))
+    assert signal.indicators
+    assert all(isinstance(value, float) and np.isfinite(value) for value in signal.indicators.values())
