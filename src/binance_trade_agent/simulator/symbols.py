@@ -59,7 +59,17 @@ def typical_price(symbol: str) -> Decimal:
     base, quote = split_symbol(symbol)
     dollars = _KNOWN_PRICES.get(base) or _price_from_name(base)
     price = dollars / _QUOTE_ASSETS[quote]
-    return price.quantize(_power_of_ten(max(price.adjusted() - 3, -8)))
+    return price.quantize(_power_of_ten(min(max(price.adjusted() - 3, -8), 0)))
+
+
+def typical_level(quote_asset: str) -> Decimal:
+    """The most that one level of the outside book is worth, in the quote asset: 40,000 dollars."""
+    return 40_000 / _QUOTE_ASSETS[quote_asset]
+
+
+def minute_turnover(quote_asset: str) -> Decimal:
+    """What a symbol usually trades in a minute, in the quote asset: 1,200,000 dollars."""
+    return 1_200_000 / _QUOTE_ASSETS[quote_asset]
 
 
 def listing(symbol: str, price: Decimal | None = None) -> dict[str, Any]:
@@ -95,7 +105,7 @@ def listing(symbol: str, price: Decimal | None = None) -> dict[str, Any]:
         "pegInstructionsAllowed": True,
         "isSpotTradingAllowed": True,
         "isMarginTradingAllowed": False,
-        "filters": _filters(quote, _KNOWN_GRIDS.get(symbol) or _grid_at(price or typical_price(symbol))),
+        "filters": _filters(quote, _KNOWN_GRIDS.get(symbol) or _grid(price or typical_price(symbol), quote)),
         "permissions": [],
         "permissionSets": [["SPOT", "MARGIN"]],
         "defaultSelfTradePreventionMode": "NONE",
@@ -146,11 +156,11 @@ def _filters(quote: str, grid: tuple[str, str, str, str, str]) -> list[dict[str,
     ]
 
 
-def _grid_at(price: Decimal) -> tuple[str, str, str, str, str]:
-    """A grid in proportion to the price: five significant digits of price, steps worth about a hundredth of a dollar."""
-    magnitude = price.adjusted()
-    tick = _power_of_ten(max(magnitude - 4, -8))
-    step = _power_of_ten(min(max(-magnitude - 2, -5), 0))
+def _grid(price: Decimal, quote: str) -> tuple[str, str, str, str, str]:
+    """A grid in proportion to the price: five significant digits of it, steps worth about a hundredth of a dollar."""
+    tick = _power_of_ten(max(price.adjusted() - 4, -8))
+    dollars = price * _QUOTE_ASSETS[quote]
+    step = _power_of_ten(min(max(-dollars.adjusted() - 2, -5), 0))
     max_quantity = step * 900_000_000
     return str(tick), str(tick * 100_000_000), str(step), str(max_quantity), str(max_quantity / 10)
 

@@ -1,1 +1,1 @@
-"""The market that the simulated exchange trades in: where prices come from (feeds), and what the public sees of them."""
+"""The market of the simulated exchange: where prices come from (feeds), and what the public sees of them."""

@@ -62,12 +62,16 @@ class Feed(Protocol):
         """Candles that were closed at resume_ms, in time order."""
         ...
 
+    def print_count(self, symbol: str, candle: Candle) -> int:
+        """How many prints the symbol's `candle` has."""
+        ...
+
     def prelude(self, symbol: str) -> Sequence[Print]:
-        """Prints before resume_ms: of the last five minutes, and at least of the candle that is still open."""
+        """Prints of the five minutes before resume_ms and of the open candle, or else the last one before that."""
         ...
 
     def prints_until(self, until_ms: int) -> Iterator[Print]:
-        """Prints from resume_ms to `until_ms` inclusive that were not given before, by (time, symbol order, sequence)."""
+        """Prints from resume_ms to `until_ms` inclusive that were not given yet, by (time, symbol order, sequence)."""
         ...
 
     def candle_opens(self, symbol: str, after_ms: int, until_ms: int) -> Sequence[int]:

@@ -1,0 +1,105 @@
+"""A feed made of candles: whatever the candles come from, their prints are put on one timeline here."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from heapq import merge
+from typing import Any, Protocol
+
+from binance_trade_agent.domain.candles import INTERVAL_MS, MINUTE_MS, Candle, interval_open_ms
+from binance_trade_agent.simulator.market.feed import Print
+from binance_trade_agent.simulator.market.printer import Printer
+
+PRELUDE_MS = 5 * MINUTE_MS  # the span of avgPrice, binance-protocol.md 1.2
+
+
+class CandleSource(Protocol):
+    """One symbol's candles, all of one interval, in time order; they may have gaps, and may never end."""
+
+    interval: str
+
+    def between(self, from_ms: int, before_ms: int) -> Sequence[Candle]:
+        """Candles that open in [from_ms, before_ms)."""
+        ...
+
+    def since(self, from_ms: int) -> Iterator[Candle]:
+        """Candles that open at `from_ms` or later."""
+        ...
+
+    def opens(self, after_ms: int, until_ms: int) -> Sequence[int]:
+        """Open times of the candles in (after_ms, until_ms]."""
+        ...
+
+
+class CandleFeed:
+    """The `Feed` over candle sources; see there for the attributes."""
+
+    def __init__(
+        self,
+        sources: Mapping[str, CandleSource],
+        printers: Mapping[str, Printer],
+        listings: Mapping[str, Mapping[str, Any]],
+        *,
+        start_ms: int,
+        resume_ms: int | None,
+        ends_ms: int | None,
+    ) -> None:
+        self.symbols = tuple(sources)
+        self.start_ms = start_ms
+        self.resume_ms = start_ms if resume_ms is None else resume_ms
+        self.ends_ms = ends_ms
+        self.intervals = {symbol: source.interval for symbol, source in sources.items()}
+        self.listings = listings
+        self._sources = sources
+        self._printers = printers
+        self._upcoming = self._merged()
+        self._next = next(self._upcoming, None)
+
+    def history(self, symbol: str) -> Sequence[Candle]:
+        """Candles that were closed at resume_ms, in time order."""
+        return self._sources[symbol].between(0, self._open_candle_ms(symbol))
+
+    def print_count(self, symbol: str, candle: Candle) -> int:
+        """How many prints the symbol's `candle` has."""
+        return self._printers[symbol].count(candle)
+
+    def prelude(self, symbol: str) -> Sequence[Print]:
+        """Prints of the five minutes before resume_ms and of the open candle, or else the last one before that."""
+        open_ms = self._open_candle_ms(symbol)
+        from_ms = min(open_ms, self.resume_ms - PRELUDE_MS)
+        first_ms = interval_open_ms(self.intervals[symbol], from_ms)
+        candles = self._sources[symbol].between(first_ms, self.resume_ms)
+        prints = [item for item in self._prints(symbol, candles) if from_ms <= item.at_ms < self.resume_ms]
+        if prints:
+            return prints
+        last_traded = next((candle for candle in reversed(self.history(symbol)) if candle.volume), None)
+        return self._printers[symbol].prints(last_traded)[-1:] if last_traded else []
+
+    def prints_until(self, until_ms: int) -> Iterator[Print]:
+        """Prints from resume_ms to `until_ms` inclusive that were not given yet, by (time, symbol order, sequence)."""
+        while (item := self._next) is not None and item.at_ms <= until_ms:
+            self._next = next(self._upcoming, None)
+            yield item
+
+    def candle_opens(self, symbol: str, after_ms: int, until_ms: int) -> Sequence[int]:
+        """Open times of the market's candles in (after_ms, until_ms], also of those without a trade."""
+        return self._sources[symbol].opens(after_ms, until_ms)
+
+    def _open_candle_ms(self, symbol: str) -> int:
+        return interval_open_ms(self.intervals[symbol], self.resume_ms)
+
+    def _prints(self, symbol: str, candles: Iterable[Candle]) -> Iterator[Print]:
+        printer = self._printers[symbol]
+        for candle in candles:
+            yield from printer.prints(candle)
+
+    def _merged(self) -> Iterator[Print]:
+        """All prints from resume_ms on; `merge` is stable, so prints of one moment come in the order of the symbols."""
+        streams = []
+        for symbol, source in self._sources.items():
+            prints = self._prints(symbol, source.since(self._open_candle_ms(symbol)))
+            streams.append(item for item in prints if item.at_ms >= self.resume_ms)
+        return merge(*streams, key=lambda item: item.at_ms)
+
+
+def close_time_ms(interval: str, open_time_ms: int) -> int:
+    """Close time of the candle that opens at `open_time_ms`: the last millisecond before the next one."""
+    return open_time_ms + INTERVAL_MS[interval] - 1

@@ -1,0 +1,257 @@
+"""What the public sees of the market: prices, trades, the outside book, klines and statistics, all in market time."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from binance_trade_agent.domain.candles import INTERVAL_MS, MINUTE_MS, interval_open_ms
+from binance_trade_agent.domain.money import ZERO
+from binance_trade_agent.domain.orders import Side
+from binance_trade_agent.simulator.market.feed import Feed, Level, Print
+from binance_trade_agent.simulator.market.klines import Kline, KlineSeries
+
+DAY_MS = 86_400_000
+AVERAGE_PRICE_MINUTES = 5
+TRADES_KEPT = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class PublicTrade:
+    """A trade as everyone sees it; ids are consecutive within a symbol. Also serves as its own aggregate trade."""
+
+    symbol: str
+    trade_id: int
+    at_ms: int
+    price: Decimal
+    quantity: Decimal
+    taker_side: Side
+
+    @property
+    def quote_quantity(self) -> Decimal:
+        """What the taker paid or received, in quote asset."""
+        return self.price * self.quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """The outside book, best levels first. `update_id` grows by one with each change."""
+
+    update_id: int
+    bids: Sequence[Level]
+    asks: Sequence[Level]
+
+
+@dataclass(frozen=True, slots=True)
+class Ticker:
+    """The last 24 hours of a symbol, to the kline: (binance-protocol.md 1.2, ticker/24hr). Volumes in base and quote asset.
+
+    `first_trade_id` and `last_trade_id` are -1 when `trades` is 0.
+    """
+
+    symbol: str
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    last: Decimal
+    last_quantity: Decimal
+    previous_close: Decimal
+    volume: Decimal
+    quote_volume: Decimal
+    open_time_ms: int
+    close_time_ms: int
+    first_trade_id: int
+    last_trade_id: int
+    trades: int
+
+
+class Market:
+    """The public state of all symbols of a feed.
+
+    Whoever drives it applies the feed's prints in their order, records the trades of the exchange's own users between
+    them, and moves the time on. Every method that takes a symbol raises KeyError when the feed does not have it.
+    """
+
+    def __init__(self, feed: Feed, next_trade_ids: dict[str, int] | None = None) -> None:
+        """Stand where the feed's prelude ends.
+
+        Args:
+            feed: gives history, prelude and the times of candles; its prints are not taken from it here.
+            next_trade_ids: per symbol, where a continued session left off; by default the history's prints are counted.
+        """
+        self.now_ms = feed.resume_ms
+        self.symbols = feed.symbols
+        self._feed = feed
+        self._states = {
+            symbol: _SymbolState(feed, symbol, (next_trade_ids or {}).get(symbol)) for symbol in feed.symbols
+        }
+
+    def apply(self, item: Print) -> PublicTrade:
+        """Take in one print of the feed: the trade, and the book after it."""
+        trade = self.record_trade(item.symbol, item.at_ms, item.price, item.quantity, item.taker_side)
+        self._states[item.symbol].set_book(item.bids, item.asks)
+        return trade
+
+    def record_trade(self, symbol: str, at_ms: int, price: Decimal, quantity: Decimal, taker_side: Side) -> PublicTrade:
+        """Take in a trade that leaves the outside book as it is: a fill of a user's order."""
+        self.now_ms = max(self.now_ms, at_ms)
+        return self._states[symbol].record(at_ms, price, quantity, taker_side)
+
+    def set_book(self, symbol: str, bids: Sequence[Level], asks: Sequence[Level]) -> None:
+        """Replace the outside book, best levels first."""
+        self._states[symbol].set_book(bids, asks)
+
+    def advance_to(self, now_ms: int) -> None:
+        """Move the time on without a trade; candles that the feed has by then are opened, flat."""
+        self.now_ms = max(self.now_ms, now_ms)
+        for state in self._states.values():
+            state.open_klines_until(now_ms)
+
+    def next_trade_id(self, symbol: str) -> int:
+        """The id that the symbol's next trade will have."""
+        return self._states[symbol].next_trade_id
+
+    def last_price(self, symbol: str) -> Decimal | None:
+        """Price of the last trade, quote per base; None before the first."""
+        last = self._states[symbol].last_trade
+        return last.price if last else None
+
+    def book(self, symbol: str) -> Book:
+        """The outside book as the last print left it; orders of users and what they took are not in it."""
+        return self._states[symbol].book
+
+    def recent_trades(self, symbol: str, limit: int) -> list[PublicTrade]:
+        """The last `limit` trades, oldest first; some thousands are kept."""
+        trades = self._states[symbol].trades
+        return [trades[index] for index in range(max(0, len(trades) - limit), len(trades))]
+
+    def average_price(self, symbol: str) -> Decimal | None:
+        """Volume-weighted price of the last five minutes; the last price when nothing traded, None before the first."""
+        return self._states[symbol].average_price(self.now_ms) or self.last_price(symbol)
+
+    def klines(
+        self,
+        symbol: str,
+        interval: str,
+        *,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+        limit: int = 500,
+        zone_ms: int = 0,
+    ) -> list[Kline]:
+        """Klines up to now; see `KlineSeries.select`."""
+        return self._states[symbol].series.select(
+            interval, start_ms=start_ms, end_ms=end_ms, limit=limit, zone_ms=zone_ms
+        )
+
+    def ticker_24hr(self, symbol: str) -> Ticker | None:
+        """Statistics of the last 24 hours; None before the first trade."""
+        return self._states[symbol].ticker(self.now_ms)
+
+
+class _SymbolState:
+    """The public state of one symbol."""
+
+    def __init__(self, feed: Feed, symbol: str, next_trade_id: int | None) -> None:
+        history = feed.history(symbol)
+        prelude = feed.prelude(symbol)
+        self._feed = feed
+        self._symbol = symbol
+        self._interval_ms = INTERVAL_MS[feed.intervals[symbol]]
+        self._opened_ms = history[-1].open_time_ms if history else feed.start_ms - self._interval_ms
+        self._last_price = history[-1].close if history else None
+        self._window = _AverageWindow()
+        self.series = KlineSeries(feed.intervals[symbol], history, lambda candle: feed.print_count(symbol, candle))
+        self.trades: deque[PublicTrade] = deque(maxlen=TRADES_KEPT)
+        self.book = Book(1, [], [])
+        in_history = sum(1 for item in prelude if history and item.at_ms <= history[-1].close_time_ms)
+        ids_before = sum(feed.print_count(symbol, candle) for candle in history) - in_history
+        ids_by_users = max(0, (next_trade_id or 0) - (1 + ids_before + len(prelude)))
+        self.next_trade_id = 1 + ids_before + ids_by_users
+        for index, item in enumerate(prelude):
+            self.record(item.at_ms, item.price, item.quantity, item.taker_side, in_kline=index >= in_history)
+            self.set_book(item.bids, item.asks)
+
+    @property
+    def last_trade(self) -> PublicTrade | None:
+        return self.trades[-1] if self.trades else None
+
+    def set_book(self, bids: Sequence[Level], asks: Sequence[Level]) -> None:
+        self.book = Book(self.book.update_id + 1, bids, asks)
+
+    def record(
+        self, at_ms: int, price: Decimal, quantity: Decimal, taker_side: Side, *, in_kline: bool = True
+    ) -> PublicTrade:
+        """Take in a trade; one that the history holds already stays out of the klines."""
+        trade = PublicTrade(self._symbol, self.next_trade_id, at_ms, price, quantity, taker_side)
+        self.next_trade_id += 1
+        self.trades.append(trade)
+        self._window.add(trade)
+        self._last_price = price
+        if in_kline:
+            self.open_klines_until(at_ms)
+            self.series.add_trade(at_ms, price, quantity, taker_side, trade.trade_id)
+        return trade
+
+    def open_klines_until(self, until_ms: int) -> None:
+        """Begin the klines that the market has by `until_ms`, flat at the last price until they trade."""
+        if until_ms < self._opened_ms + self._interval_ms or self._last_price is None:
+            return
+        for open_ms in self._feed.candle_opens(self._symbol, self._opened_ms, until_ms):
+            self.series.open_at(open_ms, self._last_price)
+        self._opened_ms = interval_open_ms(self.series.interval, until_ms)
+
+    def average_price(self, now_ms: int) -> Decimal | None:
+        return self._window.price(now_ms - AVERAGE_PRICE_MINUTES * MINUTE_MS)
+
+    def ticker(self, now_ms: int) -> Ticker | None:
+        klines = self.series.select(self.series.interval, start_ms=now_ms - DAY_MS + 1, end_ms=now_ms, limit=DAY_MS)
+        last = self.last_trade
+        if not klines or last is None:
+            return None
+        before = self.series.select(self.series.interval, end_ms=klines[0].open_time_ms - 1, limit=1)
+        whole = klines[0]
+        previous_close = before[0].close if before else whole.open
+        for kline in klines[1:]:
+            whole.add(kline)
+        return Ticker(
+            symbol=self._symbol,
+            open=whole.open,
+            high=whole.high,
+            low=whole.low,
+            last=last.price,
+            last_quantity=last.quantity,
+            previous_close=previous_close,
+            volume=whole.volume,
+            quote_volume=whole.quote_volume,
+            open_time_ms=now_ms - DAY_MS,
+            close_time_ms=now_ms,
+            first_trade_id=last.trade_id - whole.trades + 1 if whole.trades else -1,
+            last_trade_id=last.trade_id if whole.trades else -1,
+            trades=whole.trades,
+        )
+
+
+class _AverageWindow:
+    """Volume-weighted price of the trades since some moment; the sums are exact, so nothing drifts."""
+
+    def __init__(self) -> None:
+        self._trades: deque[PublicTrade] = deque()
+        self._quote = ZERO
+        self._base = ZERO
+
+    def add(self, trade: PublicTrade) -> None:
+        self._forget_until(trade.at_ms - AVERAGE_PRICE_MINUTES * MINUTE_MS)
+        self._trades.append(trade)
+        self._quote += trade.quote_quantity
+        self._base += trade.quantity
+
+    def price(self, after_ms: int) -> Decimal | None:
+        self._forget_until(after_ms)
+        return self._quote / self._base if self._base else None
+
+    def _forget_until(self, at_ms: int) -> None:
+        while self._trades and self._trades[0].at_ms <= at_ms:
+            trade = self._trades.popleft()
+            self._quote -= trade.quote_quantity
+            self._base -= trade.quantity
