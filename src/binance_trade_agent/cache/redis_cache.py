@@ -5,6 +5,7 @@ import logging
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from binance_trade_agent.cache.cache import InProcessCache
 from binance_trade_agent.ops.clock import monotonic_seconds
 
 _TIMEOUT_SECONDS = 0.25
@@ -14,33 +15,36 @@ log = logging.getLogger(__name__)
 
 
 class RedisCache:
-    """See Cache. While Redis does not answer nothing is cached; that is said once, and once when it is back."""
+    """See Cache. While Redis does not answer the process's own cache serves; that is said once, and its end too."""
 
     def __init__(self, url: str) -> None:
         self._redis = Redis.from_url(url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS)
+        self._stand_in = InProcessCache()
         self._silent_until = 0.0
         self._is_down = False
 
     async def get(self, key: str) -> bytes | None:
         """See Cache."""
         if monotonic_seconds() < self._silent_until:
-            return None
+            return await self._stand_in.get(key)
         try:
             value = await self._redis.get(key)
         except (RedisError, OSError, TimeoutError) as failure:
             self._went_down(failure)
-            return None
+            return await self._stand_in.get(key)
         self._came_back()
         return value if isinstance(value, bytes) else None
 
     async def put(self, key: str, value: bytes, ttl_seconds: float) -> None:
         """See Cache."""
         if monotonic_seconds() < self._silent_until:
+            await self._stand_in.put(key, value, ttl_seconds)
             return
         try:
             await self._redis.set(key, value, px=max(1, round(ttl_seconds * 1000)))
         except (RedisError, OSError, TimeoutError) as failure:
             self._went_down(failure)
+            await self._stand_in.put(key, value, ttl_seconds)
         else:
             self._came_back()
 

@@ -142,6 +142,11 @@ class BinanceGateway:
         payload = await self._call(self._client.get_open_orders(symbol=symbol))
         return [order_report(row, row["clientOrderId"]) for row in payload]
 
+    async def trades_of_order(self, symbol: str, exchange_order_id: int) -> list[Fill]:
+        """See Gateway."""
+        rows = await self._call(self._client.get_my_trades(symbol=symbol, orderId=exchange_order_id))
+        return [trade_fill(row) for row in rows]
+
     async def trades_since(self, symbol: str, first_trade_id: int) -> list[Fill]:
         """See Gateway."""
         fills: list[Fill] = []

@@ -58,6 +58,10 @@ class Gateway(Protocol):
         """Open orders of the account, foreign ones too."""
         ...
 
+    async def trades_of_order(self, symbol: str, exchange_order_id: int) -> list[Fill]:
+        """The trades of one order; their client order id is empty."""
+        ...
+
     async def trades_since(self, symbol: str, first_trade_id: int) -> list[Fill]:
         """All trades of the account from `first_trade_id` on, in order; their client order id is empty."""
         ...

@@ -1,0 +1,1 @@
+"""The four agents of the pipeline, and the recovery that runs before them."""

@@ -1,0 +1,133 @@
+"""TradingOrchestrator: one symbol's way through the four agents, read top to bottom, and the decision it leaves."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Self
+
+from binance_trade_agent.agents.execution import TradeExecutionAgent
+from binance_trade_agent.agents.market_data import MarketDataAgent, MarketDataError
+from binance_trade_agent.agents.risk import RiskManagementAgent
+from binance_trade_agent.agents.signal import SignalAgent
+from binance_trade_agent.domain.decisions import Decision, Outcome, Refusal
+from binance_trade_agent.domain.market import MarketView
+from binance_trade_agent.domain.positions import Position
+from binance_trade_agent.domain.signals import Action
+from binance_trade_agent.exchange.errors import ExchangeError
+from binance_trade_agent.ledger.ledger import Ledger
+
+OBSERVE_SECONDS = 15.0
+_SYMBOLS_AT_ONCE = 8
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """One beat of the schedule: its run, its scheduled market time, and its number within the run from 1."""
+
+    run_id: str
+    tick_ms: int
+    cycle: int
+
+
+class TradingOrchestrator:
+    """Runs the agents for one symbol at a tick. Nothing that one symbol does wrong reaches another."""
+
+    def __init__(
+        self,
+        market_data: MarketDataAgent,
+        signals: SignalAgent,
+        risk: RiskManagementAgent,
+        execution: TradeExecutionAgent,
+        ledger: Ledger,
+    ) -> None:
+        self._market_data = market_data
+        self._signals = signals
+        self._risk = risk
+        self._execution = execution
+        self._ledger = ledger
+        self._looking = asyncio.Semaphore(_SYMBOLS_AT_ONCE)
+        self.views: dict[str, MarketView] = {}
+
+    async def decide_all(self, tick: Tick, symbols: Sequence[str]) -> list[Decision]:
+        """One decision for each symbol, side by side; a decision is there for each, whatever goes wrong."""
+        self._risk.marks = dict(self.views)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self.decide(tick, symbol, turn)) for symbol, turn in turns(symbols).items()]
+        return [task.result() for task in tasks]
+
+    async def decide(self, tick: Tick, symbol: str, turn: "Turn") -> Decision:
+        """Look, judge, and act on `symbol`; whatever goes wrong becomes the decision's outcome."""
+        decision = Decision(tick.run_id, tick.tick_ms, tick.cycle, symbol, Outcome.FAILED, "")
+        async with turn:
+            try:
+                return await self._decide(decision, turn)
+            except TimeoutError:
+                return replace(decision, outcome=Outcome.NO_DATA, detail=f"no market data in {OBSERVE_SECONDS:g} s")
+            except (MarketDataError, ExchangeError) as failure:
+                return replace(decision, outcome=Outcome.NO_DATA, detail=str(failure))
+            except Exception as failure:
+                log.exception("%s: this tick's step failed", symbol)
+                return replace(decision, detail=f"{type(failure).__name__}: {failure}")
+
+    async def _decide(self, decision: Decision, turn: "Turn") -> Decision:
+        async with self._looking, asyncio.timeout(OBSERVE_SECONDS):
+            view = await self._market_data.observe(decision.symbol)
+        self.views[decision.symbol] = view
+        signal = self._signals.evaluate(view)
+        decision = replace(
+            decision,
+            signal=signal,
+            bid=view.book.bid,
+            ask=view.book.ask,
+            candle_age_ms=view.candle_age_ms,
+            book_age_ms=view.book_age_ms,
+        )
+        if signal.action is Action.HOLD:
+            return replace(decision, outcome=Outcome.HELD, detail=signal.reason)
+
+        await turn.comes()  # money is decided on in the symbols' order, so that the same seed decides the same
+        position = (await self._ledger.positions()).get(decision.symbol, Position(decision.symbol))
+        if reason := self._signals.nothing_to_do(signal, view, position):
+            return replace(decision, outcome=Outcome.SKIPPED, detail=reason)
+
+        verdict = await self._risk.review(signal, view, decision.tick_ms)
+        if isinstance(verdict, Refusal):
+            return replace(decision, outcome=Outcome.REFUSED, rule=verdict.rule, detail=verdict.detail)
+
+        return await self._execution.execute(decision, verdict)
+
+
+class Turn:
+    """A place in a row: `comes` returns when everybody before has left. Leaving the context passes the turn on."""
+
+    def __init__(self, before: "Turn | None") -> None:
+        self._before = before
+        self._left = asyncio.Event()
+
+    async def comes(self) -> None:
+        """Wait until all earlier turns are over."""
+        turn = self._before
+        while turn is not None:
+            await turn._left.wait()  # noqa: SLF001 (another Turn)
+            turn = turn._before  # noqa: SLF001
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._left.set()
+
+
+def turns(symbols: Sequence[str]) -> dict[str, Turn]:
+    """A turn for each symbol, in their order."""
+    row: dict[str, Turn] = {}
+    before = None
+    for symbol in symbols:
+        before = row[symbol] = Turn(before)
+    return row
