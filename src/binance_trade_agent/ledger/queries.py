@@ -1,7 +1,6 @@
 """Reading the ledger: plain functions over a connection, for the writer's thread and for readers alike."""
 
 import sqlite3
-from collections.abc import Sequence
 from decimal import Decimal
 
 from binance_trade_agent.domain.decisions import Decision
@@ -49,14 +48,13 @@ def orders(
     epoch: int | None = None,
     run_id: str | None = None,
     symbol: str | None = None,
-    since_ms: int | None = None,
 ) -> list[OrderEntry]:
-    """Orders by their creation, oldest first; None leaves a filter out. `since_ms`: created then or later."""
+    """Orders by their creation, oldest first; None leaves a filter out."""
     rows = connection.execute(
         "SELECT * FROM orders WHERE (:epoch IS NULL OR epoch = :epoch) AND (:run_id IS NULL OR run_id = :run_id)"
-        " AND (:symbol IS NULL OR symbol = :symbol) AND (:since_ms IS NULL OR created_ms >= :since_ms)"
+        " AND (:symbol IS NULL OR symbol = :symbol)"
         " ORDER BY created_ms, symbol, client_order_id",
-        {"epoch": epoch, "run_id": run_id, "symbol": symbol, "since_ms": since_ms},
+        {"epoch": epoch, "run_id": run_id, "symbol": symbol},
     )
     return [order_entry_from(row) for row in rows]
 
@@ -147,18 +145,34 @@ def postings(connection: sqlite3.Connection, epoch: int) -> list[Posting]:
 
 
 def decisions(
-    connection: sqlite3.Connection, *, run_id: str | None = None, symbol: str | None = None, limit: int = -1
+    connection: sqlite3.Connection, run_id: str, *, symbol: str | None = None, limit: int = -1
 ) -> list[Decision]:
-    """Decisions, newest first; None leaves a filter out, a negative limit means all."""
+    """The run's decisions, newest first; a negative limit means all."""
     rows = connection.execute(
-        "SELECT * FROM decisions WHERE (:run_id IS NULL OR run_id = :run_id) AND (:symbol IS NULL OR symbol = :symbol)"
+        "SELECT * FROM decisions WHERE run_id = :run_id AND (:symbol IS NULL OR symbol = :symbol)"
         " ORDER BY tick_ms DESC, symbol LIMIT :limit",
         {"run_id": run_id, "symbol": symbol, "limit": limit},
     )
     return [decision_from(row) for row in rows]
 
 
-def outcome_counts(connection: sqlite3.Connection, run_id: str) -> Sequence[tuple[str, str, int]]:
+def last_bid(connection: sqlite3.Connection, run_id: str, symbol: str) -> tuple[Decimal, int] | None:
+    """The last bid that a decision of the run saw, and its tick (market ms); None when no decision saw one."""
+    row = connection.execute(
+        "SELECT bid, tick_ms FROM decisions WHERE run_id = ? AND symbol = ? AND bid IS NOT NULL"
+        " ORDER BY tick_ms DESC LIMIT 1",
+        (run_id, symbol),
+    ).fetchone()
+    return (Decimal(row["bid"]), row["tick_ms"]) if row else None
+
+
+def cycle_count(connection: sqlite3.Connection, run_id: str) -> int:
+    """How many ticks of the run left a decision."""
+    row = connection.execute("SELECT count(DISTINCT tick_ms) FROM decisions WHERE run_id = ?", (run_id,)).fetchone()
+    return int(row[0])
+
+
+def outcome_counts(connection: sqlite3.Connection, run_id: str) -> list[tuple[str, str, int]]:
     """How many decisions of the run ended how: (symbol, outcome, count)."""
     rows = connection.execute(
         "SELECT symbol, outcome, count(*) FROM decisions WHERE run_id = ? GROUP BY symbol, outcome"
@@ -168,11 +182,7 @@ def outcome_counts(connection: sqlite3.Connection, run_id: str) -> Sequence[tupl
     return [(row[0], row[1], row[2]) for row in rows]
 
 
-def equity(connection: sqlite3.Connection, run_id: str | None = None) -> list[EquityPoint]:
-    """Worth at each tick, in time order; of one run or of all."""
-    rows = connection.execute(
-        "SELECT equity.* FROM equity JOIN runs USING (run_id) WHERE :run_id IS NULL OR run_id = :run_id"
-        " ORDER BY runs.number, tick_ms",
-        {"run_id": run_id},
-    )
+def equity(connection: sqlite3.Connection, run_id: str) -> list[EquityPoint]:
+    """Worth at each tick of the run, in time order."""
+    rows = connection.execute("SELECT * FROM equity WHERE run_id = ? ORDER BY tick_ms", (run_id,))
     return [equity_point_from(row) for row in rows]

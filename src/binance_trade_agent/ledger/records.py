@@ -31,7 +31,7 @@ class RunRecord:
         exchange: address of the exchange.
         started_ms, ended_ms: market time; started_wall_ms, ended_wall_ms: the machine's.
         end_reason: None while it runs, and for ever when it was killed.
-        number: 1 for the ledger's first run; given by the ledger.
+        number: 1 for the ledger's first run; epoch: the one it began in. Both are given by the ledger.
     """
 
     run_id: str
@@ -47,6 +47,7 @@ class RunRecord:
     ended_wall_ms: int | None = None
     end_reason: str | None = None
     number: int = 0
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)

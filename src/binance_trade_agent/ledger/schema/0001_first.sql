@@ -47,8 +47,6 @@ CREATE TABLE decisions (
     PRIMARY KEY (run_id, tick_ms, symbol)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX decisions_by_symbol ON decisions (symbol, tick_ms);
-
 CREATE TABLE orders (
     client_order_id TEXT NOT NULL PRIMARY KEY,
     epoch INTEGER NOT NULL REFERENCES epochs,

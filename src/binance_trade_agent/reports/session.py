@@ -1,0 +1,144 @@
+"""The report at the end of a run, from the ledger."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from binance_trade_agent.domain.money import ZERO
+from binance_trade_agent.ledger import queries
+from binance_trade_agent.ledger.errors import LedgerError
+from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.records import RunRecord
+from binance_trade_agent.reports.holdings import Equity, Holding, equity, holdings
+from binance_trade_agent.reports.trades import Figures, figures_by_symbol, figures_in_all, replay
+from binance_trade_agent.reports.wording import amounts, exact, money, signed_money, utc_text
+
+
+@dataclass(frozen=True, slots=True)
+class SessionReport:
+    """What one run did.
+
+    Attributes:
+        cycles: ticks that left a decision.
+        decisions: how many ended how, by symbol and outcome.
+        orders: how many are in which state; unsettled: those whose end or fills are not known yet.
+        by_symbol, in_all: what the run's own orders traded; in_all once for each quote asset.
+        holdings: positions as the run left them, those of runs before it included.
+    """
+
+    run: RunRecord
+    cycles: int
+    decisions: dict[str, dict[str, int]]
+    orders: dict[str, int]
+    unsettled: int
+    by_symbol: list[Figures]
+    in_all: list[Figures]
+    holdings: list[Holding]
+    equity: Equity | None
+
+
+def session_report(reader: LedgerReader, run_id: str) -> SessionReport:
+    """The report of a run.
+
+    Raises:
+        LedgerError: the ledger has no such run.
+    """
+    return reader.snapshot(lambda connection: _session_report(connection, run_id))
+
+
+def render(report: SessionReport) -> str:
+    """The report as plain text, within 80 columns for usual numbers."""
+    return "\n".join([*_head(report), *_symbols(report), *_totals(report)])
+
+
+def _session_report(connection: sqlite3.Connection, run_id: str) -> SessionReport:
+    runs = queries.runs(connection)
+    run = next((run for run in runs if run.run_id == run_id), None)
+    if run is None:
+        raise LedgerError(f"the ledger has no run {run_id}")
+    so_far = {other.run_id for other in runs if other.number <= run.number}
+    entries = [entry for entry in queries.orders(connection, epoch=run.epoch) if entry.run_id in so_far]
+    run_of_order = {entry.order.client_order_id: entry.run_id for entry in entries}
+    assets = queries.symbol_assets(connection)
+    fills = [fill for fill in queries.fills(connection, epoch=run.epoch) if fill.client_order_id in run_of_order]
+    trades, positions = replay(fills, assets)
+    own_trades = [trade for trade in trades if run_of_order[trade.client_order_id] == run_id]
+    own_entries = [entry for entry in entries if entry.run_id == run_id]
+    return SessionReport(
+        run=run,
+        cycles=queries.cycle_count(connection, run_id),
+        decisions=_outcomes(connection, run_id),
+        orders=dict(Counter(str(entry.order.state) for entry in own_entries)),
+        unsettled=sum(not entry.is_settled for entry in own_entries),
+        by_symbol=figures_by_symbol(own_trades),
+        in_all=figures_in_all(own_trades),
+        holdings=holdings(connection, positions.values(), assets, [run]),
+        equity=equity(queries.equity(connection, run_id)),
+    )
+
+
+def _outcomes(connection: sqlite3.Connection, run_id: str) -> dict[str, dict[str, int]]:
+    outcomes: dict[str, dict[str, int]] = {}
+    for symbol, outcome, count in queries.outcome_counts(connection, run_id):
+        outcomes.setdefault(symbol, {})[outcome] = count
+    return outcomes
+
+
+def _head(report: SessionReport) -> Iterator[str]:
+    run = report.run
+    yield f"Session {run.run_id} (run {run.number}, {run.mode}, {run.strategy}, {' '.join(run.symbols)})"
+    if run.ended_ms is not None:
+        yield f"  {utc_text(run.started_ms)} to {utc_text(run.ended_ms)} UTC, ended: {run.end_reason}"
+    decisions = sum(sum(counts.values()) for counts in report.decisions.values())
+    yield f"  cycles {report.cycles}, decisions {decisions}"
+    orders = _counts(report.orders)
+    unsettled = f", {report.unsettled} not settled yet" if report.unsettled else ""
+    yield f"  orders {sum(report.orders.values())}{f': {orders}' if orders else ''}{unsettled}"
+
+
+def _symbols(report: SessionReport) -> Iterator[str]:
+    figures = {entry.name: entry for entry in report.by_symbol}
+    held = {entry.symbol: entry for entry in report.holdings}
+    for symbol in sorted(report.decisions.keys() | figures.keys() | held.keys()):
+        yield symbol
+        if symbol in report.decisions:
+            yield f"  decisions    {_counts(report.decisions[symbol])}"
+        if symbol in figures:
+            yield from _traded(figures[symbol])
+        if symbol in held:
+            yield from _held(held[symbol])
+
+
+def _totals(report: SessionReport) -> Iterator[str]:
+    for figures in report.in_all:
+        yield f"In all, {figures.quote_asset}"
+        yield from _traded(figures)
+        open_profits = [
+            held.unrealised_pnl_quote for held in report.holdings if held.quote_asset == figures.quote_asset
+        ]
+        known = [profit for profit in open_profits if profit is not None]
+        yield f"  unrealised   {signed_money(sum(known, ZERO) if len(known) == len(open_profits) else None)}"
+    if report.equity:
+        change = signed_money(report.equity.change_quote)
+        yield f"Equity {money(report.equity.first_quote)} before, {money(report.equity.last_quote)} after ({change})"
+
+
+def _traded(figures: Figures) -> Iterator[str]:
+    yield f"  traded       {figures.buys} buys, {figures.sells} sells, {figures.fills} fills"
+    yield f"  volume       {money(figures.volume_quote)} {figures.quote_asset}"
+    yield f"  fees         {amounts(figures.fees)}"
+    yield f"  realised     {signed_money(figures.realised_pnl_quote)} {figures.quote_asset}"
+
+
+def _held(held: Holding) -> Iterator[str]:
+    if not held.quantity_base:
+        yield "  position     flat"
+        return
+    yield f"  position     {exact(held.quantity_base)} {held.base_asset}, cost {money(held.cost_quote)}"
+    at = f" at {exact(held.mark_price)}" if held.mark_price is not None else ", no price seen"
+    yield f"  unrealised   {signed_money(held.unrealised_pnl_quote)} {held.quote_asset}{at}"
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())

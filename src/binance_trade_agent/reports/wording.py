@@ -1,0 +1,46 @@
+"""Numbers and times as people read them."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from binance_trade_agent.domain.money import plain
+
+
+def utc_text(at_ms: int) -> str:
+    """A time in ms UTC as `2024-08-05 14:36:00`."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def parse_utc(text: str) -> int:
+    """Milliseconds UTC of a date or a date with time in ISO 8601; without a zone it is UTC.
+
+    Raises:
+        ValueError: it is not one; the message shows the form.
+    """
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ValueError(f"{text!r} is not a date; write 2024-08-05 or 2024-08-05T14:30 (UTC)") from None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def exact(value: Decimal) -> str:
+    """All digits, with thousands separated: `66,120.1`."""
+    return f"{Decimal(plain(value)):,f}"
+
+
+def money(value: Decimal) -> str:
+    """An amount of quote asset to two decimals, to eight when it is less than one: `1,234.56`, `0.00012345`."""
+    return f"{value:,.2f}" if abs(value) >= 1 or not value else exact(round(value, 8))
+
+
+def signed_money(value: Decimal | None) -> str:
+    """As `money`, with its sign; `unknown` for None."""
+    if value is None:
+        return "unknown"
+    return f"+{money(value)}" if value > 0 else money(value)
+
+
+def amounts(values: dict[str, Decimal]) -> str:
+    """Amounts by asset, exact: `0.00000151 BTC, 0.4 USDT`."""
+    return ", ".join(f"{exact(value)} {asset}" for asset, value in values.items()) or "none"
