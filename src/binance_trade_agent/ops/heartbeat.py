@@ -1,0 +1,63 @@
+"""The trading loop's own heartbeat, in a small file beside the ledger: what health means for every watcher."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from binance_trade_agent.ops.clock import wall_ms
+
+_GRACE_SECONDS = 60  # beyond the planned silence: a slow start, a tick that waits for a slow exchange
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """A sign of life.
+
+    Attributes:
+        state: starting, trading or stopped.
+        cycle: last tick that ended, 0 before the first.
+        beat_wall_ms: when, machine time.
+        next_within_seconds: wall time within which the loop means to give the next sign.
+    """
+
+    pid: int
+    run_id: str
+    state: str
+    cycle: int
+    beat_wall_ms: int
+    next_within_seconds: float
+
+    @property
+    def age_seconds(self) -> float:
+        """Seconds since it was given."""
+        return (wall_ms() - self.beat_wall_ms) / 1000
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether the loop is alive: not late, or stopped on purpose."""
+        return self.state == "stopped" or self.age_seconds <= self.next_within_seconds + _GRACE_SECONDS
+
+
+def heartbeat_path(ledger_path: Path) -> Path:
+    """Where the heartbeat of a ledger's trader is."""
+    return ledger_path.with_name(f"{ledger_path.name}.heartbeat")
+
+
+def beat(path: Path, *, run_id: str, state: str, cycle: int, next_within_seconds: float) -> None:
+    """Give a sign of life; a full disk must not stop the loop, so a failure is silent and shows as age."""
+    heartbeat = Heartbeat(os.getpid(), run_id, state, cycle, wall_ms(), next_within_seconds)
+    fresh = path.with_name(f"{path.name}.new")
+    try:
+        fresh.write_text(json.dumps(asdict(heartbeat)), encoding="utf-8")
+        fresh.replace(path)
+    except OSError:
+        return
+
+
+def read(path: Path) -> Heartbeat | None:
+    """The last sign of life, None when there never was one."""
+    try:
+        return Heartbeat(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
