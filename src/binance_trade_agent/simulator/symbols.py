@@ -17,15 +17,8 @@ _KNOWN_GRIDS = {
     "BNBUSDT": ("0.01", "100000", "0.001", "900000", "5000"),
     "SOLUSDT": ("0.01", "100000", "0.001", "90000", "20000"),
 }
-_ORDER_TYPES = (
-    "LIMIT",
-    "LIMIT_MAKER",
-    "MARKET",
-    "STOP_LOSS",
-    "STOP_LOSS_LIMIT",
-    "TAKE_PROFIT",
-    "TAKE_PROFIT_LIMIT",
-)
+# What the matching engine does; the flags below are false for what it does not do yet.
+_ORDER_TYPES = ("LIMIT", "LIMIT_MAKER", "MARKET")
 
 
 class UnknownSymbolError(ValueError):
@@ -94,22 +87,22 @@ def listing(symbol: str, price: Decimal | None = None) -> dict[str, Any]:
         "baseCommissionPrecision": 8,
         "quoteCommissionPrecision": 8,
         "orderTypes": list(_ORDER_TYPES),
-        "icebergAllowed": True,
-        "ocoAllowed": True,
-        "otoAllowed": True,
-        "opoAllowed": True,
+        "icebergAllowed": False,
+        "ocoAllowed": False,
+        "otoAllowed": False,
+        "opoAllowed": False,
         "quoteOrderQtyMarketAllowed": True,
-        "allowTrailingStop": True,
-        "cancelReplaceAllowed": True,
-        "amendAllowed": True,
-        "pegInstructionsAllowed": True,
+        "allowTrailingStop": False,
+        "cancelReplaceAllowed": False,
+        "amendAllowed": False,
+        "pegInstructionsAllowed": False,
         "isSpotTradingAllowed": True,
         "isMarginTradingAllowed": False,
         "filters": _filters(quote, _KNOWN_GRIDS.get(symbol) or _grid(price or typical_price(symbol), quote)),
         "permissions": [],
         "permissionSets": [["SPOT", "MARGIN"]],
         "defaultSelfTradePreventionMode": "NONE",
-        "allowedSelfTradePreventionModes": ["NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH"],
+        "allowedSelfTradePreventionModes": ["NONE"],
     }
 
 

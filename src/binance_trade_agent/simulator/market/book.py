@@ -5,7 +5,7 @@ from decimal import Decimal
 from random import Random
 
 from binance_trade_agent.domain.orders import Side
-from binance_trade_agent.simulator.market.feed import Level
+from binance_trade_agent.matching.book import Level
 
 LEVELS = 20
 

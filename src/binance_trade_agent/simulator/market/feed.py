@@ -7,9 +7,7 @@ from typing import Any, Protocol
 
 from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.orders import Side
-
-# Price in quote asset, quantity in base asset.
-Level = tuple[Decimal, Decimal]
+from binance_trade_agent.matching.book import Level
 
 
 class FeedError(Exception):

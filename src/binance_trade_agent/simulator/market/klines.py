@@ -9,7 +9,6 @@ from binance_trade_agent.domain.candles import INTERVAL_MS, Candle, interval_ope
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Side
 
-
 _UNIT = Decimal("0.00000001")
 
 
@@ -167,8 +166,7 @@ class KlineSeries:
         return replace(self._live[live_index]) if live_index >= 0 else self._from_history(self._history[index])
 
     def _from_history(self, candle: Candle) -> Kline:
-        """A candle from before the session was never traded here: its volume is valued at its typical price, (high +
-        low + close) / 3, and takers bought half of it."""
+        """A candle that was never traded here: valued at (high + low + close) / 3, half of it taken by buyers."""
         quote_volume = (candle.volume * (candle.high + candle.low + candle.close) / 3).quantize(_UNIT)
         return Kline(
             candle.open_time_ms,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from random import Random
 
 from binance_trade_agent.domain.candles import Candle
@@ -36,8 +37,9 @@ def trade_count(candle: Candle, step: Decimal) -> int:
 def path_of(candle: Candle, *, tick: Decimal, step: Decimal, random: Random) -> Iterator[PathTrade]:
     """Trades whose first, highest, lowest and last price and total quantity are those of `candle`, to the last digit.
 
-    Prices between the candle's four lie on its low plus whole ticks. Quantities are whole steps, but for the last, which
-    takes what remains; a volume of fewer than four steps is split in quarters. A candle without volume has no trades.
+    Prices between the candle's four lie on its low plus whole ticks. Quantities are whole steps, but for the last,
+    which takes what remains; a volume of fewer than four steps is split in quarters. A candle without volume has no
+    trades.
 
     Args:
         candle: a sound candle.
@@ -68,15 +70,12 @@ def _prices(candle: Candle, count: int, tick: Decimal, random: Random) -> list[D
     span = candle.high - candle.low
     span_ticks = int(span // tick)
     prices: list[Decimal] = []
-    corners = sorted(turns)
-    for start, end in zip(corners, corners[1:], strict=False):
-        begin, change = (
-            float((turns[start] - candle.low) / (span or 1)),
-            float((turns[end] - turns[start]) / (span or 1)),
-        )
+    for start, end in pairwise(sorted(turns)):
+        begin, finish = (float((turns[turn] - candle.low) / span) if span else 0.0 for turn in (start, end))
         prices.append(turns[start])
         for index in range(start + 1, end):
-            fraction = begin + change * (index - start) / (end - start) + (random.random() - 0.5) * _WIGGLE
+            straight = begin + (finish - begin) * (index - start) / (end - start)
+            fraction = straight + (random.random() - 0.5) * _WIGGLE
             prices.append(candle.low + int(min(max(fraction, 0.0), 1.0) * span_ticks) * tick)
     prices.append(candle.close)
     return prices

@@ -6,9 +6,10 @@ from typing import Any
 
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Side
-from binance_trade_agent.simulator.market.feed import Level
+from binance_trade_agent.matching.book import Level
+from binance_trade_agent.matching.orders import PublicTrade
 from binance_trade_agent.simulator.market.klines import Kline
-from binance_trade_agent.simulator.market.state import AVERAGE_PRICE_MINUTES, PublicTrade, Ticker
+from binance_trade_agent.simulator.market.state import AVERAGE_PRICE_MINUTES, Ticker
 
 
 def amount(value: Decimal) -> str:
@@ -45,7 +46,7 @@ def trade_row(trade: PublicTrade) -> dict[str, Any]:
         "id": trade.trade_id,
         "price": amount(trade.price),
         "qty": amount(trade.quantity),
-        "quoteQty": amount(trade.quote_quantity),
+        "quoteQty": amount(trade.price * trade.quantity),
         "time": trade.at_ms,
         "isBuyerMaker": trade.taker_side is Side.SELL,
         "isBestMatch": True,

@@ -8,29 +8,14 @@ from decimal import Decimal
 from binance_trade_agent.domain.candles import INTERVAL_MS, MINUTE_MS, interval_open_ms
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Side
-from binance_trade_agent.simulator.market.feed import Feed, Level, Print
+from binance_trade_agent.matching.book import Level
+from binance_trade_agent.matching.orders import PublicTrade
+from binance_trade_agent.simulator.market.feed import Feed, Print
 from binance_trade_agent.simulator.market.klines import Kline, KlineSeries
 
 DAY_MS = 86_400_000
 AVERAGE_PRICE_MINUTES = 5
 TRADES_KEPT = 5_000
-
-
-@dataclass(frozen=True, slots=True)
-class PublicTrade:
-    """A trade as everyone sees it; ids are consecutive within a symbol. Also serves as its own aggregate trade."""
-
-    symbol: str
-    trade_id: int
-    at_ms: int
-    price: Decimal
-    quantity: Decimal
-    taker_side: Side
-
-    @property
-    def quote_quantity(self) -> Decimal:
-        """What the taker paid or received, in quote asset."""
-        return self.price * self.quantity
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +29,7 @@ class Book:
 
 @dataclass(frozen=True, slots=True)
 class Ticker:
-    """The last 24 hours of a symbol, to the kline: (binance-protocol.md 1.2, ticker/24hr). Volumes in base and quote asset.
+    """The last 24 hours of a symbol, counted in whole klines (binance-protocol.md 1.2, ticker/24hr).
 
     `first_trade_id` and `last_trade_id` are -1 when `trades` is 0.
     """
@@ -183,7 +168,7 @@ class _SymbolState:
         self, at_ms: int, price: Decimal, quantity: Decimal, taker_side: Side, *, in_kline: bool = True
     ) -> PublicTrade:
         """Take in a trade; one that the history holds already stays out of the klines."""
-        trade = PublicTrade(self._symbol, self.next_trade_id, at_ms, price, quantity, taker_side)
+        trade = PublicTrade(self.next_trade_id, self._symbol, price, quantity, taker_side, at_ms)
         self.next_trade_id += 1
         self.trades.append(trade)
         self._window.add(trade)
@@ -243,7 +228,7 @@ class _AverageWindow:
     def add(self, trade: PublicTrade) -> None:
         self._forget_until(trade.at_ms - AVERAGE_PRICE_MINUTES * MINUTE_MS)
         self._trades.append(trade)
-        self._quote += trade.quote_quantity
+        self._quote += trade.price * trade.quantity
         self._base += trade.quantity
 
     def price(self, after_ms: int) -> Decimal | None:
@@ -253,5 +238,5 @@ class _AverageWindow:
     def _forget_until(self, at_ms: int) -> None:
         while self._trades and self._trades[0].at_ms <= at_ms:
             trade = self._trades.popleft()
-            self._quote -= trade.quote_quantity
+            self._quote -= trade.price * trade.quantity
             self._base -= trade.quantity

@@ -4,7 +4,6 @@ import hashlib
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from random import Random
 
 from binance_trade_agent.domain.candles import MINUTE_MS, Candle
@@ -50,7 +49,7 @@ _TEMPERS = {
 
 
 class SyntheticCandles:
-    """One symbol's candles from a genesis on: a function of seed, symbol, genesis and minute, whoever asks in what order."""
+    """One symbol's candles from a genesis on: a function of seed, symbol, genesis and minute, however asked for."""
 
     interval = _INTERVAL
 
@@ -124,8 +123,8 @@ class SyntheticCandles:
 class SyntheticFeed(CandleFeed):
     """A market from a seed: regimes, clusters of volatility, rare jumps, and a factor that all symbols share.
 
-    A symbol's candles depend on the seed, its name and the genesis (start less history), not on the other symbols. Rates
-    between symbols (BTCUSDT, ETHUSDT, ETHBTC) are not tied to each other.
+    A symbol's candles depend on the seed, its name and the genesis (start less history), not on the other symbols.
+    Rates between symbols (BTCUSDT, ETHUSDT, ETHBTC) are not tied to each other.
     """
 
     def __init__(

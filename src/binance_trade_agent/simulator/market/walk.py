@@ -9,11 +9,12 @@ from random import Random
 
 _SQRT_3 = 1.7320508075688772
 
-_RANGE_SHARE = 0.25  # of regimes; the others trend
-_TREND_MINUTES = (8, 26)
-_RANGE_MINUTES = (10, 30)
-_TREND_DRIFT = (0.45, 0.95)  # standard deviations a minute: enough for RSI(14) to pass 30 and 70 in a trend
-_PULL = 1 / 160  # how much the odds of an up-trend fall with each standard deviation above the start
+_RANGE_SHARE = 0.12  # of regimes; the others trend
+_TREND_MINUTES = (8, 16)
+_RANGE_MINUTES = (6, 20)
+_TREND_DRIFT = (0.8, 1.2)  # standard deviations a minute: enough for RSI(14) to pass 30 and 70 in a trend
+_TURN_ODDS = 0.8  # that a trend goes against the one before it
+_PULL = 1 / 120  # how much the odds of an up-trend fall with each standard deviation above the start
 _RANGE_REVERSION = 0.35  # of the last minute's move
 
 _VOLATILITY_REVERSION = 0.04
@@ -34,6 +35,7 @@ class Walk:
         self._volatility = 1.0
         self._minutes_left = 0
         self._drift = 0.0
+        self._direction = 1
 
     def __iter__(self) -> Iterator[tuple[float, float]]:
         """Changes and volatilities, for ever; a calm minute has volatility 1."""
@@ -63,9 +65,9 @@ class Walk:
             self._drift = 0.0
             self._minutes_left = int(self._between(_RANGE_MINUTES))
             return
-        up_odds = min(max(0.5 - self._level * _PULL, 0.1), 0.9)
-        direction = 1 if self._random.random() < up_odds else -1
-        self._drift = direction * self._between(_TREND_DRIFT)
+        up_odds = (1 - _TURN_ODDS if self._direction > 0 else _TURN_ODDS) - self._level * _PULL
+        self._direction = 1 if self._random.random() < min(max(up_odds, 0.1), 0.9) else -1
+        self._drift = self._direction * self._between(_TREND_DRIFT)
         self._minutes_left = int(self._between(_TREND_MINUTES))
 
     def _between(self, bounds: tuple[float, float]) -> float:
