@@ -153,7 +153,11 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         raise LedgerError(f"{path} is a folder; LEDGER_PATH has to name a file")
     try:
         connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000
+            f"{path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            isolation_level=None,
+            timeout=BUSY_TIMEOUT_MS / 1000,
+            check_same_thread=False,  # opened on one thread, then used on another, never on two
         )
     except sqlite3.Error as error:
         raise explained(error, path) from error

@@ -4,6 +4,7 @@ Each write is one durable transaction and one hop to the connection's thread. Wh
 nothing of it was done. A caller that is cancelled while it waits does not stop the write.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -24,6 +25,7 @@ from binance_trade_agent.ledger.connection import (
     open_or_create,
     open_read_only,
 )
+from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.order_rows import required_order
 from binance_trade_agent.ledger.records import AppliedReport, Epoch, EquityPoint, OrderEntry, RunRecord
 
@@ -50,10 +52,16 @@ class Ledger:
 
         def connect() -> sqlite3.Connection:
             connection = open_or_create(path)
-            check_integrity(connection, path)
+            try:
+                check_integrity(connection, path)
+            except LedgerError:
+                connection.close()
+                raise
             return connection
 
-        connection = WriterConnection(connect, iter_chunk_size=64)
+        # Opened before aiosqlite's thread starts, which does not end cleanly when its connecting fails.
+        ready = await asyncio.to_thread(connect)
+        connection = WriterConnection(lambda: ready, iter_chunk_size=64)
         await connection
         return cls(path, connection)
 

@@ -118,7 +118,8 @@ def _totals(report: SessionReport) -> Iterator[str]:
             held.unrealised_pnl_quote for held in report.holdings if held.quote_asset == figures.quote_asset
         ]
         known = [profit for profit in open_profits if profit is not None]
-        yield f"  unrealised   {signed_money(sum(known, ZERO) if len(known) == len(open_profits) else None)}"
+        unrealised = sum(known, ZERO) if len(known) == len(open_profits) else None
+        yield f"  unrealised   {signed_money(unrealised)} {figures.quote_asset}"
     if report.equity:
         change = signed_money(report.equity.change_quote)
         yield f"Equity {money(report.equity.first_quote)} before, {money(report.equity.last_quote)} after ({change})"

@@ -1,0 +1,114 @@
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from binance_trade_agent.control.commands import (
+    Command,
+    CommandKind,
+    CommandState,
+    answer,
+    command,
+    command_kind,
+    is_paused,
+    paused,
+    pending,
+    place,
+    refuse_stale_stops,
+)
+from binance_trade_agent.ledger.connection import BUSY_TIMEOUT_MS
+from binance_trade_agent.ledger.errors import LedgerError, LedgerUnavailable
+from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from tests.ledger.bookkeeping import trading_ledger
+
+
+@pytest.fixture
+async def ledger(tmp_path):
+    async with trading_ledger(tmp_path / "ledger.sqlite3") as opened:
+        yield opened
+
+
+def placed(ledger, kind, **changes):
+    return place(ledger.path, kind, **{"requested_by": "cli", "requested_wall_ms": 77, **changes})
+
+
+async def carried_out(ledger, kind, state=CommandState.DONE):
+    await answer(ledger, placed(ledger, kind), state, "done", 1_000)
+
+
+async def test_a_placed_command_waits_for_the_trader_and_its_answer_can_be_read(ledger):
+    command_id = placed(ledger, CommandKind.PAUSE, payload={"why": "news"})
+    waiting = Command(command_id, CommandKind.PAUSE, {"why": "news"}, "cli", 77)
+    assert await pending(ledger) == [waiting]
+    await answer(ledger, command_id, CommandState.DONE, "no new entries", 1_000)
+    assert await pending(ledger) == []
+    with LedgerReader.open(ledger.path) as reader:
+        answered = reader.snapshot(lambda connection: command(connection, command_id))
+        assert (answered.state, answered.answer, answered.done_ms) == (CommandState.DONE, "no new entries", 1_000)
+        assert reader.snapshot(lambda connection: command(connection, 99)) is None
+        assert reader.snapshot(paused)
+
+
+async def test_commands_come_in_the_order_of_their_placing(ledger):
+    ids = [placed(ledger, kind) for kind in (CommandKind.PAUSE, CommandKind.RESUME, CommandKind.STOP)]
+    assert [(waiting.command_id, waiting.kind) for waiting in await pending(ledger)] == [
+        (ids[0], CommandKind.PAUSE),
+        (ids[1], CommandKind.RESUME),
+        (ids[2], CommandKind.STOP),
+    ]
+
+
+async def test_an_answer_is_given_once(ledger):
+    command_id = placed(ledger, CommandKind.PAUSE)
+    await answer(ledger, command_id, CommandState.DONE, "first", 1_000)
+    await answer(ledger, command_id, CommandState.REFUSED, "second", 2_000)
+    answered = await ledger.read(lambda connection: command(connection, command_id))
+    assert (answered.state, answered.answer) == (CommandState.DONE, "first")
+
+
+async def test_a_pause_holds_over_a_restart_until_resume(tmp_path):
+    path = tmp_path / "ledger.sqlite3"
+    async with trading_ledger(path) as ledger:
+        assert not await is_paused(ledger)
+        await carried_out(ledger, CommandKind.PAUSE)
+    async with await Ledger.open(path) as ledger:
+        assert await is_paused(ledger)
+        await carried_out(ledger, CommandKind.RESUME)
+        assert not await is_paused(ledger)
+
+
+async def test_a_pause_that_waits_or_was_refused_is_no_pause(ledger):
+    await carried_out(ledger, CommandKind.PAUSE, CommandState.REFUSED)
+    placed(ledger, CommandKind.PAUSE)
+    assert not await is_paused(ledger)
+
+
+async def test_a_stop_meant_for_an_earlier_run_is_refused_at_the_start(ledger):
+    stop = placed(ledger, CommandKind.STOP)
+    pause = placed(ledger, CommandKind.PAUSE)
+    assert [stale.command_id for stale in await refuse_stale_stops(ledger, 1_000)] == [stop]
+    assert [waiting.command_id for waiting in await pending(ledger)] == [pause]
+    refused = await ledger.read(lambda connection: command(connection, stop))
+    assert (refused.state, refused.answer) == (CommandState.REFUSED, "no trader was running")
+
+
+def test_a_command_without_a_ledger_is_refused_and_makes_none(tmp_path):
+    with pytest.raises(LedgerError, match="there is no ledger"):
+        place(tmp_path / "ledger.sqlite3", CommandKind.STOP, requested_by="cli", requested_wall_ms=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_locked_ledger_takes_no_command_and_says_so(ledger, monkeypatch):
+    monkeypatch.setattr("binance_trade_agent.ledger.connection.BUSY_TIMEOUT_MS", BUSY_TIMEOUT_MS // 100)
+    with closing(sqlite3.connect(ledger.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LedgerUnavailable, match="locked by another process"):
+            placed(ledger, CommandKind.STOP)
+        other.execute("ROLLBACK")
+    assert await pending(ledger) == []
+
+
+def test_a_misspelt_command_names_the_nearest():
+    assert command_kind("pause") is CommandKind.PAUSE
+    with pytest.raises(ValueError, match=r"'resme' is not a command; .*did you mean resume"):
+        command_kind("resme")

@@ -1,0 +1,60 @@
+import subprocess
+import sys
+
+import pytest
+
+from binance_trade_agent.ledger.errors import LedgerError
+from binance_trade_agent.ledger.lock import Holder, LedgerInUse, LedgerLock, is_held, lock_path
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from binance_trade_agent.ledger.lock import Holder, LedgerLock
+lock = LedgerLock.acquire(Path(sys.argv[1]), Holder(99, "run-b", 5))
+print("held", flush=True)
+time.sleep(60)
+"""
+HOLDER = Holder(pid=12, run_id="run-a", started_wall_ms=77)
+
+
+def test_the_second_is_refused_with_the_holders_name(tmp_path):
+    path = tmp_path / "data" / "ledger.sqlite3"
+    with LedgerLock.acquire(path, HOLDER):
+        assert is_held(path)
+        with pytest.raises(LedgerInUse, match=r"the trader already runs: process 12 \(run run-a\)") as refusal:
+            LedgerLock.acquire(path, Holder(13, "run-b", 78))
+    assert refusal.value.holder == HOLDER
+
+
+def test_a_released_lock_can_be_taken_again(tmp_path):
+    path = tmp_path / "ledger.sqlite3"
+    assert not is_held(path)
+    for _ in range(2):
+        LedgerLock.acquire(path, HOLDER).release()
+    assert not is_held(path)
+
+
+def test_a_killed_holder_leaves_the_lock_free(tmp_path):
+    path = tmp_path / "ledger.sqlite3"
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(LedgerInUse, match="process 99"):
+            LedgerLock.acquire(path, HOLDER)
+        other.kill()
+    with LedgerLock.acquire(path, HOLDER):
+        assert is_held(path)
+
+
+def test_a_holder_that_has_not_written_its_name_is_another_process(tmp_path):
+    path = tmp_path / "ledger.sqlite3"
+    with LedgerLock.acquire(path, HOLDER):
+        lock_path(path).write_text("")
+        with pytest.raises(LedgerInUse, match="another process owns") as refusal:
+            LedgerLock.acquire(path, HOLDER)
+    assert refusal.value.holder is None
+
+
+def test_a_lock_that_cannot_be_written_is_one_clear_sentence(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(LedgerError, match=r"cannot write .*; check LEDGER_PATH"):
+        LedgerLock.acquire(tmp_path / "file" / "ledger.sqlite3", HOLDER)

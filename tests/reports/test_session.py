@@ -1,0 +1,87 @@
+from decimal import Decimal
+
+import pytest
+
+from binance_trade_agent.ledger.errors import LedgerError
+from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.reports.session import render, session_report
+from tests.ledger.bookkeeping import BTCUSDT, fill, place, report, run_record, trading_ledger
+from tests.reports.trading_day import write_trading_day
+
+EXPECTED = """\
+Session run-a (run 1, simulated, combined_default, BTCUSDT ETHUSDT)
+  1970-01-01 00:00:01 to 1970-01-01 00:05:00 UTC, ended: duration is over
+  cycles 4, decisions 7
+  orders 4: FILLED 3, SENT 1, 1 not settled yet
+BTCUSDT
+  decisions    HELD 1, ORDERED 3
+  traded       2 buys, 1 sells, 3 fills
+  volume       244.94 USDT
+  fees         0.000001 BTC, 0.123938 USDT
+  realised     +2.81 USDT
+  position     flat
+ETHUSDT
+  decisions    HELD 1, ORDERED 1, REFUSED 1
+  traded       1 buys, 0 sells, 2 fills
+  volume       200.00 USDT
+  fees         0.0002 BNB
+  realised     0.00 USDT
+  position     0.1 ETH, cost 200.00
+  unrealised   +10.05 USDT at 2,100.5
+In all, USDT
+  traded       3 buys, 1 sells, 5 fills
+  volume       444.94 USDT
+  fees         0.0002 BNB, 0.000001 BTC, 0.123938 USDT
+  realised     +2.81 USDT
+  unrealised   +10.05 USDT
+Equity 10,000.00 before, 10,003.25 after (+3.25)"""
+
+
+async def test_the_report_of_a_trading_day(tmp_path):
+    path = tmp_path / "ledger.sqlite3"
+    await write_trading_day(path)
+    with LedgerReader.open(path) as reader:
+        text = render(session_report(reader, "run-a"))
+    assert text == EXPECTED
+    assert max(len(line) for line in text.splitlines()) <= 80
+
+
+async def test_a_run_without_a_tick_has_a_report(tmp_path):
+    path = tmp_path / "ledger.sqlite3"
+    async with trading_ledger(path):
+        pass
+    with LedgerReader.open(path) as reader:
+        report_text = render(session_report(reader, "run-a"))
+    assert report_text.splitlines()[1:] == ["  cycles 0, decisions 0", "  orders 0"]
+
+
+async def test_only_the_runs_own_trades_count_and_positions_of_earlier_runs_are_held(tmp_path):
+    path = tmp_path / "ledger.sqlite3"
+    await write_trading_day(path)
+    async with await Ledger.open(path) as ledger:
+        await ledger.begin_run(run_record("run-b", started_ms=400_000))
+    with LedgerReader.open(path) as reader:
+        later = session_report(reader, "run-b")
+        earlier = session_report(reader, "run-a")
+    assert (later.by_symbol, later.in_all, later.orders) == ([], [], {})
+    held = {holding.symbol: holding.quantity_base for holding in later.holdings}
+    assert held == {"BTCUSDT": Decimal(0), "ETHUSDT": Decimal("0.1")}
+    assert len(earlier.by_symbol) == 2
+
+
+async def test_a_position_without_a_price_is_unknown_not_zero(tmp_path):
+    path = tmp_path / "ledger.sqlite3"
+    async with trading_ledger(path) as ledger:
+        await place(ledger)
+        await ledger.apply_report(report("FILLED", "0.001", fill(1)), **BTCUSDT)
+    with LedgerReader.open(path) as reader:
+        text = render(session_report(reader, "run-a"))
+    assert "unrealised   unknown USDT, no price seen" in text
+
+
+async def test_an_unknown_run_is_refused(tmp_path):
+    path = tmp_path / "ledger.sqlite3"
+    async with trading_ledger(path):
+        pass
+    with LedgerReader.open(path) as reader, pytest.raises(LedgerError, match="has no run run-x"):
+        session_report(reader, "run-x")

@@ -1,0 +1,48 @@
+from decimal import Decimal
+
+import pytest
+
+from binance_trade_agent.reports.wording import amounts, exact, money, parse_utc, signed_money, utc_text
+
+
+def test_a_time_is_told_in_utc_and_read_back():
+    assert utc_text(1_722_868_560_000) == "2024-08-05 14:36:00"
+    assert parse_utc("2024-08-05 14:36:00") == 1_722_868_560_000
+    assert parse_utc("2024-08-05T16:36:00+02:00") == 1_722_868_560_000
+    assert parse_utc(" 2024-08-05 ") == 1_722_816_000_000
+
+
+@pytest.mark.parametrize("text", ["yesterday", "", "2024-13-01", "5/8/2024"])
+def test_a_date_that_is_none_is_one_clear_sentence(text):
+    with pytest.raises(ValueError, match="is not a date; write 2024-08-05 or"):
+        parse_utc(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("66120.10", "66,120.1"), ("1E+3", "1,000"), ("-0.00025", "-0.00025"), ("0.00", "0"), ("1e-8", "0.00000001")],
+)
+def test_exact_shows_every_digit_and_no_exponent(value, text):
+    assert exact(Decimal(value)) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("1234.567", "1,234.57"), ("0", "0.00"), ("-16.5", "-16.50"), ("0.000123456789", "0.00012346"), ("1", "1.00")],
+)
+def test_money_has_two_decimals_or_eight_when_it_is_small(value, text):
+    assert money(Decimal(value)) == text
+
+
+def test_a_profit_has_its_sign_and_an_unknown_one_says_so():
+    assert [signed_money(value) for value in (Decimal("2.5"), Decimal(0), Decimal(-1), None)] == [
+        "+2.50",
+        "0.00",
+        "-1.00",
+        "unknown",
+    ]
+
+
+def test_amounts_are_listed_with_their_assets():
+    assert amounts({"BTC": Decimal("0.00000151"), "USDT": Decimal(4)}) == "0.00000151 BTC, 4 USDT"
+    assert amounts({}) == "none"
