@@ -97,11 +97,11 @@ def test_a_description_names_each_parameter_with_its_default_bounds_and_meaning(
     assert all(entry.summary and all(p.description for p in entry.parameters) for entry in described.values())
 
 
-def test_a_hundred_requested_candles_cover_no_warm_up_but_a_thousand_cover_every_one():
+def test_one_request_for_candles_covers_the_longest_warm_up_that_parameters_allow():
     # Binance answers at most 1,000 candles a request (binance-protocol.md 1.4).
     longest = {"rsi_period": 70, "macd_slow": 100, "macd_signal": 40, "bollinger_period": 300}
-    assert 100 < create_strategy("combined_default").warm_up <= create_strategy("combined_default", longest).warm_up
-    assert create_strategy("combined_default", longest).warm_up <= 1000
+    assert create_strategy("combined_default").warm_up == 300
+    assert create_strategy("combined_default", longest).warm_up == 980
 
 
 def test_importing_the_registry_imports_neither_pandas_nor_talib():

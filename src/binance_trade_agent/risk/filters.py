@@ -24,8 +24,8 @@ class LotSize:
         violation = rules.quantity_violation(OrderType.MARKET, order.quantity)
         if violation is None:
             return None
-        quantity, step = shown(order.quantity, rules.base_asset), plain(rules.market_step)
-        return Refusal(self.name, f"{quantity} breaks {violation} (step {step})")
+        step = rules.step_size if violation == "LOT_SIZE" else rules.market_step_size
+        return Refusal(self.name, f"{shown(order.quantity, rules.base_asset)} breaks {violation} (step {plain(step)})")
 
 
 class MinNotional:

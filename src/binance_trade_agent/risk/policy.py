@@ -105,5 +105,7 @@ def _judge(
 def _explained(context: RiskContext, order: ProposedOrder) -> str:
     rules = context.view.rules
     worth = shown(order.notional, rules.quote_asset)
-    what = "spends" if order.side is Side.BUY else f"of {plain(context.held_base)} {rules.base_asset} held, brings"
-    return f"{plain(order.quantity)} {rules.base_asset} {what} {worth} at {plain(order.price)}"
+    quantity = f"{plain(order.quantity)} {rules.base_asset}"
+    if order.side is Side.BUY:
+        return f"{quantity} for {worth} at {plain(order.price)}"
+    return f"{quantity} of {plain(context.held_base)} held for {worth} at {plain(order.price)}"

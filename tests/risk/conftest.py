@@ -1,0 +1,72 @@
+"""A symbol, an account and a signal to judge. The fixtures hand out functions, so that hypothesis may call them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from binance_trade_agent.domain.market import BookTicker, MarketView
+from binance_trade_agent.domain.positions import Position
+from binance_trade_agent.domain.signals import Action, Signal
+from binance_trade_agent.domain.symbols import SymbolRules
+from binance_trade_agent.risk.context import RiskContext
+from binance_trade_agent.risk.settings import RiskSettings
+
+RULES = SymbolRules(
+    symbol="BTCUSDT",
+    base_asset="BTC",
+    quote_asset="USDT",
+    min_quantity=Decimal("0.00001"),
+    max_quantity=Decimal(9000),
+    step_size=Decimal("0.00001"),
+    market_max_quantity=Decimal(100),
+    min_notional=Decimal(5),
+    max_notional=Decimal(9_000_000),
+)
+
+
+def _context(
+    action: Action = Action.BUY,
+    *,
+    bid: str = "49990",
+    ask: str = "50000",
+    held: str = "0",
+    rules: dict[str, Any] | None = None,
+    **account: Any,
+) -> RiskContext:
+    """BTCUSDT at 50,000 with 10,000 USDT free and nothing held, unless said otherwise; amounts as text."""
+    symbol_rules = replace(RULES, **(rules or {}))
+    book = BookTicker("BTCUSDT", Decimal(bid), Decimal(1), Decimal(ask), Decimal(1), read_ms=0)
+    known: dict[str, Any] = {
+        "signal": Signal("BTCUSDT", "rsi_momentum", action, 0.6, "RSI 27.4 < 30", 0),
+        "view": MarketView("BTCUSDT", symbol_rules, (), book, 0, 0),
+        "position": Position("BTCUSDT", quantity=Decimal(held)),
+        "open_positions": 0,
+        "free_quote": Decimal(10_000),
+        "equity_quote": Decimal(10_000),
+        "last_filled_ms": None,
+        "now_ms": 1_000_000,
+    }
+    return RiskContext(**(known | account))
+
+
+def _settings(**changes: Any) -> RiskSettings:
+    known: dict[str, Any] = {
+        "order_quote": Decimal(100),
+        "max_position_quote": Decimal(1000),
+        "max_open_positions": 2,
+        "cooldown_seconds": 300,
+    }
+    return RiskSettings(**(known | changes))
+
+
+@pytest.fixture(scope="session")
+def context_of() -> Callable[..., RiskContext]:
+    return _context
+
+
+@pytest.fixture(scope="session")
+def settings_of() -> Callable[..., RiskSettings]:
+    return _settings
