@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from itertools import accumulate, repeat
 from random import Random
 
 from binance_trade_agent.domain.orders import Side
@@ -9,7 +10,7 @@ from binance_trade_agent.matching.book import Level
 
 LEVELS = 20
 
-_SIZES = 1_021  # prime, so that the walk through the table does not repeat with the trades of a candle
+_SIZES = 1_024
 _SPREAD_OF_RANGE = 0.02  # of the price range of a minute; about 0.0015 % of the price in a calm BTCUSDT market
 _LEAST_LEVEL_SHARE = 0.05
 
@@ -28,10 +29,11 @@ class OutsideBook:
         """
         self._tick = tick
         most_steps = max(1, int(largest_level // step))
-        self._sizes = [
+        drawn = [
             step * max(1, int(most_steps * (_LEAST_LEVEL_SHARE + (1 - _LEAST_LEVEL_SHARE) * random.random() ** 2)))
             for _ in range(_SIZES)
         ]
+        self._sizes = drawn + drawn[: 2 * LEVELS]  # so that any run of levels is one slice
 
     def spread_ticks(self, minute_range: Decimal) -> int:
         """The spread in ticks when prices move by `minute_range` (quote per base) in a minute: at least 1."""
@@ -48,7 +50,7 @@ class OutsideBook:
             spread_ticks: distance from best bid to best ask; the levels behind them lie half as far apart.
             draw: chooses the sizes of the levels; the same number gives the same sizes.
         """
-        tick, gap = self._tick, max(1, spread_ticks // 2)
+        tick, gap_ticks = self._tick, max(1, spread_ticks // 2)
         at = int(price // tick)
         if taker_side is Side.BUY:
             best_ask = at if at * tick == price else at + 1
@@ -56,9 +58,10 @@ class OutsideBook:
         else:
             best_bid = at
             best_ask = best_bid + spread_ticks
-        sizes = [self._sizes[(draw + index) % _SIZES] for index in range(2 * LEVELS)]
-        bid_ticks = range(best_bid, max(0, best_bid - gap * LEVELS), -gap)
-        ask_ticks = range(best_ask, best_ask + gap * LEVELS, gap)
-        bids = [(tick * ticks, size) for ticks, size in zip(bid_ticks, sizes, strict=False)]
-        asks = [(tick * ticks, size) for ticks, size in zip(ask_ticks, sizes[LEVELS:], strict=True)]
+        gap, first = tick * gap_ticks, draw % _SIZES
+        bid_count = min(LEVELS, max(0, (best_bid - 1) // gap_ticks + 1))
+        bid_prices = accumulate(repeat(-gap, LEVELS - 1), initial=tick * best_bid)
+        ask_prices = accumulate(repeat(gap, LEVELS - 1), initial=tick * best_ask)
+        bids = list(zip(bid_prices, self._sizes[first : first + bid_count], strict=False))
+        asks = list(zip(ask_prices, self._sizes[first + LEVELS : first + 2 * LEVELS], strict=True))
         return bids, asks

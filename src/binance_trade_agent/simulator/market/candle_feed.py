@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import merge
 from typing import Any, Protocol
 
-from binance_trade_agent.domain.candles import INTERVAL_MS, MINUTE_MS, Candle, interval_open_ms
+from binance_trade_agent.domain.candles import MINUTE_MS, Candle, interval_open_ms
 from binance_trade_agent.simulator.market.feed import Print
 from binance_trade_agent.simulator.market.printer import Printer
 
@@ -22,10 +22,6 @@ class CandleSource(Protocol):
 
     def since(self, from_ms: int) -> Iterator[Candle]:
         """Candles that open at `from_ms` or later."""
-        ...
-
-    def opens(self, after_ms: int, until_ms: int) -> Sequence[int]:
-        """Open times of the candles in (after_ms, until_ms]."""
         ...
 
 
@@ -79,9 +75,9 @@ class CandleFeed:
             self._next = next(self._upcoming, None)
             yield item
 
-    def candle_opens(self, symbol: str, after_ms: int, until_ms: int) -> Sequence[int]:
-        """Open times of the market's candles in (after_ms, until_ms], also of those without a trade."""
-        return self._sources[symbol].opens(after_ms, until_ms)
+    def candles(self, symbol: str, after_ms: int, until_ms: int) -> Sequence[Candle]:
+        """Candles that open in (after_ms, until_ms], those without volume too; where the market has a gap, none."""
+        return self._sources[symbol].between(after_ms + 1, until_ms + 1)
 
     def _open_candle_ms(self, symbol: str) -> int:
         return interval_open_ms(self.intervals[symbol], self.resume_ms)
@@ -98,8 +94,3 @@ class CandleFeed:
             prints = self._prints(symbol, source.since(self._open_candle_ms(symbol)))
             streams.append(item for item in prints if item.at_ms >= self.resume_ms)
         return merge(*streams, key=lambda item: item.at_ms)
-
-
-def close_time_ms(interval: str, open_time_ms: int) -> int:
-    """Close time of the candle that opens at `open_time_ms`: the last millisecond before the next one."""
-    return open_time_ms + INTERVAL_MS[interval] - 1

@@ -72,6 +72,6 @@ class Feed(Protocol):
         """Prints from resume_ms to `until_ms` inclusive that were not given yet, by (time, symbol order, sequence)."""
         ...
 
-    def candle_opens(self, symbol: str, after_ms: int, until_ms: int) -> Sequence[int]:
-        """Open times of the market's candles in (after_ms, until_ms], also of those without a trade."""
+    def candles(self, symbol: str, after_ms: int, until_ms: int) -> Sequence[Candle]:
+        """Candles that open in (after_ms, until_ms], those without volume too; where the market has a gap, none."""
         ...

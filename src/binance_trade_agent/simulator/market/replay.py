@@ -1,6 +1,6 @@
 """The replay feed: recorded candles of several symbols, played on their own timeline."""
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,10 +33,6 @@ class RecordedCandles:
         """Candles that open at `from_ms` or later."""
         for index in range(bisect_left(self._opens, from_ms), len(self._candles)):
             yield self._candles[index]
-
-    def opens(self, after_ms: int, until_ms: int) -> Sequence[int]:
-        """Open times of the candles in (after_ms, until_ms]."""
-        return self._opens[bisect_right(self._opens, after_ms) : bisect_right(self._opens, until_ms)]
 
 
 class ReplayFeed(CandleFeed):

@@ -144,7 +144,6 @@ class _SymbolState:
         self._symbol = symbol
         self._interval_ms = INTERVAL_MS[feed.intervals[symbol]]
         self._opened_ms = history[-1].open_time_ms if history else feed.start_ms - self._interval_ms
-        self._last_price = history[-1].close if history else None
         self._window = _AverageWindow()
         self.series = KlineSeries(feed.intervals[symbol], history, lambda candle: feed.print_count(symbol, candle))
         self.trades: deque[PublicTrade] = deque(maxlen=TRADES_KEPT)
@@ -172,18 +171,18 @@ class _SymbolState:
         self.next_trade_id += 1
         self.trades.append(trade)
         self._window.add(trade)
-        self._last_price = price
         if in_kline:
             self.open_klines_until(at_ms)
             self.series.add_trade(at_ms, price, quantity, taker_side, trade.trade_id)
         return trade
 
     def open_klines_until(self, until_ms: int) -> None:
-        """Begin the klines that the market has by `until_ms`, flat at the last price until they trade."""
-        if until_ms < self._opened_ms + self._interval_ms or self._last_price is None:
+        """Begin the klines that the market has by `until_ms`, flat at the last price, or as recorded if without volume."""
+        if until_ms < self._opened_ms + self._interval_ms:
             return
-        for open_ms in self._feed.candle_opens(self._symbol, self._opened_ms, until_ms):
-            self.series.open_at(open_ms, self._last_price)
+        for candle in self._feed.candles(self._symbol, self._opened_ms, until_ms):
+            last = self.last_trade
+            self.series.open_at(candle.open_time_ms, last.price if last and candle.volume else candle.open)
         self._opened_ms = interval_open_ms(self.series.interval, until_ms)
 
     def average_price(self, now_ms: int) -> Decimal | None:

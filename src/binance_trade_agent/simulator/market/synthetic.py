@@ -81,11 +81,6 @@ class SyntheticCandles:
             yield self._candle(index)
             index += 1
 
-    def opens(self, after_ms: int, until_ms: int) -> Sequence[int]:
-        """Open times of the candles in (after_ms, until_ms]."""
-        first, beyond = self._index(after_ms + 1), self._index(until_ms + 1)
-        return range(self._genesis_ms + first * MINUTE_MS, self._genesis_ms + beyond * MINUTE_MS, MINUTE_MS)
-
     def _index(self, at_ms: int) -> int:
         """Index of the first candle that opens at `at_ms` or later."""
         return max(0, -((self._genesis_ms - at_ms) // MINUTE_MS))
