@@ -1,6 +1,7 @@
 """How long the ledger's durable writes take.
 
-Run `.venv/bin/python benchmarks/ledger.py [folder]`. The folder decides which disk is measured; a temporary one is used without it. Each write is a commit that is synced.
+Run `.venv/bin/python benchmarks/ledger.py [folder]`. The folder decides which disk is measured; without it a temporary
+one is used. Each write is a commit that is synced.
 """
 
 import asyncio
