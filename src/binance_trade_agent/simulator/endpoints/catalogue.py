@@ -1,0 +1,15 @@
+"""Every endpoint, findable by REST path and by WebSocket API method."""
+
+from binance_trade_agent.simulator.endpoints.account import ENDPOINTS as ACCOUNT
+from binance_trade_agent.simulator.endpoints.endpoint import Endpoint
+from binance_trade_agent.simulator.endpoints.general import ENDPOINTS as GENERAL
+from binance_trade_agent.simulator.endpoints.market_data import ENDPOINTS as MARKET_DATA
+from binance_trade_agent.simulator.endpoints.trading import ENDPOINTS as TRADING
+
+ENDPOINTS: tuple[Endpoint, ...] = (*GENERAL, *MARKET_DATA, *TRADING, *ACCOUNT)
+
+BY_PATH: dict[str, dict[str, Endpoint]] = {}
+for _endpoint in ENDPOINTS:
+    BY_PATH.setdefault(_endpoint.path, {})[_endpoint.method] = _endpoint
+
+BY_WEBSOCKET_METHOD = {endpoint.websocket_method: endpoint for endpoint in ENDPOINTS if endpoint.websocket_method}

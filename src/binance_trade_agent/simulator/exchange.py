@@ -1,0 +1,178 @@
+"""The exchange itself, without any protocol: a feed drives the market and the matching engine along the market clock.
+
+Everything that happens is a transaction of the engine, in the order of market time. Whoever wants to know of it (user
+streams, market streams, the state file) is a listener.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from binance_trade_agent.domain.money import plain
+from binance_trade_agent.domain.orders import Side
+from binance_trade_agent.domain.symbols import SymbolRules, symbol_rules
+from binance_trade_agent.matching.book import Level
+from binance_trade_agent.matching.commission import CommissionRates
+from binance_trade_agent.matching.engine import MatchingEngine
+from binance_trade_agent.matching.orders import ExchangeOrder, OrderRequest, Transaction
+from binance_trade_agent.matching.snapshot import EngineSnapshot, restore_snapshot
+from binance_trade_agent.simulator.access import Access, ApiKey, TimestampPolicy
+from binance_trade_agent.simulator.clock import MarketClock
+from binance_trade_agent.simulator.limits import OrderCount
+from binance_trade_agent.simulator.market.feed import Feed, Print
+from binance_trade_agent.simulator.market.state import Market
+
+MAIN_ACCOUNT = "main"
+_CLIENT_ID_LENGTH = 22
+_GIVEN_BACK_FOR_TAKER_FILL = 1
+_GIVEN_BACK_FOR_MAKER_FILL = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeSetup:
+    """What an exchange is made of.
+
+    Attributes:
+        session_id: names this market; the same market has the same id in any process.
+        balances: free amounts of the main account at the start, per asset.
+        is_wall_time: whether market time is the machine's wall time, which makes the check of timestamps strict.
+        wall_ms: the machine's wall time.
+        saved: where an earlier process of this session stopped.
+    """
+
+    session_id: str
+    feed: Feed
+    clock: MarketClock
+    balances: Mapping[str, Decimal]
+    rates: CommissionRates
+    keys: Sequence[ApiKey]
+    is_wall_time: bool
+    wall_ms: Callable[[], int]
+    saved: EngineSnapshot | None = None
+
+
+class Exchange:
+    """Market, matching and accounts at one market time.
+
+    Attributes:
+        listeners: called with each transaction right after it happened.
+        changed: whether a user's order or balance has changed since the state was last saved.
+    """
+
+    def __init__(self, setup: ExchangeSetup) -> None:
+        saved = setup.saved
+        self.session_id = setup.session_id
+        self.clock = setup.clock
+        self.feed = setup.feed
+        self.listings = {symbol: setup.feed.listings[symbol] for symbol in setup.feed.symbols}
+        next_trade_ids = {symbol: ids[1] + 1 for symbol, ids in saved.last_ids.items()} if saved else None
+        self.market = Market(setup.feed, next_trade_ids)
+        self.engine = MatchingEngine(setup.rates)
+        self.timestamps = TimestampPolicy(
+            session_start_ms=setup.feed.start_ms, is_wall_time=setup.is_wall_time, wall_ms=setup.wall_ms
+        )
+        self.access = Access({key.key: key for key in setup.keys}, self.timestamps)
+        self.listeners: list[Callable[[Transaction], None]] = []
+        self.changed = saved is None
+        self._wall_ms = setup.wall_ms
+        self._order_counts: dict[str, OrderCount] = {}
+        self._open(setup)
+
+    @property
+    def now_ms(self) -> int:
+        """Market time of the last advance."""
+        return self.market.now_ms
+
+    def limits_now_ms(self) -> int:
+        """The time on which rate limits run: market time, or wall time while a stepped market stands still."""
+        return self._wall_ms() if self.clock.is_stepped else self.now_ms
+
+    @property
+    def speed_label(self) -> str:
+        """The clock's speed as text: a multiple of real time, or `stepped`."""
+        return "stepped" if self.clock.speed is None else plain(self.clock.speed)
+
+    def rules(self, symbol: str) -> SymbolRules:
+        """Filters of a listed symbol."""
+        return self.engine.listings[symbol].rules
+
+    def advance(self) -> int:
+        """Let everything happen that the market has until the clock's now; returns that time."""
+        now_ms = self.clock.now_ms()
+        for item in self.feed.prints_until(now_ms):
+            self._apply(item)
+        self.market.advance_to(now_ms)
+        return now_ms
+
+    def place(self, request: OrderRequest) -> Transaction:
+        """Place an order now; see MatchingEngine.place for what it raises."""
+        counts = self.order_count(request.account)
+        transaction = self.engine.place(request, self.now_ms)
+        counts.add(1, self.limits_now_ms())
+        self._record_trades(transaction)
+        self._announce(transaction)
+        return transaction
+
+    def cancel(self, order: ExchangeOrder, cancel_id: str | None) -> Transaction:
+        """Cancel an order now; a missing `cancel_id` is made up. See MatchingEngine.cancel for its errors."""
+        new_id = cancel_id or self.generated_id("cancel", order.symbol, order.order_id)
+        transaction = self.engine.cancel(order, self.now_ms, cancel_id=new_id)
+        self._announce(transaction)
+        return transaction
+
+    def replace_book(self, symbol: str, bids: Sequence[Level], asks: Sequence[Level]) -> None:
+        """Set the outside market's levels by hand, best first."""
+        self.market.set_book(symbol, bids, asks)
+        transaction = self.engine.apply_book(symbol, bids, asks, self.now_ms)
+        self._record_trades(transaction)
+        self._announce(transaction)
+
+    def print_trade(self, symbol: str, price: Decimal, quantity: Decimal, taker_side: Side) -> None:
+        """Let the outside market trade by hand; its book stays as it is."""
+        transaction = self.engine.apply_trade(symbol, price, quantity, taker_side, self.now_ms)
+        self._record_trades(transaction)
+        self._announce(transaction)
+
+    def order_count(self, account: str) -> OrderCount:
+        """The account's unfilled order count."""
+        return self._order_counts.setdefault(account, OrderCount())
+
+    def generated_id(self, *parts: str | int) -> str:
+        """A client id for an order or a cancel that came without one: the same in each run of the same session."""
+        text = "/".join((self.session_id, *map(str, parts)))
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()[:_CLIENT_ID_LENGTH]
+
+    def _open(self, setup: ExchangeSetup) -> None:
+        for symbol in setup.feed.symbols:
+            self.engine.list_symbol(symbol_rules(self.listings[symbol]))
+            self.engine.listings[symbol].last_trade_id = self.market.next_trade_id(symbol) - 1
+            book = self.market.book(symbol)
+            self.engine.apply_book(symbol, book.bids, book.asks, self.now_ms)
+        if setup.saved is None:
+            self.engine.open_account(MAIN_ACCOUNT, setup.balances)
+        else:
+            restore_snapshot(self.engine, setup.saved)
+
+    def _apply(self, item: Print) -> None:
+        """One print: the trade, then the book that it leaves. Users' fills come after the trade that led to them."""
+        traded = self.engine.apply_trade(item.symbol, item.price, item.quantity, item.taker_side, item.at_ms)
+        requoted = self.engine.apply_book(item.symbol, item.bids, item.asks, item.at_ms)
+        self.market.apply(item)
+        for trade in traded.trades[1:] + requoted.trades:
+            self.market.record_trade(trade.symbol, trade.at_ms, trade.price, trade.quantity, trade.taker_side)
+        self._announce(traded)
+        self._announce(requoted)
+
+    def _record_trades(self, transaction: Transaction) -> None:
+        for trade in transaction.trades:
+            self.market.record_trade(trade.symbol, trade.at_ms, trade.price, trade.quantity, trade.taker_side)
+
+    def _announce(self, transaction: Transaction) -> None:
+        for report in transaction.reports:
+            self.changed = True
+            if report.is_first_fill and report.trade is not None:
+                given_back = _GIVEN_BACK_FOR_MAKER_FILL if report.trade.is_maker else _GIVEN_BACK_FOR_TAKER_FILL
+                self.order_count(report.order.account).add(-given_back, self.limits_now_ms())
+        for listener in self.listeners:
+            listener(transaction)

@@ -1,0 +1,84 @@
+"""F0: the fixed market of binance-protocol.md Appendix A. It never moves by itself."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from binance_trade_agent.domain.candles import MINUTE_MS, Candle, interval_open_ms
+from binance_trade_agent.domain.orders import Side
+from binance_trade_agent.matching.book import Level
+from binance_trade_agent.simulator.market.feed import Print
+from binance_trade_agent.simulator.symbols import listing
+
+FIXTURE_BALANCES = {
+    "BNB": Decimal(0),
+    "BTC": Decimal(1),
+    "ETH": Decimal(10),
+    "SOL": Decimal(100),
+    "USDT": Decimal(100_000),
+}
+_HISTORY_CANDLES = 2999  # and one that is open
+_TRADES_A_CANDLE = 10
+_FIRST_TRADES = 5
+_VOLUME = Decimal(10)
+
+
+def _levels(text: str) -> list[Level]:
+    return [(Decimal(price), Decimal(size)) for price, size in (level.split("x") for level in text.split())]
+
+
+_BOOKS = {
+    "BTCUSDT": ("99990x1 99980x2 99970x3", "100000x1 100010x2 100020x3"),
+    "ETHUSDT": ("3999.90x10", "4000x10"),
+    "BNBUSDT": ("799.90x50", "800x50"),
+    "SOLUSDT": ("199.99x100", "200x100"),
+}
+
+
+class FixtureFeed:
+    """A feed whose prices stand still; see market/feed.py for its methods."""
+
+    def __init__(self, start_ms: int) -> None:
+        self.symbols: tuple[str, ...] = tuple(_BOOKS)
+        self.start_ms = self.resume_ms = start_ms
+        self.ends_ms: int | None = None
+        self.intervals: Mapping[str, str] = dict.fromkeys(self.symbols, "1m")
+        self.listings: Mapping[str, Mapping[str, Any]] = {symbol: listing(symbol) for symbol in self.symbols}
+        self._books = {symbol: (_levels(bids), _levels(asks)) for symbol, (bids, asks) in _BOOKS.items()}
+
+    def history(self, symbol: str) -> Sequence[Candle]:
+        """Flat candles until the running minute."""
+        open_ms = interval_open_ms("1m", self.start_ms)
+        return [
+            self._flat_candle(symbol, at_ms, _VOLUME)
+            for at_ms in range(open_ms - _HISTORY_CANDLES * MINUTE_MS, open_ms, MINUTE_MS)
+        ]
+
+    def print_count(self, symbol: str, candle: Candle) -> int:  # noqa: ARG002 (Feed)
+        """Every candle has had ten trades."""
+        return _TRADES_A_CANDLE
+
+    def prelude(self, symbol: str) -> Sequence[Print]:
+        """A few trades at the last price right before the start."""
+        bids, asks = self._books[symbol]
+        return [
+            Print(symbol, self.start_ms - 1, self._last_price(symbol), Decimal(1), Side.BUY, bids, asks)
+            for _ in range(_FIRST_TRADES)
+        ]
+
+    def prints_until(self, until_ms: int) -> Iterator[Print]:  # noqa: ARG002 (Feed)
+        """Nothing happens by itself."""
+        return iter(())
+
+    def candles(self, symbol: str, after_ms: int, until_ms: int) -> Sequence[Candle]:
+        """Every minute opens a flat candle."""
+        first_ms = interval_open_ms("1m", after_ms) + MINUTE_MS
+        return [self._flat_candle(symbol, at_ms, Decimal(0)) for at_ms in range(first_ms, until_ms + 1, MINUTE_MS)]
+
+    def _flat_candle(self, symbol: str, open_ms: int, volume: Decimal) -> Candle:
+        price = self._last_price(symbol)
+        return Candle(open_ms, open_ms + MINUTE_MS - 1, price, price, price, price, volume)
+
+    def _last_price(self, symbol: str) -> Decimal:
+        """The best ask is the last price."""
+        return self._books[symbol][1][0][0]

@@ -1,0 +1,68 @@
+"""The process of the simulated exchange: `trade-agent exchange`."""
+
+import asyncio
+import signal
+import sys
+
+from binance_trade_agent.simulator.exchange import Exchange
+from binance_trade_agent.simulator.market.feed import FeedError
+from binance_trade_agent.simulator.options import ExchangeOptions, OptionsError, build_exchange, iso_time
+from binance_trade_agent.simulator.server import ExchangeServer
+from binance_trade_agent.simulator.simulation import Simulation
+from binance_trade_agent.simulator.state_file import StateFile, StateFileError
+from binance_trade_agent.simulator.symbols import UnknownSymbolError
+
+__all__ = ["ExchangeOptions", "run_exchange"]
+
+_ENDED_WELL = 0
+_FAILED = 1
+_WRONG_OPTIONS = 2
+
+
+def run_exchange(options: ExchangeOptions) -> int:
+    """Run the exchange until it is told to end, and return the exit code.
+
+    Prints one line on standard output when it accepts connections. 0: ended by SIGTERM, SIGINT or idleness. 1: the
+    market failed. 2: the options are wrong; one sentence on standard error says how.
+    """
+    try:
+        exchange = build_exchange(options)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(_serve(options, exchange))
+    except (OptionsError, FeedError, StateFileError, UnknownSymbolError, ValueError, OSError) as error:
+        print(f"exchange: {error}", file=sys.stderr)
+        return _WRONG_OPTIONS
+
+
+async def _serve(options: ExchangeOptions, exchange: Exchange) -> int:
+    simulation = Simulation(exchange, StateFile(options.state) if options.state else None)
+    server = ExchangeServer(simulation, exit_when_idle_seconds=options.exit_when_idle_seconds)
+    told_to_end = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
+    await server.start(options.host, options.port, options.control_port)
+    print(_ready_line(options, exchange, server), flush=True)
+    assert server.ended is not None, "a started server has a driver"
+    waiting = asyncio.ensure_future(told_to_end.wait())
+    await asyncio.wait({waiting, server.ended}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    has_failed = server.ended.done() and server.ended.exception() is not None
+    await server.stop()
+    return _FAILED if has_failed else _ENDED_WELL
+
+
+def _ready_line(options: ExchangeOptions, exchange: Exchange, server: ExchangeServer) -> str:
+    source = f"replay of {len(options.replay)} files" if options.replay else f"seed {options.seed}"
+    return (
+        f"simulated exchange ready: {server.url} control {server.control_url} symbols {','.join(exchange.listings)} "
+        f"{options.fixture or source} speed {exchange.speed_label} market time {iso_time(exchange.now_ms)}"
+    )
+
+
+def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
+    """The uvloop event loop where it is installed (twice the requests), else None: asyncio's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.Loop

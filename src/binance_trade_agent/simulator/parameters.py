@@ -1,0 +1,188 @@
+"""Parameters of a request: which an endpoint knows, how their text must look, and their values.
+
+The syntax of everything is checked before anything is looked up (binance-protocol.md 2.4); enums, precision and
+combinations are the endpoints' own business, later.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import TypeVar
+
+import orjson
+
+from binance_trade_agent.simulator.errors import (
+    ApiError,
+    illegal_characters,
+    invalid_data,
+    missing,
+)
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
+_MICROSECONDS_FROM = 10**14  # a timestamp of this size or more is in microseconds (binance-protocol.md 2.3)
+_MOST_DECIMALS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Syntax:
+    """How a value must look: the pattern we match and the pattern that the error text shows."""
+
+    pattern: re.Pattern[str]
+    shown: str
+
+
+def _syntax(shown: str, pattern: str | None = None) -> Syntax:
+    return Syntax(re.compile(pattern or shown, re.ASCII if pattern is None else 0), shown)
+
+
+DECIMAL = _syntax(r"^([0-9]{1,20})(\.[0-9]{1,20})?$")
+INTEGER = _syntax(r"^[0-9]{1,20}$")
+CLIENT_ID = _syntax(r"^[a-zA-Z0-9-_]{1,36}$")
+SYMBOL = _syntax(r"^[\w\-._&&[^a-z]]{1,50}$", r"^(?:[^\Wa-z]|[-.]){1,50}$")
+SYMBOLS = _syntax(
+    r"^\[(\"[\w\-._&&[^a-z]]{1,50}\"(,\"[\w\-._&&[^a-z]]{1,50}\"){0,}){0,1}\]$",
+    r"^\[(\"([^\Wa-z]|[-.]){1,50}\"(,\"([^\Wa-z]|[-.]){1,50}\")*)?\]$",
+)
+BOOLEAN = _syntax("^(true|false)$", "^(true|false|TRUE|FALSE)$")
+TEXT = _syntax(".*", "(?s)^.*$")
+RECV_WINDOW = _syntax(r"^[0-9]{1,20}(\.[0-9]{1,3})?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter that an endpoint knows."""
+
+    name: str
+    syntax: Syntax = TEXT
+    required: bool = False
+
+
+SIGNED_PARAMETERS = (
+    Parameter("timestamp", INTEGER, required=True),
+    Parameter("recvWindow", RECV_WINDOW),
+    Parameter("signature", required=True),
+)
+
+
+def read_parameters(known: Sequence[Parameter], sent: Iterable[tuple[str, str]]) -> "Arguments":
+    """Check the syntax of what was sent.
+
+    Args:
+        known: the endpoint's parameters.
+        sent: decoded names and values in the order of the request.
+
+    Raises:
+        ApiError: -1101 repeated, -1104 unknown, -1105 empty, -1100 malformed, -1102 missing.
+    """
+    values: dict[str, str] = {}
+    for name, value in sent:
+        if name in values:
+            raise ApiError(-1101, "Duplicate values for a parameter detected.")
+        values[name] = value
+    names = {parameter.name for parameter in known}
+    read = sum(name in names for name in values)
+    if read != len(values):
+        text = f"Not all sent parameters were read; read '{read}' parameter(s) but was sent '{len(values)}'."
+        raise ApiError(-1104, text)
+    for parameter in known:
+        _check_syntax(parameter, values.get(parameter.name))
+    return Arguments(values)
+
+
+def _check_syntax(parameter: Parameter, value: str | None) -> None:
+    if value is None:
+        if parameter.required:
+            raise missing(parameter.name)
+        return
+    if not value:
+        raise ApiError(-1105, f"Parameter '{parameter.name}' was empty.")
+    if not parameter.syntax.pattern.fullmatch(value):
+        raise illegal_characters(parameter.name, parameter.syntax.shown)
+
+
+class Arguments:
+    """Values of one request's parameters, their syntax checked."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+
+    def __contains__(self, name: str) -> bool:
+        """Whether the parameter was sent."""
+        return name in self._values
+
+    def first_of(self, names: Iterable[str]) -> str | None:
+        """The first of `names` that was sent."""
+        return next((name for name in names if name in self._values), None)
+
+    def text(self, name: str) -> str | None:
+        """The value as it was sent."""
+        return self._values.get(name)
+
+    def decimal(self, name: str) -> Decimal | None:
+        """A number of at most 8 decimals.
+
+        Raises:
+            ApiError: -1111 more decimals.
+        """
+        value = self._values.get(name)
+        if value is None:
+            return None
+        if len(value.partition(".")[2]) > _MOST_DECIMALS:
+            raise ApiError(-1111, f"Parameter '{name}' has too much precision.")
+        return Decimal(value)
+
+    def integer(self, name: str) -> int | None:
+        """A number without decimals."""
+        value = self._values.get(name)
+        return None if value is None else int(value)
+
+    def time_ms(self, name: str) -> int | None:
+        """A time in ms, also when it was sent in microseconds."""
+        value = self.integer(name)
+        return value // 1000 if value is not None and value >= _MICROSECONDS_FROM else value
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        """A boolean."""
+        value = self._values.get(name)
+        return default if value is None else value.lower() == "true"
+
+    def limit(self, *, default: int, highest: int) -> int:
+        """How many rows are wanted; more than `highest` is `highest`.
+
+        Raises:
+            ApiError: -1130 for 0.
+        """
+        value = self.integer("limit")
+        if value == 0:
+            raise invalid_data("limit")
+        return min(default if value is None else value, highest)
+
+    def choice(self, name: str, choices: type[_Choice], refusal: ApiError) -> _Choice | None:
+        """A member of an enum.
+
+        Raises:
+            ApiError: `refusal`, for any other text.
+        """
+        value = self._values.get(name)
+        if value is None:
+            return None
+        try:
+            return choices(value)
+        except ValueError:
+            raise refusal from None
+
+    def names(self, name: str) -> list[str] | None:
+        """A JSON array of symbols.
+
+        Raises:
+            ApiError: -1151 for a repeated symbol.
+        """
+        value = self._values.get(name)
+        if value is None:
+            return None
+        symbols: list[str] = orjson.loads(value)
+        if len(set(symbols)) != len(symbols):
+            raise ApiError(-1151, "Symbol is present multiple times in the list.")
+        return symbols
