@@ -1,0 +1,153 @@
+"""A simulated exchange for tests: in this process on free ports, or as a process of its own.
+
+async with running_exchange(speed=None) as exchange:
+    client = await exchange.client()
+    await exchange.advance(60_000)
+"""
+
+import asyncio
+import pickle
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from binance_trade_agent.simulator.options import READING_KEY, TRADING_KEY, ExchangeOptions, build_exchange
+from binance_trade_agent.simulator.server import ExchangeServer
+from binance_trade_agent.simulator.simulation import Simulation
+from binance_trade_agent.simulator.state_file import StateFile
+
+API_KEY = TRADING_KEY.key
+API_SECRET = TRADING_KEY.secret
+READING_API_KEY = READING_KEY.key
+
+_RUN = (
+    "import pickle, sys; from binance_trade_agent.simulator.main import run_exchange;"
+    "sys.exit(run_exchange(pickle.loads(bytes.fromhex(sys.argv[1]))))"
+)
+
+
+@dataclass
+class RunningExchange:
+    """Where an exchange is reached, and its control port as methods."""
+
+    url: str
+    control_url: str
+    process: asyncio.subprocess.Process | None = None
+    _clients: list[Any] = field(default_factory=list)
+
+    async def advance(self, milliseconds: int) -> int:
+        """Move a stepped market on; returns market time."""
+        return (await self.control("clock", advance=milliseconds))["now"]
+
+    async def advance_to(self, now_ms: int) -> int:
+        """Move a stepped market to a time; returns it."""
+        return (await self.control("clock", now=now_ms))["now"]
+
+    async def state(self) -> dict[str, Any]:
+        """GET /sim/state; fails when an invariant is broken."""
+        state = await self._request("GET", "state", None)
+        assert state["violations"] == []
+        return state
+
+    async def log(self) -> list[dict[str, Any]]:
+        """Every request that has come, as it came."""
+        return (await self._request("GET", "log", None))["requests"]
+
+    async def control(self, command: str, **body: Any) -> dict[str, Any]:
+        """POST a command to the control port: clock, book, trade, reset, fault, kick."""
+        return await self._request("POST", command, body)
+
+    async def fault(self, kind: str, **fields: Any) -> int:
+        """Switch a fault on; see simulator/faults.py for the fields."""
+        return (await self.control("fault", kind=kind, **fields))["id"]
+
+    async def client(self, key: str = API_KEY, secret: str = API_SECRET) -> Any:
+        """A python-binance AsyncClient; closed at the end of the exchange."""
+        from binance import AsyncClient
+
+        urls = {
+            "API_URL": f"{self.url}/api",
+            "MARGIN_API_URL": f"{self.url}/sapi",
+            "WS_API_URL": f"{self.url.replace('http', 'ws', 1)}/ws-api/v3",
+            "WS_FUTURES_URL": f"{self.url.replace('http', 'ws', 1)}/none",
+        }
+        client = await type("LocalClient", (AsyncClient,), urls).create(key, secret)
+        self._clients.append(client)
+        return client
+
+    def socket_manager(self, client: Any) -> Any:
+        """A python-binance BinanceSocketManager."""
+        from binance import BinanceSocketManager
+
+        manager = type("LocalSockets", (BinanceSocketManager,), {"STREAM_URL": f"{self.url.replace('http', 'ws', 1)}/"})
+        return manager(client)
+
+    async def kill(self) -> None:
+        """End a process of its own with SIGKILL."""
+        assert self.process is not None
+        self.process.kill()
+        await self.process.wait()
+
+    async def close_clients(self) -> None:
+        """Close what `client` has opened."""
+        for client in self._clients:
+            await client.close_connection()
+        self._clients.clear()
+
+    async def _request(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(method, f"{self.control_url}/sim/{path}", json=body) as response,
+        ):
+            answer = await response.json()
+            assert response.status == 200, answer
+            return answer
+
+
+@asynccontextmanager
+async def running_exchange(**options: Any) -> AsyncIterator[RunningExchange]:
+    """An exchange in this process. Options are those of ExchangeOptions; ports are free ones unless given."""
+    wanted = ExchangeOptions(**options)
+    state_file = StateFile(wanted.state) if wanted.state else None
+    server = ExchangeServer(
+        Simulation(build_exchange(wanted), state_file), exit_when_idle_seconds=wanted.exit_when_idle_seconds
+    )
+    await server.start(wanted.host, wanted.port, wanted.control_port)
+    exchange = RunningExchange(server.url, server.control_url)
+    try:
+        yield exchange
+    finally:
+        await exchange.close_clients()
+        await server.stop()
+
+
+@asynccontextmanager
+async def exchange_process(**options: Any) -> AsyncIterator[RunningExchange]:
+    """An exchange as a process of its own, ended with SIGTERM."""
+    process = await start_process(**options)
+    assert process.stdout is not None
+    line = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
+    words = line.split()
+    if not words:
+        raise AssertionError(f"the exchange did not start: {(await process.communicate())[1].decode()}")
+    exchange = RunningExchange(words[3], words[5], process)
+    try:
+        yield exchange
+    finally:
+        await exchange.close_clients()
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(process.communicate(), 10)
+
+
+async def start_process(**options: Any) -> asyncio.subprocess.Process:
+    """Start the process and return at once; its first line of output says where it is reached."""
+    argument = pickle.dumps(ExchangeOptions(**options)).hex()
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _RUN, argument, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
