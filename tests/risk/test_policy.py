@@ -35,6 +35,13 @@ def test_an_entry_by_fraction_follows_the_equity(review):
     assert review(limits=by_fraction, equity_quote=Decimal(8000)).quantity == Decimal("0.008")
 
 
+def test_without_a_step_the_quantity_has_the_digits_of_the_base_asset(review):
+    # A hypothesis example: 60 / 27.32 has no end, and its 28 digits times 27.32 came to more than 60.
+    assert review(
+        limits={"order_quote": Decimal(60)}, ask="27.32", rules={"step_size": Decimal(0)}
+    ).quantity == Decimal("2.19619326")
+
+
 def test_an_exit_sells_the_whole_position_rounded_down_at_the_bid(review):
     approved = review(Action.SELL, held="0.001508499")
     assert approved == ApprovedSize(
@@ -210,8 +217,8 @@ amounts = st.decimals(min_value=0, max_value=20_000, places=8)
 
 symbol_filters = st.fixed_dictionaries(
     {
-        "step_size": one_of("0.00001", "0", "0.00000001", "0.001", "0.025"),
-        "market_step_size": one_of("0", "0.00001", "0.00003", "0.1"),
+        "step_size": one_of("0.00001", "0", "0.00000001", "0.001"),
+        "market_step_size": one_of("0", "0.00001", "0.00003"),
         "min_quantity": one_of("0.00001", "0", "0.01"),
         "market_min_quantity": one_of("0", "0.00003", "0.01"),
         "max_quantity": one_of("9000", "0", "2"),
@@ -220,6 +227,7 @@ symbol_filters = st.fixed_dictionaries(
         "min_notional_on_market": st.booleans(),
         "max_notional": one_of("0", "200"),
         "max_notional_on_market": st.booleans(),
+        "status": st.sampled_from(["TRADING", "TRADING", "TRADING", "HALT"]),
         "max_position": one_of("0", "1"),
     }
 )
@@ -227,7 +235,7 @@ symbol_filters = st.fixed_dictionaries(
 
 @st.composite
 def situations(draw):
-    bid = draw(one_of("66120.10", "3000", "27.31", "0.5"))
+    bid = draw(one_of("27.31", "66120.10", "0.5"))
     return {
         "bid": str(bid),
         "ask": str(bid + draw(one_of("0.01", "0", "3"))),
@@ -236,7 +244,7 @@ def situations(draw):
         "open_positions": draw(st.sampled_from([0, 0, 1, 2])),
         "free_quote": draw(usually(Decimal(20_000), amounts)),
         "equity_quote": draw(usually(Decimal(3_000), amounts)),
-        "last_filled_ms": draw(usually(None, st.integers(0, 1_000_000))),
+        "last_filled_ms": draw(st.sampled_from([None, 400_000, 700_000, 999_000])),
         "pending_buy_quote": draw(usually(Decimal(0), amounts)),
         "wallet_base": draw(usually(Decimal(0), amounts)),
     }
@@ -250,7 +258,7 @@ def limits(draw):
         "order_fraction": None if by_quote else draw(one_of("0.02", "0.001", "0.5", "1")),
         "max_position_quote": draw(usually(Decimal(20_000), st.decimals(min_value=1, max_value=20_000, places=2))),
         "max_open_positions": draw(st.sampled_from([3, 2, 1])),
-        "cooldown_seconds": draw(st.integers(0, 600)),
+        "cooldown_seconds": draw(st.sampled_from([300, 0, 301])),
     }
 
 

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
+from binance_trade_agent.domain.money import floor_to_step
 from binance_trade_agent.domain.orders import Side
+from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.risk.context import ProposedOrder, RiskContext
 
 
@@ -49,10 +51,14 @@ def entry_order(context: RiskContext, size: EntrySize) -> ProposedOrder:
     ask, amount = context.view.book.ask, size.quote_amount(context)
     if not (amount.is_finite() and ask.is_finite() and ask > 0):
         raise ValueError(f"an order of {amount} {context.view.rules.quote_asset} at {ask} has no size")
-    return ProposedOrder(Side.BUY, context.view.rules.round_market_quantity(amount / ask), ask)
+    return ProposedOrder(Side.BUY, _lots(context.view.rules, amount / ask), ask)
 
 
 def exit_order(context: RiskContext) -> ProposedOrder:
     """A market SELL of all that the ledger holds, rounded down to the symbol's step and capped to its largest lot."""
-    quantity = context.view.rules.round_market_quantity(context.held_base)
-    return ProposedOrder(Side.SELL, quantity, context.view.book.bid)
+    return ProposedOrder(Side.SELL, _lots(context.view.rules, context.held_base), context.view.book.bid)
+
+
+def _lots(rules: SymbolRules, quantity: Decimal) -> Decimal:
+    # A symbol without a step still takes no more digits than its base asset has (-1111, binance-protocol.md 2.5).
+    return rules.round_market_quantity(floor_to_step(quantity, Decimal(1).scaleb(-rules.base_precision)))
