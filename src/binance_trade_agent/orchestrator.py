@@ -11,6 +11,7 @@ from binance_trade_agent.agents.execution import TradeExecutionAgent
 from binance_trade_agent.agents.market_data import MarketDataAgent, MarketDataError
 from binance_trade_agent.agents.risk import RiskManagementAgent
 from binance_trade_agent.agents.signal import SignalAgent
+from binance_trade_agent.agents.suspension import Suspensions
 from binance_trade_agent.domain.decisions import Decision, Outcome, Refusal
 from binance_trade_agent.domain.market import MarketView
 from binance_trade_agent.domain.positions import Position
@@ -34,7 +35,12 @@ class Tick:
 
 
 class TradingOrchestrator:
-    """Runs the agents for one symbol at a tick. Nothing that one symbol does wrong reaches another."""
+    """Runs the agents for one symbol at a tick. Nothing that one symbol does wrong reaches another.
+
+    Attributes:
+        views: what the market looked like when each symbol was last decided on.
+        is_stopping: set when the daemon is to end: signals are still given, no order is decided on.
+    """
 
     def __init__(
         self,
@@ -50,7 +56,9 @@ class TradingOrchestrator:
         self._execution = execution
         self._ledger = ledger
         self._looking = asyncio.Semaphore(_SYMBOLS_AT_ONCE)
+        self._suspensions = Suspensions()
         self.views: dict[str, MarketView] = {}
+        self.is_stopping = False
 
     async def decide_all(self, tick: Tick, symbols: Sequence[str]) -> list[Decision]:
         """One decision for each symbol, side by side; a decision is there for each, whatever goes wrong."""
@@ -63,15 +71,22 @@ class TradingOrchestrator:
         """Look, judge, and act on `symbol`; whatever goes wrong becomes the decision's outcome."""
         decision = Decision(tick.run_id, tick.tick_ms, tick.cycle, symbol, Outcome.FAILED, "")
         async with turn:
-            try:
-                return await self._decide(decision, turn)
-            except TimeoutError:
-                return replace(decision, outcome=Outcome.NO_DATA, detail=f"no market data in {OBSERVE_SECONDS:g} s")
-            except (MarketDataError, ExchangeError) as failure:
-                return replace(decision, outcome=Outcome.NO_DATA, detail=str(failure))
-            except Exception as failure:
-                log.exception("%s: this tick's step failed", symbol)
-                return replace(decision, detail=f"{type(failure).__name__}: {failure}")
+            if reason := self._suspensions.resting(symbol, tick.cycle):
+                return replace(decision, detail=reason)
+            decision = await self._survive(decision, turn)
+            self._suspensions.note(symbol, tick.cycle, failed=decision.outcome is Outcome.FAILED)
+            return decision
+
+    async def _survive(self, decision: Decision, turn: "Turn") -> Decision:
+        try:
+            return await self._decide(decision, turn)
+        except TimeoutError:
+            return replace(decision, outcome=Outcome.NO_DATA, detail=f"no market data in {OBSERVE_SECONDS:g} s")
+        except (MarketDataError, ExchangeError) as failure:
+            return replace(decision, outcome=Outcome.NO_DATA, detail=str(failure))
+        except Exception as failure:
+            log.exception("%s: this tick's step failed", decision.symbol)
+            return replace(decision, detail=f"{type(failure).__name__}: {failure}")
 
     async def _decide(self, decision: Decision, turn: "Turn") -> Decision:
         async with self._looking, asyncio.timeout(OBSERVE_SECONDS):
@@ -88,6 +103,8 @@ class TradingOrchestrator:
         )
         if signal.action is Action.HOLD:
             return replace(decision, outcome=Outcome.HELD, detail=signal.reason)
+        if self.is_stopping:
+            return replace(decision, outcome=Outcome.SKIPPED, detail="the daemon is stopping")
 
         await turn.comes()  # money is decided on in the symbols' order, so that the same seed decides the same
         position = (await self._ledger.positions()).get(decision.symbol, Position(decision.symbol))

@@ -52,7 +52,7 @@ class MarketDataAgent:
         """
         rules = await self.rules(symbol)
         candles = await self._closed_candles(symbol)
-        book = await self._book(symbol)
+        book = await self.book(symbol)
         now_ms = self._clock.now_ms()
         candle_age_ms = now_ms - candles[-1].close_time_ms if candles else None
         if candle_age_ms is None:
@@ -85,7 +85,8 @@ class MarketDataAgent:
         await self._cache.put(key, msgspec.json.encode(candles), HISTORY * self._interval_ms / 1000)
         return candles
 
-    async def _book(self, symbol: str) -> BookTicker:
+    async def book(self, symbol: str) -> BookTicker:
+        """Best bid and ask, at most half a second old."""
         key = self._key("book", symbol)
         cached = await self._cached(key, BookTicker)
         if cached and 0 <= self._clock.now_ms() - cached.read_ms <= _BOOK_MAX_AGE_MS:

@@ -184,5 +184,5 @@ def outcome_counts(connection: sqlite3.Connection, run_id: str) -> list[tuple[st
 
 def equity(connection: sqlite3.Connection, run_id: str) -> list[EquityPoint]:
     """Worth at each tick of the run, in time order."""
-    rows = connection.execute("SELECT * FROM equity WHERE run_id = ? ORDER BY tick_ms", (run_id,))
+    rows = connection.execute("SELECT * FROM equity WHERE run_id = ? ORDER BY tick_ms, cycle", (run_id,))
     return [equity_point_from(row) for row in rows]

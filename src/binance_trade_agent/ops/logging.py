@@ -31,7 +31,8 @@ def configure(log_format: str, level: str, *, secrets: Iterable[str] = ()) -> No
         structlog.processors.format_exc_info,
         _redacting(tuple(secrets)),
     ]
-    renderer: Processor = structlog.processors.JSONRenderer(ensure_ascii=False) if log_format == "json" else _sentence
+    as_json = structlog.processors.JSONRenderer(ensure_ascii=False)
+    render: list[Processor] = [_without_line, as_json] if log_format == "json" else [_sentence]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -42,7 +43,7 @@ def configure(log_format: str, level: str, *, secrets: Iterable[str] = ()) -> No
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
         )
     )
     root = logging.getLogger()
@@ -69,6 +70,11 @@ def _without(value: Any, secrets: tuple[str, ...]) -> Any:
         for secret in secrets:
             value = value.replace(secret, "****")
     return value
+
+
+def _without_line(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """The event without its sentence for a person, and without what it has nothing to say on."""
+    return {name: value for name, value in event.items() if name != "line" and value is not None}
 
 
 def _sentence(_: WrappedLogger, __: str, event: EventDict) -> str:

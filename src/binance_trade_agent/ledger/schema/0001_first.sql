@@ -146,7 +146,7 @@ CREATE TABLE equity (
     positions_quote TEXT NOT NULL,
     realised_pnl_quote TEXT NOT NULL,
     unrealised_pnl_quote TEXT NOT NULL,
-    PRIMARY KEY (run_id, tick_ms)
+    PRIMARY KEY (run_id, tick_ms, cycle)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE commands (

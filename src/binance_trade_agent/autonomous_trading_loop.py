@@ -1,0 +1,229 @@
+"""AutonomousTradingLoop: the schedule, the duration, the stop. `python -m` on this module starts the daemon."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from binance_trade_agent.agents.recovery import Recovery
+from binance_trade_agent.agents.valuation import Valuation
+from binance_trade_agent.control import commands
+from binance_trade_agent.control.commands import Command, CommandKind, CommandState
+from binance_trade_agent.domain.clock import Clock
+from binance_trade_agent.domain.decisions import Decision
+from binance_trade_agent.domain.wording import clock_time, iso_utc
+from binance_trade_agent.exchange.errors import ExchangeError
+from binance_trade_agent.ledger.errors import LedgerError
+from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ops import heartbeat
+from binance_trade_agent.ops.clock import monotonic_seconds
+from binance_trade_agent.ops.tasks import spawn, stop
+from binance_trade_agent.orchestrator import Tick, TradingOrchestrator
+from binance_trade_agent.reports.decision_line import decision_line
+
+_LOOK_AROUND_SECONDS = 1.0
+_RECOVERY_SECONDS = 5.0
+_LAST_CALL_SECONDS = 8.0  # a stop waits so long for a tick that is under way; an order cut off is asked about later
+_GAP_INTERVALS = 2
+
+log = logging.getLogger(__name__)
+trading_log = structlog.get_logger("trading")
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When it ticks (market time). `duration_ms` None means for ever."""
+
+    interval_ms: int
+    duration_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunIdentity:
+    """What identifies the run, and where its heartbeat goes."""
+
+    run_id: str
+    heartbeat_path: Path
+
+
+class AutonomousTradingLoop:
+    """Ticks on a fixed schedule until the duration is over or somebody says stop.
+
+    Args:
+        before_tick: awaited at the beginning of each tick; brings in what the exchange has sent.
+        periodically: awaited about every second between ticks, beside the loop's own looking around.
+    """
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        symbols: Sequence[str],
+        orchestrator: TradingOrchestrator,
+        valuation: Valuation,
+        recovery: Recovery,
+        ledger: Ledger,
+        clock: Clock,
+        identity: RunIdentity,
+        *,
+        before_tick: Callable[[], Awaitable[None]],
+        periodically: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._schedule = schedule
+        self._symbols = tuple(symbols)
+        self._orchestrator = orchestrator
+        self._valuation = valuation
+        self._recovery = recovery
+        self._ledger = ledger
+        self._clock = clock
+        self._identity = identity
+        self._before_tick = before_tick
+        self._periodically = periodically
+        self._stop = asyncio.Event()
+        self._stop_reason = ""
+        self._cycle = 0
+        self._recover_at = 0.0
+        self.late_ticks = 0
+
+    def request_stop(self, reason: str) -> None:
+        """End after what is under way; no new order is decided on from now."""
+        self._stop_reason = self._stop_reason or reason
+        self._orchestrator.is_stopping = True
+        self._stop.set()
+
+    async def run(self) -> str:
+        """Trade until the end, and say why it ended."""
+        started, started_ms = self._clock.monotonic_ms(), self._clock.now_ms()
+        await self._record_equity(started_ms)
+        beats = 0
+        while not self._stop.is_set():
+            due_ms = beats * self._schedule.interval_ms
+            if self._schedule.duration_ms is not None and due_ms >= self._schedule.duration_ms:
+                await self._wait_until(started + self._schedule.duration_ms)
+                self.request_stop("the duration is over")
+                break
+            await self._wait_until(started + due_ms)
+            if not self._stop.is_set():
+                await self._note_lateness(self._clock.monotonic_ms() - started - due_ms)
+                await self._until_done_or_stopped(self._tick(started_ms + due_ms))
+            # A late tick is run once and never made up for: the next beat is the first that is not over yet.
+            elapsed = self._clock.monotonic_ms() - started
+            beats = max(beats + 1, int(elapsed // self._schedule.interval_ms))
+        await self._record_equity(self._clock.now_ms())
+        self._beat("stopped")
+        return self._stop_reason
+
+    async def _tick(self, tick_ms: int) -> None:
+        self._cycle += 1
+        tick = Tick(self._identity.run_id, tick_ms, self._cycle)
+        with structlog.contextvars.bound_contextvars(run=tick.run_id, tick=iso_utc(tick_ms), cycle=tick.cycle):
+            header = f"Trading Cycle #{tick.cycle} - {clock_time(tick_ms)}"
+            trading_log.info("cycle_started", line=header)
+            await self._survive(self._before_tick())
+            decisions = await self._orchestrator.decide_all(tick, self._symbols)
+            for decision in decisions:
+                _log_decision(decision)
+            await self._survive(self._ledger.record_decisions(decisions))
+            await self._record_equity(tick_ms)
+        self._beat("trading")
+
+    async def _wait_until(self, monotonic_ms: float) -> None:
+        """Wait for the beat or the stop, looking around every second meanwhile."""
+        beat = spawn(self._clock.sleep_until(monotonic_ms), name="schedule")
+        stopped = spawn(self._stop.wait(), name="stop")
+        try:
+            while not beat.done() and not self._stop.is_set():
+                await asyncio.wait({beat, stopped}, timeout=_LOOK_AROUND_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                await self._survive(self._look_around())
+            if beat.done():
+                beat.result()  # a clock that failed (the simulated exchange is gone) ends the run
+        finally:
+            await stop(beat)
+            await stop(stopped)
+
+    async def _until_done_or_stopped(self, work: Awaitable[None]) -> None:
+        """Let a tick end; after a stop it has a limited time to."""
+        tick = asyncio.ensure_future(work)
+        stopped = spawn(self._stop.wait(), name="stop")
+        try:
+            await asyncio.wait({tick, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if not tick.done():
+                await asyncio.wait({tick}, timeout=_LAST_CALL_SECONDS)
+        finally:
+            await stop(stopped)
+            if not tick.done():
+                log.warning("a tick was cut off by the stop; its orders are asked about at the next start")
+                await stop(tick)
+        if not tick.cancelled():
+            tick.result()
+
+    async def _look_around(self) -> None:
+        for command in await commands.pending(self._ledger):
+            await self._carry_out(command)
+        if monotonic_seconds() >= self._recover_at:
+            self._recover_at = monotonic_seconds() + _RECOVERY_SECONDS
+            if await self._ledger.open_orders():
+                await self._recovery.catch_up()
+        await self._periodically()
+        self._beat("trading")
+
+    async def _carry_out(self, command: Command) -> None:
+        if command.kind is CommandKind.STOP:
+            self.request_stop(f"stop, asked by {command.requested_by}")
+            said = "stopping"
+        else:
+            said = "entries are paused" if command.kind is CommandKind.PAUSE else "entries are allowed again"
+        await commands.answer(self._ledger, command.command_id, CommandState.DONE, said, self._clock.now_ms())
+        log.info("command %s by %s: %s", command.kind, command.requested_by, said)
+
+    async def _note_lateness(self, late_ms: float) -> None:
+        if late_ms > self._schedule.interval_ms:
+            self.late_ticks += 1
+            log.warning("this tick is %.1f s late; those missed are not made up for", late_ms / 1000)
+        if late_ms > _GAP_INTERVALS * self._schedule.interval_ms:
+            await self._survive(self._recovery.catch_up())
+
+    async def _record_equity(self, at_ms: int) -> None:
+        await self._survive(self._valuation.record(self._identity.run_id, at_ms, self._cycle))
+
+    async def _survive(self, work: Awaitable[None]) -> None:
+        """What fails beside the decisions is said and tried again later; it does not end the run."""
+        try:
+            await work
+        except (ExchangeError, LedgerError) as failure:
+            log.warning("%s", failure)
+
+    def _beat(self, state: str) -> None:
+        heartbeat.beat(
+            self._identity.heartbeat_path,
+            run_id=self._identity.run_id,
+            state=state,
+            cycle=self._cycle,
+            next_within_seconds=_LOOK_AROUND_SECONDS,
+        )
+
+
+def _log_decision(decision: Decision) -> None:
+    signal = decision.signal
+    trading_log.info(
+        "decision",
+        line=decision_line(decision),
+        symbol=decision.symbol,
+        outcome=decision.outcome.value,
+        detail=decision.detail,
+        rule=decision.rule,
+        client_order_id=decision.client_order_id,
+        action=signal.action.value if signal else None,
+        confidence=signal.confidence if signal else None,
+        reason=signal.reason if signal else None,
+    )
+
+
+if __name__ == "__main__":
+    import sys
+
+    from binance_trade_agent.cli import main
+
+    main(["run", *sys.argv[1:]])

@@ -1,0 +1,291 @@
+"""The daemon put together: settings in, a trading loop running on real parts, an exit code out."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import random
+import signal
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from binance_trade_agent import exit_codes
+from binance_trade_agent.agents.execution import TradeExecutionAgent
+from binance_trade_agent.agents.market_data import MarketDataAgent
+from binance_trade_agent.agents.recovery import CannotReconcileError, Recovery
+from binance_trade_agent.agents.risk import Identity, RiskManagementAgent
+from binance_trade_agent.agents.signal import SignalAgent
+from binance_trade_agent.agents.symbols import tradable_rules
+from binance_trade_agent.agents.valuation import Valuation
+from binance_trade_agent.autonomous_trading_loop import AutonomousTradingLoop, RunIdentity, Schedule
+from binance_trade_agent.cache.cache import Cache, InProcessCache
+from binance_trade_agent.configuration import ConfigError, Configuration
+from binance_trade_agent.control.commands import refuse_stale_stops
+from binance_trade_agent.domain.candles import MINUTE_MS
+from binance_trade_agent.domain.symbols import SymbolRules
+from binance_trade_agent.exchange.connect import Connection, connected
+from binance_trade_agent.exchange.embedded import ExchangeStartError
+from binance_trade_agent.exchange.errors import AuthError, ExchangeError
+from binance_trade_agent.exchange.user_stream import UserStream
+from binance_trade_agent.ledger.errors import LedgerError
+from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.lock import Holder, LedgerLock
+from binance_trade_agent.ledger.records import RunRecord
+from binance_trade_agent.ops import heartbeat
+from binance_trade_agent.ops.clock import monotonic_seconds, wall_ms
+from binance_trade_agent.ops.tasks import spawn, stop
+from binance_trade_agent.orchestrator import TradingOrchestrator
+from binance_trade_agent.reports.session import render, session_report
+from binance_trade_agent.risk.policy import RiskPolicy
+from binance_trade_agent.risk.settings import RiskSettings
+from binance_trade_agent.settings import Settings
+from binance_trade_agent.strategies.base import Strategy
+from binance_trade_agent.strategies.registry import StrategyError, create_strategy
+
+_STREAM_SECONDS = 10.0
+_SYNCHRONISE_SECONDS = 600.0
+
+log = logging.getLogger(__name__)
+
+
+def run(configuration: Configuration) -> int:
+    """Trade until the duration is over or a signal comes. Returns the exit code; failures are said in one sentence."""
+    try:
+        return asyncio.run(_run(configuration))
+    except (ConfigError, StrategyError, LedgerError, AuthError) as failure:
+        log.error("%s", failure)  # noqa: TRY400 (a sentence for the user, not a trace)
+        return exit_codes.WRONG_CONFIGURATION
+    except CannotReconcileError as failure:
+        log.error("%s", failure)  # noqa: TRY400
+        return exit_codes.NOT_RECONCILED
+    except (ExchangeError, ExchangeStartError) as failure:
+        log.error("%s", failure)  # noqa: TRY400
+        return exit_codes.FAILURE
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        log.error("stopped by force; what was under way is asked about at the next start")  # noqa: TRY400
+        return exit_codes.FAILURE
+
+
+async def _run(configuration: Configuration) -> int:
+    settings = configuration.settings
+    strategy = create_strategy(settings.strategy_name, settings.strategy_params)
+    run_id = f"{datetime.fromtimestamp(wall_ms() / 1000, UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
+    started_wall_ms = wall_ms()
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(LedgerLock.acquire(settings.ledger_path, Holder(os.getpid(), run_id, started_wall_ms)))
+        beat_path = heartbeat.heartbeat_path(settings.ledger_path)
+        heartbeat.beat(
+            beat_path, run_id=run_id, state="starting", cycle=0, next_within_seconds=settings.exchange_startup_seconds
+        )
+        ledger = await stack.enter_async_context(await Ledger.open(settings.ledger_path))
+        connection = await stack.enter_async_context(connected(settings))
+        daemon = await _Daemon.assembled(stack, settings, strategy, ledger, connection, run_id)
+        record = RunRecord(
+            run_id=run_id,
+            mode=settings.mode,
+            strategy=strategy.name,
+            symbols=settings.trading_symbols,
+            settings_json=json.dumps({name: value for name, value, _ in configuration.rows()}),
+            exchange=connection.endpoints.rest,
+            started_ms=connection.clock.now_ms(),
+            started_wall_ms=started_wall_ms,
+            pid=os.getpid(),
+        )
+        await ledger.begin_run(record)
+        reason = await daemon.trade()
+        await ledger.end_run(run_id, connection.clock.now_ms(), wall_ms(), reason)
+        log.info("Stopped: %s", reason)
+    with LedgerReader.open(settings.ledger_path) as reader:
+        print(render(session_report(reader, run_id)))
+    return exit_codes.OK
+
+
+class _Daemon:
+    """The running parts of one run."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        ledger: Ledger,
+        recovery: Recovery,
+        stream: UserStream,
+        loop: AutonomousTradingLoop,
+    ) -> None:
+        self.connection = connection
+        self.ledger = ledger
+        self.recovery = recovery
+        self.stream = stream
+        self.loop = loop
+
+    @classmethod
+    async def assembled(
+        cls,
+        stack: contextlib.AsyncExitStack,
+        settings: Settings,
+        strategy: Strategy[Any],
+        ledger: Ledger,
+        connection: Connection,
+        run_id: str,
+    ) -> "_Daemon":
+        """Everything built and recovered, nothing traded yet.
+
+        Raises:
+            ConfigError: symbols or order size do not fit the exchange.
+            AuthError: the keys do not.
+            CannotReconcileError: the ledger contradicts the exchange.
+        """
+        gateway, clock = connection.gateway, connection.clock
+        rules = await tradable_rules(gateway, settings)
+        account = await gateway.account()
+        if not account.can_trade:
+            raise AuthError("these API keys may not trade: enable spot trading for them")
+        execution = TradeExecutionAgent(gateway, ledger, clock, rules)
+        recovery = Recovery(gateway, ledger, execution, clock, rules, may_reset=settings.mode != "live")
+        epoch = await recovery.epoch()
+        await recovery.catch_up()
+        await recovery.settle_balances()
+        await refuse_stale_stops(ledger, clock.now_ms())
+        cache = await _cache(stack, settings)
+        market_data = MarketDataAgent(
+            gateway, cache, clock, namespace=_namespace(settings, run_id), interval=settings.trading_candle_interval
+        )
+        identity = Identity(settings.trading_instance, epoch.epoch, strategy.name)
+        orchestrator = TradingOrchestrator(
+            market_data,
+            SignalAgent(strategy),
+            RiskManagementAgent(RiskPolicy(_risk_settings(settings)), ledger, identity),
+            execution,
+            ledger,
+        )
+        stream = UserStream(
+            connection.endpoints.websocket_api,
+            connection.api_key,
+            connection.api_secret,
+            clock,
+            on_connected=recovery.catch_up,
+            on_event=execution.on_event,
+            jitter=random.Random(run_id),  # noqa: S311 (spreads reconnections)
+        )
+        loop = AutonomousTradingLoop(
+            _schedule(settings),
+            settings.trading_symbols,
+            orchestrator,
+            Valuation(market_data, ledger, settings.trading_symbols),
+            recovery,
+            ledger,
+            clock,
+            RunIdentity(run_id, heartbeat.heartbeat_path(settings.ledger_path)),
+            before_tick=stream.catch_up if connection.is_stepped else _nothing,
+            periodically=_Resynchronisation(connection),
+        )
+        _say_what_trades(settings, strategy, rules, connection)
+        return cls(connection, ledger, recovery, stream, loop)
+
+    async def trade(self) -> str:
+        """Run the loop beside the user stream until it ends; the reason."""
+        streaming = spawn(self.stream.run(), name="user stream")
+        with _stop_signals(self.loop):
+            try:
+                await self._wait_for_stream()
+                return await self.loop.run()
+            finally:
+                await stop(streaming)
+
+    async def _wait_for_stream(self) -> None:
+        try:
+            await asyncio.wait_for(self.stream.is_live.wait(), _STREAM_SECONDS)
+        except TimeoutError:
+            log.warning("the user stream is not there yet; fills come from answers and queries until it is")
+
+
+class _Resynchronisation:
+    """Takes over the exchange's clock again every ten minutes."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._due = monotonic_seconds() + _SYNCHRONISE_SECONDS
+
+    async def __call__(self) -> None:
+        if not self._connection.is_stepped and monotonic_seconds() >= self._due:
+            self._due = monotonic_seconds() + _SYNCHRONISE_SECONDS
+            await self._connection.gateway.synchronise()
+
+
+async def _nothing() -> None:
+    """A real exchange goes on while the daemon works: there is no moment at which everything has arrived."""
+
+
+async def _cache(stack: contextlib.AsyncExitStack, settings: Settings) -> Cache:
+    cache: Cache
+    if settings.redis_url is None:
+        cache = InProcessCache()
+    else:
+        from binance_trade_agent.cache.redis_cache import RedisCache
+
+        cache = RedisCache(settings.redis_url.get_secret_value())
+    stack.push_async_callback(cache.close)
+    return cache
+
+
+def _namespace(settings: Settings, run_id: str) -> str:
+    """Where the cache keeps this market. A simulated one is only itself within a run: seeds and files change."""
+    market = f"simulated:{run_id}" if settings.mode == "simulated" else settings.mode
+    return f"binance-trading-agent:{market}"
+
+
+def _schedule(settings: Settings) -> Schedule:
+    minutes = settings.trading_duration_minutes
+    return Schedule(settings.trading_interval_seconds * 1000, round(minutes * MINUTE_MS) if minutes else None)
+
+
+def _risk_settings(settings: Settings) -> RiskSettings:
+    fraction = settings.trading_order_fraction
+    return RiskSettings(
+        max_position_quote=settings.risk_max_position_quote,
+        max_open_positions=settings.risk_max_open_positions,
+        cooldown_seconds=settings.risk_cooldown_seconds,
+        order_quote=settings.trading_order_quote if fraction is None else None,
+        order_fraction=fraction,
+    )
+
+
+def _say_what_trades(
+    settings: Settings, strategy: Strategy[Any], rules: Mapping[str, SymbolRules], connection: Connection
+) -> None:
+    minutes = settings.trading_duration_minutes
+    log.info(
+        "Trading %s with %s on %s (%s), every %d s, %s",
+        " ".join(rules),
+        strategy.name,
+        settings.mode,
+        connection.endpoints.rest,
+        settings.trading_interval_seconds,
+        f"for {minutes} min" if minutes else "until stopped",
+    )
+
+
+@contextlib.contextmanager
+def _stop_signals(loop: AutonomousTradingLoop) -> Any:
+    """The first SIGTERM or SIGINT ends the run in good order, the second at once."""
+    running = asyncio.get_running_loop()
+    main = asyncio.current_task()
+    signals = (signal.SIGTERM, signal.SIGINT)
+    received = []
+
+    def on_signal(number: signal.Signals) -> None:
+        received.append(number)
+        if len(received) == 1:
+            log.info("%s: ending; a second signal ends at once", number.name)
+            loop.request_stop(number.name)
+        elif main is not None:
+            main.cancel()
+
+    for number in signals:
+        running.add_signal_handler(number, on_signal, number)
+    try:
+        yield
+    finally:
+        for number in signals:
+            running.remove_signal_handler(number)

@@ -1,0 +1,117 @@
+"""Reaching the mode's exchange: where it is, with which keys, on which clock."""
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import aiohttp
+
+from binance_trade_agent.configuration import ConfigError
+from binance_trade_agent.exchange import embedded
+from binance_trade_agent.exchange.binance_gateway import BinanceGateway
+from binance_trade_agent.exchange.endpoints import LIVE, TESTNET, Endpoints, simulated
+from binance_trade_agent.exchange.errors import UnavailableError
+from binance_trade_agent.ops.clock import MarketClock, ScaledClock, SteppedClock, monotonic_seconds, sleep_seconds
+from binance_trade_agent.settings import Settings
+
+# The keys that every simulated exchange knows (binance-protocol.md, Appendix A); real keys never go there.
+SIMULATED_KEY, SIMULATED_SECRET = "K" * 64, "S" * 64
+_FIRST_BACK_OFF_SECONDS, _LAST_BACK_OFF_SECONDS = 0.2, 5.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A reachable exchange. `is_stepped`: its market stands still while the daemon works."""
+
+    endpoints: Endpoints
+    api_key: str
+    api_secret: str
+    clock: MarketClock
+    gateway: BinanceGateway
+    is_stepped: bool
+
+
+@contextlib.asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[Connection]:
+    """The exchange of the mode, reached and its clock taken over; a simulated one is started when none is named.
+
+    Raises:
+        ConfigError: the settings do not fit the exchange that is there.
+        UnavailableError: it could not be reached within EXCHANGE_STARTUP_SECONDS.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        control_url = settings.exchange_control_url
+        if settings.mode != "simulated":
+            endpoints = LIVE if settings.mode == "live" else TESTNET
+        elif settings.exchange_url:
+            endpoints = simulated(settings.exchange_url)
+        else:
+            exchange = await embedded.find_or_start(settings)
+            stack.push_async_callback(embedded.stop, exchange)
+            endpoints, control_url = simulated(exchange.url), exchange.control_url
+        clock = (
+            ScaledClock() if settings.mode != "simulated" else await _simulated_clock(settings, endpoints, control_url)
+        )
+        key, secret = _keys(settings)
+        gateway = await stack.enter_async_context(BinanceGateway(endpoints, key, secret, clock))
+        await _until_reached(settings, gateway)
+        yield Connection(endpoints, key, secret, clock, gateway, isinstance(clock, SteppedClock))
+
+
+def _keys(settings: Settings) -> tuple[str, str]:
+    if settings.mode == "simulated":
+        return SIMULATED_KEY, SIMULATED_SECRET
+    assert settings.binance_api_key is not None
+    assert settings.binance_api_secret is not None
+    return settings.binance_api_key.get_secret_value(), settings.binance_api_secret.get_secret_value()
+
+
+async def _simulated_clock(settings: Settings, endpoints: Endpoints, control_url: str | None) -> MarketClock:
+    """A clock at the pace that the simulated exchange names in a header of its time."""
+    server_ms, speed = await _simulated_time(settings, endpoints)
+    if speed != "stepped":
+        return ScaledClock(speed=float(speed))
+    if control_url is None:
+        raise ConfigError(
+            f"the simulated exchange at EXCHANGE_URL={settings.exchange_url} is stepped: set EXCHANGE_CONTROL_URL to "
+            "its control port, so that waiting can move its market."
+        )
+    return SteppedClock(control_url, speed=float(settings.simulation_speed), now_ms=server_ms)
+
+
+async def _simulated_time(settings: Settings, endpoints: Endpoints) -> tuple[int, str]:
+    deadline = monotonic_seconds() + settings.exchange_startup_seconds
+    while True:
+        try:
+            async with aiohttp.ClientSession() as http, http.get(f"{endpoints.rest}/v3/time") as answer:
+                answer.raise_for_status()
+                speed = answer.headers.get("x-simulated-speed")
+                if speed is None:
+                    raise ConfigError(
+                        f"EXCHANGE_URL={settings.exchange_url} is not a simulated exchange: it states no speed."
+                    )
+                return int((await answer.json())["serverTime"]), speed
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError, KeyError) as failure:
+            if monotonic_seconds() >= deadline:
+                raise UnavailableError(f"the exchange cannot be reached: {failure}") from failure
+            await sleep_seconds(_FIRST_BACK_OFF_SECONDS)
+
+
+async def _until_reached(settings: Settings, gateway: BinanceGateway) -> None:
+    """Take over the exchange's clock; while it is away, try again with back-off for the time that is set."""
+    deadline = monotonic_seconds() + settings.exchange_startup_seconds
+    back_off = _FIRST_BACK_OFF_SECONDS
+    while True:
+        try:
+            await gateway.synchronise()
+        except UnavailableError as failure:
+            if monotonic_seconds() >= deadline:
+                raise
+            log.warning("%s; trying again", failure)
+            await sleep_seconds(back_off)
+            back_off = min(back_off * 2, _LAST_BACK_OFF_SECONDS)
+        else:
+            return
