@@ -31,17 +31,17 @@ class RiskSettings:
 
     def __post_init__(self) -> None:
         if (self.order_quote is None) == (self.order_fraction is None):
-            raise ValueError("exactly one of RISK_ORDER_QUOTE and RISK_ORDER_FRACTION must be set")
+            raise ValueError("exactly one of TRADING_ORDER_QUOTE and TRADING_ORDER_FRACTION must be set")
         if self.order_quote is not None:
-            _require("RISK_ORDER_QUOTE", self.order_quote, self.order_quote > 0, "above 0")
+            _require("TRADING_ORDER_QUOTE", self.order_quote, self.order_quote > 0, "above 0")
         if self.order_fraction is not None:
             within = 0 < self.order_fraction <= 1
-            _require("RISK_ORDER_FRACTION", self.order_fraction, within, "above 0 and at most 1")
+            _require("TRADING_ORDER_FRACTION", self.order_fraction, within, "above 0 and at most 1")
         _require("RISK_MAX_POSITION_QUOTE", self.max_position_quote, self.max_position_quote > 0, "above 0")
         _require("RISK_MAX_OPEN_POSITIONS", self.max_open_positions, self.max_open_positions >= 1, "at least 1")
         _require("RISK_COOLDOWN_SECONDS", self.cooldown_seconds, self.cooldown_seconds >= 0, "at least 0")
         within = 0 <= self.fee_reserve_fraction < 1
-        _require("RISK_FEE_RESERVE_FRACTION", self.fee_reserve_fraction, within, "from 0 to below 1")
+        _require("fee_reserve_fraction", self.fee_reserve_fraction, within, "from 0 to below 1")
 
 
 def _require(setting: str, value: Decimal | int, holds: bool, allowed: str) -> None:
