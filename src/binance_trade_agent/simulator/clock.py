@@ -67,12 +67,6 @@ class MarketClock:
             raise ValueError(f"market time {now_ms} is before the present {self._anchor_ms}; time never goes back")
         self._anchor_ms = now_ms
 
-    def real_seconds_until(self, market_ms: int) -> float | None:
-        """Real seconds until `market_ms`, 0 when it has passed; None when a stepped clock will not get there itself."""
-        if market_ms <= self.now_ms():
-            return 0.0
-        return None if self.speed is None else (market_ms - self.now_ms()) / 1000 / float(self.speed)
-
 
 def _check_speed(speed: Decimal | None) -> None:
     if speed is not None and not (speed.is_finite() and speed > 0):

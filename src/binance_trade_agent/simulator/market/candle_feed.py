@@ -67,7 +67,7 @@ class CandleFeed:
         if prints:
             return prints
         last_traded = next((candle for candle in reversed(self.history(symbol)) if candle.volume), None)
-        return self._printers[symbol].prints(last_traded)[-1:] if last_traded else []
+        return list(self._printers[symbol].prints(last_traded))[-1:] if last_traded else []
 
     def prints_until(self, until_ms: int) -> Iterator[Print]:
         """Prints from resume_ms to `until_ms` inclusive that were not given yet, by (time, symbol order, sequence)."""

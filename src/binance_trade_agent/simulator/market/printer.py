@@ -1,6 +1,6 @@
 """From a symbol's candles to its prints: the path of each candle, and the book after each trade."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from math import sqrt
 from random import Random
@@ -41,14 +41,12 @@ class Printer:
         """How many prints `candle` has."""
         return trade_count(candle, self._step)
 
-    def prints(self, candle: Candle) -> list[Print]:
+    def prints(self, candle: Candle) -> Iterator[Print]:
         """The candle's prints in time order; none when its volume is 0."""
         random = Random(f"{self._seed}/{self.symbol}/{candle.open_time_ms}")  # noqa: S311 - as above
         minutes = (candle.close_time_ms + 1 - candle.open_time_ms) / MINUTE_MS
         minute_range = (candle.high - candle.low) / Decimal(sqrt(minutes))
         spread_ticks = self._book.spread_ticks(minute_range)
-        prints = []
         for trade in path_of(candle, tick=self._tick, step=self._step, random=random):
             bids, asks = self._book.around(trade.price, trade.taker_side, spread_ticks, random.getrandbits(16))
-            prints.append(Print(self.symbol, trade.at_ms, trade.price, trade.quantity, trade.taker_side, bids, asks))
-        return prints
+            yield Print(self.symbol, trade.at_ms, trade.price, trade.quantity, trade.taker_side, bids, asks)

@@ -177,7 +177,7 @@ class _SymbolState:
         return trade
 
     def open_klines_until(self, until_ms: int) -> None:
-        """Begin the klines that the market has by `until_ms`, flat at the last price, or as recorded if without volume."""
+        """Begin the klines that the market has by `until_ms`: flat at the last price, as recorded if without volume."""
         if until_ms < self._opened_ms + self._interval_ms:
             return
         for candle in self._feed.candles(self._symbol, self._opened_ms, until_ms):

@@ -1,0 +1,66 @@
+from decimal import Decimal
+
+import pytest
+
+from binance_trade_agent.simulator.clock import MarketClock
+
+START_MS = 1_767_571_200_000
+
+
+class RealSeconds:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_running_clock_multiplies_the_real_time_that_has_passed():
+    real = RealSeconds()
+    clock = MarketClock(START_MS, Decimal(60), real_seconds=real)
+
+    real.now += 1.5
+
+    assert clock.now_ms() == START_MS + 90_000
+
+
+def test_a_stepped_clock_moves_only_when_set():
+    real = RealSeconds()
+    clock = MarketClock(START_MS, None, real_seconds=real)
+
+    real.now += 1_000
+    assert clock.is_stepped
+    assert clock.now_ms() == START_MS
+
+    clock.advance_to(START_MS + 5)
+    assert clock.now_ms() == START_MS + 5
+
+
+def test_time_never_goes_back():
+    clock = MarketClock(START_MS, None)
+
+    with pytest.raises(ValueError, match="never goes back"):
+        clock.advance_to(START_MS - 1)
+
+
+def test_a_running_clock_cannot_be_set():
+    with pytest.raises(ValueError, match="only a stepped clock"):
+        MarketClock(START_MS, Decimal(1)).advance_to(START_MS + 1)
+
+
+def test_a_new_speed_holds_from_now_on():
+    real = RealSeconds()
+    clock = MarketClock(START_MS, Decimal(10), real_seconds=real)
+    real.now += 1
+    clock.set_speed(None)
+    real.now += 1
+    clock.set_speed(Decimal(2))
+    real.now += 1
+
+    assert clock.now_ms() == START_MS + 12_000
+
+
+@pytest.mark.parametrize("speed", ["0", "-1", "NaN", "Infinity"])
+def test_a_speed_that_leads_nowhere_is_refused(speed):
+    with pytest.raises(ValueError, match="must be above 0"):
+        MarketClock(START_MS, Decimal(speed))
