@@ -13,7 +13,7 @@ from typing import Any
 from dotenv import dotenv_values
 from pydantic import SecretStr, ValidationError
 
-from binance_trade_agent.settings import Settings, allowed_values, setting_names, shown, suggestion
+from binance_trade_agent.settings import Settings, allowed_values, mask, setting_names, shown, suggestion
 
 # A variable with one of these beginnings is ours; one that we do not know is a mistake that must not pass silently.
 OWN_PREFIXES = ("TRADING_", "RISK_", "STRATEGY_", "SIMULATION_", "BINANCE_")
@@ -156,4 +156,6 @@ def _sentence(name: str, value: Any, origin: str) -> str:
 
 
 def _as_written(value: Any) -> str:
+    if isinstance(value, str) and "://" in value:
+        return mask(value)
     return shown(tuple(value)) if isinstance(value, list) else shown(value)

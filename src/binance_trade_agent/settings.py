@@ -212,7 +212,12 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 (the signature is pydantic-settings')
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Only what `configuration.load` passes: it merges the layers itself, to know where each value came from."""
         return (init_settings,)
@@ -240,7 +245,7 @@ class Settings(BaseSettings):
             text = secret.get_secret_value() if secret else None
             if text is not None and (len(text) != KEY_LENGTH or not text.isalnum() or not text.isascii()):
                 raise ValueError(
-                    f"{name} has {len(text)} characters; a Binance HMAC key or secret is {KEY_LENGTH} letters and digits."
+                    f"{name} has {len(text)} characters; a key or secret of Binance has {KEY_LENGTH} letters and digits."
                 )
         if (self.binance_api_key is None) != (self.binance_api_secret is None):
             missing = "BINANCE_API_SECRET" if self.binance_api_key else "BINANCE_API_KEY"
