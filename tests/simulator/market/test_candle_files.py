@@ -66,6 +66,7 @@ def test_each_interval_is_taken_from_the_name(tmp_path, interval):
         ("", "1 columns instead of 6"),
         (GOOD_ROW, f"time {START_MS} repeats the row above's {START_MS}"),
         (f"{START_MS - MINUTE_MS},5,9,4,8,1", f"time {START_MS - MINUTE_MS} is before the row above's {START_MS}"),
+        (f"{NEXT_MS}000,5,9,4,8,1", f"time {NEXT_MS}000 is not in milliseconds between the years 1970 and 2100"),
         (f"{NEXT_MS + 1},5,9,4,8,1", f"time {NEXT_MS + 1} is not the start of a 1m candle"),
     ],
 )

@@ -17,6 +17,7 @@ from binance_trade_agent.simulator.symbols import UnknownSymbolError, split_symb
 
 HEADER = "open_time_ms,open,high,low,close,volume"
 
+_YEAR_2100_MS = 4_102_444_800_000  # Binance's archive has had microseconds since 2025; they lie beyond
 _COLUMNS = tuple(HEADER.split(","))
 _NAME = re.compile(r"(?P<symbol>[^-]+)-(?P<interval>[^-.]+)(-[^.]*)?\.csv(\.gz)?")
 
@@ -109,6 +110,8 @@ def _candle(place: str, line: str, length_ms: int) -> Candle:
         candle = Candle(open_ms, open_ms + length_ms - 1, *map(Decimal, fields[1:]))
     except (ValueError, InvalidOperation):
         raise FeedError(f"{place}: {_not_a_number(fields)}") from None
+    if not 0 <= open_ms < _YEAR_2100_MS:
+        raise FeedError(f"{place}: time {open_ms} is not in milliseconds between the years 1970 and 2100")
     if not candle.is_sound:
         raise FeedError(f"{place}: {_flaw(candle)}")
     return candle
