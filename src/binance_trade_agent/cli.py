@@ -55,9 +55,9 @@ class _SettingsCommand(click.Command):
 
 
 def _fail(message: str, code: int = exit_codes.WRONG_CONFIGURATION) -> NoReturn:
-    for line in message.splitlines():
-        click.echo(f"Error: {line}", err=True)
-    sys.exit(code)
+    from binance_trade_agent.ops.terminal import complain
+
+    sys.exit(complain(message, code))
 
 
 def _configuration(flags: dict[str, Any]) -> "Configuration":

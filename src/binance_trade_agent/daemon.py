@@ -149,7 +149,12 @@ class _Daemon:
         await refuse_stale_stops(ledger, clock.now_ms())
         cache = await _cache(stack, settings)
         market_data = MarketDataAgent(
-            gateway, cache, clock, namespace=_namespace(settings, run_id), interval=settings.trading_candle_interval
+            gateway,
+            cache,
+            clock,
+            namespace=_namespace(settings, run_id),
+            interval=settings.trading_candle_interval,
+            warm_up=strategy.warm_up,
         )
         identity = Identity(settings.trading_instance, epoch.epoch, strategy.name)
         orchestrator = TradingOrchestrator(

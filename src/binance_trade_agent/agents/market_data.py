@@ -13,7 +13,7 @@ from binance_trade_agent.domain.market import BookTicker, MarketView
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.gateway import Gateway
 
-HISTORY = 500  # at least 300, so that the start-up of recursive indicators has faded (libraries.md)
+LEAST_HISTORY = 500  # at least 300, so that the start-up of recursive indicators has faded (libraries.md)
 _OVERLAP = 2  # candles asked for beyond the missing ones: the open one, and one to join on
 _BOOK_MAX_AGE_MS = 500
 _RULES_TTL_SECONDS = 3600.0
@@ -33,15 +33,19 @@ class MarketDataAgent:
 
     Args:
         namespace: begins each key in the cache, so that two exchanges never share an entry.
+        warm_up: closed candles that the strategy needs; the same number is handed on at each tick.
     """
 
-    def __init__(self, gateway: Gateway, cache: Cache, clock: Clock, *, namespace: str, interval: str) -> None:
+    def __init__(
+        self, gateway: Gateway, cache: Cache, clock: Clock, *, namespace: str, interval: str, warm_up: int
+    ) -> None:
         self._gateway = gateway
         self._cache = cache
         self._clock = clock
         self._namespace = namespace
         self._interval = interval
         self._interval_ms = INTERVAL_MS[interval]
+        self._history = max(LEAST_HISTORY, warm_up)
 
     async def observe(self, symbol: str) -> MarketView:
         """Everything that one decision on `symbol` may look at.
@@ -76,13 +80,14 @@ class MarketDataAgent:
         key = self._key("candles", symbol, self._interval)
         known = await self._cached(key, list[Candle]) or []
         now_ms = self._clock.now_ms()
-        missing = (now_ms - known[-1].close_time_ms) // self._interval_ms if known else HISTORY
+        missing = (now_ms - known[-1].close_time_ms) // self._interval_ms if known else self._history
         if not missing:
             return known
-        limit = min(missing, HISTORY) + _OVERLAP
+        limit = min(missing, self._history) + _OVERLAP
         fetched = await self._gateway.candles(symbol, self._interval, limit)
-        candles = _joined(known, [candle for candle in fetched if candle.close_time_ms < now_ms], symbol)
-        await self._cache.put(key, msgspec.json.encode(candles), HISTORY * self._interval_ms / 1000)
+        closed = [candle for candle in fetched if candle.close_time_ms < now_ms]
+        candles = _joined(known, closed, symbol)[-self._history :]
+        await self._cache.put(key, msgspec.json.encode(candles), self._history * self._interval_ms / 1000)
         return candles
 
     async def book(self, symbol: str) -> BookTicker:
@@ -116,4 +121,4 @@ def _joined(known: Sequence[Candle], fetched: Sequence[Candle], symbol: str) -> 
     sound = [candle for _, candle in sorted(by_time.items()) if candle.is_sound]
     if dropped := len(by_time) - len(sound):
         log.warning("%s: %d unsound candles dropped", symbol, dropped)
-    return sound[-HISTORY:]
+    return sound

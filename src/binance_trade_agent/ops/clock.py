@@ -26,6 +26,11 @@ async def sleep_seconds(seconds: float) -> None:
     await asyncio.sleep(max(0.0, seconds))  # noqa: TID251
 
 
+def block_seconds(seconds: float) -> None:
+    """Sleep in a command that has no event loop."""
+    time.sleep(seconds)
+
+
 class MarketClock(Clock, Protocol):
     """A clock that follows the exchange's."""
 

@@ -1,0 +1,65 @@
+# Each target sets up what it needs, then does it. `make run` and `make test` are the two to know.
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+# The first interpreter that is really there and new enough; a pyenv shim may answer to a name and still refuse.
+PYTHON := $(shell for name in python3.11 python3.12 python3.13 python3 python; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$name; break; }; done)
+READY := $(VENV)/ready
+READY_DEV := $(VENV)/ready-dev
+
+.PHONY: help run test check bench docker-test lock clean
+
+help: ## Show this list.
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+
+run: $(READY) ## Trade one simulated hour at 60 times the speed, then print the report.
+	@SIMULATION_SPEED=$${SIMULATION_SPEED:-60} $(BIN)/trade-agent run
+
+test: $(READY_DEV) ## Run all tests (installs a Redis server for them where it may).
+	@sh tests/install_redis.sh
+	$(BIN)/pytest -n 2
+
+check: $(READY_DEV) ## Formatting, lint, types, import rules.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY_DEV) ## Run the benchmarks and print their numbers.
+	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python $$benchmark; done
+
+docker-test: ## Build the image, start it with docker-compose, watch it trade, kill it, start it again.
+	sh tests/docker/run.sh
+
+lock: $(READY_DEV) ## Resolve the dependencies anew into the lock files.
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --extra dev $(LOCK_OPTIONS) -o requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --extra build $(LOCK_OPTIONS) -c requirements-dev.lock -o requirements.lock
+
+LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links
+
+clean: ## Remove what was built; ledgers under data/ stay.
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# What the program needs, and nothing else.
+$(READY): requirements.lock pyproject.toml | $(VENV)
+	@echo "Setting up $(VENV) (once; a minute or two) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(MAKE) --no-print-directory package
+	@touch $@
+
+# What the tests and the checks need besides.
+$(READY_DEV): requirements-dev.lock pyproject.toml | $(VENV)
+	@echo "Setting up $(VENV) for development (once; a minute or two) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(MAKE) --no-print-directory package
+	@touch $@ $(READY)
+
+.PHONY: package
+package: ; @$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+
+$(VENV):
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and none was found." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,50 @@
+"""`trade-agent reconcile`: ledger against exchange, each difference to the last digit. It changes neither."""
+
+import asyncio
+import sqlite3
+
+from binance_trade_agent import exit_codes
+from binance_trade_agent.agents.recovery import exchange_facts, ledger_facts, traded_assets
+from binance_trade_agent.configuration import ConfigError, Configuration
+from binance_trade_agent.exchange.connect import connected
+from binance_trade_agent.exchange.embedded import ExchangeStartError
+from binance_trade_agent.exchange.errors import AuthError, ExchangeError
+from binance_trade_agent.ledger import queries
+from binance_trade_agent.ledger.errors import LedgerError
+from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reconciliation import LedgerFacts, Reconciliation, reconcile
+from binance_trade_agent.ops.terminal import complain
+
+
+def compare(configuration: Configuration) -> int:
+    """Print notes and differences, then `N differences`. Returns 0 for none, 1 for some, 2 for wrong settings."""
+    try:
+        result = asyncio.run(_compare(configuration))
+    except (ConfigError, AuthError) as failure:
+        return complain(failure, exit_codes.WRONG_CONFIGURATION)
+    except (LedgerError, ExchangeError, ExchangeStartError) as failure:
+        return complain(failure, exit_codes.FAILURE)
+    for note in result.notes:
+        print(f"note: {note}")
+    for difference in result.differences:
+        print(difference.text)
+    print(f"{len(result.differences)} differences")
+    return exit_codes.FAILURE if result.differences else exit_codes.OK
+
+
+async def _compare(configuration: Configuration) -> Reconciliation:
+    settings = configuration.settings
+    with LedgerReader.open(settings.ledger_path) as reader:
+        ours, symbols = reader.snapshot(lambda connection: _our_side(connection, settings.trading_symbols))
+    async with connected(settings) as connection:
+        theirs = await exchange_facts(connection.gateway, ours, symbols)
+        rules = await connection.gateway.symbol_rules(symbols)
+    return reconcile(ours, theirs, traded_assets(rules.values()))
+
+
+def _our_side(connection: sqlite3.Connection, symbols: tuple[str, ...]) -> tuple[LedgerFacts, tuple[str, ...]]:
+    """The ledger's facts on the symbols that are set and on those that it has traded."""
+    epoch = queries.current_epoch(connection)
+    traded = queries.positions(connection, epoch.epoch) if epoch else {}
+    every = tuple(dict.fromkeys((*symbols, *traded)))
+    return ledger_facts(connection, every), every
