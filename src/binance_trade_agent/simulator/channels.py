@@ -67,9 +67,10 @@ class _Pace:
     sent_ms: int | None = None
     sent_real_seconds: float = 0.0
 
-    def is_due(self, exchange: Exchange, real_seconds: float) -> bool:
+    def is_due(self, exchange: Exchange, real_seconds: float, *, at_once: bool = False) -> bool:
+        """Whether to send now, which is taken as done; `at_once` is for what cannot wait."""
         now_ms = exchange.now_ms
-        if self.sent_ms is not None:
+        if self.sent_ms is not None and not at_once:
             too_soon = not exchange.clock.is_stepped and real_seconds - self.sent_real_seconds < _LEAST_REAL_SECONDS
             if too_soon or now_ms - self.sent_ms < self.period_ms:
                 return False
@@ -96,7 +97,7 @@ class KlineChannel(_QuietChannel):
     def messages(self, exchange: Exchange, real_seconds: float) -> list[Json]:
         """See Channel."""
         now_ms = exchange.now_ms
-        if not self._has_closed(now_ms) and not self._pace.is_due(exchange, real_seconds):
+        if not self._pace.is_due(exchange, real_seconds, at_once=self._has_closed(now_ms)):
             return []
         klines = exchange.market.klines(self._symbol, self._interval, start_ms=self._next_open_ms, limit=1_000_000)
         closed = [kline for kline in klines if kline.close_time_ms < now_ms]

@@ -1,0 +1,168 @@
+"""User data stream, WebSocket API and market streams: C53 to C57 of binance-protocol.md 7a."""
+
+import asyncio
+import json
+from decimal import Decimal
+
+import aiohttp
+import pytest
+
+from binance_trade_agent.ops.clock import wall_ms
+from tests.exchange_process import API_KEY, close_socket, running_exchange
+from tests.simulator.conftest import sign
+
+SUBSCRIBE = "userDataStream.subscribe.signature"
+
+
+@pytest.fixture
+async def session():
+    async with aiohttp.ClientSession() as opened:
+        yield opened
+
+
+def subscription_params() -> dict[str, str | int]:
+    timestamp = wall_ms()
+    return {"apiKey": API_KEY, "timestamp": timestamp, "signature": sign(f"apiKey={API_KEY}&timestamp={timestamp}")}
+
+
+async def ask(socket, method: str, request_id="1", **request):
+    await socket.send_json({"id": request_id, "method": method, **request})
+    return await socket.receive_json(timeout=5)
+
+
+async def events(socket, number: int) -> list[dict]:
+    return [await asyncio.wait_for(socket.recv(), 1) for _ in range(number)]
+
+
+async def test_c53_resting_and_cancelling_are_reported(exchange, client):
+    async with exchange.socket_manager(client).user_socket() as user:
+        order = await client.create_order(
+            symbol="BTCUSDT", side="BUY", type="LIMIT", timeInForce="GTC", quantity="0.1", price="99000",
+            newClientOrderId="c25",
+        )  # fmt: skip
+        new, position = await events(user, 2)
+        assert (new["e"], new["x"], new["X"], new["c"], new["i"]) == (
+            "executionReport", "NEW", "NEW", "c25", order["orderId"],
+        )  # fmt: skip
+        assert (Decimal(new["z"]), new["N"], new["n"], new["w"]) == (0, None, "0", True)
+        usdt = {row["a"]: (Decimal(row["f"]), Decimal(row["l"])) for row in position["B"]}["USDT"]
+        assert (position["e"], usdt) == ("outboundAccountPosition", (90_100, 9_900))
+        await client.cancel_order(symbol="BTCUSDT", orderId=order["orderId"])
+        cancelled, position = await events(user, 2)
+        assert (cancelled["x"], cancelled["X"], cancelled["C"]) == ("CANCELED", "CANCELED", "c25")
+        assert cancelled["c"] != "c25"
+        assert position["e"] == "outboundAccountPosition"
+    first = next(entry for entry in await exchange.log() if entry["method"] == "WS")
+    assert first["target"] == SUBSCRIBE
+
+
+async def test_c54_market_order_is_reported_as_new_and_traded(exchange, client):
+    async with exchange.socket_manager(client).user_socket() as user:
+        order = await client.order_market_buy(symbol="BTCUSDT", quantity="0.5")
+        new, traded, position = await events(user, 3)
+        assert (new["x"], traded["x"], traded["X"]) == ("NEW", "TRADE", "FILLED")
+        assert (Decimal(traded["l"]), Decimal(traded["L"])) == (Decimal("0.5"), 100_000)
+        assert (Decimal(traded["n"]), traded["N"], traded["m"]) == (Decimal("0.0005"), "BTC", False)
+        assert traded["t"] == order["fills"][0]["tradeId"]
+        assert {row["a"] for row in position["B"]} == {"BTC", "USDT"}
+
+
+async def test_c55_websocket_api_answers_each_request(exchange, session):
+    async with session.ws_connect(f"{exchange.url}/ws-api/v3") as socket:
+        pong = await ask(socket, "ping", request_id=7)
+        assert (pong["id"], pong["status"], pong["result"]) == (7, 200, {})
+        assert pong["rateLimits"][0]["rateLimitType"] == "REQUEST_WEIGHT"
+        assert "serverTime" in (await ask(socket, "time"))["result"]
+        assert (await ask(socket, SUBSCRIBE, params=subscription_params()))["result"] == {"subscriptionId": 0}
+        again = await ask(socket, SUBSCRIBE, params=subscription_params())
+        assert (again["status"], again["error"]["code"]) == (400, -2035)
+        assert (await ask(socket, "session.subscriptions"))["result"] == [{"subscriptionId": 0}]
+        unknown = await ask(socket, "userDataStream.start", request_id="u")
+        assert (unknown["id"], unknown["status"]) == ("u", 400)
+        assert "rateLimits" not in await ask(socket, "ping", params={"returnRateLimits": False})
+        await socket.send_str("{")
+        assert (await socket.receive_json())["error"]["code"] == -1135
+
+
+async def test_websocket_api_places_orders_like_rest(exchange, session):
+    params = {
+        "apiKey": API_KEY, "symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC",
+        "quantity": "0.10", "price": 99000, "timestamp": wall_ms(),
+    }  # fmt: skip
+    payload = "&".join(f"{name}={params[name]}" for name in sorted(params))
+    async with session.ws_connect(f"{exchange.url}/ws-api/v3") as socket:
+        placed = await ask(socket, "order.place", params={**params, "signature": sign(payload)})
+        assert placed["result"]["status"] == "NEW"
+        klines = await ask(socket, "klines", params={"symbol": "BTCUSDT", "interval": "1m", "limit": 2})
+        assert len(klines["result"]) == 2
+
+
+async def test_unsubscribing_ends_the_events(exchange, session, client):
+    async with session.ws_connect(f"{exchange.url}/ws-api/v3") as socket:
+        await ask(socket, SUBSCRIBE, params=subscription_params())
+        await socket.send_json({"id": 2, "method": "userDataStream.unsubscribe"})
+        ended, answer = await socket.receive_json(), await socket.receive_json()
+        assert ended["event"]["e"] == "eventStreamTerminated"
+        assert answer["result"] == {}
+        await client.order_market_buy(symbol="BTCUSDT", quantity="0.01")
+        assert (await ask(socket, "session.subscriptions"))["result"] == []
+
+
+async def test_kick_closes_connections_with_a_code(exchange, session):
+    async with session.ws_connect(f"{exchange.url}/ws-api/v3") as socket:
+        await ask(socket, "ping")
+        assert await exchange.control("kick", target="ws-api", code=1008) == {"closed": 1}
+        message = await socket.receive(timeout=5)
+        assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1008)
+
+
+async def test_c56_every_candle_closes_once_and_equals_rest():
+    async with running_exchange(speed=None, symbols=("BTCUSDT",)) as exchange:
+        client = await exchange.client()
+        closed = []
+        async with exchange.socket_manager(client).kline_socket("BTCUSDT", "1m") as klines:
+            for _ in range(60):
+                await exchange.advance(3_000)
+                message = await asyncio.wait_for(klines.recv(), 2)
+                while message["k"]["x"]:
+                    closed.append(message["k"])
+                    message = await asyncio.wait_for(klines.recv(), 2)
+            await close_socket(klines)
+        rows = await client.get_klines(symbol="BTCUSDT", interval="1m", limit=4)
+        assert [(kline["t"], kline["o"], kline["h"], kline["l"], kline["c"], kline["v"]) for kline in closed] == [
+            (row[0], *row[1:6]) for row in rows[:3]
+        ]
+
+
+async def test_c56_multiplexed_messages_are_wrapped():
+    async with running_exchange(speed=None, symbols=("BTCUSDT",)) as exchange:
+        client = await exchange.client()
+        streams = ["btcusdt@aggTrade", "btcusdt@bookTicker", "btcusdt@depth5", "btcusdt@miniTicker"]
+        async with exchange.socket_manager(client).multiplex_socket(streams) as socket:
+            seen = set()
+            await exchange.advance(60_000)
+            while seen != set(streams):
+                message = await asyncio.wait_for(socket.recv(), 2)
+                seen.add(message["stream"])
+                assert isinstance(message["data"], dict)
+            await close_socket(socket)
+
+
+async def test_c57_control_messages_of_streams(exchange, session):
+    async with session.ws_connect(f"{exchange.url}/ws") as socket:
+        assert await ask(socket, "SUBSCRIBE", 1, params=["btcusdt@aggTrade", "nope@trade"]) == {"result": None, "id": 1}
+        assert (await ask(socket, "LIST_SUBSCRIPTIONS", 2))["result"] == ["btcusdt@aggTrade", "nope@trade"]
+        assert (await ask(socket, "UNSUBSCRIBE", 3, params=["nope@trade"]))["result"] is None
+        assert (await ask(socket, "GET_PROPERTY", 4, params=["combined"]))["result"] is False
+        assert (await ask(socket, "SET_PROPERTY", 5, params=["combined", True]))["result"] is None
+        assert (await ask(socket, "FOO", 6))["code"] == 2
+        await socket.send_str("{")
+        assert (await socket.receive_json())["code"] == 3
+        await exchange.control("trade", symbol="BTCUSDT", price="100000", qty="1", taker="BUY")
+        message = json.loads((await socket.receive(timeout=5)).data)
+        assert (message["stream"], message["data"]["q"]) == ("btcusdt@aggTrade", "1.00000000")
+
+
+async def test_c57_unknown_stream_in_the_path_stays_silent(exchange, session):
+    async with session.ws_connect(f"{exchange.url}/ws/0") as socket:
+        assert (await ask(socket, "LIST_SUBSCRIPTIONS", 1))["result"] == ["0"]
