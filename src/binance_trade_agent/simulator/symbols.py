@@ -150,7 +150,7 @@ def _filters(quote: str, grid: tuple[str, str, str, str, str]) -> list[dict[str,
 
 
 def _grid(price: Decimal, quote: str) -> tuple[str, str, str, str, str]:
-    """A grid in proportion to the price: five significant digits of it or more, steps worth about a hundredth of a dollar."""
+    """A grid in proportion to the price: five digits of it or more, and steps worth about a hundredth of a dollar."""
     tick = _power_of_ten(min(max(price.adjusted() - 4, -8), -2))
     dollars = price * _QUOTE_ASSETS[quote]
     step = _power_of_ten(min(max(-dollars.adjusted() - 2, -5), 0))
