@@ -42,7 +42,7 @@ class CandleFeed:
         self.start_ms = start_ms
         self.resume_ms = start_ms if resume_ms is None else resume_ms
         self.ends_ms = ends_ms
-        self.intervals = {symbol: source.interval for symbol, source in sources.items()}
+        self.intervals: Mapping[str, str] = {symbol: source.interval for symbol, source in sources.items()}
         self.listings = listings
         self._sources = sources
         self._printers = printers
