@@ -55,7 +55,6 @@ def test_the_reason_has_each_vote_and_the_score_against_the_threshold(frame_of, 
     signal = create_strategy("combined_default").evaluate("BTCUSDT", candles_of(frame_of(calm + crash)))
     assert signal.action is Action.BUY
     assert signal.reason.startswith("score +")
-    assert ">= 0.15: rsi +0." in signal.reason
+    assert ">= 0.15: rsi BUY 0." in signal.reason
     assert "(RSI " in signal.reason
-    assert "), macd 0 (MACD " in signal.reason
-    assert "), bollinger " in signal.reason
+    assert "), macd HOLD, bollinger " in signal.reason

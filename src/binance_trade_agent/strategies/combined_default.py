@@ -80,18 +80,20 @@ class CombinedDefault(Strategy[CombinedParams]):
         return Votes(directions(score >= threshold, score <= -threshold), strength, {**shown, "score": score})
 
     def reason(self, row: Mapping[str, float]) -> str:
-        """For example `score +0.37 >= 0.15: rsi +0.54 (RSI 27.4 < 30), macd 0 (...), ...`."""
-        score, threshold = row["score"], self.params.vote_threshold
+        """For example `score +0.18 >= 0.15: rsi BUY 0.54 (RSI 27.4 < 30), macd HOLD, bollinger HOLD`."""
+        score, threshold = round(row["score"], 2) + 0.0, self.params.vote_threshold  # + 0.0 makes -0.0 a plain 0
         if row["action"] > 0:
             verdict = f"score {score:+.2f} >= {threshold:g}"
         elif row["action"] < 0:
             verdict = f"score {score:+.2f} <= -{threshold:g}"
         else:
-            verdict = f"score {score:+.2f} within -{threshold:g} and {threshold:g}"
+            verdict = f"score {score:+.2f} within ±{threshold:g}"
         return f"{verdict}: " + ", ".join(_explained(voter, row) for voter in self._voters)
 
 
 def _explained(voter: _Voter, row: Mapping[str, float]) -> str:
     vote = row[f"{voter.label}_vote"]
-    shown = f"{vote:+.2f}" if vote else "0"
-    return f"{voter.label} {shown} ({voter.strategy.reason({**row, 'action': np.sign(vote)})})"
+    if not vote:
+        return f"{voter.label} HOLD"
+    said = "BUY" if vote > 0 else "SELL"
+    return f"{voter.label} {said} {abs(vote):.2f} ({voter.strategy.reason({**row, 'action': np.sign(vote)})})"
