@@ -166,3 +166,15 @@ async def test_c57_control_messages_of_streams(exchange, session):
 async def test_c57_unknown_stream_in_the_path_stays_silent(exchange, session):
     async with session.ws_connect(f"{exchange.url}/ws/0") as socket:
         assert (await ask(socket, "LIST_SUBSCRIPTIONS", 1))["result"] == ["0"]
+
+
+@pytest.mark.parametrize(
+    "frame", ["[]", "1", "null", '{"method":5}', '{"id":[],"method":"ping","params":[1]}', '{"id":1}']
+)
+async def test_nonsense_frames_are_answered_and_the_connection_stays(exchange, session, frame):
+    for path in ("ws-api/v3", "ws"):
+        async with session.ws_connect(f"{exchange.url}/{path}") as socket:
+            await socket.send_str(frame)
+            assert isinstance(await socket.receive_json(timeout=5), dict)
+            await socket.send_json({"id": 2, "method": "LIST_SUBSCRIPTIONS" if path == "ws" else "ping"})
+            assert (await socket.receive_json(timeout=5))["id"] == 2

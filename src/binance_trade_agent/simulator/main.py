@@ -6,10 +6,10 @@ import sys
 
 from binance_trade_agent.simulator.exchange import Exchange
 from binance_trade_agent.simulator.market.feed import FeedError
-from binance_trade_agent.simulator.options import ExchangeOptions, OptionsError, build_exchange, iso_time
+from binance_trade_agent.simulator.options import ExchangeOptions, OptionsError, build_exchange, iso_time, state_file
 from binance_trade_agent.simulator.server import ExchangeServer
 from binance_trade_agent.simulator.simulation import Simulation
-from binance_trade_agent.simulator.state_file import StateFile, StateFileError
+from binance_trade_agent.simulator.state_file import StateFileError
 from binance_trade_agent.simulator.symbols import UnknownSymbolError
 
 __all__ = ["ExchangeOptions", "run_exchange"]
@@ -35,7 +35,7 @@ def run_exchange(options: ExchangeOptions) -> int:
 
 
 async def _serve(options: ExchangeOptions, exchange: Exchange) -> int:
-    simulation = Simulation(exchange, StateFile(options.state) if options.state else None)
+    simulation = Simulation(exchange, state_file(options))
     server = ExchangeServer(simulation, exit_when_idle_seconds=options.exit_when_idle_seconds)
     told_to_end = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -48,7 +48,7 @@ class ExchangeOptions:
         fixture: `F0`: the fixed market of binance-protocol.md Appendix A on the wall clock, without prints.
         start: ISO time, UTC unless it says otherwise, or `now`; None is the market's own default.
         speed: market seconds per real second; None: stepped, time moves only through the control port.
-        state: file that keeps accounts, orders and market time over restarts.
+        state: keeps accounts, orders and market time over restarts: a file, or a folder with one file a market in it.
         balances: free amounts at the first start, per asset.
         history_minutes: candles of a synthetic market before its start.
         exit_when_idle_seconds: end when no client came for so long; None: never.
@@ -75,19 +75,24 @@ def build_exchange(options: ExchangeOptions) -> Exchange:
     """The exchange that the options describe, going on where its state file stopped.
 
     Raises:
-        OptionsError: start or fixture cannot be understood.
+        OptionsError: start or fixture cannot be understood, or do not go with the rest.
         FeedError, UnknownSymbolError: the market cannot be made.
         StateFileError: the state file cannot be used.
         ValueError: the speed is not positive.
     """
     if options.fixture is not None:
+        if options.state is not None:
+            raise OptionsError(
+                f"fixture {options.fixture} always starts anew: leave out the state file {options.state}"
+            )
         return fixture_exchange(options.fixture, options.commission_rate)
     session_id = _session_id(options)
-    saved = StateFile(options.state).load(session_id) if options.state else None
+    kept = state_file(options)
+    saved = kept.load(session_id) if kept else None
     feed = _feed(options, saved)
-    is_now = options.start == NOW
-    is_wall_time = is_now and options.speed == 1
     resumed_ms = feed.start_ms if saved is None else saved.market_ms
+    # A market that ran ahead at a higher speed must not be set back to the wall clock.
+    is_wall_time = options.start == NOW and options.speed == 1 and resumed_ms <= wall_ms()
     return Exchange(
         ExchangeSetup(
             session_id=session_id,
@@ -101,6 +106,15 @@ def build_exchange(options: ExchangeOptions) -> Exchange:
             saved=saved.engine if saved else None,
         )
     )
+
+
+def state_file(options: ExchangeOptions) -> StateFile | None:
+    """Where the exchange of these options is kept, None when nowhere."""
+    if options.state is None or options.fixture is not None:
+        return None
+    if options.state.is_dir():
+        return StateFile(options.state / f"exchange-{_session_id(options)}.state")
+    return StateFile(options.state)
 
 
 def fixture_exchange(name: str, commission_rate: Decimal = Decimal("0.001")) -> Exchange:

@@ -34,7 +34,11 @@ class Simulation:
         self._attach()
 
     def replace(self, exchange: Exchange) -> None:
-        """Go on with a fresh exchange; faults, weights and the log begin anew, connections stay."""
+        """Go on with a fresh exchange; faults, weights and the log begin anew, connections stay.
+
+        The state file keeps what it has: it belongs to the market that ends here.
+        """
+        self._state_file = None
         self.exchange = exchange
         self.faults = Faults()
         self.weights = WeightLimit()
