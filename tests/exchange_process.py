@@ -16,10 +16,9 @@ from typing import Any
 
 import aiohttp
 
-from binance_trade_agent.simulator.options import READING_KEY, TRADING_KEY, ExchangeOptions, build_exchange
+from binance_trade_agent.simulator.options import READING_KEY, TRADING_KEY, ExchangeOptions, build_exchange, state_file
 from binance_trade_agent.simulator.server import ExchangeServer
 from binance_trade_agent.simulator.simulation import Simulation
-from binance_trade_agent.simulator.state_file import StateFile
 
 API_KEY = TRADING_KEY.key
 API_SECRET = TRADING_KEY.secret
@@ -123,9 +122,8 @@ async def close_socket(socket: Any) -> None:
 async def running_exchange(**options: Any) -> AsyncIterator[RunningExchange]:
     """An exchange in this process. Options are those of ExchangeOptions; ports are free ones unless given."""
     wanted = ExchangeOptions(**options)
-    state_file = StateFile(wanted.state) if wanted.state else None
     server = ExchangeServer(
-        Simulation(build_exchange(wanted), state_file), exit_when_idle_seconds=wanted.exit_when_idle_seconds
+        Simulation(build_exchange(wanted), state_file(wanted)), exit_when_idle_seconds=wanted.exit_when_idle_seconds
     )
     await server.start(wanted.host, wanted.port, wanted.control_port)
     exchange = RunningExchange(server.url, server.control_url)

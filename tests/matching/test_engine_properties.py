@@ -67,7 +67,7 @@ class Exchange(RuleBasedStateMachine):
         tif=st.sampled_from(list(TimeInForce)),
         kind=st.sampled_from([OrderType.LIMIT, OrderType.LIMIT, OrderType.LIMIT_MAKER]),
     )
-    def limit_order(self, account, side, price, quantity, tif, kind) -> None:  # noqa: PLR0917  (hypothesis passes by name)
+    def limit_order(self, account, side, price, quantity, tif, kind) -> None:
         tif = TimeInForce.GTC if kind is OrderType.LIMIT_MAKER else tif
         client_id = f"c{self.now_ms}"
         self.place(OrderRequest(account, "BTCUSDT", side, kind, client_id, quantity, price=price, time_in_force=tif))

@@ -75,16 +75,12 @@ def build_exchange(options: ExchangeOptions) -> Exchange:
     """The exchange that the options describe, going on where its state file stopped.
 
     Raises:
-        OptionsError: start or fixture cannot be understood, or do not go with the rest.
+        OptionsError: start or fixture cannot be understood.
         FeedError, UnknownSymbolError: the market cannot be made.
         StateFileError: the state file cannot be used.
         ValueError: the speed is not positive.
     """
     if options.fixture is not None:
-        if options.state is not None:
-            raise OptionsError(
-                f"fixture {options.fixture} always starts anew: leave out the state file {options.state}"
-            )
         return fixture_exchange(options.fixture, options.commission_rate)
     session_id = _session_id(options)
     kept = state_file(options)
@@ -109,7 +105,7 @@ def build_exchange(options: ExchangeOptions) -> Exchange:
 
 
 def state_file(options: ExchangeOptions) -> StateFile | None:
-    """Where the exchange of these options is kept, None when nowhere."""
+    """Where the exchange of these options is kept, None when nowhere; a fixture always starts anew."""
     if options.state is None or options.fixture is not None:
         return None
     if options.state.is_dir():
