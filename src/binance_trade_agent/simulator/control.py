@@ -1,5 +1,6 @@
 """The control port: time, faults, the market by hand, and a look inside (binance-protocol.md Appendix A)."""
 
+import os
 from collections.abc import Awaitable, Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -112,6 +113,7 @@ class ControlApi:
         exchange = self._simulation.exchange
         engine = exchange.engine
         state = {
+            "pid": os.getpid(),
             "now": now_ms,
             "session": exchange.session_id,
             "speed": exchange.speed_label,
