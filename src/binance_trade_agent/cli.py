@@ -1,5 +1,6 @@
 """The command `trade-agent`. Everything heavy is imported inside the command that needs it, so that help is instant."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from binance_trade_agent import __version__, exit_codes
+from binance_trade_agent.ops import container_log
 
 if TYPE_CHECKING:
     from binance_trade_agent.configuration import Configuration
@@ -84,6 +86,7 @@ def _run(**flags: Any) -> None:
 
     Exit codes: 0 done or stopped, 2 wrong settings or keys, 3 ledger and exchange could not be reconciled, 1 the rest.
     """
+    container_log.attach_detached_output(os.environ)
     configuration = _configuration(flags)
     _set_up_log(configuration)
     from binance_trade_agent.daemon import run
