@@ -26,8 +26,8 @@ class LedgerInUse(LedgerError):  # noqa: N818 - named for the situation
     def __init__(self, path: Path, holder: Holder | None) -> None:
         who = f"process {holder.pid} (run {holder.run_id})" if holder else "another process"
         super().__init__(
-            f"the trader already runs: {who} owns the ledger {path}; end it with `trade-agent stop`, in Docker start the "
-            "container with TRADING_AUTOSTART=false, or set another LEDGER_PATH for this one"
+            f"the trader already runs: {who} owns the ledger {path}; end it with `trade-agent stop`, in Docker start "
+            "the container with TRADING_AUTOSTART=false, or set another LEDGER_PATH for this one"
         )
         self.holder = holder
 
