@@ -46,19 +46,19 @@ clean: ## Remove what was built; ledgers under data/ stay.
 # What the program needs, and nothing else.
 $(READY): requirements.lock pyproject.toml | $(VENV)
 	@echo "Setting up $(VENV) (once; a minute or two) ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(MAKE) --no-print-directory package
 	@touch $@
 
 # What the tests and the checks need besides.
 $(READY_DEV): requirements-dev.lock pyproject.toml | $(VENV)
 	@echo "Setting up $(VENV) for development (once; a minute or two) ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(MAKE) --no-print-directory package
 	@touch $@ $(READY)
 
 .PHONY: package
-package: ; @$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+package: ; @$(BIN)/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 
 $(VENV):
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and none was found." >&2; exit 1; }
