@@ -50,6 +50,7 @@ class ExchangeServer:
         except OSError:
             await self._close_ports()
             raise
+        self._simulation.save_news()
         self.ended = tasks.spawn(self._drive(), name="market driver")
 
     async def stop(self) -> None:
@@ -61,7 +62,7 @@ class ExchangeServer:
         closing = [asyncio.wait_for(outbox.disconnect(_GOING_AWAY), _SHUTDOWN_SECONDS) for outbox in outboxes]
         await asyncio.gather(*closing, return_exceptions=True)
         await self._close_ports()
-        self._simulation.save()
+        self._simulation.save_news()
 
     async def _listen(self, app: web.Application, host: str, port: int) -> str:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)

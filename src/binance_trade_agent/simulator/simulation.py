@@ -31,6 +31,7 @@ class Simulation:
         self.last_request_seconds = monotonic_seconds()
         self.clients = 0
         self._state_file = state_file
+        self._saved_ms = exchange.now_ms
         self._attach()
 
     def replace(self, exchange: Exchange) -> None:
@@ -62,6 +63,15 @@ class Simulation:
         if self._state_file is not None:
             self._state_file.save(self.exchange)
         self.exchange.changed = False
+        self._saved_ms = self.exchange.now_ms
+
+    def save_news(self) -> None:
+        """Put the state on disk when it is not what is there.
+
+        An exchange that nobody has used must not write: another process may have gone on with its file meanwhile.
+        """
+        if self.exchange.changed or self.exchange.now_ms != self._saved_ms:
+            self.save()
 
     def idle_seconds(self) -> float:
         """Real seconds since the last request; 0 while a client is being served."""
