@@ -1,11 +1,11 @@
 """The gateway in its python-binance form, with the library's pitfalls (binance-protocol.md section 6) kept inside."""
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Coroutine, Sequence
-from decimal import Decimal
+from collections.abc import Callable, Coroutine, Sequence
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import aiohttp
 from binance import AsyncClient
@@ -19,18 +19,21 @@ from binance_trade_agent.exchange.endpoints import Endpoints
 from binance_trade_agent.exchange.errors import (
     CLOCK_CODE,
     NO_SUCH_ORDER_CODE,
+    ExchangeError,
     RateLimitedError,
     RejectedError,
     classify,
 )
 from binance_trade_agent.exchange.gateway import Account
-from binance_trade_agent.exchange.payloads import candle, order_report, trade_fill
+from binance_trade_agent.exchange.payloads import account, book_ticker, candle, order_report, trade_fill
 from binance_trade_agent.exchange.rate_budget import RateBudget
 from binance_trade_agent.ops.clock import MarketClock, monotonic_seconds, wall_ms
 
 RECV_WINDOW_MS = 5_000
 _TRADES_A_PAGE = 1000
 _CLOSE_SECONDS = 3
+
+T = TypeVar("T")
 
 
 class BinanceGateway:
@@ -69,8 +72,8 @@ class BinanceGateway:
         samples = []
         for _ in range(3):
             sent = monotonic_seconds()
-            payload = await self._call(self._client.get_server_time())
-            samples.append((monotonic_seconds() - sent, int(payload["serverTime"]), monotonic_seconds()))
+            server_ms = await self._call(self._client.get_server_time(), lambda payload: int(payload["serverTime"]))
+            samples.append((monotonic_seconds() - sent, server_ms, monotonic_seconds()))
         round_trip, server_ms, received = min(samples)
         self._clock.synchronise(server_ms, age_seconds=round_trip / 2 + monotonic_seconds() - received)
 
@@ -78,40 +81,30 @@ class BinanceGateway:
         """See Gateway."""
         # get_exchange_info has no parameters and downloads every symbol (P21).
         names = json.dumps(list(symbols), separators=(",", ":"), ensure_ascii=False)
-        payload = await self._call(self._client._get("exchangeInfo", data={"symbols": names}))  # noqa: SLF001
-        return {entry["symbol"]: symbol_rules(entry) for entry in payload["symbols"]}
+        return await self._call(
+            self._client._get("exchangeInfo", data={"symbols": names}),  # noqa: SLF001
+            lambda payload: {entry["symbol"]: symbol_rules(entry) for entry in payload["symbols"]},
+        )
 
     async def all_symbols(self) -> tuple[str, ...]:
         """See Gateway."""
-        payload = await self._call(self._client.get_exchange_info())
-        return tuple(entry["symbol"] for entry in payload["symbols"])
+        return await self._call(
+            self._client.get_exchange_info(), lambda payload: tuple(entry["symbol"] for entry in payload["symbols"])
+        )
 
     async def candles(self, symbol: str, interval: str, limit: int) -> list[Candle]:
         """See Gateway."""
-        rows = await self._call(self._client.get_klines(symbol=symbol, interval=interval, limit=limit))
-        return [candle(row) for row in rows]
+        request = self._client.get_klines(symbol=symbol, interval=interval, limit=limit)
+        return await self._call(request, lambda rows: [candle(row) for row in rows])
 
     async def book_ticker(self, symbol: str) -> BookTicker:
         """See Gateway."""
-        payload = await self._call(self._client.get_orderbook_ticker(symbol=symbol))
-        return BookTicker(
-            symbol=symbol,
-            bid=Decimal(payload["bidPrice"]),
-            bid_quantity=Decimal(payload["bidQty"]),
-            ask=Decimal(payload["askPrice"]),
-            ask_quantity=Decimal(payload["askQty"]),
-            read_ms=self._clock.now_ms(),
-        )
+        request = self._client.get_orderbook_ticker(symbol=symbol)
+        return await self._call(request, lambda payload: book_ticker(payload, self._clock.now_ms()))
 
     async def account(self) -> Account:
         """See Gateway."""
-        payload = await self._call(self._client.get_account())
-        balances = {
-            row["asset"]: total
-            for row in payload["balances"]
-            if (total := Decimal(row["free"]) + Decimal(row["locked"]))
-        }
-        return Account(balances, can_trade=bool(payload["canTrade"]))
+        return await self._call(self._client.get_account(), account)
 
     async def place_order(self, intent: OrderIntent) -> OrderReport:
         """See Gateway. The id is always ours: the library would make one up and a retry would place a second (P17)."""
@@ -125,8 +118,11 @@ class BinanceGateway:
         }
         if intent.type is not OrderType.MARKET and intent.price is not None:
             parameters |= {"price": plain(intent.price), "timeInForce": "GTC"}
-        payload = await self._call(self._client.create_order(**parameters), changes_something=True)
-        return order_report(payload, intent.client_order_id)
+        return await self._call(
+            self._client.create_order(**parameters),
+            lambda payload: order_report(payload, intent.client_order_id),
+            changes_something=True,
+        )
 
     async def order(self, symbol: str, client_order_id: str) -> OrderReport | None:
         """See Gateway."""
@@ -139,48 +135,56 @@ class BinanceGateway:
 
     async def open_orders(self, symbol: str) -> list[OrderReport]:
         """See Gateway."""
-        payload = await self._call(self._client.get_open_orders(symbol=symbol))
-        return [order_report(row, row["clientOrderId"]) for row in payload]
+        request = self._client.get_open_orders(symbol=symbol)
+        return await self._call(request, lambda rows: [order_report(row, row["clientOrderId"]) for row in rows])
 
     async def trades_of_order(self, symbol: str, exchange_order_id: int) -> list[Fill]:
         """See Gateway."""
-        rows = await self._call(self._client.get_my_trades(symbol=symbol, orderId=exchange_order_id))
-        return [trade_fill(row) for row in rows]
+        return await self._trades(symbol=symbol, orderId=exchange_order_id, fromId=0)
 
     async def trades_since(self, symbol: str, first_trade_id: int) -> list[Fill]:
         """See Gateway."""
+        return await self._trades(symbol=symbol, fromId=first_trade_id)
+
+    async def _trades(self, **parameters: Any) -> list[Fill]:
         fills: list[Fill] = []
         while True:
-            rows = await self._call(
-                self._client.get_my_trades(symbol=symbol, fromId=first_trade_id, limit=_TRADES_A_PAGE)
-            )
-            fills += [trade_fill(row) for row in rows]
-            if len(rows) < _TRADES_A_PAGE:
+            request = self._client.get_my_trades(limit=_TRADES_A_PAGE, **parameters)
+            page = await self._call(request, lambda rows: [trade_fill(row) for row in rows])
+            fills += page
+            if len(page) < _TRADES_A_PAGE:
                 return fills
-            first_trade_id = fills[-1].trade_id + 1
+            parameters["fromId"] = page[-1].trade_id + 1
 
     async def _order(self, request: Coroutine[Any, Any, Any], client_order_id: str | None) -> OrderReport | None:
         try:
-            payload = await self._call(request)
+            return await self._call(
+                request, lambda payload: order_report(payload, client_order_id or payload["clientOrderId"])
+            )
         except RejectedError as refusal:
             if refusal.code == NO_SUCH_ORDER_CODE:
                 return None
             raise
-        return order_report(payload, client_order_id or payload["clientOrderId"])
 
-    async def _call(self, request: Coroutine[Any, Any, Any], *, changes_something: bool = False) -> Any:
-        try:
+    async def _call(
+        self, request: Coroutine[Any, Any, Any], parse: Callable[[Any], T], *, changes_something: bool = False
+    ) -> T:
+        """The parsed answer. One that does not parse is as good as none, so parsing is classed with the rest."""
+        with contextlib.closing(request):  # one that the budget refuses is never started
             self._budget.check()
-            return await request
-        except Exception as failure:
-            error = classify(failure, changes_something=changes_something)
-            if isinstance(error, RateLimitedError):
-                self._budget.block(error)
-            if isinstance(error, RejectedError) and error.code == CLOCK_CODE:
-                await self.synchronise()  # the next request will carry the right time; this one was refused
-            raise error from failure
-        finally:
-            request.close()  # one that the budget refused was never started
+            try:
+                return parse(await request)
+            except Exception as failure:
+                error = classify(failure, changes_something=changes_something)
+                await self._react(error)
+                raise error from failure
+
+    async def _react(self, error: ExchangeError) -> None:
+        if isinstance(error, RateLimitedError):
+            self._budget.block(error)
+        if isinstance(error, RejectedError) and error.code == CLOCK_CODE:
+            with contextlib.suppress(ExchangeError):  # this request was refused, whatever comes of the next
+                await self.synchronise()
 
     def _weight_reader(self) -> aiohttp.TraceConfig:
         # `client.response` is shared by concurrent calls (P12), so the header is read where the answer arrives.

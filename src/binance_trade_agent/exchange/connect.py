@@ -2,8 +2,9 @@
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import aiohttp
 
@@ -18,6 +19,9 @@ from binance_trade_agent.settings import Settings
 # The keys that every simulated exchange knows (binance-protocol.md, Appendix A); real keys never go there.
 SIMULATED_KEY, SIMULATED_SECRET = "K" * 64, "S" * 64
 _FIRST_BACK_OFF_SECONDS, _LAST_BACK_OFF_SECONDS = 0.2, 5.0
+_ANSWER_SECONDS = 10
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +61,7 @@ async def connected(settings: Settings) -> AsyncIterator[Connection]:
         )
         key, secret = _keys(settings)
         gateway = await stack.enter_async_context(BinanceGateway(endpoints, key, secret, clock))
-        await _until_reached(settings, gateway)
+        await _until_reached(settings, gateway.synchronise)
         yield Connection(endpoints, key, secret, clock, gateway, isinstance(clock, SteppedClock))
 
 
@@ -71,7 +75,7 @@ def _keys(settings: Settings) -> tuple[str, str]:
 
 async def _simulated_clock(settings: Settings, endpoints: Endpoints, control_url: str | None) -> MarketClock:
     """A clock at the pace that the simulated exchange names in a header of its time."""
-    server_ms, speed = await _simulated_time(settings, endpoints)
+    server_ms, speed = await _until_reached(settings, lambda: _simulated_time(settings, endpoints))
     if speed != "stepped":
         return ScaledClock(speed=float(speed))
     if control_url is None:
@@ -83,35 +87,34 @@ async def _simulated_clock(settings: Settings, endpoints: Endpoints, control_url
 
 
 async def _simulated_time(settings: Settings, endpoints: Endpoints) -> tuple[int, str]:
-    deadline = monotonic_seconds() + settings.exchange_startup_seconds
-    while True:
-        try:
-            async with aiohttp.ClientSession() as http, http.get(f"{endpoints.rest}/v3/time") as answer:
-                answer.raise_for_status()
-                speed = answer.headers.get("x-simulated-speed")
-                if speed is None:
-                    raise ConfigError(
-                        f"EXCHANGE_URL={settings.exchange_url} is not a simulated exchange: it states no speed."
-                    )
-                return int((await answer.json())["serverTime"]), speed
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError, KeyError) as failure:
-            if monotonic_seconds() >= deadline:
-                raise UnavailableError(f"the exchange cannot be reached: {failure}") from failure
-            await sleep_seconds(_FIRST_BACK_OFF_SECONDS)
+    """Market time in ms, and market seconds a second or `stepped`."""
+    timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS)
+    try:
+        async with aiohttp.ClientSession(timeout=timeout) as http, http.get(f"{endpoints.rest}/v3/time") as answer:
+            answer.raise_for_status()
+            speed = answer.headers.get("x-simulated-speed")
+            if speed is None:
+                raise ConfigError(
+                    f"EXCHANGE_URL={settings.exchange_url} is not a simulated exchange: it states no speed."
+                )
+            return int((await answer.json())["serverTime"]), speed
+    except (aiohttp.ClientError, OSError, ValueError, KeyError) as failure:
+        reason = str(failure) or type(failure).__name__
+        raise UnavailableError(f"the exchange cannot be reached: {reason}") from failure
 
 
-async def _until_reached(settings: Settings, gateway: BinanceGateway) -> None:
-    """Take over the exchange's clock; while it is away, try again with back-off for the time that is set."""
-    deadline = monotonic_seconds() + settings.exchange_startup_seconds
+async def _until_reached(settings: Settings, ask: Callable[[], Awaitable[T]]) -> T:
+    """The answer; while the exchange is away, it is asked again with back-off for the time that is set."""
+    seconds = settings.exchange_startup_seconds
+    deadline = monotonic_seconds() + seconds
     back_off = _FIRST_BACK_OFF_SECONDS
     while True:
         try:
-            await gateway.synchronise()
+            return await ask()
         except UnavailableError as failure:
             if monotonic_seconds() >= deadline:
                 raise
-            log.warning("%s; trying again", failure)
+            if back_off == _FIRST_BACK_OFF_SECONDS:
+                log.warning("%s; trying again for %d s", failure, seconds)
             await sleep_seconds(back_off)
             back_off = min(back_off * 2, _LAST_BACK_OFF_SECONDS)
-        else:
-            return

@@ -3,13 +3,12 @@
 `classify` is the only place that looks at what python-binance, aiohttp and the operating system raise.
 """
 
-import asyncio
 import contextlib
 
 import aiohttp
-from binance.exceptions import BinanceAPIException
+from binance.exceptions import BinanceAPIException, BinanceRequestException
 
-AUTH_CODES = frozenset({-1002, -2014, -2015})
+AUTH_CODES = frozenset({-1002, -1022, -2014, -2015})  # -1022: the secret does not belong to the key
 CLOCK_CODE = -1021
 NO_SUCH_ORDER_CODE = -2013
 UNKNOWN_SYMBOL_CODE = -1121
@@ -62,23 +61,36 @@ def classify(failure: BaseException, *, changes_something: bool) -> ExchangeErro
         changes_something: whether it was a POST or DELETE, whose outcome is unknown unless the answer was a clean
             refusal or the connection was never made (binance-protocol.md 2.7, 6 P16).
     """
-    if isinstance(failure, ExchangeError):
-        return failure
     if isinstance(failure, BinanceAPIException) and (answer := _classify_answer(failure)):
         return answer
     if isinstance(failure, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return UnavailableError(f"the exchange cannot be reached: {failure}")
-    text = str(failure) or type(failure).__name__
-    if isinstance(failure, asyncio.TimeoutError):
-        text = "no answer in time"
     if changes_something:
-        return UnknownOutcomeError(f"the outcome is unknown: {text}")
-    return UnavailableError(f"the exchange did not answer properly: {text}")
+        return UnknownOutcomeError(f"the outcome is unknown: {_told(failure)}")
+    return UnavailableError(f"the exchange did not answer properly: {_told(failure)}")
+
+
+def _told(failure: BaseException) -> str:
+    """What went wrong, without the address: it carries the signature."""
+    if isinstance(failure, TimeoutError):
+        return "no answer in time"
+    if isinstance(failure, BinanceAPIException):
+        return f"{_message(failure)} ({failure.code or 0})"
+    if isinstance(failure, aiohttp.ClientResponseError):
+        return f"{failure.message} (HTTP {failure.status})"
+    if isinstance(failure, aiohttp.ClientError | OSError | BinanceRequestException):
+        return str(failure) or type(failure).__name__
+    return f"the answer cannot be read ({type(failure).__name__}: {failure})"
+
+
+def _message(failure: BinanceAPIException) -> str:
+    """The exchange's own words; of an answer that is not JSON the library keeps none (P16)."""
+    return str(failure.message) if failure.code else f"HTTP {failure.status_code} without a reason"
 
 
 def _classify_answer(failure: BinanceAPIException) -> ExchangeError | None:
     """What a non-2xx answer means, None when it does not say that nothing happened."""
-    status, code, message = failure.status_code, failure.code or 0, str(failure.message)
+    status, code, message = failure.status_code, failure.code or 0, _message(failure)
     if status == 418:
         return BannedError(_retry_after(failure), message)
     if status == 429:

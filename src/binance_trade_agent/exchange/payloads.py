@@ -5,7 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 from binance_trade_agent.domain.candles import Candle
+from binance_trade_agent.domain.market import BookTicker
 from binance_trade_agent.domain.orders import Fill, OrderReport, Side
+from binance_trade_agent.exchange.gateway import Account
 
 
 def candle(row: Sequence[Any]) -> Candle:
@@ -19,6 +21,25 @@ def candle(row: Sequence[Any]) -> Candle:
         close=Decimal(row[4]),
         volume=Decimal(row[5]),
     )
+
+
+def book_ticker(payload: Mapping[str, Any], read_ms: int) -> BookTicker:
+    """Best bid and ask from the answer to GET ticker/bookTicker for one symbol, read at `read_ms`."""
+    return BookTicker(
+        symbol=payload["symbol"],
+        bid=Decimal(payload["bidPrice"]),
+        bid_quantity=Decimal(payload["bidQty"]),
+        ask=Decimal(payload["askPrice"]),
+        ask_quantity=Decimal(payload["askQty"]),
+        read_ms=read_ms,
+    )
+
+
+def account(payload: Mapping[str, Any]) -> Account:
+    """Balances that are not zero and the permission to trade, from the answer to GET account."""
+    totals = {row["asset"]: Decimal(row["free"]) + Decimal(row["locked"]) for row in payload["balances"]}
+    held = {asset: total for asset, total in totals.items() if total}
+    return Account(held, can_trade=bool(payload["canTrade"]))
 
 
 def order_report(payload: Mapping[str, Any], client_order_id: str) -> OrderReport:

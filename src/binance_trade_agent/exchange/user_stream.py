@@ -18,15 +18,19 @@ from typing import Any
 import aiohttp
 import orjson
 
+from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.ops.clock import MarketClock, monotonic_seconds, sleep_seconds
 from binance_trade_agent.ops.tasks import spawn, stop
 
 _PROBE_SECONDS = 30.0
 _ANSWER_SECONDS = 10.0
 _FIRST_BACK_OFF_SECONDS, _LAST_BACK_OFF_SECONDS = 0.2, 30.0
+_CLOSE_SECONDS = 2.0  # a dead peer never answers the goodbye
 _RENEW_SECONDS = 12 * 3600.0  # connections are cut after 24 h; ours is renewed before (P6)
 
 log = logging.getLogger(__name__)
+
+_HANDSHAKE = aiohttp.ClientTimeout(total=None, sock_connect=_ANSWER_SECONDS, sock_read=_ANSWER_SECONDS)
 
 EventHandler = Callable[[Mapping[str, Any]], Awaitable[None]]
 
@@ -35,13 +39,18 @@ class StreamError(Exception):
     """The connection is not usable any more. The text says why."""
 
 
+_TROUBLES = (StreamError, aiohttp.ClientError, OSError)  # a timeout is an OSError
+
+
 class UserStream:
     """Keeps one subscription alive until cancelled.
 
     Args:
         url: of the WebSocket API.
         on_connected: called after each subscription, before its first event is handled; reconciles what was missed.
-        on_event: called with each event, one at a time, in the order of the exchange.
+            Whatever it raises leads to a fresh connection and another call.
+        on_event: called with each event, one at a time, in the order of the exchange. Whatever it raises leads to a
+            fresh connection, and so to a reconciliation that finds what was not booked.
         jitter: spreads the reconnections of many daemons.
     """
 
@@ -64,6 +73,7 @@ class UserStream:
         self._on_event = on_event
         self._jitter = jitter
         self._connection: _Connection | None = None
+        self._is_lost = False
         self.is_live = asyncio.Event()
 
     async def run(self) -> None:
@@ -72,17 +82,23 @@ class UserStream:
         while True:
             try:
                 await self._session()
-            except (StreamError, aiohttp.ClientError, OSError, TimeoutError) as failure:
+            except Exception as failure:  # noqa: BLE001 (whatever it was, a fresh connection is the remedy)
+                self._say_lost(failure)
+            finally:
                 if self.is_live.is_set():
                     back_off = _FIRST_BACK_OFF_SECONDS
-                    log.warning("user stream lost, connecting again: %s", failure)
-                else:
-                    log.debug("user stream not connected: %s", failure)
-            finally:
                 self.is_live.clear()
                 self._connection = None
             await sleep_seconds(back_off * self._jitter.uniform(0.5, 1.0))
             back_off = min(back_off * 2, _LAST_BACK_OFF_SECONDS)
+
+    def _say_lost(self, failure: Exception) -> None:
+        """An outage is said once, whatever keeps the stream from coming back; a mistake of ours with its trace."""
+        is_foreseen = isinstance(failure, (ExchangeError, *_TROUBLES))
+        reason = str(failure) or type(failure).__name__
+        if not self._is_lost or not is_foreseen:
+            log.warning("the user stream is lost, connecting again: %s", reason, exc_info=not is_foreseen)
+        self._is_lost = True
 
     async def catch_up(self) -> None:
         """Return when every event that the exchange had sent before this call is handled.
@@ -91,12 +107,17 @@ class UserStream:
         connection there is nothing to wait for.
         """
         if self._connection is not None and self.is_live.is_set():
-            with contextlib.suppress(StreamError, TimeoutError):
+            with contextlib.suppress(*_TROUBLES):
                 await self._connection.ask("session.subscriptions", {})
                 await self._connection.handled()
 
     async def _session(self) -> None:
-        async with aiohttp.ClientSession() as http, http.ws_connect(self._url, heartbeat=20, max_msg_size=0) as socket:
+        async with (
+            aiohttp.ClientSession(timeout=_HANDSHAKE) as http,
+            http.ws_connect(
+                self._url, heartbeat=20, max_msg_size=0, timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_SECONDS)
+            ) as socket,
+        ):
             connection = _Connection(socket)
             reader = spawn(connection.read(), name="user stream reader")
             try:
@@ -104,6 +125,9 @@ class UserStream:
                 await self._on_connected()
                 self._connection = connection
                 self.is_live.set()
+                if self._is_lost:
+                    self._is_lost = False
+                    log.warning("the user stream is back")
                 await self._hand_on(connection, reader)
             finally:
                 await stop(reader)
@@ -117,6 +141,8 @@ class UserStream:
                 done, _ = await asyncio.wait(
                     {reader, worker}, timeout=_PROBE_SECONDS, return_when=asyncio.FIRST_COMPLETED
                 )
+                if worker in done:
+                    raise StreamError("an event could not be handled")
                 if done:
                     raise StreamError(connection.ended_because)
                 await connection.ask("session.subscriptions", {})
@@ -135,6 +161,7 @@ class _Connection:
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.ended_because = "the connection was closed"
+        self._has_ended = False
         self._socket = socket
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
@@ -144,15 +171,19 @@ class _Connection:
         """The answer to one request.
 
         Raises:
-            StreamError: it was refused.
-            TimeoutError: no answer came in 10 s.
+            StreamError: it was refused, no answer came in 10 s, or the connection has ended.
+            ConnectionError: the connection has just been lost.
         """
+        if self._has_ended:
+            raise StreamError(self.ended_because)
         request_id = next(self._ids)
         answer = self._waiting[request_id] = asyncio.get_running_loop().create_future()
         try:
             request = {"id": request_id, "method": method, "params": parameters}
             await self._socket.send_str(orjson.dumps(request).decode())
             return await asyncio.wait_for(answer, _ANSWER_SECONDS)
+        except TimeoutError:
+            raise StreamError(f"{method} was not answered in {_ANSWER_SECONDS:g} s") from None
         finally:
             del self._waiting[request_id]
 
@@ -166,6 +197,7 @@ class _Connection:
         except (StreamError, orjson.JSONDecodeError) as failure:
             self.ended_because = str(failure)
         finally:
+            self._has_ended = True
             for answer in self._waiting.values():
                 if not answer.done():
                     answer.set_exception(StreamError(self.ended_because))
