@@ -75,8 +75,8 @@ def _set_up_log(configuration: "Configuration") -> None:
     from binance_trade_agent.ops import logging
 
     settings = configuration.settings
-    keys = (settings.binance_api_key, settings.binance_api_secret)
-    secrets = [key.get_secret_value() for key in keys if key is not None]
+    secret_settings = (settings.binance_api_key, settings.binance_api_secret, settings.redis_url)
+    secrets = [secret.get_secret_value() for secret in secret_settings if secret is not None]
     logging.configure(settings.log_format, settings.log_level, secrets=secrets)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dotenv import dotenv_values
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
 from binance_trade_agent.settings import Settings, allowed_values, mask, setting_names, shown, suggestion
 
@@ -19,7 +19,7 @@ from binance_trade_agent.settings import Settings, allowed_values, mask, setting
 OWN_PREFIXES = ("TRADING_", "RISK_", "STRATEGY_", "SIMULATION_", "BINANCE_")
 ALIASES = {"BINANCE_SECRET_KEY": "BINANCE_API_SECRET"}
 FROM_FILE = ("BINANCE_API_KEY", "BINANCE_API_SECRET", "BINANCE_SECRET_KEY", "REDIS_URL")
-_SECRETS = frozenset({"BINANCE_API_KEY", "BINANCE_API_SECRET"})
+_SECRETS = frozenset({"BINANCE_API_KEY", "BINANCE_API_SECRET", "REDIS_URL"})
 
 
 class ConfigError(Exception):
@@ -79,7 +79,8 @@ def _dotenv(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     try:
-        return {name: value for name, value in dotenv_values(path, interpolate=False).items() if value is not None}
+        values = dotenv_values(path, interpolate=False, encoding="utf-8-sig")  # editors of Windows begin with a mark
+        return {name: value for name, value in values.items() if value is not None}
     except (OSError, UnicodeDecodeError) as failure:
         raise ConfigError(f"{path} cannot be read: {failure}.") from None
 
@@ -88,6 +89,7 @@ def _own_values(variables: Mapping[str, str], place: str) -> dict[str, Any]:
     """Our settings among `variables`; empty values count as not set, as docker-compose passes them."""
     known = set(setting_names()) | set(ALIASES) | {f"{name}_FILE" for name in FROM_FILE}
     values: dict[str, Any] = {}
+    given_as: dict[str, str] = {}
     for name, value in variables.items():
         if name not in known:
             if name.upper().startswith(OWN_PREFIXES):
@@ -98,8 +100,9 @@ def _own_values(variables: Mapping[str, str], place: str) -> dict[str, Any]:
         setting = name.removesuffix("_FILE") if name.endswith("_FILE") else name
         setting = ALIASES.get(setting, setting)
         if setting in values:
-            raise ConfigError(f"{setting} is given twice in {place}, once as {name}: keep one of them.")
-        values[setting] = _secret_from(name, Path(value)) if name.endswith("_FILE") else value.strip()
+            raise ConfigError(f"{given_as[setting]} and {name} in {place} are the same setting: keep one of them.")
+        given_as[setting] = name
+        values[setting] = _secret_from(name, Path(value.strip())) if name.endswith("_FILE") else value.strip()
     return values
 
 
@@ -145,17 +148,14 @@ def _sentences(failure: ValidationError, values: Mapping[str, Any], origins: Map
 
 
 def _sentence(name: str, value: Any, origin: str) -> str:
-    given = "****" if name in _SECRETS or isinstance(value, SecretStr) else _as_written(value)
+    given = mask(str(value)) if name in _SECRETS else _as_written(value)
     allowed = allowed_values(name)
-    hint = ""
-    if " or " in allowed or "one of" in allowed:
-        words = tuple(allowed.removeprefix("one of ").replace(" or ", ", ").split(", "))
-        hint = suggestion(str(value), words).replace("valid name", "one")
+    choices = tuple(allowed.removeprefix("one of ").replace(" or ", ", ").split(", "))
+    is_choice = len(choices) > 1 and not any(" " in choice for choice in choices) and "true" not in choices
+    hint = suggestion(str(value), choices).replace("valid name", "one") if is_choice else ""
     place = {"flag": "given as a flag", "environment": "from the environment"}.get(origin, f"in {origin}")
     return f"{name}={given} ({place}) is not allowed: it must be {allowed}{hint}."
 
 
 def _as_written(value: Any) -> str:
-    if isinstance(value, str) and "://" in value:
-        return mask(value)
     return shown(tuple(value)) if isinstance(value, list) else shown(value)

@@ -1,9 +1,11 @@
 """Every setting, typed, in one place. `configuration.py` reads them from flags, environment, files and defaults."""
 
 import re
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -16,6 +18,8 @@ MODES = ("simulated", "testnet", "live")
 LIVE_ACKNOWLEDGEMENT = "I understand that this bot trades real money"
 KEY_LENGTH = 64  # binance-protocol.md 2.1: HMAC keys and secrets have 64 characters
 
+_MOST_DIGITS = 20  # before or after the point, as on the exchange (binance-protocol.md 2.5, -1100)
+
 _TRUE, _FALSE = {"true", "1", "yes"}, {"false", "0", "no"}
 
 
@@ -27,7 +31,10 @@ def _strict_bool(value: Any) -> bool:
 
 
 def _decimal(value: Any) -> Decimal:
-    return parse_amount(str(value).strip())
+    amount = parse_amount(str(value).strip())
+    if abs(amount.adjusted()) > _MOST_DIGITS:
+        raise ValueError("not an amount of anything")
+    return amount
 
 
 def _list(value: Any) -> tuple[str, ...]:
@@ -57,7 +64,7 @@ def _pairs(value: Any) -> dict[str, str]:
 
 
 def _balances(value: Any) -> dict[str, Decimal]:
-    balances = {asset.upper(): parse_amount(text) for asset, text in _pairs(value).items()}
+    balances = {asset.upper(): _decimal(text) for asset, text in _pairs(value).items()}
     if not balances or any(amount < 0 for amount in balances.values()):
         raise ValueError("a balance is missing or negative")
     return balances
@@ -78,17 +85,27 @@ def _speed(value: Any) -> Decimal:
 
 def _url(*schemes: str) -> AfterValidator:
     def check(value: str) -> str:
-        if not re.fullmatch(rf"({'|'.join(schemes)})://\S+", value):
-            raise ValueError("not such an address")
+        _check_address(value, schemes)
         return value.rstrip("/")
 
     return AfterValidator(check)
 
 
+def _check_address(address: str, schemes: tuple[str, ...]) -> None:
+    parts = urlsplit(address)
+    has_place = parts.path if parts.scheme == "unix" else parts.hostname and parts.port != 0  # .port may raise
+    if parts.scheme not in schemes or not has_place or re.search(r"\s", address):
+        raise ValueError("not such an address")
+
+
 def _redis_url(value: SecretStr) -> SecretStr:
-    if not re.match(r"(redis|rediss|unix)://", value.get_secret_value()):
-        raise ValueError("not an address of Redis")
+    _check_address(value.get_secret_value(), ("redis", "rediss", "unix"))
     return value
+
+
+def _text(value: Any) -> Any:
+    """TOML has times of its own; everything else is text already."""
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def _lower(value: Any) -> Any:
@@ -170,7 +187,7 @@ class Settings(BaseSettings):
     simulation_replay: Annotated[tuple[Path, ...], BeforeValidator(_paths)] = _setting(
         (), "CSV files of candles to replay instead of a synthetic market", "paths separated by commas"
     )
-    simulation_start: str | None = _setting(
+    simulation_start: Annotated[str | None, BeforeValidator(_text)] = _setting(
         None,
         "market time at which the simulation starts; without one 2026-01-05T00:00:00Z, or 1500 rows into a replay",
         "an ISO time such as 2024-08-05T00:00:00Z, or now",
@@ -244,9 +261,8 @@ class Settings(BaseSettings):
         ):
             text = secret.get_secret_value() if secret else None
             if text is not None and (len(text) != KEY_LENGTH or not text.isalnum() or not text.isascii()):
-                raise ValueError(
-                    f"{name} has {len(text)} characters; a key or secret of Binance has {KEY_LENGTH} letters and digits."
-                )
+                found = f"{len(text)} characters" if len(text) != KEY_LENGTH else "other characters than those"
+                raise ValueError(f"{name} has {found}; a key or secret of Binance has {KEY_LENGTH} letters and digits.")
         if (self.binance_api_key is None) != (self.binance_api_secret is None):
             missing = "BINANCE_API_SECRET" if self.binance_api_key else "BINANCE_API_KEY"
             raise ValueError(
@@ -292,13 +308,15 @@ def shown(value: Any) -> str:
         return ",".join(str(entry) for entry in value) or "none"
     if isinstance(value, Decimal):
         return plain(value)
+    if isinstance(value, str) and "://" in value:
+        return mask(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def mask(secret: str) -> str:
-    """A secret reduced to what tells two of them apart; of an address only the password is hidden."""
+    """A secret reduced to what tells two of them apart; an address without who logs in and with which password."""
     if "://" in secret:
-        return re.sub(r"(://[^:@/]*:)[^@/]*@", r"\1****@", secret)
+        return re.sub(r"(password=)[^&]*", r"\1****", re.sub(r"://.*@", "://****@", secret))
     return f"{secret[:4]}****" if len(secret) == KEY_LENGTH else "****"
 
 
