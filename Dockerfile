@@ -30,7 +30,7 @@ RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ig
 COPY supervisord.conf analyze_portfolio.py ./
 COPY config config
 
-# CONTAINER_LOG: where `docker exec -d`, which has no output of its own, writes what it has to say.
+# CONTAINER_LOG: a trader that `docker exec` starts speaks there too, so that `docker logs` shows every trader.
 ENV PYTHONUNBUFFERED=1 \
     CONTAINER_LOG=/proc/1/fd/1 \
     LEDGER_PATH=/app/data/ledger.db \

@@ -86,7 +86,7 @@ def _run(**flags: Any) -> None:
 
     Exit codes: 0 done or stopped, 2 wrong settings or keys, 3 ledger and exchange could not be reconciled, 1 the rest.
     """
-    container_log.attach_detached_output(os.environ)
+    container_log.copy_output(os.environ)
     configuration = _configuration(flags)
     _set_up_log(configuration)
     from binance_trade_agent.daemon import run

@@ -1,29 +1,47 @@
-"""The container's log for a process without an output of its own, as `docker exec -d` starts them."""
+"""The container's log for a process that `docker exec` starts: its own output ends at `exec`, with `-d` nowhere."""
 
-import os
+import io
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TextIO
 
-_STANDARD_OUTPUT, _STANDARD_ERROR = 1, 2
 
+def copy_output(environment: Mapping[str, str]) -> None:
+    """Write whatever this process prints to the file CONTAINER_LOG as well, where that is set.
 
-def attach_detached_output(environment: Mapping[str, str]) -> None:
-    """Send standard output and error to the file that CONTAINER_LOG names, where both would go to /dev/null.
-
-    The image sets CONTAINER_LOG to the standard output of its first process, which is what `docker logs` shows. When
-    the file cannot be written, everything stays as it is.
+    The image sets it to the standard output of its first process, which `docker logs` shows; supervisord clears it for
+    its own programs, whose output arrives there anyway. When the file cannot be written, everything stays as it is.
     """
     path = environment.get("CONTAINER_LOG")
-    if path is None or not (_is_discarded(_STANDARD_OUTPUT) and _is_discarded(_STANDARD_ERROR)):
+    if not path:
         return
     try:
-        log = os.open(path, os.O_WRONLY | os.O_APPEND)
+        log = Path(path).open("a", encoding="utf-8", buffering=1)  # noqa: SIM115 (stays open until the process ends)
     except OSError:
         return
-    os.dup2(log, _STANDARD_OUTPUT)
-    os.dup2(log, _STANDARD_ERROR)
-    os.close(log)
+    sys.stdout, sys.stderr = _Both(sys.stdout, log), _Both(sys.stderr, log)
 
 
-def _is_discarded(descriptor: int) -> bool:
-    return os.fstat(descriptor).st_rdev == Path(os.devnull).stat().st_rdev
+class _Both(io.TextIOBase):
+    """A text stream that writes to the process's own stream and to the container's log."""
+
+    encoding = "utf-8"
+
+    def __init__(self, own: TextIO, log: TextIO) -> None:
+        self._own = own
+        self._log = log
+
+    def write(self, text: str) -> int:
+        self._log.write(text)
+        return self._own.write(text)
+
+    def flush(self) -> None:
+        self._log.flush()
+        self._own.flush()
+
+    def fileno(self) -> int:
+        return self._own.fileno()
+
+    def isatty(self) -> bool:
+        return self._own.isatty()
