@@ -3,7 +3,9 @@
 import logging
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ResponseError
 
 from binance_trade_agent.cache.cache import InProcessCache
 from binance_trade_agent.ops.clock import monotonic_seconds
@@ -18,35 +20,40 @@ class RedisCache:
     """See Cache. While Redis does not answer the process's own cache serves; that is said once, and its end too."""
 
     def __init__(self, url: str) -> None:
-        self._redis = Redis.from_url(url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS)
+        self._redis = Redis.from_url(
+            url,
+            socket_timeout=_TIMEOUT_SECONDS,
+            socket_connect_timeout=_TIMEOUT_SECONDS,
+            retry=Retry(NoBackoff(), 1),  # once and at once: a connection from before a restart is no outage
+        )
         self._stand_in = InProcessCache()
         self._silent_until = 0.0
         self._is_down = False
 
     async def get(self, key: str) -> bytes | None:
         """See Cache."""
-        if monotonic_seconds() < self._silent_until:
-            return await self._stand_in.get(key)
-        try:
-            value = await self._redis.get(key)
-        except (RedisError, OSError, TimeoutError) as failure:
-            self._went_down(failure)
-            return await self._stand_in.get(key)
-        self._came_back()
-        return value if isinstance(value, bytes) else None
+        if monotonic_seconds() >= self._silent_until:
+            try:
+                value = await self._redis.get(key)
+            except ResponseError:  # under the key is something of another kind; the next `put` replaces it
+                return None
+            except Exception as failure:  # noqa: BLE001 (rubbish for an answer raises ValueError and more)
+                self._went_down(failure)
+            else:
+                return value if isinstance(value, bytes) else None
+        return await self._stand_in.get(key)
 
     async def put(self, key: str, value: bytes, ttl_seconds: float) -> None:
         """See Cache."""
-        if monotonic_seconds() < self._silent_until:
-            await self._stand_in.put(key, value, ttl_seconds)
-            return
-        try:
-            await self._redis.set(key, value, px=max(1, round(ttl_seconds * 1000)))
-        except (RedisError, OSError, TimeoutError) as failure:
-            self._went_down(failure)
-            await self._stand_in.put(key, value, ttl_seconds)
-        else:
-            self._came_back()
+        if monotonic_seconds() >= self._silent_until:
+            try:
+                await self._redis.set(key, value, px=max(1, round(ttl_seconds * 1000)))
+            except Exception as failure:  # noqa: BLE001 (see get)
+                self._went_down(failure)
+            else:
+                self._came_back()  # only here: a full Redis still answers questions
+                return
+        await self._stand_in.put(key, value, ttl_seconds)
 
     async def close(self) -> None:
         """See Cache."""
