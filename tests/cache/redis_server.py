@@ -1,0 +1,48 @@
+"""A real redis-server on a free port, without persistence, that can be killed and started again."""
+
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
+
+REDIS_SERVER = shutil.which("redis-server")
+_READY_SECONDS = 10
+
+
+class RedisServer:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._port = _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"redis://127.0.0.1:{self._port}/0"
+
+    async def start(self) -> None:
+        process = self._process = self._spawned()
+        deadline = monotonic_seconds() + _READY_SECONDS
+        while not self._accepts():
+            assert process.poll() is None, "redis-server did not start"
+            assert monotonic_seconds() < deadline
+            await sleep_seconds(0.02)
+
+    def _spawned(self) -> subprocess.Popen[bytes]:
+        assert REDIS_SERVER is not None
+        options = ["--port", str(self._port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        return subprocess.Popen([REDIS_SERVER, *options], cwd=self._folder, stdout=subprocess.DEVNULL)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def _accepts(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self._port)) == 0
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
