@@ -242,7 +242,7 @@ class Settings(BaseSettings):
     @property
     def mode(self) -> str:
         """The mode in effect: TRADING_MODE, or testnet when keys are set, or simulated."""
-        return self.trading_mode or ("testnet" if self.binance_api_key else "simulated")
+        return self.trading_mode or ("simulated" if self.binance_api_key is None else "testnet")
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -259,12 +259,12 @@ class Settings(BaseSettings):
             ("BINANCE_API_KEY", self.binance_api_key),
             ("BINANCE_API_SECRET", self.binance_api_secret),
         ):
-            text = secret.get_secret_value() if secret else None
+            text = None if secret is None else secret.get_secret_value()  # an empty file is a wrong key
             if text is not None and (len(text) != KEY_LENGTH or not text.isalnum() or not text.isascii()):
                 found = f"{len(text)} characters" if len(text) != KEY_LENGTH else "other characters than those"
                 raise ValueError(f"{name} has {found}; a key or secret of Binance has {KEY_LENGTH} letters and digits.")
         if (self.binance_api_key is None) != (self.binance_api_secret is None):
-            missing = "BINANCE_API_SECRET" if self.binance_api_key else "BINANCE_API_KEY"
+            missing = "BINANCE_API_KEY" if self.binance_api_key is None else "BINANCE_API_SECRET"
             raise ValueError(
                 f"{missing} is missing: BINANCE_API_KEY and BINANCE_API_SECRET are set together or not at all."
             )
