@@ -78,8 +78,8 @@ class MarketDataAgent:
 
     async def _closed_candles(self, symbol: str) -> Sequence[Candle]:
         key = self._key("candles", symbol, self._interval)
-        known = await self._cached(key, list[Candle]) or []
         now_ms = self._clock.now_ms()
+        known = [candle for candle in await self._cached(key, list[Candle]) or [] if candle.close_time_ms < now_ms]
         missing = (now_ms - known[-1].close_time_ms) // self._interval_ms if known else self._history
         if not missing:
             return known
@@ -107,7 +107,7 @@ class MarketDataAgent:
             return None
         try:
             return msgspec.json.decode(value, type=kind)
-        except msgspec.MsgspecError as failure:
+        except ValueError as failure:  # msgspec's, or text that is not UTF-8
             log.warning("the cache holds something else under %s, ignored: %s", key, failure)
             return None
 

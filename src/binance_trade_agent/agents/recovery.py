@@ -6,7 +6,7 @@ A start and a recovery are the same path (design.md rule 7). Reading the exchang
 
 import logging
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -38,7 +38,7 @@ class Recovery:
     """Writes into the ledger what the exchange knows and the ledger does not.
 
     Args:
-        rules: of the traded symbols.
+        rules: of the traded symbols, and of others that the ledger holds something of.
         may_reset: whether the exchange may forget everything, as a testnet or a simulated exchange does; on a real
             one the same signs stop the daemon.
     """
@@ -63,16 +63,23 @@ class Recovery:
     async def catch_up(self) -> None:
         """Ask about every order that is not settled, then book every trade that the ledger missed."""
         for order in await self._ledger.open_orders():
-            await self._resolve(order)
+            if order.symbol in self._rules:
+                await self._resolve(order)
         for symbol in self._rules:
-            await self._book_missed_trades(symbol)
+            async with self._execution.turn(symbol):
+                await self._book_missed_trades(symbol)
 
     async def settle_balances(self) -> None:
         """Book what came from outside or went there (deposits, trades by hand) as external, and say so.
 
+        While an order is not settled nothing is booked: what it did to the balances is not known yet.
+
         Raises:
             CannotReconcileError: the exchange holds less of an asset than the bot's own positions.
         """
+        if open_orders := await self._ledger.open_orders():
+            log.warning("balances are not compared: order %s is not settled", open_orders[0].client_order_id)
+            return
         balances = (await self._gateway.account()).balances
         wallet = await self._ledger.wallet()
         held = await self._held()
@@ -85,7 +92,8 @@ class Recovery:
                 )
             if theirs != ours:
                 now_ms = self._clock.now_ms()
-                await self._ledger.post_external(asset, theirs - ours, now_ms, f"start:{asset}:{now_ms}")
+                reference = f"start:{asset}:{now_ms}:{plain(theirs)}"
+                await self._ledger.post_external(asset, theirs - ours, now_ms, reference)
                 if asset in wallet:
                     log.warning("%s in the account changed by %s from outside", asset, plain(theirs - ours))
 
@@ -115,15 +123,17 @@ class Recovery:
 
     async def _was_reset(self) -> bool:
         """Two independent signs: the last order is unknown there, and so is the last trade (or the balances moved)."""
-        order = await self._ledger.read(_last_order_on_exchange)
-        if order is None or order.symbol not in self._rules:
+        order = await self._ledger.read(lambda connection: _last_order_on_exchange(connection, self._rules))
+        if order is None:
             return False
         report = await self._gateway.order_by_exchange_id(order.symbol, order.exchange_order_id or 0)
         if report is not None and report.client_order_id == order.client_order_id:
             return False
         fills = await self._ledger.fills(order.symbol)
         if not fills:
-            return (await self._gateway.account()).balances != await self._ledger.wallet()
+            balances = (await self._gateway.account()).balances
+            wallet = await self._ledger.wallet()
+            return any(balances.get(asset, ZERO) != amount for asset, amount in wallet.items())
         trades = await self._gateway.trades_since(order.symbol, fills[-1].trade_id)
         return not any(
             (trade.trade_id, trade.exchange_order_id, trade.price)
@@ -132,6 +142,12 @@ class Recovery:
         )
 
     async def _resolve(self, order: Order) -> None:
+        async with self._execution.turn(order.symbol):
+            entry = await self._ledger.order(order.client_order_id)
+            if entry is not None and not entry.is_settled:  # it may have moved on while its turn was awaited
+                await self._settle(entry.order)
+
+    async def _settle(self, order: Order) -> None:
         report = await asked_about(self._gateway, order)
         if report is not None:
             trades = await self._gateway.trades_of_order(order.symbol, report.exchange_order_id)
@@ -141,7 +157,7 @@ class Recovery:
             await self._move(order, OrderState.DENIED, "never sent")
         elif order.state is OrderState.SENT:
             await self._move(order, OrderState.UNKNOWN, "the exchange does not know it yet")
-        elif order.state is OrderState.UNKNOWN and self._clock.now_ms() - order.created_ms > QUIET_MS:
+        elif order.state is OrderState.UNKNOWN and self._clock.now_ms() - order.updated_ms > QUIET_MS:
             await self._move(order, OrderState.NOT_PLACED, "the exchange does not know it")
 
     async def _move(self, order: Order, state: OrderState, detail: str) -> None:
@@ -225,10 +241,11 @@ async def _named_trades(gateway: Gateway, ledger: LedgerFacts, symbol: str) -> l
     return [replace(trade, client_order_id=names[trade.exchange_order_id]) for trade in trades]
 
 
-def _last_order_on_exchange(connection: sqlite3.Connection) -> Order | None:
+def _last_order_on_exchange(connection: sqlite3.Connection, symbols: Container[str]) -> Order | None:
     epoch = queries.current_epoch(connection)
     entries = queries.orders(connection, epoch=epoch.epoch if epoch else 0)
-    return next((entry.order for entry in reversed(entries) if entry.order.exchange_order_id is not None), None)
+    orders = (entry.order for entry in reversed(entries))
+    return next((order for order in orders if order.symbol in symbols and order.exchange_order_id is not None), None)
 
 
 def _ids_by_exchange_id(connection: sqlite3.Connection) -> dict[tuple[str, int], str]:

@@ -1,6 +1,6 @@
 """Checking the symbols and the order size that a person asked for against what the exchange trades."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from binance_trade_agent.configuration import ConfigError
 from binance_trade_agent.domain.money import plain
@@ -8,6 +8,7 @@ from binance_trade_agent.domain.nearest import nearest
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.errors import UNKNOWN_SYMBOL_CODE, RejectedError
 from binance_trade_agent.exchange.gateway import Gateway
+from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.settings import Settings
 
 
@@ -36,6 +37,20 @@ async def tradable_rules(gateway: Gateway, settings: Settings) -> dict[str, Symb
         for entry in rules.values():
             _check_order_size(settings, entry)
     return rules
+
+
+async def rules_of_books(gateway: Gateway, ledger: Ledger, rules: Mapping[str, SymbolRules]) -> dict[str, SymbolRules]:
+    """`rules`, and those of other symbols on which the ledger has an unsettled order or a position.
+
+    Such are left when TRADING_SYMBOLS has changed. One that the exchange does not list any more is left out.
+
+    Raises:
+        ExchangeError: the exchange could not be asked.
+    """
+    held = {symbol for symbol, position in (await ledger.positions()).items() if position.quantity}
+    others = (held | {order.symbol for order in await ledger.open_orders()}) - rules.keys()
+    listed = others.intersection(await gateway.all_symbols()) if others else set()
+    return {**rules, **(await gateway.symbol_rules(sorted(listed)) if listed else {})}
 
 
 def _check_order_size(settings: Settings, rules: SymbolRules) -> None:
