@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -26,7 +27,10 @@ from binance_trade_agent.reports.decision_line import decision_line
 
 _LOOK_AROUND_SECONDS = 1.0
 _RECOVERY_SECONDS = 5.0
-_LAST_CALL_SECONDS = 8.0  # a stop waits so long for a tick that is under way; an order cut off is asked about later
+# A stop is over within 10 s: so long it waits for what is under way. An order cut off is asked about later.
+_LAST_CALL_SECONDS = 5.0
+_LAST_LOOK_SECONDS = 1.0
+_LAST_EQUITY_SECONDS = 3.0
 _GAP_INTERVALS = 2
 
 log = logging.getLogger(__name__)
@@ -35,10 +39,14 @@ trading_log = structlog.get_logger("trading")
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When it ticks (market time). `duration_ms` None means for ever."""
+    """When it ticks (market time): beat k is due k intervals after the start. `duration_ms` None means for ever."""
 
     interval_ms: int
     duration_ms: int | None
+
+    def is_over(self, beat: int) -> bool:
+        """Whether the run ends before this beat."""
+        return self.duration_ms is not None and beat * self.interval_ms >= self.duration_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,9 @@ class AutonomousTradingLoop:
     Args:
         before_tick: awaited at the beginning of each tick; brings in what the exchange has sent.
         periodically: awaited about every second between ticks, beside the loop's own looking around.
+
+    Attributes:
+        missed_ticks: beats that were over before they could be run, and were left out.
     """
 
     def __init__(
@@ -85,7 +96,7 @@ class AutonomousTradingLoop:
         self._stop_reason = ""
         self._cycle = 0
         self._recover_at = 0.0
-        self.late_ticks = 0
+        self.missed_ticks = 0
 
     def request_stop(self, reason: str) -> None:
         """End after what is under way; no new order is decided on from now."""
@@ -94,24 +105,30 @@ class AutonomousTradingLoop:
         self._stop.set()
 
     async def run(self) -> str:
-        """Trade until the end, and say why it ended."""
+        """Trade until the end, and say why it ended.
+
+        Raises:
+            MarketGoneError: the simulated exchange that moves the market has ended.
+        """
         started, started_ms = self._clock.monotonic_ms(), self._clock.now_ms()
         await self._record_equity(started_ms)
-        beats = 0
+        interval_ms, beat = self._schedule.interval_ms, 0
         while not self._stop.is_set():
-            due_ms = beats * self._schedule.interval_ms
-            if self._schedule.duration_ms is not None and due_ms >= self._schedule.duration_ms:
-                await self._wait_until(started + self._schedule.duration_ms)
+            if self._schedule.is_over(beat):
+                await self._wait_until(started + (self._schedule.duration_ms or 0))
                 self.request_stop("the duration is over")
                 break
-            await self._wait_until(started + due_ms)
-            if not self._stop.is_set():
-                await self._note_lateness(self._clock.monotonic_ms() - started - due_ms)
-                await self._until_done_or_stopped(self._tick(started_ms + due_ms))
-            # A late tick is run once and never made up for: the next beat is the first that is not over yet.
-            elapsed = self._clock.monotonic_ms() - started
-            beats = max(beats + 1, int(elapsed // self._schedule.interval_ms))
-        await self._record_equity(self._clock.now_ms())
+            due = started + beat * interval_ms
+            await self._wait_until(due)
+            if missed := max(0, int((self._clock.monotonic_ms() - due) // interval_ms)):
+                await self._note_missed(missed)
+                beat += missed
+            if not self._stop.is_set() and not self._schedule.is_over(beat):
+                await self._until_done_or_stopped(self._tick(started_ms + beat * interval_ms), _LAST_CALL_SECONDS)
+                beat += 1
+        await self._until_done_or_stopped(self._record_equity(self._clock.now_ms()), _LAST_EQUITY_SECONDS)
+        if self.missed_ticks:
+            log.warning("%d ticks were missed in this run", self.missed_ticks)
         self._beat("stopped")
         return self._stop_reason
 
@@ -126,38 +143,39 @@ class AutonomousTradingLoop:
             for decision in decisions:
                 _log_decision(decision)
             await self._survive(self._ledger.record_decisions(decisions))
-            await self._record_equity(tick_ms)
+            await self._record_equity(tick_ms, decisions)
         self._beat("trading")
 
     async def _wait_until(self, monotonic_ms: float) -> None:
         """Wait for the beat or the stop, looking around every second meanwhile."""
-        beat = spawn(self._clock.sleep_until(monotonic_ms), name="schedule")
+        beat = asyncio.ensure_future(self._clock.sleep_until(monotonic_ms))
         stopped = spawn(self._stop.wait(), name="stop")
         try:
             while not beat.done() and not self._stop.is_set():
                 await asyncio.wait({beat, stopped}, timeout=_LOOK_AROUND_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-                await self._survive(self._look_around())
+                if not self._stop.is_set():
+                    await self._until_done_or_stopped(self._survive(self._look_around()), _LAST_LOOK_SECONDS)
             if beat.done():
                 beat.result()  # a clock that failed (the simulated exchange is gone) ends the run
         finally:
             await stop(beat)
             await stop(stopped)
 
-    async def _until_done_or_stopped(self, work: Awaitable[None]) -> None:
-        """Let a tick end; after a stop it has a limited time to."""
-        tick = asyncio.ensure_future(work)
+    async def _until_done_or_stopped(self, work: Coroutine[Any, Any, None], last_call_seconds: float) -> None:
+        """Let `work` end; from a stop on it has `last_call_seconds` left, then it is cut off."""
+        task = asyncio.ensure_future(work)
         stopped = spawn(self._stop.wait(), name="stop")
         try:
-            await asyncio.wait({tick, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if not tick.done():
-                await asyncio.wait({tick}, timeout=_LAST_CALL_SECONDS)
+            await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                await asyncio.wait({task}, timeout=last_call_seconds)
         finally:
             await stop(stopped)
-            if not tick.done():
-                log.warning("a tick was cut off by the stop; its orders are asked about at the next start")
-                await stop(tick)
-        if not tick.cancelled():
-            tick.result()
+            if not task.done():
+                log.warning("the stop cut off what was under way; an order without an end is asked about later")
+                await stop(task)
+        if not task.cancelled():
+            task.result()
 
     async def _look_around(self) -> None:
         for command in await commands.pending(self._ledger):
@@ -170,23 +188,26 @@ class AutonomousTradingLoop:
         self._beat("trading")
 
     async def _carry_out(self, command: Command) -> None:
-        if command.kind is CommandKind.STOP:
-            self.request_stop(f"stop, asked by {command.requested_by}")
-            said = "stopping"
-        else:
-            said = "entries are paused" if command.kind is CommandKind.PAUSE else "entries are allowed again"
+        said = {
+            CommandKind.STOP: "stopping",
+            CommandKind.PAUSE: "entries are paused",
+            CommandKind.RESUME: "entries are allowed again",
+        }[command.kind]
         await commands.answer(self._ledger, command.command_id, CommandState.DONE, said, self._clock.now_ms())
         log.info("command %s by %s: %s", command.kind, command.requested_by, said)
+        if command.kind is CommandKind.STOP:
+            self.request_stop(f"stop, asked by {command.requested_by}")
 
-    async def _note_lateness(self, late_ms: float) -> None:
-        if late_ms > self._schedule.interval_ms:
-            self.late_ticks += 1
-            log.warning("this tick is %.1f s late; those missed are not made up for", late_ms / 1000)
-        if late_ms > _GAP_INTERVALS * self._schedule.interval_ms:
-            await self._survive(self._recovery.catch_up())
+    async def _note_missed(self, missed: int) -> None:
+        """Late ticks are never made up for; after a long gap what happened meanwhile is asked for first."""
+        self.missed_ticks += missed
+        log.warning("%d ticks were missed and are not made up for", missed)
+        if missed >= _GAP_INTERVALS:
+            await self._until_done_or_stopped(self._survive(self._recovery.catch_up()), _LAST_LOOK_SECONDS)
 
-    async def _record_equity(self, at_ms: int) -> None:
-        await self._survive(self._valuation.record(self._identity.run_id, at_ms, self._cycle))
+    async def _record_equity(self, at_ms: int, decisions: Sequence[Decision] = ()) -> None:
+        bids = {decision.symbol: decision.bid for decision in decisions if decision.bid is not None}
+        await self._survive(self._valuation.record(self._identity.run_id, at_ms, self._cycle, bids))
 
     async def _survive(self, work: Awaitable[None]) -> None:
         """What fails beside the decisions is said and tried again later; it does not end the run."""

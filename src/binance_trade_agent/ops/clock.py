@@ -9,6 +9,13 @@ import aiohttp
 from binance_trade_agent.domain.clock import Clock
 
 _STEP_SECONDS = 0.1  # wall time between two advances of a stepped market while the daemon waits
+_LONGEST_SLEEP_SECONDS = 1.0  # asyncio's timers stand still while the machine sleeps, so the clock is looked at again
+# It goes on counting while the machine sleeps, where the system has such a clock (Linux).
+_MONOTONIC_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+class MarketGoneError(Exception):
+    """A stepped market cannot be moved any more: its exchange does not answer."""
 
 
 def wall_ms() -> int:
@@ -18,7 +25,7 @@ def wall_ms() -> int:
 
 def monotonic_seconds() -> float:
     """Seconds on the machine's monotonic clock; only differences have a meaning."""
-    return time.monotonic()  # noqa: TID251
+    return time.clock_gettime(_MONOTONIC_CLOCK)
 
 
 async def sleep_seconds(seconds: float) -> None:
@@ -62,7 +69,8 @@ class ScaledClock:
 
     async def sleep_until(self, monotonic_ms: float) -> None:
         """Sleep until `monotonic_ms`."""
-        await sleep_seconds((monotonic_ms - self.monotonic_ms()) / 1000 / self.speed)
+        while (left_ms := monotonic_ms - self.monotonic_ms()) > 0:
+            await sleep_seconds(min(left_ms / 1000 / self.speed, _LONGEST_SLEEP_SECONDS))
 
 
 class SteppedClock:
@@ -90,7 +98,11 @@ class SteppedClock:
         return float(self._now_ms)
 
     async def sleep_until(self, monotonic_ms: float) -> None:
-        """Advance the market to `monotonic_ms`, in steps of a tenth of a second of wall time."""
+        """Advance the market to `monotonic_ms`, in steps of a tenth of a second of wall time.
+
+        Raises:
+            MarketGoneError: the exchange does not answer.
+        """
         target_ms = round(monotonic_ms)
         async with aiohttp.ClientSession() as session:
             while self._now_ms < target_ms:
@@ -98,7 +110,17 @@ class SteppedClock:
                 step_ms = max(1, round(_STEP_SECONDS * 1000 * self.speed))
                 next_ms = min(target_ms, self._now_ms + step_ms)
                 pace = (next_ms - self._now_ms) / 1000 / self.speed
-                async with session.post(f"{self._control_url}/sim/clock", json={"now": next_ms}) as answer:
-                    answer.raise_for_status()
-                    self._now_ms = int((await answer.json())["now"])
+                self._now_ms = await self._advance(session, next_ms)
                 await sleep_seconds(pace - (monotonic_seconds() - started))
+
+    async def _advance(self, session: aiohttp.ClientSession, next_ms: int) -> int:
+        """Market time after moving the market to `next_ms`, or later when somebody has moved it further."""
+        try:
+            async with session.post(f"{self._control_url}/sim/clock", json={"now": next_ms}) as answer:
+                if answer.ok:
+                    return int((await answer.json())["now"])
+            async with session.post(f"{self._control_url}/sim/clock", json={}) as answer:
+                answer.raise_for_status()
+                return int((await answer.json())["now"])
+        except (aiohttp.ClientError, OSError, ValueError, KeyError) as failure:
+            raise MarketGoneError(f"the simulated exchange at {self._control_url} is gone: {failure}") from failure
