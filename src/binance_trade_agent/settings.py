@@ -308,9 +308,8 @@ def shown(value: Any) -> str:
         return ",".join(str(entry) for entry in value) or "none"
     if isinstance(value, Decimal):
         return plain(value)
-    if isinstance(value, str) and "://" in value:
-        return mask(value)
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return mask(text) if "://" in text else text
 
 
 def mask(secret: str) -> str:
