@@ -35,8 +35,12 @@ class Heartbeat:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether the loop is alive: not late, or stopped on purpose."""
-        return self.state == "stopped" or self.age_seconds <= self.next_within_seconds + _GRACE_SECONDS
+        """Whether the loop trades and is not late, or was stopped on purpose.
+
+        A daemon that starts is not healthy yet: one that fails at each start would look alive for ever.
+        """
+        is_late = self.age_seconds > self.next_within_seconds + _GRACE_SECONDS
+        return self.state == "stopped" or (self.state == "trading" and not is_late)
 
 
 def heartbeat_path(ledger_path: Path) -> Path:
