@@ -198,6 +198,7 @@ def _reconcile(**flags: Any) -> None:
 @click.option("--state", type=click.Path(path_type=Path), help="File that keeps accounts and orders over restarts.")
 @click.option("--balance", "balances", multiple=True, metavar="ASSET=AMOUNT", help="What the account starts with.")
 @click.option("--exit-when-idle", type=click.FloatRange(min=1), metavar="SECONDS", help="End without any client.")
+@click.option("--announce", type=click.Path(path_type=Path), help="File to write the addresses to when it is ready.")
 @click.option("--when-needed", is_flag=True, help="End at once when the settings do not trade on this exchange.")
 def _exchange(**options: Any) -> None:
     """Run the simulated exchange alone, until SIGTERM.

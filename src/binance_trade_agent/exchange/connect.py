@@ -39,8 +39,12 @@ class Connection:
 
 
 @contextlib.asynccontextmanager
-async def connected(settings: Settings) -> AsyncIterator[Connection]:
+async def connected(settings: Settings, *, is_trader: bool = False) -> AsyncIterator[Connection]:
     """The exchange of the mode, reached and its clock taken over; a simulated one is started when none is named.
+
+    Args:
+        settings: say which exchange, with which keys.
+        is_trader: whether the trader asks, which ends its simulated exchange when it ends; others leave it running.
 
     Raises:
         ConfigError: the settings do not fit the exchange that is there.
@@ -53,8 +57,8 @@ async def connected(settings: Settings) -> AsyncIterator[Connection]:
         elif settings.exchange_url:
             endpoints = simulated(settings.exchange_url)
         else:
-            exchange = await embedded.find_or_start(settings)
-            stack.push_async_callback(embedded.stop, exchange)
+            embedded_exchange = embedded.exchange_of_ledger(settings, is_owner=is_trader)
+            exchange = await stack.enter_async_context(embedded_exchange)
             endpoints, control_url = simulated(exchange.url), exchange.control_url
         clock = (
             ScaledClock() if settings.mode != "simulated" else await _simulated_clock(settings, endpoints, control_url)

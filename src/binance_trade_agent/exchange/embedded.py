@@ -12,17 +12,23 @@ import logging
 import os
 import signal
 import sys
-from dataclasses import asdict, dataclass
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
 
+from binance_trade_agent import exit_codes
 from binance_trade_agent.configuration import ConfigError
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
 from binance_trade_agent.settings import Settings, shown
 
 _READY_SECONDS = 60
 _STOP_SECONDS = 5.0
+_ASK_AGAIN_SECONDS = 0.2
+_EXIT_STATE_IN_USE = 3  # of `trade-agent exchange`
+_ANSWER_SECONDS = 10.0
 _IDLE_SECONDS = 900  # an exchange whose daemon was killed and never came back ends itself after so long
 
 log = logging.getLogger(__name__)
@@ -30,6 +36,10 @@ log = logging.getLogger(__name__)
 
 class ExchangeStartError(Exception):
     """The simulated exchange did not start. The text says why."""
+
+
+class _StateInUseError(Exception):
+    """Another process keeps the market's state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,77 +52,140 @@ class EmbeddedExchange:
     market: str
 
 
-async def find_or_start(settings: Settings) -> EmbeddedExchange:
+@contextlib.asynccontextmanager
+async def exchange_of_ledger(settings: Settings, *, is_owner: bool) -> AsyncIterator[EmbeddedExchange]:
     """The exchange that belongs to the ledger: the one that still runs, or a new one that goes on from its state file.
 
+    Args:
+        settings: name the ledger and the market.
+        is_owner: for the trader, which takes over an exchange that a killed trader has left, and ends it at its own
+            end. Others look at the trader's while it runs, else at one of their own.
+
     Raises:
-        ConfigError: the exchange refuses the settings (a broken replay file, say); the text is its own sentence.
+        ConfigError: the exchange refuses the settings (a broken replay file, say; the text is its own sentence), or
+            the trader's exchange is of another market than the settings'.
         ExchangeStartError: it did not start for another reason.
     """
+    exchange, child = await _acquired(settings, is_owner=is_owner)
+    try:
+        yield exchange
+    finally:
+        if child is not None:
+            await _stop_child(child)
+        elif is_owner:
+            await _stop(exchange.pid)
+
+
+async def _acquired(settings: Settings, *, is_owner: bool) -> tuple[EmbeddedExchange, Process | None]:
+    """The exchange that runs, or a new one with its process."""
     market = _market(settings)
-    running = await _still_running(settings.ledger_path)
-    if running is not None:
-        if running.market == market:
+    deadline = monotonic_seconds() + _READY_SECONDS
+    while True:
+        running = await _still_running(settings)
+        if running is not None and running.market == market:
             log.info("going on with the simulated exchange that still runs (process %d)", running.pid)
-            return running
-        await stop(running)
-    exchange = await _start(settings, market)
-    _record_path(settings.ledger_path).write_text(json.dumps(asdict(exchange)), encoding="utf-8")
-    return exchange
+            return running, None
+        if running is not None and not is_owner:
+            raise ConfigError(
+                f"the simulated exchange that runs for {settings.ledger_path} is of another market: give the same "
+                "TRADING_SYMBOLS and SIMULATION_* settings as the trader's."
+            )
+        if running is not None:
+            await _stop(running.pid)
+        process = await _spawned(settings, market, is_owner=is_owner)
+        try:
+            return await _ready(process, settings, market), process
+        except _StateInUseError:
+            # A daemon that was killed while its exchange was starting has left one that will announce itself soon.
+            if monotonic_seconds() >= deadline:
+                raise ExchangeStartError(
+                    "a simulated exchange that does not answer holds the ledger's market"
+                ) from None
+            await sleep_seconds(_ASK_AGAIN_SECONDS)
+        except BaseException:
+            await _stop_child(process)
+            raise
 
 
-async def stop(exchange: EmbeddedExchange) -> None:
-    """End the process; it saves its state."""
+async def _stop(pid: int) -> None:
+    """End an exchange that another process has started; it saves its state."""
+    deadline = monotonic_seconds() + _STOP_SECONDS
     with contextlib.suppress(ProcessLookupError):
-        os.kill(exchange.pid, signal.SIGTERM)
-        deadline = monotonic_seconds() + _STOP_SECONDS
-        while monotonic_seconds() < deadline and not _has_ended(exchange.pid):
+        os.kill(pid, signal.SIGTERM)
+        while monotonic_seconds() < deadline:
+            os.kill(pid, 0)
             await sleep_seconds(0.02)
 
 
-async def _still_running(ledger_path: Path) -> EmbeddedExchange | None:
+async def _stop_child(process: Process) -> None:
+    with contextlib.suppress(ProcessLookupError, TimeoutError):
+        process.terminate()
+        await asyncio.wait_for(process.wait(), _STOP_SECONDS)
+
+
+async def _still_running(settings: Settings) -> EmbeddedExchange | None:
+    """The exchange that announced itself beside the ledger and still answers; a trader has one at most."""
+    for path in sorted(settings.ledger_path.parent.glob(_beside(settings, "exchange-*.json").name)):
+        market = path.stem.rpartition("-")[2]
+        try:
+            record = EmbeddedExchange(**json.loads(path.read_text(encoding="utf-8")), market=market)
+        except (OSError, ValueError, TypeError):
+            continue
+        if await _answers(record):
+            return record
+    return None
+
+
+async def _answers(record: EmbeddedExchange) -> bool:
+    timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS)
     try:
-        record = EmbeddedExchange(**json.loads(_record_path(ledger_path).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
-    try:
-        async with aiohttp.ClientSession() as http, http.get(f"{record.control_url}/sim/state") as answer:
-            # The port may belong to another program by now: only the process that was recorded is ours.
-            return record if answer.ok and (await answer.json()).get("pid") == record.pid else None
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as http,
+            http.get(f"{record.control_url}/sim/state") as answer,
+        ):
+            # The port may belong to another program by now: only the process that announced itself is ours.
+            return answer.ok and (await answer.json()).get("pid") == record.pid
     except (aiohttp.ClientError, OSError, ValueError):
-        return None
+        return False
 
 
-async def _start(settings: Settings, market: str) -> EmbeddedExchange:
-    ledger_path = settings.ledger_path
-    log_path = ledger_path.with_name(f"{ledger_path.name}.exchange.log")
-    state_path = ledger_path.with_name(f"{ledger_path.name}.exchange-{market}.state")
-    with log_path.open("wb") as log_file:
-        process = await asyncio.create_subprocess_exec(
+async def _spawned(settings: Settings, market: str, *, is_owner: bool) -> Process:
+    # The exchange announces itself, so that it is found even when the daemon is killed before it is ready.
+    announce = [f"--announce={_beside(settings, f'exchange-{market}.json')}"] if is_owner else []
+    with _beside(settings, "exchange.log").open("wb") as log_file:
+        return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "binance_trade_agent.cli",
             "exchange",
             *_arguments(settings),
-            f"--state={state_path}",
+            f"--state={_beside(settings, f'exchange-{market}.state')}",
+            *announce,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=log_file,
             start_new_session=True,  # Ctrl-C at the terminal is for the daemon, which ends the exchange itself
         )
+
+
+async def _ready(process: Process, settings: Settings, market: str) -> EmbeddedExchange:
+    """The exchange in `process`, when it has said that it accepts connections."""
     assert process.stdout is not None
+    log_path = _beside(settings, "exchange.log")
     try:
         line = (await asyncio.wait_for(process.stdout.readline(), _READY_SECONDS)).decode()
     except TimeoutError:
-        process.kill()
         raise ExchangeStartError(
             f"the simulated exchange did not start in {_READY_SECONDS} s; see {log_path}"
         ) from None
     words = line.split()
     if "control" not in words:
         complaint = log_path.read_text(encoding="utf-8").strip().removeprefix("Error: ").removeprefix("exchange: ")
-        if await process.wait() == 2:
+        exit_code = await process.wait()
+        if exit_code == exit_codes.WRONG_CONFIGURATION:
             raise ConfigError(complaint)
+        if exit_code == _EXIT_STATE_IN_USE:
+            raise _StateInUseError
         raise ExchangeStartError(f"the simulated exchange did not start: {complaint.splitlines()[-1:]} in {log_path}")
     log.info("%s", line.strip())
     where = words.index("control")
@@ -147,16 +220,5 @@ def _market(settings: Settings) -> str:
     return hashlib.blake2b("|".join(parts).encode(), digest_size=4).hexdigest()
 
 
-def _record_path(ledger_path: Path) -> Path:
-    return ledger_path.with_name(f"{ledger_path.name}.exchange.json")
-
-
-def _has_ended(pid: int) -> bool:
-    """Whether the process is gone; a child of ours that ended is collected, so that it does not linger."""
-    with contextlib.suppress(ChildProcessError):
-        return os.waitpid(pid, os.WNOHANG)[0] == pid
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
+def _beside(settings: Settings, name: str) -> Path:
+    return settings.ledger_path.with_name(f"{settings.ledger_path.name}.{name}")

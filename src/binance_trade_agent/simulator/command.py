@@ -22,6 +22,7 @@ def exchange_options(
     state: Path | None,
     balances: tuple[str, ...] | dict[str, Decimal],
     exit_when_idle: float | None,
+    announce: Path | None,
 ) -> ExchangeOptions:
     """The exchange that the flags ask for.
 
@@ -45,6 +46,7 @@ def exchange_options(
         state=state,
         balances=balances,
         exit_when_idle_seconds=exit_when_idle,
+        announce=announce,
     )
 
 

@@ -1,15 +1,18 @@
 """The process of the simulated exchange: `trade-agent exchange`."""
 
 import asyncio
+import json
+import os
 import signal
 import sys
+from pathlib import Path
 
 from binance_trade_agent.simulator.exchange import Exchange
 from binance_trade_agent.simulator.market.feed import FeedError
 from binance_trade_agent.simulator.options import ExchangeOptions, OptionsError, build_exchange, iso_time, state_file
 from binance_trade_agent.simulator.server import ExchangeServer
 from binance_trade_agent.simulator.simulation import Simulation
-from binance_trade_agent.simulator.state_file import StateFileError
+from binance_trade_agent.simulator.state_file import StateFileError, StateInUseError
 from binance_trade_agent.simulator.symbols import UnknownSymbolError
 
 __all__ = ["ExchangeOptions", "run_exchange"]
@@ -17,21 +20,28 @@ __all__ = ["ExchangeOptions", "run_exchange"]
 _ENDED_WELL = 0
 _FAILED = 1
 _WRONG_OPTIONS = 2
+STATE_IN_USE = 3
 
 
 def run_exchange(options: ExchangeOptions) -> int:
     """Run the exchange until it is told to end, and return the exit code.
 
     Prints one line on standard output when it accepts connections. 0: ended by SIGTERM, SIGINT or idleness. 1: the
-    market failed. 2: the options are wrong; one sentence on standard error says how.
+    market failed. 2: the options are wrong. 3: another exchange has the state file. One sentence on standard error says
+    what is wrong.
     """
     try:
+        if kept := state_file(options):
+            kept.claim()
         exchange = build_exchange(options)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(_serve(options, exchange))
     except (OptionsError, FeedError, StateFileError, UnknownSymbolError, ValueError, OSError) as error:
         print(f"exchange: {error}", file=sys.stderr)
         return _WRONG_OPTIONS
+    except StateInUseError as error:
+        print(f"exchange: {error}", file=sys.stderr)
+        return STATE_IN_USE
 
 
 async def _serve(options: ExchangeOptions, exchange: Exchange) -> int:
@@ -41,6 +51,8 @@ async def _serve(options: ExchangeOptions, exchange: Exchange) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
     await server.start(options.host, options.port, options.control_port)
+    if options.announce:
+        _announce(options.announce, server)
     print(_ready_line(options, exchange, server), flush=True)
     assert server.ended is not None, "a started server has a driver"
     waiting = asyncio.ensure_future(told_to_end.wait())
@@ -49,6 +61,14 @@ async def _serve(options: ExchangeOptions, exchange: Exchange) -> int:
     has_failed = server.ended.done() and server.ended.exception() is not None
     await server.stop()
     return _FAILED if has_failed else _ENDED_WELL
+
+
+def _announce(path: Path, server: ExchangeServer) -> None:
+    """Write where the exchange is reached, for a program that may lose the process that started it."""
+    place = {"pid": os.getpid(), "url": server.url, "control_url": server.control_url}
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.write_text(json.dumps(place), encoding="utf-8")
+    fresh.replace(path)
 
 
 def _ready_line(options: ExchangeOptions, exchange: Exchange, server: ExchangeServer) -> str:

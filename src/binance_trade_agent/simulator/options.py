@@ -53,6 +53,7 @@ class ExchangeOptions:
         history_minutes: candles of a synthetic market before its start.
         exit_when_idle_seconds: end when no client came for so long; None: never.
         commission_rate: fraction of what is received, for maker and taker.
+        announce: file to write process id and addresses to once connections are accepted.
     """
 
     host: str = "127.0.0.1"
@@ -69,6 +70,7 @@ class ExchangeOptions:
     history_minutes: int = DEFAULT_HISTORY_MINUTES
     exit_when_idle_seconds: float | None = None
     commission_rate: Decimal = Decimal("0.001")
+    announce: Path | None = None
 
 
 def build_exchange(options: ExchangeOptions) -> Exchange:

@@ -1,5 +1,6 @@
 """The state of an exchange on disk, so that it can stop and go on (option `--state`)."""
 
+import fcntl
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,10 @@ from binance_trade_agent.matching.snapshot import EngineSnapshot, take_snapshot
 from binance_trade_agent.simulator.exchange import Exchange
 
 _FORMAT = 1
+
+
+class StateInUseError(Exception):
+    """Another simulated exchange keeps its state in this file now."""
 
 
 class StateFileError(Exception):
@@ -38,6 +43,22 @@ class StateFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+
+    def claim(self) -> None:
+        """Keep the file for this process until it ends, killed or not: two exchanges would undo each other's state.
+
+        Raises:
+            StateInUseError: another process has it.
+            StateFileError: its folder cannot be written.
+        """
+        path = self._path.with_name(f"{self._path.name}.lock")
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel gives it back when the process ends
+        except BlockingIOError:
+            raise StateInUseError(f"state file {self._path} is in use by another simulated exchange") from None
+        except OSError as error:
+            raise StateFileError(f"state file {self._path} cannot be kept: {error.strerror}") from None
 
     def load(self, session_id: str) -> SavedState | None:
         """The saved state; None when there is no file yet.
