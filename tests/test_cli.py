@@ -1,0 +1,321 @@
+"""The command line: what a person types, and the sentences and exit codes that come back."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from binance_trade_agent.cli import _group
+from binance_trade_agent.settings import setting_names
+
+KEY, SECRET = "a1" * 32, "b2" * 32
+CLEAN = {name: value for name, value in os.environ.items() if name not in setting_names()}
+
+
+@pytest.fixture
+def invoke(tmp_path, monkeypatch):
+    """Run a command in this process, in an empty folder and without settings from outside."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, **environment: str) -> Result:
+        with monkeypatch.context() as patch:
+            for name in setting_names():
+                patch.delenv(name, raising=False)
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            result = CliRunner().invoke(_group, arguments, prog_name="trade-agent")
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result
+
+    return run
+
+
+@pytest.fixture
+def trade_agent(tmp_path):
+    """Run a command as a process of its own, in an empty folder and without settings from outside."""
+
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "binance_trade_agent.cli", *arguments],
+            cwd=tmp_path,
+            env={**CLEAN, **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr + done.stdout
+        return done
+
+    return run
+
+
+def only_error(text: str) -> str:
+    """The one sentence that went wrong; everything else on standard error is information."""
+    (line,) = [line for line in text.splitlines() if line.startswith(("Error: ", "❌ "))]
+    return line.partition(" ")[2].strip()
+
+
+def candles(folder: Path, rows: str) -> str:
+    path = folder / "BTCUSDT-1m.csv"
+    path.write_text(f"open_time_ms,open,high,low,close,volume\n{rows}")
+    return str(path)
+
+
+def rows(number: int) -> str:
+    first_ms = 1_722_816_000_000
+    return "".join(f"{first_ms + 60_000 * minute},60000,60010,59990,60005,1.5\n" for minute in range(number))
+
+
+class TestHelp:
+    def test_help_imports_nothing_heavy(self):
+        code = (
+            "import sys; sys.argv = ['trade-agent', '--help']\n"
+            "from binance_trade_agent.cli import main\n"
+            "try: main()\n"
+            "finally: print(*sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        heavy = {"pandas", "numpy", "talib", "pydantic", "aiohttp", "binance", "redis", "structlog", "asyncio"}
+        assert not heavy & set(done.stderr.split())
+        assert "run" in done.stdout
+
+    def test_help_of_every_command_works(self, invoke):
+        for command in _group.commands:
+            assert invoke(command, "--help").exit_code == 0
+
+    def test_every_setting_but_the_secret_ones_has_a_flag(self, invoke):
+        text = invoke("run", "--help").output
+        for flag in ("--symbols", "--duration-minutes", "--strategy-name", "--simulation-speed", "--ledger-path"):
+            assert flag in text
+        for secret in ("--binance-api-key", "--binance-api-secret", "--redis-url", "--live-trading-ack"):
+            assert secret not in text
+
+    def test_unknown_command_and_unknown_flag_are_told_with_exit_code_2(self, invoke):
+        assert (invoke("rum").exit_code, invoke("run", "--symbol", "X").exit_code) == (2, 2)
+        assert "No such command 'rum'" in invoke("rum").output
+        assert "--symbols" in invoke("run", "--symbol", "X").output
+
+    def test_version_is_told(self, invoke):
+        assert invoke("--version").output.startswith("trade-agent, version ")
+
+
+class TestBadInput:
+    """Each is one clear sentence and exit code 2 (issue 2)."""
+
+    @pytest.mark.parametrize(
+        ("arguments", "environment", "sentence"),
+        [
+            (["--duration-minutes", "-5"], {}, "TRADING_DURATION_MINUTES=-5 (given as a flag) is not allowed"),
+            (["--candle-interval", "7m"], {}, "TRADING_CANDLE_INTERVAL=7m (given as a flag) is not allowed"),
+            ([], {"TRADING_SYMBOL": "BTCUSDT"}, "TRADING_SYMBOL in the environment is not a setting; the nearest"),
+            ([], {"BINANCE_API_KEY": KEY[:-1], "BINANCE_API_SECRET": SECRET}, "BINANCE_API_KEY has 63 characters"),
+            ([], {"BINANCE_API_KEY": KEY}, "BINANCE_API_SECRET is missing"),
+            (
+                [],
+                {"BINANCE_API_KEY": KEY, "BINANCE_API_SECRET": SECRET, "BINANCE_TESTNET": "False"},
+                "BINANCE_TESTNET=false does not select production",
+            ),
+            ([], {"BINANCE_TESTNET": "off"}, "BINANCE_TESTNET=off (from the environment) is not allowed"),
+            ([], {"REDIS_URL": "redis://:secret@host:port"}, "REDIS_URL=redis://****@host:port"),
+        ],
+    )
+    def test_wrong_setting(self, invoke, arguments, environment, sentence):
+        for command in ("run", "config"):
+            result = invoke(command, *arguments, **environment)
+            assert result.exit_code == 2
+            assert only_error(result.stderr).startswith(sentence)
+            assert result.stdout == ""
+
+    def test_unknown_strategy_is_told_with_the_list(self, trade_agent):
+        done = trade_agent("run", "--strategy-name", "rsi_momentun")
+        assert done.returncode == 2
+        assert only_error(done.stderr).startswith("'rsi_momentun' is not a strategy, did you mean rsi_momentum?")
+        assert "macd_crossover, bollinger_bands" in done.stderr
+
+    def test_symbol_that_no_market_has_is_told_with_the_nearest(self, trade_agent):
+        done = trade_agent("run", "--symbols", "BTCUSD")
+        assert done.returncode == 2
+        assert "'BTCUSD' is unknown" in only_error(done.stderr)
+        assert "did you mean BTCUSDT?" in done.stderr
+
+    def test_symbol_that_the_replay_has_not_is_told_with_the_nearest(self, trade_agent, tmp_path):
+        path = candles(tmp_path, rows(30))
+        start = "2024-08-05T00:10:00Z"
+        done = trade_agent("run", "--simulation-replay", path, "--simulation-start", start, "--symbols", "ETHUSDT")
+        assert done.returncode == 2
+        assert only_error(done.stderr).startswith("ETHUSDT in TRADING_SYMBOLS is not traded on this exchange")
+
+    def test_order_under_the_minimum_notional_is_told_with_the_numbers(self, trade_agent):
+        done = trade_agent("run", "--order-quote", "1.5")
+        assert done.returncode == 2
+        assert only_error(done.stderr).startswith("TRADING_ORDER_QUOTE=1.5 is under BTCUSDT's minimum notional, 5 USDT")
+
+    @pytest.mark.parametrize(
+        ("broken", "why"),
+        [
+            ("1722816180000,60000,60010,59990\n", "BTCUSDT-1m.csv:5"),
+            ("1722816180000,60000,many,59990,60005,1.5\n", "BTCUSDT-1m.csv:5"),
+        ],
+    )
+    def test_broken_row_of_a_replay_is_told_with_file_and_line(self, trade_agent, tmp_path, broken, why):
+        path = candles(tmp_path, rows(3) + broken)
+        done = trade_agent("run", "--simulation-replay", path, "--symbols", "BTCUSDT")
+        assert done.returncode == 2
+        assert why in only_error(done.stderr)
+
+    def test_missing_replay_file_is_named(self, trade_agent, tmp_path):
+        done = trade_agent("run", "--simulation-replay", str(tmp_path / "ETHUSDT-1m.csv"))
+        assert done.returncode == 2
+        assert "ETHUSDT-1m.csv" in only_error(done.stderr)
+
+    def test_ledger_that_is_not_sqlite_is_told_and_left_as_it_is(self, trade_agent, tmp_path):
+        path = tmp_path / "notes.txt"
+        path.write_text("these are my notes\n" * 100)
+        done = trade_agent("run", LEDGER_PATH=str(path))
+        assert done.returncode == 2
+        assert only_error(done.stderr).startswith(f"{path} is not a SQLite file")
+        assert path.read_text() == "these are my notes\n" * 100
+
+    def test_exchange_that_is_not_there_is_told_with_exit_code_1(self, trade_agent):
+        done = trade_agent("run", EXCHANGE_URL="http://127.0.0.1:1", EXCHANGE_STARTUP_SECONDS="0")
+        assert done.returncode == 1
+        assert only_error(done.stderr).startswith("the exchange cannot be reached")
+
+    def test_log_in_json_tells_it_as_one_object(self, trade_agent):
+        done = trade_agent("run", "--strategy-name", "nothing", "--log-format", "json")
+        (line,) = done.stderr.splitlines()
+        assert json.loads(line)["level"] == "error"
+
+
+class TestConfig:
+    def test_each_setting_is_shown_with_its_origin_and_secrets_masked(self, invoke):
+        Path(".env").write_text("TRADING_INSTANCE=two\n")
+        result = invoke(
+            "config",
+            "--log-level",
+            "debug",
+            BINANCE_API_KEY=KEY,
+            BINANCE_SECRET_KEY=SECRET,
+            REDIS_URL="redis://:secret-word@127.0.0.1:1",
+        )
+        lines = {line.split()[0]: line.split(maxsplit=1)[1] for line in result.stdout.splitlines()}
+        assert tuple(lines) == setting_names()
+        assert lines["TRADING_INSTANCE"] == f"two  ({Path.cwd() / '.env'})"
+        assert lines["LOG_LEVEL"] == "DEBUG  (flag)"
+        assert lines["BINANCE_API_KEY"] == "a1a1****  (environment)"
+        assert lines["REDIS_URL"] == "redis://****@127.0.0.1:1  (environment)"
+        assert lines["TRADING_INTERVAL_SECONDS"] == "120  (default)"
+        assert not any(secret in result.output for secret in (KEY, SECRET, "secret-word"))
+
+    def test_json_is_one_document_and_nothing_else(self, invoke):
+        document = json.loads(invoke("config", "--json", TRADING_SYMBOLS="ethusdt").stdout)
+        assert tuple(document) == setting_names()
+        assert document["TRADING_SYMBOLS"] == {"value": "ETHUSDT", "origin": "environment"}
+
+    def test_default_folder_is_where_it_is_started(self, invoke):
+        Path("config").mkdir()
+        Path("config/mine.toml").write_text("[trading]\ninterval_seconds = 7\n")
+        assert "TRADING_INTERVAL_SECONDS  7  (" in invoke("config").stdout
+
+
+class TestAnalyze:
+    def test_missing_ledger_is_told_and_nothing_is_created(self, invoke):
+        result = invoke("analyze")
+        assert result.exit_code == 1
+        assert only_error(result.stderr).startswith("there is no ledger at data/ledger.db")
+        assert list(Path().iterdir()) == []
+
+    def test_ledger_that_is_not_sqlite_is_told(self, invoke):
+        Path("notes.txt").write_text("these are my notes\n" * 100)
+        result = invoke("analyze", "--ledger-path", "notes.txt")
+        assert result.exit_code == 1
+        assert only_error(result.stderr).startswith("notes.txt is not a SQLite file")
+
+    @pytest.mark.parametrize("arguments", [["--limit", "0"], ["--limit", "many"]])
+    def test_wrong_limit_is_refused(self, invoke, arguments):
+        assert invoke("analyze", *arguments).exit_code == 2
+
+    def test_wrong_time_is_told(self, invoke):
+        result = invoke("analyze", "--since", "yesterday")
+        assert result.exit_code == 1
+        assert "'yesterday' is not a date" in only_error(result.stderr)
+
+
+class TestStrategies:
+    def test_names_parameters_and_defaults_are_listed(self, invoke):
+        text = invoke("strategies").stdout
+        for name in ("rsi_momentum", "macd_crossover", "bollinger_bands", "combined_default", "rsi_aggressive"):
+            assert f"\n{name}: " in f"\n{text}"
+        assert "rsi_period = 14" in text
+
+    def test_json_is_one_document(self, invoke):
+        described = json.loads(invoke("strategies", "--json").stdout)
+        assert {"name", "summary", "parameters"} <= set(described[0])
+
+
+class TestExchange:
+    @pytest.mark.parametrize(
+        ("arguments", "sentence"),
+        [
+            (["--speed", "fast"], "--speed fast is not allowed: it must be a number above 0, or stepped"),
+            (["--balance", "USDT"], "--balance USDT is not allowed"),
+            (["--symbols", "NOTHING"], "'NOTHING' is unknown"),
+            (["--fixture", "F9"], "fixture 'F9' is unknown"),
+        ],
+    )
+    def test_wrong_flag_is_one_sentence_and_exit_code_2(self, invoke, arguments, sentence):
+        result = invoke("exchange", "--port", "0", "--control-port", "0", *arguments)
+        assert result.exit_code == 2
+        assert sentence in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+
+    @pytest.mark.parametrize(
+        "environment",
+        [
+            {"BINANCE_API_KEY": KEY, "BINANCE_API_SECRET": SECRET, "EXCHANGE_URL": "http://127.0.0.1:8090"},
+            {"EXCHANGE_URL": "http://exchange.example:9000"},
+            {},
+        ],
+    )
+    def test_exchange_that_nobody_trades_on_ends_at_once(self, invoke, environment):
+        result = invoke("exchange", "--when-needed", **environment)
+        assert result.exit_code == 0
+        assert "is not needed" in result.stdout
+
+
+class TestHealth:
+    def test_without_a_trader_it_is_unhealthy(self, invoke):
+        result = invoke("health")
+        assert result.exit_code == 1
+        assert "no trader has ever run on data/ledger.db" in only_error(result.stderr)
+
+    def test_a_trader_that_nobody_has_started_is_no_illness(self, invoke):
+        assert invoke("health", TRADING_AUTOSTART="no").exit_code == 0
+
+    @pytest.mark.parametrize(
+        ("age_ms", "state", "exit_code"), [(0, "trading", 0), (90_000, "trading", 1), (90_000, "stopped", 0)]
+    )
+    def test_fresh_heartbeat_is_health(self, invoke, age_ms, state, exit_code):
+        from binance_trade_agent.ops.clock import wall_ms
+
+        Path("data").mkdir()
+        Path("data/ledger.db.heartbeat").write_text(
+            json.dumps(
+                {
+                    "pid": 1,
+                    "run_id": "run-a",
+                    "state": state,
+                    "cycle": 3,
+                    "beat_wall_ms": wall_ms() - age_ms,
+                    "next_within_seconds": 1.0,
+                }
+            )
+        )
+        result = invoke("health")
+        assert result.exit_code == exit_code
+        assert "run run-a" in result.output
