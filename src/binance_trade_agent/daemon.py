@@ -7,7 +7,7 @@ import logging
 import os
 import random
 import signal
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from binance_trade_agent.agents.market_data import MarketDataAgent
 from binance_trade_agent.agents.recovery import CannotReconcileError, Recovery
 from binance_trade_agent.agents.risk import Identity, RiskManagementAgent
 from binance_trade_agent.agents.signal import SignalAgent
-from binance_trade_agent.agents.symbols import tradable_rules
+from binance_trade_agent.agents.symbols import rules_of_books, tradable_rules
 from binance_trade_agent.agents.valuation import Valuation
 from binance_trade_agent.autonomous_trading_loop import AutonomousTradingLoop, RunIdentity, Schedule
 from binance_trade_agent.cache.cache import Cache, InProcessCache
@@ -34,7 +34,7 @@ from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
 from binance_trade_agent.ledger.lock import Holder, LedgerLock
 from binance_trade_agent.ledger.records import RunRecord
 from binance_trade_agent.ops import heartbeat
-from binance_trade_agent.ops.clock import monotonic_seconds, wall_ms
+from binance_trade_agent.ops.clock import MarketGoneError, monotonic_seconds, wall_ms
 from binance_trade_agent.ops.tasks import spawn, stop
 from binance_trade_agent.orchestrator import TradingOrchestrator
 from binance_trade_agent.reports.session import render, session_report
@@ -60,7 +60,7 @@ def run(configuration: Configuration) -> int:
     except CannotReconcileError as failure:
         log.error("%s", failure)  # noqa: TRY400
         return exit_codes.NOT_RECONCILED
-    except (ExchangeError, ExchangeStartError) as failure:
+    except (ExchangeError, ExchangeStartError, MarketGoneError) as failure:
         log.error("%s", failure)  # noqa: TRY400
         return exit_codes.FAILURE
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -69,8 +69,18 @@ def run(configuration: Configuration) -> int:
 
 
 async def _run(configuration: Configuration) -> int:
+    with _stop_signals() as signals:
+        try:
+            return await _trade(configuration, signals)
+        except asyncio.CancelledError:
+            if not signals.has_ended_start:
+                raise
+            log.info("Stopped before trading began")
+            return exit_codes.OK
+
+
+async def _trade(configuration: Configuration, signals: "_StopSignals") -> int:
     settings = configuration.settings
-    strategy = create_strategy(settings.strategy_name, settings.strategy_params)
     run_id = f"{datetime.fromtimestamp(wall_ms() / 1000, UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
     started_wall_ms = wall_ms()
     async with contextlib.AsyncExitStack() as stack:
@@ -79,8 +89,9 @@ async def _run(configuration: Configuration) -> int:
         heartbeat.beat(
             beat_path, run_id=run_id, state="starting", cycle=0, next_within_seconds=settings.exchange_startup_seconds
         )
+        strategy = create_strategy(settings.strategy_name, settings.strategy_params)
         ledger = await stack.enter_async_context(await Ledger.open(settings.ledger_path))
-        connection = await stack.enter_async_context(connected(settings))
+        connection = await stack.enter_async_context(connected(settings, is_trader=True))
         daemon = await _Daemon.assembled(stack, settings, strategy, ledger, connection, run_id)
         record = RunRecord(
             run_id=run_id,
@@ -93,8 +104,10 @@ async def _run(configuration: Configuration) -> int:
             started_wall_ms=started_wall_ms,
             pid=os.getpid(),
         )
-        await ledger.begin_run(record)
-        reason = await daemon.trade()
+        async with daemon.following_the_stream():
+            await ledger.begin_run(record)
+            signals.loop = daemon.loop
+            reason = await daemon.loop.run()
         await ledger.end_run(run_id, connection.clock.now_ms(), wall_ms(), reason)
         log.info("Stopped: %s", reason)
     with LedgerReader.open(settings.ledger_path) as reader:
@@ -103,21 +116,11 @@ async def _run(configuration: Configuration) -> int:
 
 
 class _Daemon:
-    """The running parts of one run."""
+    """The running parts of one run: the loop that decides, the stream that reports."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        ledger: Ledger,
-        recovery: Recovery,
-        stream: UserStream,
-        loop: AutonomousTradingLoop,
-    ) -> None:
-        self.connection = connection
-        self.ledger = ledger
-        self.recovery = recovery
-        self.stream = stream
+    def __init__(self, stream: UserStream, loop: AutonomousTradingLoop) -> None:
         self.loop = loop
+        self._stream = stream
 
     @classmethod
     async def assembled(
@@ -141,8 +144,9 @@ class _Daemon:
         account = await gateway.account()
         if not account.can_trade:
             raise AuthError("these API keys may not trade: enable spot trading for them")
-        execution = TradeExecutionAgent(gateway, ledger, clock, rules)
-        recovery = Recovery(gateway, ledger, execution, clock, rules, may_reset=settings.mode != "live")
+        known_rules = await rules_of_books(gateway, ledger, rules)
+        execution = TradeExecutionAgent(gateway, ledger, clock, known_rules)
+        recovery = Recovery(gateway, ledger, execution, clock, known_rules, may_reset=settings.mode != "live")
         epoch = await recovery.epoch()
         await recovery.catch_up()
         await recovery.settle_balances()
@@ -186,21 +190,21 @@ class _Daemon:
             periodically=_Resynchronisation(connection),
         )
         _say_what_trades(settings, strategy, rules, connection)
-        return cls(connection, ledger, recovery, stream, loop)
+        return cls(stream, loop)
 
-    async def trade(self) -> str:
-        """Run the loop beside the user stream until it ends; the reason."""
-        streaming = spawn(self.stream.run(), name="user stream")
-        with _stop_signals(self.loop):
-            try:
-                await self._wait_for_stream()
-                return await self.loop.run()
-            finally:
-                await stop(streaming)
+    @contextlib.asynccontextmanager
+    async def following_the_stream(self) -> AsyncIterator[None]:
+        """The user stream, followed from when it is there until the end of the context."""
+        streaming = spawn(self._stream.run(), name="user stream")
+        try:
+            await self._wait_for_stream()
+            yield
+        finally:
+            await stop(streaming)
 
     async def _wait_for_stream(self) -> None:
         try:
-            await asyncio.wait_for(self.stream.is_live.wait(), _STREAM_SECONDS)
+            await asyncio.wait_for(self._stream.is_live.wait(), _STREAM_SECONDS)
         except TimeoutError:
             log.warning("the user stream is not there yet; fills come from answers and queries until it is")
 
@@ -271,26 +275,40 @@ def _say_what_trades(
     )
 
 
-@contextlib.contextmanager
-def _stop_signals(loop: AutonomousTradingLoop) -> Any:
-    """The first SIGTERM or SIGINT ends the run in good order, the second at once."""
-    running = asyncio.get_running_loop()
-    main = asyncio.current_task()
-    signals = (signal.SIGTERM, signal.SIGINT)
-    received = []
+class _StopSignals:
+    """The first SIGTERM or SIGINT ends the run in good order, the second at once.
 
-    def on_signal(number: signal.Signals) -> None:
-        received.append(number)
-        if len(received) == 1:
+    Attributes:
+        loop: the loop that the first one stops; while there is none it cancels the start.
+        has_ended_start: whether it did.
+    """
+
+    def __init__(self, main: "asyncio.Task[Any] | None") -> None:
+        self.loop: AutonomousTradingLoop | None = None
+        self.has_ended_start = False
+        self._main = main
+        self._is_first = True
+
+    def receive(self, number: signal.Signals) -> None:
+        """Handle one signal."""
+        if self._is_first and self.loop is not None:
             log.info("%s: ending; a second signal ends at once", number.name)
-            loop.request_stop(number.name)
-        elif main is not None:
-            main.cancel()
+            self.loop.request_stop(number.name)
+        elif self._main is not None:
+            self.has_ended_start = self.loop is None
+            self._main.cancel()
+        self._is_first = False
 
-    for number in signals:
-        running.add_signal_handler(number, on_signal, number)
+
+@contextlib.contextmanager
+def _stop_signals() -> Iterator[_StopSignals]:
+    running = asyncio.get_running_loop()
+    handled = (signal.SIGTERM, signal.SIGINT)
+    signals = _StopSignals(asyncio.current_task())
+    for number in handled:
+        running.add_signal_handler(number, signals.receive, number)
     try:
-        yield
+        yield signals
     finally:
-        for number in signals:
+        for number in handled:
             running.remove_signal_handler(number)
