@@ -44,6 +44,11 @@ class Desk:
         """Let market time pass."""
         await self.clock.sleep_until(self.clock.now_ms() + milliseconds)
 
+    async def reset(self) -> None:
+        """Let the exchange forget everything, as the testnet does each month."""
+        await self.exchange.control("reset", fixture="F0")
+        await self.exchange.control("clock", mode="stepped")
+
     def market_data(self, cache=None, *, interval: str = "1m") -> MarketDataAgent:
         """A market data agent on `cache`, or on one of its own."""
         return MarketDataAgent(
@@ -109,7 +114,7 @@ async def desk(tmp_path: Path, *, opened: bool = True, **exchange_options) -> As
     """A desk on a new ledger in `tmp_path`; with `opened` its first epoch has begun."""
     async with (
         running_exchange(speed=None, **exchange_options) as exchange,
-        reopened(tmp_path, exchange, may_reset=True) as ready,
+        reopened(tmp_path, exchange) as ready,
     ):
         if opened:
             await ready.recovery.epoch()
@@ -118,14 +123,20 @@ async def desk(tmp_path: Path, *, opened: bool = True, **exchange_options) -> As
 
 
 @asynccontextmanager
-async def reopened(tmp_path: Path, exchange: RunningExchange, *, may_reset: bool = True) -> AsyncIterator[Desk]:
+async def reopened(
+    tmp_path: Path,
+    exchange: RunningExchange,
+    *,
+    may_reset: bool = True,
+    rules: Mapping[str, SymbolRules] | None = None,
+) -> AsyncIterator[Desk]:
     """The desk after a restart of the daemon: the same ledger and exchange, everything else new."""
     clock = SteppedClock(exchange.control_url, speed=AT_ONCE, now_ms=await exchange.advance(0))
     async with (
         BinanceGateway(simulated(exchange.url), SIMULATED_KEY, SIMULATED_SECRET, clock) as gateway,
         await Ledger.open(tmp_path / "ledger.db") as ledger,
     ):
-        rules = await gateway.symbol_rules(SYMBOLS)
+        rules = rules or await gateway.symbol_rules(SYMBOLS)
         execution = TradeExecutionAgent(gateway, ledger, clock, rules)
         recovery = Recovery(gateway, ledger, execution, clock, rules, may_reset=may_reset)
         yield Desk(exchange, clock, gateway, ledger, rules, execution, recovery)

@@ -79,7 +79,9 @@ class MarketDataAgent:
     async def _closed_candles(self, symbol: str) -> Sequence[Candle]:
         key = self._key("candles", symbol, self._interval)
         now_ms = self._clock.now_ms()
-        known = [candle for candle in await self._cached(key, list[Candle]) or [] if candle.close_time_ms < now_ms]
+        known = await self._cached(key, list[Candle]) or []
+        if known and known[-1].close_time_ms >= now_ms:
+            known = []  # ahead of the market, so not of this market
         missing = (now_ms - known[-1].close_time_ms) // self._interval_ms if known else self._history
         if not missing:
             return known

@@ -1,0 +1,166 @@
+"""The market data agent: candles read once and extended, and nothing decided on what is stale, broken or rubbish."""
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from binance_trade_agent.agents.market_data import LEAST_HISTORY, MarketDataAgent, MarketDataError
+from binance_trade_agent.cache.cache import InProcessCache
+from binance_trade_agent.domain.candles import MINUTE_MS, Candle
+from tests.agents.desk import Desk, desk
+
+CANDLES = "test:candles:BTCUSDT:1m"
+
+
+class Shelf(InProcessCache):
+    """A cache into which a test can put anything."""
+
+    async def fill_all(self, value: bytes) -> None:
+        for key in list(self._entries):
+            await self.put(key, value, 60)
+
+
+class EditedGateway:
+    """The real gateway, with candles as a test wants them."""
+
+    def __init__(self, gateway, edit) -> None:
+        self._gateway = gateway
+        self._edit = edit
+
+    def __getattr__(self, name):
+        return getattr(self._gateway, name)
+
+    async def candles(self, symbol: str, interval: str, limit: int) -> list[Candle]:
+        return self._edit(await self._gateway.candles(symbol, interval, limit))
+
+
+def agent_seeing(ready: Desk, edit, cache=None) -> MarketDataAgent:
+    gateway = EditedGateway(ready.gateway, edit)
+    cache = cache or InProcessCache()
+    return MarketDataAgent(gateway, cache, ready.clock, namespace="test", interval="1m", warm_up=300)
+
+
+async def requests(ready: Desk, path: str) -> list[str]:
+    return [entry["target"] for entry in await ready.exchange.log() if entry["target"].startswith(f"/api/v3/{path}?")]
+
+
+async def test_view_holds_closed_candles_prices_rules_and_their_ages(tmp_path):
+    async with desk(tmp_path, opened=False) as ready:
+        await ready.wait(90_000)
+        view = await ready.market_data().observe("BTCUSDT")
+        assert len(view.candles) == LEAST_HISTORY
+        steps = {
+            later.open_time_ms - earlier.open_time_ms
+            for earlier, later in zip(view.candles, view.candles[1:], strict=False)
+        }
+        assert steps == {MINUTE_MS}
+        assert (view.candle_age_ms, view.book_age_ms) == (30_001, 0)
+        assert view.book.bid < view.book.ask
+        assert view.rules == ready.rules["BTCUSDT"]
+
+
+async def test_candle_that_closes_now_is_seen_and_the_open_one_is_not(tmp_path):
+    async with desk(tmp_path, opened=False) as ready:
+        await ready.wait(60_000)
+        now_ms = ready.clock.now_ms()
+        view = await ready.market_data().observe("BTCUSDT")
+        assert view.candles[-1].close_time_ms == now_ms - 1
+        await ready.wait(59_999)
+        view = await ready.market_data().observe("BTCUSDT")
+        assert view.candles[-1].close_time_ms == now_ms - 1
+
+
+async def test_only_missing_candles_are_fetched_and_the_series_is_the_same(tmp_path):
+    async with desk(tmp_path, opened=False) as ready:
+        market_data = ready.market_data()
+        for minutes in (1, 0, 1, 7, 3):
+            await ready.wait(minutes * MINUTE_MS)
+            extended = await market_data.observe("BTCUSDT")
+            assert extended.candles == (await ready.market_data().observe("BTCUSDT")).candles
+        limits = [target.rpartition("limit=")[2].partition("&")[0] for target in await requests(ready, "klines")]
+        assert limits == ["502", "502", "502", "3", "502", "9", "502", "5", "502"]
+
+
+async def test_rules_and_book_come_from_the_cache_while_they_are_fresh(tmp_path):
+    async with desk(tmp_path, opened=False) as ready:
+        market_data = ready.market_data()
+        before = len(await requests(ready, "exchangeInfo"))
+        first = await market_data.book("BTCUSDT")
+        await ready.wait(500)
+        assert await market_data.book("BTCUSDT") == first
+        await ready.wait(1)
+        assert (await market_data.book("BTCUSDT")).read_ms == first.read_ms + 501
+        for _ in range(3):
+            await market_data.rules("BTCUSDT")
+        assert len(await requests(ready, "exchangeInfo")) == before + 1
+
+
+@pytest.mark.parametrize(
+    "rubbish", [b"", b"\xff\xfe", b'[{"open_time_ms": "\xff"}]', b"null", b"[]", b"{}", b'"text"', b"[1, 2]"]
+)
+async def test_rubbish_in_the_cache_changes_nothing(tmp_path, rubbish):
+    async with desk(tmp_path, opened=False) as ready:
+        shelf = Shelf()
+        clean = await ready.market_data(shelf).observe("BTCUSDT")
+        await shelf.fill_all(rubbish)
+        assert await ready.market_data(shelf).observe("BTCUSDT") == clean
+
+
+async def test_candles_from_the_future_in_the_cache_are_not_believed(tmp_path):
+    async with desk(tmp_path, opened=False) as ready:
+        shelf = Shelf()
+        clean = await ready.market_data(shelf).observe("BTCUSDT")
+        ahead = [_moved(candle, 30 * MINUTE_MS) for candle in clean.candles]
+        await shelf.put(CANDLES, msgspec.json.encode(ahead), 60)
+        assert (await ready.market_data(shelf).observe("BTCUSDT")).candles == clean.candles
+
+
+async def test_stale_series_gives_nothing_to_decide_on(tmp_path):
+    async with desk(tmp_path, opened=False) as ready:
+        stale = agent_seeing(ready, lambda candles: candles[:-3])
+        with pytest.raises(MarketDataError, match="the last closed 1m candle is 120 s old"):
+            await stale.observe("BTCUSDT")
+        with pytest.raises(MarketDataError, match="no closed 1m candle"):
+            await agent_seeing(ready, lambda _: []).observe("BTCUSDT")
+
+
+async def test_empty_book_gives_nothing_to_decide_on(tmp_path):
+    async with desk(tmp_path, opened=False) as ready:
+        await ready.exchange.control("book", symbol="BTCUSDT", bids=[["63999", "1"]], asks=[])
+        with pytest.raises(MarketDataError, match="empty on one side"):
+            await ready.market_data().observe("BTCUSDT")
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [{"low": "999999"}, {"close": "NaN"}, {"high": "Infinity"}, {"open": "0"}, {"volume": "-1"}],
+    ids=lambda broken: next(iter(broken)),
+)
+async def test_unsound_candle_is_dropped_said_and_asked_for_again(tmp_path, caplog, broken):
+    async with desk(tmp_path, opened=False) as ready:
+        spoilt = [True]
+
+        def edit(candles: list[Candle]) -> list[Candle]:
+            if not spoilt.pop():
+                return candles
+            spoilt.append(False)
+            last_closed = candles[-2]
+            changes = {name: Decimal(value) for name, value in broken.items()}
+            return [*candles[:-2], _changed(last_closed, **changes), candles[-1]]
+
+        market_data = agent_seeing(ready, edit)
+        view = await market_data.observe("BTCUSDT")
+        assert "BTCUSDT: 1 unsound candles dropped" in caplog.text
+        assert all(candle.is_sound for candle in view.candles)
+        spoilt.append(False)
+        assert (await market_data.observe("BTCUSDT")).candles == (await ready.market_data().observe("BTCUSDT")).candles
+
+
+def _changed(candle: Candle, **changes) -> Candle:
+    values = {name: getattr(candle, name) for name in Candle.__slots__}
+    return Candle(**{**values, **changes})
+
+
+def _moved(candle: Candle, by_ms: int) -> Candle:
+    return _changed(candle, open_time_ms=candle.open_time_ms + by_ms, close_time_ms=candle.close_time_ms + by_ms)
