@@ -1,6 +1,6 @@
 """A trading desk for tests: the agents on a real ledger and, through python-binance, on a stepped simulated exchange."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -110,11 +110,13 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(tmp_path: Path, *, opened: bool = True, **exchange_options) -> AsyncIterator[Desk]:
+async def desk(
+    tmp_path: Path, *, opened: bool = True, symbols: Sequence[str] = SYMBOLS, **exchange_options
+) -> AsyncIterator[Desk]:
     """A desk on a new ledger in `tmp_path`; with `opened` its first epoch has begun."""
     async with (
-        running_exchange(speed=None, **exchange_options) as exchange,
-        reopened(tmp_path, exchange) as ready,
+        running_exchange(speed=None, symbols=tuple(symbols), **exchange_options) as exchange,
+        reopened(tmp_path, exchange, symbols=symbols) as ready,
     ):
         if opened:
             await ready.recovery.epoch()
@@ -128,7 +130,7 @@ async def reopened(
     exchange: RunningExchange,
     *,
     may_reset: bool = True,
-    rules: Mapping[str, SymbolRules] | None = None,
+    symbols: Sequence[str] = SYMBOLS,
 ) -> AsyncIterator[Desk]:
     """The desk after a restart of the daemon: the same ledger and exchange, everything else new."""
     clock = SteppedClock(exchange.control_url, speed=AT_ONCE, now_ms=await exchange.advance(0))
@@ -136,7 +138,7 @@ async def reopened(
         BinanceGateway(simulated(exchange.url), SIMULATED_KEY, SIMULATED_SECRET, clock) as gateway,
         await Ledger.open(tmp_path / "ledger.db") as ledger,
     ):
-        rules = rules or await gateway.symbol_rules(SYMBOLS)
+        rules = await gateway.symbol_rules(symbols)
         execution = TradeExecutionAgent(gateway, ledger, clock, rules)
         recovery = Recovery(gateway, ledger, execution, clock, rules, may_reset=may_reset)
         yield Desk(exchange, clock, gateway, ledger, rules, execution, recovery)

@@ -249,7 +249,7 @@ async def test_order_on_a_symbol_that_is_not_traded_any_more_is_still_resolved(t
         traded = {"BTCUSDT": ready.rules["BTCUSDT"]}
         known = await rules_of_books(ready.gateway, ready.ledger, traded)
         assert list(known) == list(SYMBOLS)
-        async with reopened(tmp_path, ready.exchange, rules=known) as again:
+        async with reopened(tmp_path, ready.exchange, symbols=list(known)) as again:
             await restart(again)
             await again.assert_reconciled()
             assert await rules_of_books(again.gateway, again.ledger, traded) == known  # for its position

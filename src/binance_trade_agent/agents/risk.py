@@ -66,11 +66,13 @@ class RiskManagementAgent:
         wallet = await self._ledger.wallet()
         views = {**self.marks, view.symbol: view}
         pending = sum((_still_to_spend(order) for order in open_orders), start=ZERO)
+        held = {symbol for symbol, position in positions.items() if _is_open(position, views.get(symbol))}
+        entering = {order.symbol for order in open_orders if order.side is Side.BUY}
         return RiskContext(
             signal=signal,
             view=view,
             position=positions.get(view.symbol, Position(view.symbol)),
-            open_positions=sum(_is_open(position, views.get(position.symbol)) for position in positions.values()),
+            open_positions=len(held | entering),
             free_quote=wallet.get(view.rules.quote_asset, ZERO),
             equity_quote=equity_quote(wallet, views.values(), view.rules.quote_asset),
             last_filled_ms=await self._ledger.last_entry_fill_ms(view.symbol),

@@ -16,7 +16,7 @@ class RiskContext:
 
     Attributes:
         position: what the ledger holds of the symbol.
-        open_positions: symbols, this one included, whose position is more than dust.
+        open_positions: symbols, this one included, whose position is more than dust or that an open BUY order enters.
         free_quote: free balance of the quote asset.
         equity_quote: value of the whole account in the quote asset.
         last_filled_ms: market time of the symbol's last entry fill; None when there was none.
