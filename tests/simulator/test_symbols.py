@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from binance_trade_agent.domain.money import is_multiple
 from binance_trade_agent.domain.orders import OrderType
 from binance_trade_agent.domain.symbols import symbol_rules
-from binance_trade_agent.simulator.symbols import UnknownSymbolError, listing, split_symbol, typical_price
+from binance_trade_agent.simulator.symbols import (
+    UnknownSymbolError,
+    check_synthetic,
+    listing,
+    split_symbol,
+    typical_price,
+)
 
 FILTERS_IN_ORDER = [  # binance-protocol.md 3
     "PRICE_FILTER",
@@ -86,3 +92,16 @@ def test_a_name_that_is_no_symbol_is_refused_with_what_is_allowed(symbol):
 def test_a_slip_is_answered_with_the_nearest_name():
     with pytest.raises(UnknownSymbolError, match=r"did you mean ETHUSDT\?"):
         split_symbol("ETHUSD")
+
+
+@pytest.mark.parametrize(
+    ("symbol", "nearest_one"), [("BTCUSTD", None), ("BCTUSDT", "BTCUSDT"), ("DOGUSDT", "DOGEUSDT")]
+)
+def test_a_slip_of_the_pen_is_no_symbol_of_a_synthetic_market(symbol, nearest_one):
+    with pytest.raises(UnknownSymbolError, match=nearest_one or "is unknown"):
+        check_synthetic(symbol)
+
+
+@pytest.mark.parametrize("symbol", ["BTCUSDT", "ETHBTC", "XRPUSDT", "SIM1USDT", "SIM500BTC"])
+def test_known_and_numbered_assets_are_in_a_synthetic_market(symbol):
+    check_synthetic(symbol)

@@ -183,7 +183,7 @@ async def _ready(process: Process, settings: Settings, market: str) -> EmbeddedE
         complaint = log_path.read_text(encoding="utf-8").strip().removeprefix("Error: ").removeprefix("exchange: ")
         exit_code = await process.wait()
         if exit_code == exit_codes.WRONG_CONFIGURATION:
-            raise ConfigError(complaint)
+            raise ConfigError(f"the simulated exchange refuses TRADING_SYMBOLS or a SIMULATION_ setting: {complaint}")
         if exit_code == _EXIT_STATE_IN_USE:
             raise _StateInUseError
         raise ExchangeStartError(f"the simulated exchange did not start: {complaint.splitlines()[-1:]} in {log_path}")

@@ -1,13 +1,80 @@
 """Symbols that the simulated exchange lists: their entries in exchangeInfo, with plausible filters for any name."""
 
 import hashlib
+import re
 from decimal import Decimal
 from typing import Any
 
 from binance_trade_agent.domain.nearest import nearest
 
-# In US dollars, for start prices and for filters in proportion; any others are derived from the asset's name.
+# In US dollars, for start prices and for filters in proportion; those of others are derived from the asset's name.
 _KNOWN_PRICES = {"BTC": Decimal(65_000), "ETH": Decimal(3_200), "BNB": Decimal(600), "SOL": Decimal(150)}
+# A synthetic market has assets that people know, so that a slip of the pen is not traded; SIM1, SIM2, ... are for tests
+# with many symbols.
+_OTHER_ASSETS = frozenset(
+    [
+        "AAVE",
+        "ADA",
+        "ALGO",
+        "APT",
+        "ARB",
+        "ATOM",
+        "AVAX",
+        "BCH",
+        "CAKE",
+        "CRV",
+        "DOGE",
+        "DOT",
+        "DYDX",
+        "EGLD",
+        "ENA",
+        "ENS",
+        "ETC",
+        "ETHFI",
+        "FET",
+        "FIL",
+        "FLOKI",
+        "GALA",
+        "GRT",
+        "HBAR",
+        "ICP",
+        "IMX",
+        "INJ",
+        "JUP",
+        "LDO",
+        "LINK",
+        "LTC",
+        "MANA",
+        "NEAR",
+        "ONDO",
+        "OP",
+        "PAXG",
+        "PENDLE",
+        "PEPE",
+        "POL",
+        "PYTH",
+        "RENDER",
+        "RUNE",
+        "SAND",
+        "SEI",
+        "SHIB",
+        "STX",
+        "SUI",
+        "THETA",
+        "TIA",
+        "TON",
+        "TRX",
+        "UNI",
+        "VET",
+        "WIF",
+        "WLD",
+        "XLM",
+        "XRP",
+        "XTZ",
+        "ZEC",
+    ]
+)
+_NUMBERED_ASSET = re.compile(r"SIM[1-9][0-9]{0,3}")
 _QUOTE_ASSETS = {"USDT": Decimal(1), "BTC": _KNOWN_PRICES["BTC"]}
 
 # Tick, highest price, step (also the least quantity), LOT_SIZE and MARKET_LOT_SIZE maxima: binance-protocol.md 3.
@@ -41,6 +108,21 @@ def split_symbol(symbol: str) -> tuple[str, str]:
         f"symbol {symbol!r} is unknown: a symbol is an asset in upper case and one of the quote assets "
         f"{' or '.join(_QUOTE_ASSETS)}, such as BTCUSDT{hint}"
     )
+
+
+def check_synthetic(symbol: str) -> None:
+    """Refuse a symbol that no synthetic market has.
+
+    Raises:
+        UnknownSymbolError: see `split_symbol`, or its base asset is none that is known here.
+    """
+    base, _ = split_symbol(symbol)
+    known = _KNOWN_PRICES.keys() | _OTHER_ASSETS
+    if base in known or _NUMBERED_ASSET.fullmatch(base):
+        return
+    near = nearest(symbol, sorted(asset + quote for asset in known for quote in _QUOTE_ASSETS if asset != quote))
+    hint = f"; the nearest that it has is {near}" if near else ""
+    raise UnknownSymbolError(f"symbol {symbol} is unknown to the synthetic market{hint}")
 
 
 def typical_price(symbol: str) -> Decimal:

@@ -14,9 +14,9 @@ from binance_trade_agent.simulator.market.printer import Printer
 from binance_trade_agent.simulator.market.walk import Walk
 from binance_trade_agent.simulator.symbols import (
     UnknownSymbolError,
+    check_synthetic,
     listing,
     minute_turnover,
-    split_symbol,
     typical_price,
 )
 
@@ -161,7 +161,7 @@ def _check_symbols(symbols: Sequence[str]) -> None:
         raise FeedError("a market needs at least one symbol, such as BTCUSDT")
     for symbol in symbols:
         try:
-            split_symbol(symbol)
+            check_synthetic(symbol)
         except UnknownSymbolError as error:
             raise FeedError(str(error)) from None
         if symbols.count(symbol) > 1:
