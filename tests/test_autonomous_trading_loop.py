@@ -1,0 +1,328 @@
+"""The loop on virtual time: when it ticks, what it does between ticks, and how it ends."""
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from binance_trade_agent import autonomous_trading_loop
+from binance_trade_agent.autonomous_trading_loop import AutonomousTradingLoop, RunIdentity, Schedule
+from binance_trade_agent.control import commands
+from binance_trade_agent.control.commands import CommandKind, CommandState
+from binance_trade_agent.domain.decisions import Decision, Outcome
+from binance_trade_agent.exchange.errors import UnavailableError
+from binance_trade_agent.ledger import queries
+from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ops import heartbeat
+from binance_trade_agent.ops.clock import MarketGoneError, monotonic_seconds, sleep_seconds
+from binance_trade_agent.ops.tasks import spawn
+from binance_trade_agent.orchestrator import Tick
+from tests.ledger.bookkeeping import place, trading_ledger
+from tests.virtual_clock import VirtualClock
+
+START_MS = 1_000_000
+INTERVAL_MS = 10_000
+SYMBOLS = ("BTCUSDT", "ETHUSDT")
+
+
+class Orchestrator:
+    """Holds on every symbol, and takes as long as the test says."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self.ticks: list[Tick] = []
+        self.is_stopping = False
+        self.takes_ms: list[int] = []
+        self.hangs = False
+        self._clock = clock
+
+    async def decide_all(self, tick: Tick, symbols) -> list[Decision]:
+        self.ticks.append(tick)
+        if self.takes_ms:
+            self._clock.pass_by(self.takes_ms.pop(0))
+        if self.hangs:
+            await asyncio.Event().wait()
+        return [
+            Decision(tick.run_id, tick.tick_ms, tick.cycle, symbol, Outcome.HELD, "quiet", bid=Decimal(5))
+            for symbol in symbols
+        ]
+
+
+class Valuation:
+    """Counts its points."""
+
+    def __init__(self) -> None:
+        self.points: list[tuple[int, int]] = []
+        self.fails = False
+
+    async def record(self, _run_id, tick_ms, cycle, _bids) -> None:
+        if self.fails:
+            raise UnavailableError("the exchange cannot be reached")
+        self.points.append((tick_ms, cycle))
+
+
+class Recovery:
+    """Counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    async def catch_up(self) -> None:
+        self.times += 1
+
+
+@dataclass
+class Rig:
+    """A loop with its parts."""
+
+    clock: VirtualClock
+    orchestrator: Orchestrator
+    valuation: Valuation
+    recovery: Recovery
+    ledger: Ledger
+    loop: AutonomousTradingLoop
+    beat_path: Path
+    chores: list[str] = field(default_factory=list)
+
+    @property
+    def ticks(self) -> list[tuple[int, int]]:
+        """(cycle, seconds since the start) of each tick."""
+        return [(tick.cycle, (tick.tick_ms - START_MS) // 1000) for tick in self.orchestrator.ticks]
+
+
+@asynccontextmanager
+async def rig(tmp_path: Path, *, duration_ms: int | None = None):
+    clock = VirtualClock(START_MS)
+    orchestrator, valuation, recovery = Orchestrator(clock), Valuation(), Recovery()
+    beat_path = tmp_path / "heartbeat"
+    chores: list[str] = []
+
+    async def before_tick() -> None:
+        chores.append("before tick")
+
+    async def periodically() -> None:
+        chores.append("periodically")
+
+    async with trading_ledger(tmp_path / "ledger.db") as ledger:
+        loop = AutonomousTradingLoop(
+            Schedule(INTERVAL_MS, duration_ms),
+            SYMBOLS,
+            orchestrator,
+            valuation,
+            recovery,
+            ledger,
+            clock,
+            RunIdentity("run-a", beat_path),
+            before_tick=before_tick,
+            periodically=periodically,
+        )
+        yield Rig(clock, orchestrator, valuation, recovery, ledger, loop, beat_path, chores)
+
+
+async def until(condition) -> None:
+    """Return when `condition()` holds; fails after 10 s."""
+    deadline = monotonic_seconds() + 10
+    while not condition():
+        assert monotonic_seconds() < deadline
+        await sleep_seconds(0.005)
+
+
+async def test_ticks_come_at_the_start_and_every_interval_until_the_duration_is_over(tmp_path):
+    async with rig(tmp_path, duration_ms=35_000) as ready:
+        assert await ready.loop.run() == "the duration is over"
+        assert ready.ticks == [(1, 0), (2, 10), (3, 20), (4, 30)]
+        assert ready.clock.now_ms() == START_MS + 35_000
+        assert ready.orchestrator.is_stopping
+        assert ready.loop.missed_ticks == 0
+
+
+async def test_tick_that_falls_on_the_end_is_not_run(tmp_path):
+    async with rig(tmp_path, duration_ms=20_000) as ready:
+        await ready.loop.run()
+        assert ready.ticks == [(1, 0), (2, 10)]
+
+
+async def test_equity_is_kept_at_the_start_at_each_tick_and_at_the_end(tmp_path):
+    async with rig(tmp_path, duration_ms=15_000) as ready:
+        await ready.loop.run()
+        assert ready.valuation.points == [
+            (START_MS, 0),
+            (START_MS, 1),
+            (START_MS + 10_000, 2),
+            (START_MS + 15_000, 2),
+        ]
+
+
+async def test_every_tick_leaves_a_decision_for_every_symbol(tmp_path):
+    async with rig(tmp_path, duration_ms=30_000) as ready:
+        await ready.loop.run()
+        kept = await ready.ledger.read(lambda connection: queries.decisions(connection, "run-a"))
+        assert sorted((decision.cycle, decision.symbol) for decision in kept) == [
+            (cycle, symbol) for cycle in (1, 2, 3) for symbol in SYMBOLS
+        ]
+
+
+async def test_what_the_exchange_sent_is_brought_in_before_each_tick(tmp_path):
+    async with rig(tmp_path, duration_ms=20_000) as ready:
+        await ready.loop.run()
+        assert ready.chores.count("before tick") == 2
+        assert "periodically" in ready.chores[: ready.chores.index("before tick")]
+
+
+async def test_slow_tick_within_the_interval_delays_none(tmp_path):
+    async with rig(tmp_path, duration_ms=40_000) as ready:
+        ready.orchestrator.takes_ms = [9_999, 0, 5_000]
+        await ready.loop.run()
+        assert ready.ticks == [(1, 0), (2, 10), (3, 20), (4, 30)]
+        assert ready.loop.missed_ticks == 0
+
+
+async def test_late_tick_is_run_once_and_counted_and_the_schedule_stays(tmp_path):
+    async with rig(tmp_path, duration_ms=60_000) as ready:
+        ready.orchestrator.takes_ms = [0, 25_000]
+        await ready.loop.run()
+        assert ready.ticks == [(1, 0), (2, 10), (3, 30), (4, 40), (5, 50)]
+        assert ready.loop.missed_ticks == 1
+        assert ready.recovery.times == 0
+
+
+async def test_machine_that_slept_runs_one_tick_after_a_recovery(tmp_path, caplog):
+    async with rig(tmp_path, duration_ms=7_200_000) as ready:
+        ready.clock.overslept_ms = [0, 3_600_000]
+        await ready.loop.run()
+        assert ready.ticks[:3] == [(1, 0), (2, 3610), (3, 3620)]
+        assert ready.loop.missed_ticks == 360
+        assert ready.recovery.times == 1
+        assert "360 ticks were missed and are not made up for" in caplog.text
+
+
+async def test_gap_beyond_the_duration_ends_the_run_without_another_tick(tmp_path):
+    async with rig(tmp_path, duration_ms=30_000) as ready:
+        ready.clock.overslept_ms = [0, 100_000]
+        assert await ready.loop.run() == "the duration is over"
+        assert ready.ticks == [(1, 0)]
+
+
+async def test_run_without_duration_ends_when_it_is_told(tmp_path):
+    async with rig(tmp_path) as ready:
+        running = spawn(ready.loop.run(), name="loop")
+        await until(lambda: len(ready.ticks) >= 5)
+        ready.loop.request_stop("SIGTERM")
+        ready.loop.request_stop("SIGINT")
+        assert await running == "SIGTERM"
+        assert ready.ticks[:3] == [(1, 0), (2, 10), (3, 20)]
+        assert ready.loop.missed_ticks == 0
+
+
+async def test_stop_during_the_wait_ends_at_once_without_a_tick(tmp_path):
+    async with rig(tmp_path) as ready:
+        ready.clock.is_held = True
+        running = spawn(ready.loop.run(), name="loop")
+        await until(lambda: ready.valuation.points)
+        ready.loop.request_stop("SIGTERM")
+        assert await asyncio.wait_for(running, 1) == "SIGTERM"
+        assert ready.ticks == []
+        assert heartbeat.read(ready.beat_path).state == "stopped"
+
+
+async def test_stop_during_a_tick_lets_it_end(tmp_path):
+    async with rig(tmp_path) as ready:
+        release = asyncio.Event()
+        decide_all = ready.orchestrator.decide_all
+
+        async def slow(tick, symbols):
+            await release.wait()
+            return await decide_all(tick, symbols)
+
+        ready.orchestrator.decide_all = slow
+        running = spawn(ready.loop.run(), name="loop")
+        await until(lambda: "before tick" in ready.chores)
+        ready.loop.request_stop("SIGTERM")
+        release.set()
+        assert await running == "SIGTERM"
+        assert ready.ticks == [(1, 0)]
+        assert len(await ready.ledger.read(lambda connection: queries.decisions(connection, "run-a"))) == len(SYMBOLS)
+
+
+async def test_tick_that_hangs_is_cut_off_some_time_after_the_stop(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(autonomous_trading_loop, "_LAST_CALL_SECONDS", 0.1)
+    async with rig(tmp_path) as ready:
+        ready.orchestrator.hangs = True
+        running = spawn(ready.loop.run(), name="loop")
+        await until(lambda: ready.ticks)
+        ready.loop.request_stop("SIGTERM")
+        assert await asyncio.wait_for(running, 2) == "SIGTERM"
+        assert "the stop cut off what was under way" in caplog.text
+
+
+async def test_looking_around_that_hangs_does_not_keep_the_stop(tmp_path, monkeypatch):
+    monkeypatch.setattr(autonomous_trading_loop, "_LAST_LOOK_SECONDS", 0.1)
+    async with rig(tmp_path) as ready:
+
+        async def hang() -> None:
+            ready.chores.append("hanging")
+            await asyncio.Event().wait()
+
+        ready.loop._periodically = hang
+        running = spawn(ready.loop.run(), name="loop")
+        await until(lambda: "hanging" in ready.chores)
+        ready.loop.request_stop("SIGTERM")
+        assert await asyncio.wait_for(running, 2) == "SIGTERM"
+
+
+async def test_open_orders_are_asked_about_between_ticks(tmp_path):
+    async with rig(tmp_path, duration_ms=30_000) as ready:
+        await place(ready.ledger)
+        await ready.loop.run()
+        assert ready.recovery.times == 1  # within five real seconds
+
+
+async def test_trouble_beside_the_decisions_is_said_and_survived(tmp_path, caplog):
+    async with rig(tmp_path, duration_ms=20_000) as ready:
+        ready.valuation.fails = True
+        assert await ready.loop.run() == "the duration is over"
+        assert len(ready.ticks) == 2
+        assert "the exchange cannot be reached" in caplog.text
+
+
+async def test_clock_that_fails_ends_the_run(tmp_path):
+    async with rig(tmp_path) as ready:
+
+        async def gone(_: float) -> None:
+            raise MarketGoneError("the simulated exchange is gone")
+
+        ready.clock.sleep_until = gone
+        with pytest.raises(MarketGoneError, match="is gone"):
+            await ready.loop.run()
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer"),
+    [(CommandKind.PAUSE, "entries are paused"), (CommandKind.RESUME, "entries are allowed again")],
+)
+async def test_switch_is_carried_out_answered_and_kept(tmp_path, kind, answer):
+    async with rig(tmp_path, duration_ms=10_000) as ready:
+        number = commands.place(ready.ledger.path, kind, requested_by="test", requested_wall_ms=1)
+        await ready.loop.run()
+        command = await ready.ledger.read(lambda connection: commands.command(connection, number))
+        assert (command.state, command.answer) == (CommandState.DONE, answer)
+        assert await commands.is_paused(ready.ledger) is (kind is CommandKind.PAUSE)
+
+
+async def test_stop_command_is_answered_before_the_run_ends(tmp_path):
+    async with rig(tmp_path) as ready:
+        running = spawn(ready.loop.run(), name="loop")
+        await until(lambda: ready.ticks)
+        number = commands.place(ready.ledger.path, CommandKind.STOP, requested_by="cli", requested_wall_ms=1)
+        assert await asyncio.wait_for(running, 5) == "stop, asked by cli"
+        command = await ready.ledger.read(lambda connection: commands.command(connection, number))
+        assert (command.state, command.answer) == (CommandState.DONE, "stopping")
+
+
+async def test_heartbeat_tells_the_cycle_and_the_end(tmp_path):
+    async with rig(tmp_path, duration_ms=20_000) as ready:
+        await ready.loop.run()
+        last = heartbeat.read(ready.beat_path)
+        assert (last.state, last.cycle, last.run_id, last.is_healthy) == ("stopped", 2, "run-a", True)

@@ -1,0 +1,196 @@
+"""One tick through the four agents: a decision for each symbol, whatever happens, in the same order of money."""
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import permutations
+
+import pytest
+
+from binance_trade_agent import orchestrator as orchestrator_module
+from binance_trade_agent.agents.risk import Identity, RiskManagementAgent
+from binance_trade_agent.agents.signal import SignalAgent
+from binance_trade_agent.agents.suspension import FAILURES_IN_A_ROW, TICKS_OF_REST
+from binance_trade_agent.domain.decisions import Outcome
+from binance_trade_agent.domain.orders import OrderState
+from binance_trade_agent.domain.signals import Action, Signal
+from binance_trade_agent.ops.clock import sleep_seconds
+from binance_trade_agent.orchestrator import Tick, TradingOrchestrator, turns
+from binance_trade_agent.risk.policy import RiskPolicy
+from binance_trade_agent.risk.settings import RiskSettings
+from tests.agents.desk import RUN_ID, SYMBOLS, Desk, desk
+
+
+class Scripted:
+    """A strategy that says what the test wants on each symbol: an action, or what it raises."""
+
+    name = "scripted"
+
+    def __init__(self, **opinions) -> None:
+        self.opinions = dict.fromkeys(SYMBOLS, Action.HOLD) | opinions
+
+    def evaluate(self, symbol, candles) -> Signal:
+        opinion = self.opinions[symbol]
+        if isinstance(opinion, Exception):
+            raise opinion
+        return Signal(symbol, self.name, opinion, 0.5, "the test says so", candles[-1].open_time_ms)
+
+
+@dataclass
+class Pipeline:
+    """An orchestrator on a desk."""
+
+    desk: Desk
+    strategy: Scripted
+    orchestrator: TradingOrchestrator
+    cycle: int = 0
+
+    async def tick(self, symbols=SYMBOLS):
+        """The decisions of one tick by symbol, a minute after the last."""
+        self.cycle += 1
+        await self.desk.wait(60_000)
+        decisions = await self.orchestrator.decide_all(Tick(RUN_ID, self.desk.clock.now_ms(), self.cycle), symbols)
+        assert [decision.symbol for decision in decisions] == list(symbols)
+        return {decision.symbol: decision for decision in decisions}
+
+
+@asynccontextmanager
+async def pipeline(tmp_path, *, limits=None, **opinions):
+    async with desk(tmp_path) as ready:
+        known = {"max_position_quote": Decimal(500), "max_open_positions": 5, "cooldown_seconds": 0}
+        settings = RiskSettings(order_quote=Decimal(100), **{**known, **(limits or {})})
+        strategy = Scripted(**opinions)
+        risk = RiskManagementAgent(RiskPolicy(settings), ready.ledger, Identity("test", 1, strategy.name))
+        orchestrator = TradingOrchestrator(
+            ready.market_data(), SignalAgent(strategy), risk, ready.execution, ready.ledger
+        )
+        yield Pipeline(ready, strategy, orchestrator)
+
+
+async def test_hold_is_a_decision_with_what_was_seen(tmp_path):
+    async with pipeline(tmp_path) as ready:
+        decision = (await ready.tick())["BTCUSDT"]
+        assert (decision.outcome, decision.detail) == (Outcome.HELD, "the test says so")
+        assert decision.signal.action is Action.HOLD
+        assert decision.bid < decision.ask
+        assert (decision.candle_age_ms, decision.book_age_ms) == (1, 0)
+
+
+async def test_buy_then_sell_goes_through_all_four_agents(tmp_path):
+    async with pipeline(tmp_path, BTCUSDT=Action.BUY, ETHUSDT=Action.SELL) as ready:
+        decisions = await ready.tick()
+        assert decisions["BTCUSDT"].outcome is Outcome.EXECUTED
+        assert (decisions["ETHUSDT"].outcome, decisions["ETHUSDT"].detail) == (Outcome.SKIPPED, "no position to sell")
+        ready.strategy.opinions["BTCUSDT"] = Action.SELL
+        assert (await ready.tick())["BTCUSDT"].outcome is Outcome.EXECUTED
+        decision = (await ready.tick())["BTCUSDT"]
+        assert decision.outcome is Outcome.SKIPPED
+        assert decision.detail.startswith("only dust to sell")
+        await ready.desk.assert_reconciled()
+
+
+async def test_refusal_names_its_rule(tmp_path):
+    async with pipeline(tmp_path, limits={"cooldown_seconds": 600}, BTCUSDT=Action.BUY) as ready:
+        await ready.tick()
+        decision = (await ready.tick())["BTCUSDT"]
+        assert (decision.outcome, decision.rule) == (Outcome.REFUSED, "cooldown")
+
+
+async def test_strategy_that_raises_stays_with_its_symbol_and_is_suspended(tmp_path):
+    async with pipeline(tmp_path, BTCUSDT=ArithmeticError("no band")) as ready:
+        for _ in range(FAILURES_IN_A_ROW):
+            decisions = await ready.tick()
+            assert decisions["BTCUSDT"].outcome is Outcome.FAILED
+            assert decisions["BTCUSDT"].detail == "ArithmeticError: no band"
+            assert decisions["ETHUSDT"].outcome is Outcome.HELD
+        ready.strategy.opinions["BTCUSDT"] = Action.HOLD
+        for _ in range(TICKS_OF_REST):
+            decision = (await ready.tick())["BTCUSDT"]
+            assert (decision.outcome, decision.signal) == (Outcome.FAILED, None)
+            assert "suspended after 5 failures in a row" in decision.detail
+        assert (await ready.tick())["BTCUSDT"].outcome is Outcome.HELD
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"status": 503}, {"status": 200, "body": "<html>"}, {"status": 400, "body": '{"code": -1100, "msg": "No."}'}],
+)
+async def test_market_that_cannot_be_seen_is_no_data_and_never_a_failure(tmp_path, fault):
+    async with pipeline(tmp_path, BTCUSDT=Action.BUY) as ready:
+        await ready.desk.exchange.fault("http", path="klines", count=None, **fault)
+        for _ in range(FAILURES_IN_A_ROW + 1):
+            decision = (await ready.tick())["BTCUSDT"]
+            assert (decision.outcome, decision.signal) == (Outcome.NO_DATA, None)
+            assert decision.detail
+        assert await ready.desk.times_sent() == 0
+
+
+async def test_slow_exchange_costs_its_symbol_the_tick(tmp_path, monkeypatch):
+    monkeypatch.setattr(orchestrator_module, "OBSERVE_SECONDS", 0.3)
+    async with pipeline(tmp_path) as ready:
+        await ready.tick()
+        await ready.desk.exchange.fault("latency", path="klines", ms=800)
+        outcomes = sorted(decision.outcome for decision in (await ready.tick()).values())
+        assert outcomes == [Outcome.HELD, Outcome.NO_DATA]
+
+
+async def test_unknown_order_is_told_and_its_symbol_waits_for_it(tmp_path):
+    async with pipeline(tmp_path, BTCUSDT=Action.BUY) as ready:
+        await ready.desk.exchange.fault("unknown_executed", method="POST", path="order")
+        decision = (await ready.tick())["BTCUSDT"]
+        assert decision.outcome is Outcome.UNKNOWN
+        waiting = (await ready.tick())["BTCUSDT"]
+        assert (waiting.outcome, waiting.rule) == (Outcome.REFUSED, "open_order")
+        await ready.desk.recovery.catch_up()
+        assert (await ready.desk.entry(decision)).order.state is OrderState.FILLED
+        assert (await ready.tick())["BTCUSDT"].outcome is Outcome.EXECUTED
+        assert await ready.desk.times_sent() == 2
+        await ready.desk.assert_reconciled()
+
+
+async def test_stopping_daemon_still_speaks_and_orders_nothing(tmp_path):
+    async with pipeline(tmp_path, BTCUSDT=Action.BUY) as ready:
+        ready.orchestrator.is_stopping = True
+        decision = (await ready.tick())["BTCUSDT"]
+        assert (decision.outcome, decision.detail) == (Outcome.SKIPPED, "the daemon is stopping")
+        assert decision.signal.action is Action.BUY
+        assert await ready.desk.times_sent() == 0
+
+
+@pytest.mark.parametrize("slow", SYMBOLS)
+async def test_money_is_decided_in_the_symbols_order_whoever_looks_faster(tmp_path, slow):
+    buying = dict.fromkeys(SYMBOLS, Action.BUY)
+    async with pipeline(tmp_path, limits={"max_open_positions": 1}, **buying) as ready:
+        observe = ready.orchestrator._market_data.observe
+
+        async def observe_at_its_pace(symbol: str):
+            await sleep_seconds(0.05 if symbol == slow else 0)
+            return await observe(symbol)
+
+        ready.orchestrator._market_data.observe = observe_at_its_pace
+        decisions = await ready.tick()
+        assert decisions["BTCUSDT"].outcome is Outcome.EXECUTED
+        assert (decisions["ETHUSDT"].outcome, decisions["ETHUSDT"].rule) == (Outcome.REFUSED, "max_open_positions")
+
+
+async def test_earlier_symbol_that_fails_passes_its_turn_on(tmp_path):
+    async with pipeline(tmp_path, BTCUSDT=ArithmeticError("no band"), ETHUSDT=Action.BUY) as ready:
+        assert (await ready.tick())["ETHUSDT"].outcome is Outcome.EXECUTED
+
+
+@pytest.mark.parametrize("arrival", list(permutations("ABC")))
+async def test_turns_come_in_their_order_whoever_arrives_first(arrival):
+    row = turns("ABC")
+    came: list[str] = []
+
+    async def take(name: str) -> None:
+        async with row[name]:
+            await row[name].comes()
+            came.append(name)
+
+    async with asyncio.TaskGroup() as group:
+        for name in arrival:
+            group.create_task(take(name))
+            await sleep_seconds(0)
+    assert came == ["A", "B", "C"]
