@@ -76,6 +76,12 @@ async def exchange_of_ledger(settings: Settings, *, is_owner: bool) -> AsyncIter
             await _stop(exchange.pid)
 
 
+def has_traded_market(settings: Settings) -> bool:
+    """Whether the settings' market is the one beside the ledger, or there is none yet."""
+    states = list(settings.ledger_path.parent.glob(_beside(settings, "exchange-*.state").name))
+    return not states or _beside(settings, f"exchange-{_market(settings)}.state") in states
+
+
 async def _acquired(settings: Settings, *, is_owner: bool) -> tuple[EmbeddedExchange, Process | None]:
     """The exchange that runs, or a new one with its process."""
     market = _market(settings)
@@ -152,7 +158,13 @@ async def _answers(record: EmbeddedExchange) -> bool:
 async def _spawned(settings: Settings, market: str, *, is_owner: bool) -> Process:
     # The exchange announces itself, so that it is found even when the daemon is killed before it is ready.
     announce = [f"--announce={_beside(settings, f'exchange-{market}.json')}"] if is_owner else []
-    with _beside(settings, "exchange.log").open("wb") as log_file:
+    log_path = _beside(settings, "exchange.log")
+    try:
+        log_path.parent.mkdir(parents=True, exist_ok=True)
+        log_file = log_path.open("wb")
+    except OSError as failure:
+        raise ExchangeStartError(f"the simulated exchange cannot write {log_path}: {failure.strerror}") from None
+    with log_file:
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",

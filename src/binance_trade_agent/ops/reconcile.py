@@ -7,7 +7,7 @@ from binance_trade_agent import exit_codes
 from binance_trade_agent.agents.recovery import exchange_facts, ledger_facts, traded_assets
 from binance_trade_agent.configuration import ConfigError, Configuration
 from binance_trade_agent.exchange.connect import connected
-from binance_trade_agent.exchange.embedded import ExchangeStartError
+from binance_trade_agent.exchange.embedded import ExchangeStartError, has_traded_market
 from binance_trade_agent.exchange.errors import AuthError, ExchangeError
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.errors import LedgerError
@@ -36,6 +36,11 @@ async def _compare(configuration: Configuration) -> Reconciliation:
     settings = configuration.settings
     with LedgerReader.open(settings.ledger_path) as reader:
         ours, symbols = reader.snapshot(lambda connection: _our_side(connection, settings.trading_symbols))
+    if settings.mode == "simulated" and settings.exchange_url is None and not has_traded_market(settings):
+        raise ConfigError(
+            f"{settings.ledger_path} was traded on another market: give the TRADING_SYMBOLS and SIMULATION_ settings "
+            "that the trader had."
+        )
     async with connected(settings) as connection:
         theirs = await exchange_facts(connection.gateway, ours, symbols)
         rules = await connection.gateway.symbol_rules(symbols)

@@ -12,11 +12,13 @@ _KNOWN_PRICES = {"BTC": Decimal(65_000), "ETH": Decimal(3_200), "BNB": Decimal(6
 # A synthetic market has assets that people know, so that a slip of the pen is not traded; SIM1, SIM2, ... are for tests
 # with many symbols.
 _OTHER_ASSETS = frozenset(
-    (
-        "AAVE ADA ALGO APT ARB ATOM AVAX BCH CAKE CRV DOGE DOT DYDX EGLD ENA ENS ETC ETHFI FET FIL FLOKI GALA GRT HBAR "
-        "ICP IMX INJ JUP LDO LINK LTC MANA NEAR ONDO OP PAXG PENDLE PEPE POL PYTH RENDER RUNE SAND SEI SHIB STX SUI "
-        "THETA TIA TON TRX UNI VET WIF WLD XLM XRP XTZ ZEC "
-    ).split()  # noqa: SIM905 (sixty lines of one name each would bury the module)
+    asset
+    for row in (
+        "AAVE ADA ALGO APT ARB ATOM AVAX BCH CAKE CRV DOGE DOT DYDX EGLD ENA ENS ETC ETHFI FET FIL FLOKI GALA GRT HBAR",
+        "ICP IMX INJ JUP LDO LINK LTC MANA NEAR ONDO OP PAXG PENDLE PEPE POL PYTH RENDER RUNE SAND SEI SHIB STX SUI",
+        "THETA TIA TON TRX UNI VET WIF WLD XLM XRP XTZ ZEC",
+    )
+    for asset in row.split()
 )
 _NUMBERED_ASSET = re.compile(r"SIM[1-9][0-9]{0,3}")
 _QUOTE_ASSETS = {"USDT": Decimal(1), "BTC": _KNOWN_PRICES["BTC"]}
