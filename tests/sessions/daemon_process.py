@@ -1,0 +1,187 @@
+"""The daemon as a process of its own, as a user starts it, and what must be true of its ledger afterwards."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from urllib.parse import parse_qs
+
+from binance_trade_agent.configuration import FROM_FILE
+from binance_trade_agent.domain.money import ZERO
+from binance_trade_agent.ledger import queries
+from binance_trade_agent.ledger.export import dump
+from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
+from binance_trade_agent.settings import setting_names
+from tests.exchange_process import RunningExchange
+
+_OURS = {*setting_names(), *(f"{name}_FILE" for name in FROM_FILE)}
+CLEAN_ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in _OURS}
+_END_SECONDS = 60
+
+
+@dataclass
+class Daemon:
+    """A running daemon. Its output is collected line by line."""
+
+    process: asyncio.subprocess.Process
+    log: list[str] = field(default_factory=list)
+    report: str = ""
+    _readers: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def until_logged(self, text: str, times: int = 1) -> None:
+        """Return when `text` is in the log so many times; fails when the daemon ends first or takes too long."""
+        deadline = monotonic_seconds() + _END_SECONDS
+        while sum(text in line for line in self.log) < times:
+            assert self.process.returncode is None, self.everything
+            assert monotonic_seconds() < deadline, self.everything
+            await sleep_seconds(0.002)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal, unless it has ended already."""
+        if self.process.returncode is None:
+            self.process.send_signal(number)
+
+    async def ended(self) -> int:
+        """The exit code, when the process has ended and everything that it said was read."""
+        code = await asyncio.wait_for(self.process.wait(), _END_SECONDS)
+        await asyncio.gather(*self._readers)
+        assert "Traceback" not in self.everything, self.everything
+        return code
+
+    @property
+    def everything(self) -> str:
+        """Log and report."""
+        return "\n".join([*self.log, self.report])
+
+    async def collect(self) -> None:
+        """Begin to read what it says."""
+        self._readers = [asyncio.ensure_future(self._read_log()), asyncio.ensure_future(self._read_report())]
+
+    async def _read_log(self) -> None:
+        assert self.process.stderr is not None
+        async for line in self.process.stderr:
+            self.log.append(line.decode().rstrip("\n"))
+
+    async def _read_report(self) -> None:
+        assert self.process.stdout is not None
+        self.report = (await self.process.stdout.read()).decode()
+
+
+@asynccontextmanager
+async def daemon(folder: Path, **settings: str) -> AsyncIterator[Daemon]:
+    """`python -m binance_trade_agent.autonomous_trading_loop` in `folder`, by environment; killed when left running.
+
+    Without other settings: an hour of market time in about two seconds, a tick a minute, ledger in the folder.
+    """
+    fast = {
+        "LEDGER_PATH": str(folder / "ledger.db"),
+        "SIMULATION_SPEED": "1000000",
+        "TRADING_INTERVAL_SECONDS": "60",
+        "RISK_COOLDOWN_SECONDS": "60",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "binance_trade_agent.autonomous_trading_loop",
+        cwd=folder,
+        env={**CLEAN_ENVIRONMENT, **fast, **settings},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    running = Daemon(process)
+    await running.collect()
+    try:
+        yield running
+    finally:
+        running.send(signal.SIGKILL)
+        await asyncio.wait_for(process.wait(), _END_SECONDS)
+
+
+async def session(folder: Path, **settings: str) -> Daemon:
+    """A whole session that ends well."""
+    async with daemon(folder, **settings) as running:
+        assert await running.ended() == 0, running.everything
+        return running
+
+
+def lines(ledger_path: Path) -> list[str]:
+    """Everything in a ledger that must be the same for the same seed."""
+    return list(dump(ledger_path))
+
+
+def tables(dumped: list[str], *names: str) -> list[str]:
+    """The lines of some tables."""
+    return [line for line in dumped if line.split(" ", 1)[0] in names]
+
+
+def assert_books_balance(ledger_path: Path) -> int:
+    """Each entry sums to zero for each asset, and wallets are the sums of their postings; returns the fills' number."""
+    with LedgerReader.open(ledger_path) as reader:
+        postings = reader.snapshot(lambda connection: connection.execute("SELECT * FROM postings").fetchall())
+        wallet, fills = reader.snapshot(
+            lambda connection: (queries.wallet(connection, _epoch(connection)), queries.fills(connection))
+        )
+    entries: Counter[tuple[str, str]] = Counter()
+    sums: dict[tuple[str, str, str], Decimal] = {}
+    wallets: dict[str, Decimal] = {}
+    for row in postings:
+        key = (row["kind"], row["reference"], row["asset"])
+        sums[key] = sums.get(key, ZERO) + Decimal(row["amount"])
+        entries[row["kind"], row["reference"]] += 1
+        if row["account"] == "wallet":
+            wallets[row["asset"]] = wallets.get(row["asset"], ZERO) + Decimal(row["amount"])
+    assert set(sums.values()) <= {ZERO}
+    assert wallets == wallet
+    assert sum(kind == "fill" for kind, _ in entries) == len(fills)
+    return len(fills)
+
+
+async def assert_equal_to_exchange(ledger_path: Path, exchange: RunningExchange) -> None:
+    """The ledger's wallet, orders and fills are the simulator's, to the last digit, and no order was sent twice."""
+    state = await exchange.state()
+    with LedgerReader.open(ledger_path) as reader:
+        wallet, orders, fills = reader.snapshot(
+            lambda connection: (
+                queries.wallet(connection, _epoch(connection)),
+                queries.orders(connection),
+                queries.fills(connection),
+            )
+        )
+    balances = {row["asset"]: Decimal(row["free"]) + Decimal(row["locked"]) for row in state["balances"]["main"]}
+    assert {asset: wallet.get(asset, ZERO) for asset in balances} == balances
+    theirs = {row["clientOrderId"]: (row["status"], Decimal(row["executedQty"])) for row in state["orders"]}
+    ours = {
+        entry.order.client_order_id: (str(entry.order.state), entry.order.executed_base)
+        for entry in orders
+        if entry.order.exchange_order_id is not None
+    }
+    assert ours == theirs
+    assert all(entry.is_settled for entry in orders)
+    executed = sum((Decimal(row["executedQty"]) for row in state["orders"]), ZERO)
+    assert sum((fill.quantity for fill in fills), ZERO) == executed
+    sent = Counter(await ids_sent(exchange))
+    assert set(sent.values()) <= {1}
+    assert set(theirs) <= set(sent) <= {entry.order.client_order_id for entry in orders}
+
+
+async def ids_sent(exchange: RunningExchange) -> list[str]:
+    """Client order id of each order that reached the exchange."""
+    posts = [
+        entry
+        for entry in await exchange.log()
+        if entry["method"] == "POST" and entry["target"].partition("?")[0] == "/api/v3/order"
+    ]
+    parameters = [parse_qs(f"{entry['target'].partition('?')[2]}&{entry['body']}") for entry in posts]
+    return [given["newClientOrderId"][0] for given in parameters]
+
+
+def _epoch(connection) -> int:
+    epoch = queries.current_epoch(connection)
+    return epoch.epoch if epoch else 0
