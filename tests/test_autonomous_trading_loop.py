@@ -272,11 +272,14 @@ async def test_looking_around_that_hangs_does_not_keep_the_stop(tmp_path, monkey
         assert await asyncio.wait_for(running, 2) == "SIGTERM"
 
 
-async def test_open_orders_are_asked_about_between_ticks(tmp_path):
+async def test_open_orders_are_asked_about_before_each_tick_and_between_ticks(tmp_path):
     async with rig(tmp_path, duration_ms=30_000) as ready:
+        await ready.loop.run()
+        assert ready.recovery.times == 0
+    async with rig(tmp_path / "with an order", duration_ms=30_000) as ready:
         await place(ready.ledger)
         await ready.loop.run()
-        assert ready.recovery.times == 1  # within five real seconds
+        assert ready.recovery.times == 1 + len(ready.ticks)
 
 
 async def test_trouble_beside_the_decisions_is_said_and_survived(tmp_path, caplog):

@@ -139,6 +139,7 @@ class AutonomousTradingLoop:
             header = f"Trading Cycle #{tick.cycle} - {clock_time(tick_ms)}"
             trading_log.info("cycle_started", line=header)
             await self._survive(self._before_tick())
+            await self._survive(self._ask_about_open_orders())
             decisions = await self._orchestrator.decide_all(tick, self._symbols)
             for decision in decisions:
                 _log_decision(decision)
@@ -181,11 +182,14 @@ class AutonomousTradingLoop:
         for command in await commands.pending(self._ledger):
             await self._carry_out(command)
         if monotonic_seconds() >= self._recover_at:
-            self._recover_at = monotonic_seconds() + _RECOVERY_SECONDS
-            if await self._ledger.open_orders():
-                await self._recovery.catch_up()
+            await self._ask_about_open_orders()
         await self._periodically()
         self._beat("trading")
+
+    async def _ask_about_open_orders(self) -> None:
+        self._recover_at = monotonic_seconds() + _RECOVERY_SECONDS
+        if await self._ledger.open_orders():
+            await self._recovery.catch_up()
 
     async def _carry_out(self, command: Command) -> None:
         said = {
