@@ -8,6 +8,7 @@ import os
 import random
 import signal
 from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,14 +26,14 @@ from binance_trade_agent.configuration import ConfigError, Configuration
 from binance_trade_agent.control.commands import refuse_stale_stops
 from binance_trade_agent.domain.candles import MINUTE_MS
 from binance_trade_agent.domain.symbols import SymbolRules
-from binance_trade_agent.exchange.connect import Connection, connected
+from binance_trade_agent.exchange.connect import Connection, connected, until_reached
 from binance_trade_agent.exchange.embedded import ExchangeStartError
 from binance_trade_agent.exchange.errors import AuthError, ExchangeError
 from binance_trade_agent.exchange.user_stream import UserStream
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
 from binance_trade_agent.ledger.lock import Holder, LedgerLock
-from binance_trade_agent.ledger.records import RunRecord
+from binance_trade_agent.ledger.records import Epoch, RunRecord
 from binance_trade_agent.ops import heartbeat
 from binance_trade_agent.ops.clock import MarketGoneError, monotonic_seconds, wall_ms
 from binance_trade_agent.ops.tasks import spawn, stop
@@ -81,8 +82,8 @@ async def _run(configuration: Configuration) -> int:
 
 async def _trade(configuration: Configuration, signals: "_StopSignals") -> int:
     settings = configuration.settings
-    run_id = f"{datetime.fromtimestamp(wall_ms() / 1000, UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
     started_wall_ms = wall_ms()
+    run_id = _run_id(started_wall_ms)
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(LedgerLock.acquire(settings.ledger_path, Holder(os.getpid(), run_id, started_wall_ms)))
         beat_path = heartbeat.heartbeat_path(settings.ledger_path)
@@ -115,6 +116,45 @@ async def _trade(configuration: Configuration, signals: "_StopSignals") -> int:
     return exit_codes.OK
 
 
+def _run_id(started_wall_ms: int) -> str:
+    """`20260105T143600.123-4711`: to the millisecond, since a container's processes get the same number each time."""
+    started = datetime.fromtimestamp(started_wall_ms // 1000, UTC)
+    return f"{started:%Y%m%dT%H%M%S}.{started_wall_ms % 1000:03}-{os.getpid()}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What trading begins from: the rules of what is traded, and a ledger that says what the exchange says."""
+
+    rules: Mapping[str, SymbolRules]
+    execution: TradeExecutionAgent
+    recovery: Recovery
+    epoch: Epoch
+
+
+async def _recovered(settings: Settings, ledger: Ledger, connection: Connection) -> _Ground:
+    """Check symbols and keys, and bring the ledger up to date. May be done again when it failed half-way.
+
+    Raises:
+        ConfigError: symbols or order size do not fit the exchange.
+        AuthError: the keys do not.
+        CannotReconcileError: the ledger contradicts the exchange.
+        ExchangeError: the exchange could not be asked.
+    """
+    gateway, clock = connection.gateway, connection.clock
+    rules = await tradable_rules(gateway, settings)
+    account = await gateway.account()
+    if not account.can_trade:
+        raise AuthError("these API keys may not trade: enable spot trading for them")
+    known_rules = await rules_of_books(gateway, ledger, rules)
+    execution = TradeExecutionAgent(gateway, ledger, clock, known_rules)
+    recovery = Recovery(gateway, ledger, execution, clock, known_rules, may_reset=settings.mode != "live")
+    epoch = await recovery.epoch()
+    await recovery.catch_up()
+    await recovery.settle_balances()
+    return _Ground(rules, execution, recovery, epoch)
+
+
 class _Daemon:
     """The running parts of one run: the loop that decides, the stream that reports."""
 
@@ -138,18 +178,10 @@ class _Daemon:
             ConfigError: symbols or order size do not fit the exchange.
             AuthError: the keys do not.
             CannotReconcileError: the ledger contradicts the exchange.
+            ExchangeError: the exchange could not be asked for EXCHANGE_STARTUP_SECONDS.
         """
         gateway, clock = connection.gateway, connection.clock
-        rules = await tradable_rules(gateway, settings)
-        account = await gateway.account()
-        if not account.can_trade:
-            raise AuthError("these API keys may not trade: enable spot trading for them")
-        known_rules = await rules_of_books(gateway, ledger, rules)
-        execution = TradeExecutionAgent(gateway, ledger, clock, known_rules)
-        recovery = Recovery(gateway, ledger, execution, clock, known_rules, may_reset=settings.mode != "live")
-        epoch = await recovery.epoch()
-        await recovery.catch_up()
-        await recovery.settle_balances()
+        ground = await until_reached(settings, lambda: _recovered(settings, ledger, connection))
         await refuse_stale_stops(ledger, clock.now_ms())
         cache = await _cache(stack, settings)
         market_data = MarketDataAgent(
@@ -160,12 +192,12 @@ class _Daemon:
             interval=settings.trading_candle_interval,
             warm_up=strategy.warm_up,
         )
-        identity = Identity(settings.trading_instance, epoch.epoch, strategy.name)
+        identity = Identity(settings.trading_instance, ground.epoch.epoch, strategy.name)
         orchestrator = TradingOrchestrator(
             market_data,
             SignalAgent(strategy),
             RiskManagementAgent(RiskPolicy(_risk_settings(settings)), ledger, identity),
-            execution,
+            ground.execution,
             ledger,
         )
         stream = UserStream(
@@ -173,8 +205,8 @@ class _Daemon:
             connection.api_key,
             connection.api_secret,
             clock,
-            on_connected=recovery.catch_up,
-            on_event=execution.on_event,
+            on_connected=ground.recovery.catch_up,
+            on_event=ground.execution.on_event,
             jitter=random.Random(run_id),  # noqa: S311 (spreads reconnections)
         )
         loop = AutonomousTradingLoop(
@@ -182,14 +214,14 @@ class _Daemon:
             settings.trading_symbols,
             orchestrator,
             Valuation(market_data, ledger, settings.trading_symbols),
-            recovery,
+            ground.recovery,
             ledger,
             clock,
             RunIdentity(run_id, heartbeat.heartbeat_path(settings.ledger_path)),
             before_tick=stream.catch_up if connection.is_stepped else _nothing,
             periodically=_Resynchronisation(connection),
         )
-        _say_what_trades(settings, strategy, rules, connection)
+        _say_what_trades(settings, strategy, ground.rules, connection)
         return cls(stream, loop)
 
     @contextlib.asynccontextmanager

@@ -65,7 +65,7 @@ async def connected(settings: Settings, *, is_trader: bool = False) -> AsyncIter
         )
         key, secret = _keys(settings)
         gateway = await stack.enter_async_context(BinanceGateway(endpoints, key, secret, clock))
-        await _until_reached(settings, gateway.synchronise)
+        await until_reached(settings, gateway.synchronise)
         yield Connection(endpoints, key, secret, clock, gateway, isinstance(clock, SteppedClock))
 
 
@@ -79,7 +79,7 @@ def _keys(settings: Settings) -> tuple[str, str]:
 
 async def _simulated_clock(settings: Settings, endpoints: Endpoints, control_url: str | None) -> MarketClock:
     """A clock at the pace that the simulated exchange names in a header of its time."""
-    server_ms, speed = await _until_reached(settings, lambda: _simulated_time(settings, endpoints))
+    server_ms, speed = await until_reached(settings, lambda: _simulated_time(settings, endpoints))
     if speed != "stepped":
         return ScaledClock(speed=float(speed))
     if control_url is None:
@@ -107,8 +107,12 @@ async def _simulated_time(settings: Settings, endpoints: Endpoints) -> tuple[int
         raise UnavailableError(f"the exchange cannot be reached: {reason}") from failure
 
 
-async def _until_reached(settings: Settings, ask: Callable[[], Awaitable[T]]) -> T:
-    """The answer; while the exchange is away, it is asked again with back-off for the time that is set."""
+async def until_reached(settings: Settings, ask: Callable[[], Awaitable[T]]) -> T:
+    """The answer; while the exchange is away, it is asked again with back-off for the time that is set.
+
+    Raises:
+        UnavailableError: it was still away after EXCHANGE_STARTUP_SECONDS.
+    """
     seconds = settings.exchange_startup_seconds
     deadline = monotonic_seconds() + seconds
     back_off = _FIRST_BACK_OFF_SECONDS
