@@ -1,8 +1,8 @@
 """Technical indicators: the only door to TA-Lib.
 
 TA-Lib is called directly on contiguous float64 arrays: pandas-ta-classic takes hundreds of times as long for the same
-numbers (benchmarks/indicators.py measures both). pandas-ta-classic is the oracle of the tests. TA-Lib (and the pandas that it
-pulls in) is imported at the first call, because that takes over a second.
+numbers (benchmarks/indicators.py measures both). pandas-ta-classic is the oracle of the tests. TA-Lib (and the pandas
+that it pulls in) is imported at the first call, because that takes over a second.
 
 Every function takes and returns arrays of one length; an element depends on its own and earlier elements only. It is
 NaN where the indicator is undefined: during its start-up, from the first input that is not finite onwards, and where
