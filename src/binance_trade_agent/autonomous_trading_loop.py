@@ -28,9 +28,9 @@ from binance_trade_agent.reports.decision_line import decision_line
 _LOOK_AROUND_SECONDS = 1.0
 _RECOVERY_SECONDS = 5.0
 # A stop is over within 10 s: so long it waits for what is under way. An order cut off is asked about later.
-_LAST_CALL_SECONDS = 5.0
+_LAST_CALL_SECONDS = 4.0
 _LAST_LOOK_SECONDS = 1.0
-_LAST_EQUITY_SECONDS = 3.0
+_LAST_EQUITY_SECONDS = 2.0
 _GAP_INTERVALS = 2
 
 log = logging.getLogger(__name__)
@@ -116,7 +116,6 @@ class AutonomousTradingLoop:
         while not self._stop.is_set():
             if self._schedule.is_over(beat):
                 await self._wait_until(started + (self._schedule.duration_ms or 0))
-                self.request_stop("the duration is over")
                 break
             due = started + beat * interval_ms
             await self._wait_until(due)
@@ -127,6 +126,7 @@ class AutonomousTradingLoop:
                 await self._until_done_or_stopped(self._tick(started_ms + beat * interval_ms), _LAST_CALL_SECONDS)
                 beat += 1
         await self._until_done_or_stopped(self._record_equity(self._clock.now_ms()), _LAST_EQUITY_SECONDS)
+        self.request_stop("the duration is over")  # unless it was asked to before
         if self.missed_ticks:
             log.warning("%d ticks were missed in this run", self.missed_ticks)
         self._beat("stopped")

@@ -25,6 +25,15 @@ _OURS = {*setting_names(), *(f"{name}_FILE" for name in FROM_FILE)}
 CLEAN_ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in _OURS}
 _END_SECONDS = 60
 
+# A strategy that trades at many ticks, so that there is something to compare and to interrupt.
+EAGER = {
+    "STRATEGY_NAME": "rsi_momentum",
+    "STRATEGY_PARAMS": "rsi_period=2,rsi_oversold=45,rsi_overbought=55",
+    "RISK_COOLDOWN_SECONDS": "0",
+    "RISK_MAX_POSITION_QUOTE": "5000",
+    "TRADING_DURATION_MINUTES": "15",
+}
+
 
 @dataclass
 class Daemon:

@@ -5,9 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cache.redis_server import REDIS_SERVER, RedisServer
-from tests.sessions.daemon_process import assert_books_balance, daemon, lines, session, tables
-
-HALF_AN_HOUR = {"TRADING_DURATION_MINUTES": "30"}
+from tests.sessions.daemon_process import EAGER, assert_books_balance, daemon, lines, session, tables
 
 pytestmark = pytest.mark.slow
 
@@ -20,12 +18,12 @@ def folder(tmp_path: Path, name: str) -> Path:
 
 async def test_same_seed_leaves_the_same_ledger_and_another_does_not(tmp_path):
     first, second, other = (folder(tmp_path, name) for name in ("first", "second", "other"))
-    await session(first, **HALF_AN_HOUR)
-    await session(second, **HALF_AN_HOUR, SIMULATION_SPEED="2000", LOG_FORMAT="json")
+    await session(first, **EAGER)
+    await session(second, **EAGER, SIMULATION_SPEED="1000", LOG_FORMAT="json")
     assert assert_books_balance(first / "ledger.db") > 0
     dumped = lines(first / "ledger.db")
     assert lines(second / "ledger.db") == dumped
-    await session(other, TRADING_DURATION_MINUTES="2", SIMULATION_SEED="8")
+    await session(other, **{**EAGER, "TRADING_DURATION_MINUTES": "2"}, SIMULATION_SEED="8")
     assert not set(tables(lines(other / "ledger.db"), "decisions")[1:]) & set(tables(dumped, "decisions"))
 
 
@@ -36,9 +34,9 @@ async def test_redis_on_off_or_killed_on_the_way_leaves_the_same_ledger(tmp_path
     redis = RedisServer(tmp_path)
     await redis.start()
     try:
-        await session(without, **HALF_AN_HOUR)
-        await session(beside, **HALF_AN_HOUR, REDIS_URL=redis.url)
-        async with daemon(losing, **HALF_AN_HOUR, SIMULATION_SPEED="2000", REDIS_URL=redis.url) as running:
+        await session(without, **EAGER)
+        await session(beside, **EAGER, REDIS_URL=redis.url)
+        async with daemon(losing, **EAGER, SIMULATION_SPEED="1000", REDIS_URL=redis.url) as running:
             await running.until_logged("Trading Cycle #5 ")
             redis.kill()
             assert await running.ended() == 0
