@@ -111,7 +111,7 @@ class AutonomousTradingLoop:
             MarketGoneError: the simulated exchange that moves the market has ended.
         """
         started, started_ms = self._clock.monotonic_ms(), self._clock.now_ms()
-        await self._record_equity(started_ms)
+        await self._until_done_or_stopped(self._record_equity(started_ms), _LAST_EQUITY_SECONDS)
         interval_ms, beat = self._schedule.interval_ms, 0
         while not self._stop.is_set():
             if self._schedule.is_over(beat):
