@@ -1,5 +1,7 @@
 """The combination: what the votes add up to, and how it explains itself."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -57,4 +59,17 @@ def test_the_reason_has_each_vote_and_the_score_against_the_threshold(frame_of, 
     assert signal.reason.startswith("score +")
     assert ">= 0.15: rsi BUY 0." in signal.reason
     assert "(RSI " in signal.reason
-    assert "), macd HOLD, bollinger " in signal.reason
+    assert "), macd HOLD (" in signal.reason
+    assert " its signal), bollinger " in signal.reason
+
+
+def test_a_vote_to_hold_still_shows_what_was_seen(walk):
+    strategy = create_strategy("combined_default")
+    signals = strategy.signals(walk(13, 700)).iloc[300:]
+    quiet = signals[(signals["rsi_vote"] == 0) & (signals["macd_vote"] == 0) & (signals["bollinger_vote"] == 0)]
+    reason = strategy.reason(quiet.iloc[0].to_dict())
+    assert re.fullmatch(
+        r"score \+0\.00 within ±0\.15: rsi HOLD \(RSI \d+\.\d\), "
+        r"macd HOLD \(\S+ (above|below) its signal\), bollinger HOLD \(\d+ % up its bands\)",
+        reason,
+    )

@@ -72,6 +72,10 @@ class Strategy(ABC, Generic[P]):
     def reason(self, row: Mapping[str, float]) -> str:
         """The comparison behind one row of `signals`, with its numbers: `RSI 27.4 < 30`."""
 
+    def glance(self, row: Mapping[str, float]) -> str:
+        """The state behind one row of `signals` in a few words, for a line that has room for no more."""
+        return self.reason(row)
+
     def signals(self, frame: "pd.DataFrame") -> "pd.DataFrame":
         """The signals of a whole frame of closed candles.
 

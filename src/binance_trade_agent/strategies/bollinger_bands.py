@@ -54,3 +54,8 @@ class BollingerBands(Strategy[BollingerParams]):
         if row["action"] < 0:
             return f"close {close} > upper band {upper}"
         return f"close {close} between bands {lower} and {upper}"
+
+    def glance(self, row: Mapping[str, float]) -> str:
+        """How far the close is up from the lower band to the upper, for example `45 % up its bands`."""
+        share = (row["close"] - row["band_lower"]) / (row["band_upper"] - row["band_lower"])
+        return f"{share:.0%} up its bands".replace("%", " %")

@@ -80,7 +80,7 @@ class CombinedDefault(Strategy[CombinedParams]):
         return Votes(directions(score >= threshold, score <= -threshold), strength, {**shown, "score": score})
 
     def reason(self, row: Mapping[str, float]) -> str:
-        """For example `score +0.18 >= 0.15: rsi BUY 0.54 (RSI 27.4 < 30), macd HOLD, bollinger HOLD`."""
+        """For example `score +0.18 >= 0.15: rsi BUY 0.54 (RSI 27.4 < 30), macd HOLD (0.51 above its signal), ...`."""
         score, threshold = round(row["score"], 2) + 0.0, self.params.vote_threshold  # + 0.0 makes -0.0 a plain 0
         if row["action"] > 0:
             verdict = f"score {score:+.2f} >= {threshold:g}"
@@ -94,6 +94,6 @@ class CombinedDefault(Strategy[CombinedParams]):
 def _explained(voter: _Voter, row: Mapping[str, float]) -> str:
     vote = row[f"{voter.label}_vote"]
     if not vote:
-        return f"{voter.label} HOLD"
+        return f"{voter.label} HOLD ({voter.strategy.glance(row)})"
     said = "BUY" if vote > 0 else "SELL"
     return f"{voter.label} {said} {abs(vote):.2f} ({voter.strategy.reason({**row, 'action': np.sign(vote)})})"

@@ -73,6 +73,11 @@ class MacdCrossover(Strategy[MacdParams]):
             return f"MACD {row['macd']:.4g} crossed {side} its signal {row['macd_signal']:.4g} within {candles}"
         return f"MACD {row['macd']:.4g} {side} its signal {row['macd_signal']:.4g}, no crossing within {candles}"
 
+    def glance(self, row: Mapping[str, float]) -> str:
+        """For example `0.51 above its signal`."""
+        distance = row["macd"] - row["macd_signal"]
+        return f"{abs(distance):.3g} {'above' if distance > 0 else 'below'} its signal"
+
 
 def _crossed_lately(
     on_side: indicators.BoolArray, distance: indicators.FloatArray, candles: int

@@ -62,3 +62,7 @@ class RsiMomentum(Strategy[RsiParams]):
         if row["action"] < 0:
             return f"RSI {row['rsi']:.1f} > {overbought:g}"
         return f"RSI {row['rsi']:.1f} between {oversold:g} and {overbought:g}"
+
+    def glance(self, row: Mapping[str, float]) -> str:
+        """For example `RSI 48.1`."""
+        return f"RSI {row['rsi']:.1f}"
