@@ -255,3 +255,19 @@ class TestSentences:
         text = refusal(folder, BINANCE_API_KEY=KEY, BINANCE_API_SECRET=SECRET, BINANCE_TESTNET="no")
         assert text.startswith("BINANCE_TESTNET=false does not select production:")
         assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("table", "name"),
+    [
+        ("[trading]\nsymbols = 5", "TRADING_SYMBOLS"),
+        ("[strategy]\nparams = 5", "STRATEGY_PARAMS"),
+        ("[simulation]\nreplay = 5", "SIMULATION_REPLAY"),
+        ("[simulation]\nbalances = 5", "SIMULATION_BALANCES"),
+    ],
+)
+def test_toml_value_of_the_wrong_kind_is_one_sentence(tmp_path, table, name):
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "a.toml").write_text(table)
+    with pytest.raises(ConfigError, match=f"^{name}=5 .* is not allowed"):
+        load(environment={}, folder=tmp_path)

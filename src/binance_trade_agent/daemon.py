@@ -7,7 +7,7 @@ import logging
 import os
 import random
 import signal
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -205,7 +205,7 @@ class _Daemon:
             connection.api_key,
             connection.api_secret,
             clock,
-            on_connected=ground.recovery.catch_up,
+            on_connected=_after_a_gap(connection, ground.recovery),
             on_event=ground.execution.on_event,
             jitter=random.Random(run_id),  # noqa: S311 (spreads reconnections)
         )
@@ -239,6 +239,17 @@ class _Daemon:
             await asyncio.wait_for(self._stream.is_live.wait(), _STREAM_SECONDS)
         except TimeoutError:
             log.warning("the user stream is not there yet; fills come from answers and queries until it is")
+
+
+def _after_a_gap(connection: Connection, recovery: Recovery) -> Callable[[], Awaitable[None]]:
+    """What a new connection of the stream asks for: an exchange that was away may be back with another time."""
+
+    async def recover() -> None:
+        if not connection.is_stepped:
+            await connection.gateway.synchronise()
+        await recovery.catch_up()
+
+    return recover
 
 
 class _Resynchronisation:

@@ -37,8 +37,15 @@ def _decimal(value: Any) -> Decimal:
     return amount
 
 
+def _several(value: Any) -> list[Any]:
+    """A TOML array's entries; pydantic makes a sentence of a ValueError only, not of a TypeError."""
+    if not isinstance(value, list | tuple):
+        raise ValueError("not a list")  # noqa: TRY004 (see above)
+    return list(value)
+
+
 def _list(value: Any) -> tuple[str, ...]:
-    parts = re.split(r"[,\s]+", value) if isinstance(value, str) else [str(part) for part in value]
+    parts = re.split(r"[,\s]+", value) if isinstance(value, str) else [str(part) for part in _several(value)]
     return tuple(part.strip() for part in parts if part.strip())
 
 
@@ -50,7 +57,7 @@ def _symbols(value: Any) -> tuple[str, ...]:
 
 
 def _paths(value: Any) -> tuple[Path, ...]:
-    parts = value.split(",") if isinstance(value, str) else value
+    parts = value.split(",") if isinstance(value, str) else _several(value)
     return tuple(Path(str(part).strip()) for part in parts if str(part).strip())
 
 
@@ -60,7 +67,9 @@ def _pairs(value: Any) -> dict[str, str]:
         if not all(name and sign and text for name, sign, text in pairs):
             raise ValueError("not a list of name=value")
         return {name.strip(): text.strip() for name, _, text in pairs}
-    return {str(name): str(text) for name, text in dict(value).items()}
+    if not isinstance(value, dict):
+        raise ValueError("not a table")  # noqa: TRY004 (pydantic makes a sentence of it)
+    return {str(name): str(text) for name, text in value.items()}
 
 
 def _balances(value: Any) -> dict[str, Decimal]:
