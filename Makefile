@@ -36,6 +36,7 @@ lock: $(READY_DEV) ## Resolve the dependencies anew into the lock files.
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --extra dev $(LOCK_OPTIONS) -o requirements-dev.lock
 	$(BIN)/uv pip compile pyproject.toml --extra build $(LOCK_OPTIONS) -c requirements-dev.lock -o requirements.lock
+	$(BIN)/uv pip compile --group ccxt --no-deps $(LOCK_OPTIONS) -o requirements-ccxt.lock
 
 LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links
@@ -51,9 +52,10 @@ $(READY): requirements.lock pyproject.toml | $(VENV)
 	@touch $@
 
 # What the tests and the checks need besides.
-$(READY_DEV): requirements-dev.lock pyproject.toml | $(VENV)
+$(READY_DEV): requirements-dev.lock requirements-ccxt.lock pyproject.toml | $(VENV)
 	@echo "Setting up $(VENV) for development (once; a minute or two) ..."
 	@$(BIN)/pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/pip install -qq --disable-pip-version-check --require-hashes --no-deps -r requirements-ccxt.lock
 	@$(MAKE) --no-print-directory package
 	@touch $@ $(READY)
 
