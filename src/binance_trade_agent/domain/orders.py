@@ -18,11 +18,15 @@ class Side(StrEnum):
 
 
 class OrderType(StrEnum):
-    """Order types that the daemon sends or the simulated exchange matches."""
+    """Binance's order types (binance-protocol.md 4.2)."""
 
     MARKET = "MARKET"
     LIMIT = "LIMIT"
     LIMIT_MAKER = "LIMIT_MAKER"
+    STOP_LOSS = "STOP_LOSS"
+    STOP_LOSS_LIMIT = "STOP_LOSS_LIMIT"
+    TAKE_PROFIT = "TAKE_PROFIT"
+    TAKE_PROFIT_LIMIT = "TAKE_PROFIT_LIMIT"
 
 
 class OrderState(StrEnum):

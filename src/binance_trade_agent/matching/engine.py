@@ -30,9 +30,9 @@ from binance_trade_agent.matching.orders import (
     PublicTrade,
     Status,
     Trade,
-    Transaction,
 )
 from binance_trade_agent.matching.settlement import Settlement, pay_and_receive
+from binance_trade_agent.matching.transactions import Transaction
 
 
 @dataclass(slots=True)

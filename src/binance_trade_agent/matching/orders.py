@@ -1,6 +1,6 @@
 """Orders as the exchange holds them, and what it reports about them (binance-protocol.md 4.1, 4.2, 4.5)."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
@@ -17,16 +17,19 @@ class TimeInForce(StrEnum):
 
 
 class Status(StrEnum):
-    """Binance's order statuses that this engine reaches."""
+    """Binance's order statuses (binance-protocol.md 4.1). PENDING_NEW waits for the working order of its list."""
 
     NEW = "NEW"
+    PENDING_NEW = "PENDING_NEW"
     PARTIALLY_FILLED = "PARTIALLY_FILLED"
     FILLED = "FILLED"
     CANCELED = "CANCELED"
+    REJECTED = "REJECTED"
     EXPIRED = "EXPIRED"
+    EXPIRED_IN_MATCH = "EXPIRED_IN_MATCH"
 
 
-OPEN_STATUSES = frozenset({Status.NEW, Status.PARTIALLY_FILLED})
+OPEN_STATUSES = frozenset({Status.NEW, Status.PENDING_NEW, Status.PARTIALLY_FILLED})
 
 
 class ExpiryReason(StrEnum):
@@ -35,6 +38,20 @@ class ExpiryReason(StrEnum):
     UNFILLED_IOC = "UNFILLED_IOC_QUANTITY_EXPIRED"
     UNFILLED_FOK = "UNFILLED_FOK_ORDER_EXPIRED"
     INSUFFICIENT_LIQUIDITY = "INSUFFICIENT_LIQUIDITY"
+    OCO_TRIGGER = "OCO_TRIGGER"
+    OTO_PHASE_ONE_EXPIRED = "OTO_PHASE_ONE_EXPIRED"
+    REJECTED = "REJECTED"
+
+
+class SelfTradePrevention(StrEnum):
+    """What happens when an order would trade with another of the same account; the taker's mode decides."""
+
+    NONE = "NONE"
+    EXPIRE_TAKER = "EXPIRE_TAKER"
+    EXPIRE_MAKER = "EXPIRE_MAKER"
+    EXPIRE_BOTH = "EXPIRE_BOTH"
+    DECREMENT = "DECREMENT"
+    TRANSFER = "TRANSFER"
 
 
 class ExecutionType(StrEnum):
@@ -43,7 +60,9 @@ class ExecutionType(StrEnum):
     NEW = "NEW"
     TRADE = "TRADE"
     CANCELED = "CANCELED"
+    REJECTED = "REJECTED"
     EXPIRED = "EXPIRED"
+    TRADE_PREVENTION = "TRADE_PREVENTION"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +72,10 @@ class OrderRequest:
     Attributes:
         quantity: base asset; None for a MARKET order by `quote_quantity`.
         quote_quantity: quote asset to spend or to receive; MARKET orders only.
-        price: quote per base; None for MARKET orders.
+        price: quote per base; None for orders that take at the market.
+        stop_price: quote per base; the last price at which a stop order triggers.
+        trailing_delta: distance of a trailing stop in bips: 100 is 1 %.
+        iceberg_quantity: base asset; how much of the order the book shows at a time.
         strategy_id, strategy_type: the client's own labels, given back as sent.
     """
 
@@ -66,6 +88,10 @@ class OrderRequest:
     quote_quantity: Decimal | None = None
     price: Decimal | None = None
     time_in_force: TimeInForce = TimeInForce.GTC
+    stop_price: Decimal | None = None
+    trailing_delta: int | None = None
+    iceberg_quantity: Decimal | None = None
+    self_trade_prevention: SelfTradePrevention = SelfTradePrevention.NONE
     strategy_id: int | None = None
     strategy_type: int | None = None
 
@@ -80,6 +106,14 @@ class ExchangeOrder:
         price: quote per base, 0 for MARKET orders.
         locked: what it still holds of its account, in quote asset for BUY and in base asset for SELL.
         queue_ahead: external quantity that was at its price when it arrived and has not traded yet, base asset.
+        stop_price, iceberg_quantity: as requested, 0 when they were not.
+        trailing_delta: bips, None when it does not trail.
+        trailing_ms: since when it follows the price; None until then.
+        working_ms: since when it works in the book or took from it; None for a stop that waits for its trigger and for
+            a pending order.
+        order_list_id: of the list that it is a leg of, or None.
+        prevented_base: quantity that self-trade prevention took off it, base asset.
+        prevented_match_id: of the last prevented match, or None.
     """
 
     order_id: int
@@ -100,6 +134,15 @@ class ExchangeOrder:
     locked: Decimal = ZERO
     queue_ahead: Decimal = ZERO
     expiry_reason: ExpiryReason | None = None
+    stop_price: Decimal = ZERO
+    trailing_delta: int | None = None
+    trailing_ms: int | None = None
+    iceberg_quantity: Decimal = ZERO
+    self_trade_prevention: SelfTradePrevention = SelfTradePrevention.NONE
+    working_ms: int | None = None
+    order_list_id: int | None = None
+    prevented_base: Decimal = ZERO
+    prevented_match_id: int | None = None
     strategy_id: int | None = None
     strategy_type: int | None = None
 
@@ -110,8 +153,8 @@ class ExchangeOrder:
 
     @property
     def remaining(self) -> Decimal:
-        """Quantity not executed, base asset."""
-        return self.quantity - self.executed_base
+        """Quantity neither executed nor prevented, base asset."""
+        return self.quantity - self.executed_base - self.prevented_base
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +172,26 @@ class Trade:
     commission: Decimal
     commission_asset: str
     is_maker: bool
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PreventedMatch:
+    """A trade of an account with itself that did not happen (a row of myPreventedMatches).
+
+    `taker_prevented` and `maker_prevented` are base asset, None where that side lost nothing.
+    """
+
+    prevented_match_id: int
+    account: str
+    symbol: str
+    taker_order_id: int
+    maker_order_id: int
+    trade_group_id: int
+    mode: SelfTradePrevention
+    price: Decimal
+    taker_prevented: Decimal | None
+    maker_prevented: Decimal | None
     at_ms: int
 
 
@@ -151,6 +214,8 @@ class ExecutionReport:
     Attributes:
         original_client_order_id: on a cancel the id under which the order was placed, else empty.
         trade: set when `execution` is TRADE.
+        prevented: set when `execution` is TRADE_PREVENTION, and when the order expired in that match.
+        reject_reason: `NONE`, or why a leg was rejected (binance-protocol.md 2.6, field `r`).
         is_first_fill: whether the trade is the order's first, which gives back order count (binance-protocol.md 2.8).
     """
 
@@ -165,19 +230,5 @@ class ExecutionReport:
     original_client_order_id: str = ""
     trade: Trade | None = None
     is_first_fill: bool = False
-
-
-@dataclass(slots=True)
-class Transaction:
-    """All that one step of the engine did, in order.
-
-    Attributes:
-        assets: per account, the assets whose balances may have changed.
-        trades: public trades in order; each report with a trade has its public trade here.
-    """
-
-    at_ms: int
-    order: ExchangeOrder | None = None
-    reports: list[ExecutionReport] = field(default_factory=list)
-    trades: list[PublicTrade] = field(default_factory=list)
-    assets: dict[str, set[str]] = field(default_factory=dict)
+    prevented: PreventedMatch | None = None
+    reject_reason: str = "NONE"

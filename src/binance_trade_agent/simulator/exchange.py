@@ -15,8 +15,9 @@ from binance_trade_agent.domain.symbols import SymbolRules, symbol_rules
 from binance_trade_agent.matching.book import Level
 from binance_trade_agent.matching.commission import CommissionRates
 from binance_trade_agent.matching.engine import MatchingEngine
-from binance_trade_agent.matching.orders import ExchangeOrder, OrderRequest, Transaction
+from binance_trade_agent.matching.orders import ExchangeOrder, OrderRequest
 from binance_trade_agent.matching.snapshot import EngineSnapshot, restore_snapshot
+from binance_trade_agent.matching.transactions import Transaction
 from binance_trade_agent.simulator.access import Access, ApiKey, TimestampPolicy
 from binance_trade_agent.simulator.clock import MarketClock
 from binance_trade_agent.simulator.limits import OrderCount

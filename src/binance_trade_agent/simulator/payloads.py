@@ -7,7 +7,8 @@ from typing import Any
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import OrderType, Side
 from binance_trade_agent.matching.accounts import Account
-from binance_trade_agent.matching.orders import ExchangeOrder, ExecutionReport, ExecutionType, Trade, Transaction
+from binance_trade_agent.matching.orders import ExchangeOrder, ExecutionReport, ExecutionType, Trade
+from binance_trade_agent.matching.transactions import Transaction
 from binance_trade_agent.simulator.market.payloads import amount
 
 Json = dict[str, Any]

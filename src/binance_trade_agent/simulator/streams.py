@@ -6,7 +6,7 @@ from urllib.parse import unquote
 import orjson
 from aiohttp import WSMsgType, web
 
-from binance_trade_agent.matching.orders import Transaction
+from binance_trade_agent.matching.transactions import Transaction
 from binance_trade_agent.ops.clock import monotonic_seconds
 from binance_trade_agent.simulator.channels import Channel, open_channel
 from binance_trade_agent.simulator.exchange import Exchange

@@ -2,7 +2,7 @@
 
 import orjson
 
-from binance_trade_agent.matching.orders import Transaction
+from binance_trade_agent.matching.transactions import Transaction
 from binance_trade_agent.simulator.errors import ApiError
 from binance_trade_agent.simulator.exchange import Exchange
 from binance_trade_agent.simulator.outbox import Outbox
