@@ -101,7 +101,11 @@ class MarketByQuote:
 
 
 def behaviour_of(request: OrderRequest) -> Behaviour:
-    """The behaviour of the order's type."""
+    """The behaviour of the order's type.
+
+    Raises:
+        OrderRefused: the type is not traded here.
+    """
     match request.type:
         case OrderType.LIMIT:
             return Limit()
@@ -109,6 +113,9 @@ def behaviour_of(request: OrderRequest) -> Behaviour:
             return LimitMaker()
         case OrderType.MARKET:
             return MarketByQuantity() if request.quantity is not None else MarketByQuote()
+        case _:
+            words = request.type.replace("_", " ").capitalize()
+            raise OrderRefused(f"{words} orders are not supported for this symbol.")
 
 
 def limit_requirement(side: Side, price: Decimal, quantity: Decimal) -> Decimal:
