@@ -15,13 +15,13 @@ from binance_trade_agent.domain.symbols import SymbolRules, symbol_rules
 from binance_trade_agent.matching.book import Level
 from binance_trade_agent.matching.commission import CommissionRates
 from binance_trade_agent.matching.engine import MatchingEngine
-from binance_trade_agent.matching.orders import ExchangeOrder, OrderRequest
+from binance_trade_agent.matching.orders import ExchangeOrder, OrderRequest, PublicTrade
 from binance_trade_agent.matching.snapshot import EngineSnapshot, restore_snapshot
 from binance_trade_agent.matching.transactions import Transaction
 from binance_trade_agent.simulator.access import Access, ApiKey, TimestampPolicy
 from binance_trade_agent.simulator.clock import MarketClock
 from binance_trade_agent.simulator.limits import OrderCount
-from binance_trade_agent.simulator.market.feed import Feed, Print
+from binance_trade_agent.simulator.market.feed import Feed, Print, trades_before
 from binance_trade_agent.simulator.market.state import Market
 
 MAIN_ACCOUNT = "main"
@@ -67,8 +67,7 @@ class Exchange:
         self.clock = setup.clock
         self.feed = setup.feed
         self.listings = {symbol: setup.feed.listings[symbol] for symbol in setup.feed.symbols}
-        next_trade_ids = {symbol: ids[1] + 1 for symbol, ids in saved.last_ids.items()} if saved else None
-        self.market = Market(setup.feed, next_trade_ids)
+        self.market = Market(setup.feed)
         self.engine = MatchingEngine(setup.rates)
         self.timestamps = TimestampPolicy(
             session_start_ms=setup.feed.start_ms, is_wall_time=setup.is_wall_time, wall_ms=setup.wall_ms
@@ -124,7 +123,6 @@ class Exchange:
 
     def replace_book(self, symbol: str, bids: Sequence[Level], asks: Sequence[Level]) -> None:
         """Set the outside market's levels by hand, best first."""
-        self.market.set_book(symbol, bids, asks)
         transaction = self.engine.apply_book(symbol, bids, asks, self.now_ms)
         self._record_trades(transaction)
         self._announce(transaction)
@@ -145,29 +143,39 @@ class Exchange:
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()[:_CLIENT_ID_LENGTH]
 
     def _open(self, setup: ExchangeSetup) -> None:
-        for symbol in setup.feed.symbols:
+        preludes = {symbol: setup.feed.prelude(symbol) for symbol in setup.feed.symbols}
+        for symbol, prelude in preludes.items():
             self.engine.list_symbol(symbol_rules(self.listings[symbol]))
-            self.engine.listings[symbol].last_trade_id = self.market.next_trade_id(symbol) - 1
-            book = self.market.book(symbol)
-            self.engine.apply_book(symbol, book.bids, book.asks, self.now_ms)
+            if prelude:
+                self.engine.apply_book(symbol, prelude[-1].bids, prelude[-1].asks, self.now_ms)
         if setup.saved is None:
             self.engine.open_account(MAIN_ACCOUNT, setup.balances)
         else:
             restore_snapshot(self.engine, setup.saved)
+        for symbol, prelude in preludes.items():
+            self._record_prelude(symbol, prelude)
+
+    def _record_prelude(self, symbol: str, prelude: Sequence[Print]) -> None:
+        """The last trades before the session. A continued session goes on with the ids where it stopped."""
+        listing = self.engine.listings[symbol]
+        listing.last_trade_id = max(trades_before(self.feed, symbol), listing.last_trade_id - len(prelude))
+        for item in prelude:
+            trade_id = listing.next_trade_id()
+            self.market.record(
+                PublicTrade(trade_id, symbol, item.price, item.quantity, item.taker_side, item.at_ms),
+            )
 
     def _apply(self, item: Print) -> None:
         """One print: the trade, then the book that it leaves. Users' fills come after the trade that led to them."""
         traded = self.engine.apply_trade(item.symbol, item.price, item.quantity, item.taker_side, item.at_ms)
         requoted = self.engine.apply_book(item.symbol, item.bids, item.asks, item.at_ms)
-        self.market.apply(item)
-        for trade in traded.trades[1:] + requoted.trades:
-            self.market.record_trade(trade.symbol, trade.at_ms, trade.price, trade.quantity, trade.taker_side)
-        self._announce(traded)
-        self._announce(requoted)
+        for transaction in (traded, requoted):
+            self._record_trades(transaction)
+            self._announce(transaction)
 
     def _record_trades(self, transaction: Transaction) -> None:
         for trade in transaction.trades:
-            self.market.record_trade(trade.symbol, trade.at_ms, trade.price, trade.quantity, trade.taker_side)
+            self.market.record(trade)
 
     def _announce(self, transaction: Transaction) -> None:
         for report in transaction.reports:

@@ -10,6 +10,7 @@ from binance_trade_agent.simulator.market.replay import ReplayFeed
 from binance_trade_agent.simulator.market.state import Market
 from binance_trade_agent.simulator.market.synthetic import SyntheticCandles
 from tests.simulator.market.candles import MINUTE_MS, START_MS, candle, sound_candles, write_candles
+from tests.simulator.market.playing import PlayedMarket, opened
 
 
 def recorded(symbol: str, minutes: int, first_ms: int = START_MS):
@@ -21,9 +22,7 @@ def flat(open_ms: int, price: str):
 
 
 def played(feed: ReplayFeed) -> Market:
-    market = Market(feed)
-    for item in feed.prints_until(feed.ends_ms - 1):
-        market.apply(item)
+    market = PlayedMarket(feed).play(feed.ends_ms - 1)
     market.advance_to(feed.ends_ms + 10 * MINUTE_MS)
     return market
 
@@ -80,10 +79,11 @@ def test_a_session_that_starts_in_a_gap_stands_at_the_last_price_before_it(tmp_p
     halt = [flat(START_MS + 5 * MINUTE_MS, "64000")]
     path = write_candles(tmp_path / "BTCUSDT-1m.csv", [*before, *halt, *after])
 
-    market = Market(ReplayFeed([path], start_ms=START_MS + 30 * MINUTE_MS))
+    feed = ReplayFeed([path], start_ms=START_MS + 30 * MINUTE_MS)
+    market = opened(feed)
 
     assert market.last_price("BTCUSDT") == before[-1].close
-    assert market.book("BTCUSDT").bids
+    assert feed.prelude("BTCUSDT")[-1].bids
     assert market.average_price("BTCUSDT") == before[-1].close
     assert rows_of(market, "BTCUSDT") == rows([*before, *halt])
 
@@ -99,7 +99,7 @@ def test_coarser_candles_are_played_and_shorter_intervals_are_empty(tmp_path):
     assert rows_of(market, "BTCUSDT", "1m") == []
 
 
-def test_the_market_ends_with_the_last_candle_and_its_book_stays(tmp_path):
+def test_the_market_ends_with_the_last_candle(tmp_path):
     candles = recorded("BTCUSDT", 5)
     feed = ReplayFeed([write_candles(tmp_path / "BTCUSDT-1m.csv", candles)], start_ms=START_MS)
 
@@ -108,7 +108,6 @@ def test_the_market_ends_with_the_last_candle_and_its_book_stays(tmp_path):
     assert feed.ends_ms == START_MS + 5 * MINUTE_MS
     assert list(feed.prints_until(feed.ends_ms + 10**9)) == []
     assert market.last_price("BTCUSDT") == candles[-1].close
-    assert market.book("BTCUSDT").bids
     assert market.klines("BTCUSDT", "1m", limit=1)[0].open_time_ms == candles[-1].open_time_ms
 
 

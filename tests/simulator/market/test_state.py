@@ -8,6 +8,7 @@ from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.simulator.market.state import Market
 from binance_trade_agent.simulator.market.synthetic import SyntheticFeed
 from tests.simulator.market.candles import MINUTE_MS, START_MS
+from tests.simulator.market.playing import PlayedMarket, opened
 
 SYMBOL = "BTCUSDT"
 DAY_MINUTES = 1_440
@@ -17,47 +18,39 @@ def make_feed(history_minutes: int = 30, **options) -> SyntheticFeed:
     return SyntheticFeed([SYMBOL, "ETHUSDT"], seed=7, start_ms=START_MS, history_minutes=history_minutes, **options)
 
 
-def play(market: Market, feed: SyntheticFeed, until_ms: int) -> Market:
-    for item in feed.prints_until(until_ms):
-        market.apply(item)
-    market.advance_to(until_ms)
-    return market
+def played(until_ms: int, feed: SyntheticFeed | None = None) -> Market:
+    return PlayedMarket(feed or make_feed()).play(until_ms)
 
 
 def test_before_the_first_print_the_market_stands_where_its_history_ended():
     feed = make_feed()
-    market = Market(feed)
+    market = opened(feed)
 
     close = feed.history(SYMBOL)[-1].close
-    book = market.book(SYMBOL)
     assert market.now_ms == START_MS
     assert market.last_price(SYMBOL) == close
-    assert close in (book.bids[0][0], book.asks[0][0])
     assert len(market.recent_trades(SYMBOL, 1_000)) == 60
     assert [kline.close for kline in market.klines(SYMBOL, "1m")] == [row.close for row in feed.history(SYMBOL)]
 
 
-def test_a_print_moves_price_book_trades_and_the_open_kline():
+def test_a_trade_moves_price_trades_and_the_open_kline():
     feed = make_feed()
-    market = Market(feed)
+    session = PlayedMarket(feed)
+    market = session.market
     item = next(feed.prints_until(START_MS))
-    next_id = market.next_trade_id(SYMBOL)
 
-    trade = market.apply(item)
+    trade = session.print(item)
 
-    assert (trade.trade_id, trade.price, trade.at_ms) == (next_id, item.price, START_MS)
     assert market.last_price(SYMBOL) == item.price
-    assert (market.book(SYMBOL).bids, market.book(SYMBOL).asks) == (item.bids, item.asks)
     assert market.recent_trades(SYMBOL, 1) == [trade]
     (kline,) = market.klines(SYMBOL, "1m", limit=1)
     assert (kline.open_time_ms, kline.open, kline.volume) == (START_MS, item.price, item.quantity)
 
 
 def test_the_played_market_equals_the_feeds_candles():
-    feed, twin = make_feed(), make_feed()
-    market = play(Market(feed), feed, START_MS + 30 * MINUTE_MS - 1)
+    market = played(START_MS + 30 * MINUTE_MS - 1)
 
-    candles = twin.candles(SYMBOL, 0, START_MS + 30 * MINUTE_MS - 1)
+    candles = make_feed().candles(SYMBOL, 0, START_MS + 30 * MINUTE_MS - 1)
 
     klines = market.klines(SYMBOL, "1m", start_ms=0, limit=1_000)
     assert [(row.open, row.high, row.low, row.close, row.volume) for row in klines] == [
@@ -65,23 +58,21 @@ def test_the_played_market_equals_the_feeds_candles():
     ]
 
 
-def test_a_users_trade_counts_in_price_kline_and_average_and_leaves_the_outside_book():
-    feed = make_feed()
-    market = play(Market(feed), feed, START_MS + 1_000)
-    book, before = market.book(SYMBOL), market.klines(SYMBOL, "1m", limit=1)[0]
+def test_a_users_trade_counts_in_price_and_kline():
+    session = PlayedMarket(make_feed())
+    market = session.play(START_MS + 1_000)
+    before = market.klines(SYMBOL, "1m", limit=1)[0]
 
-    market.record_trade(SYMBOL, START_MS + 2_000, Decimal(70_000), Decimal(3), Side.BUY)
+    session.trade(SYMBOL, START_MS + 2_000, Decimal(70_000), Decimal(3), Side.BUY)
 
     after = market.klines(SYMBOL, "1m", limit=1)[0]
     assert market.last_price(SYMBOL) == after.high == after.close == 70_000
     assert after.volume - before.volume == 3
     assert after.trades == before.trades + 1
-    assert market.book(SYMBOL) == book
 
 
 def test_trade_ids_are_consecutive_and_klines_name_the_first_and_last():
-    feed = make_feed()
-    market = play(Market(feed), feed, START_MS + 3 * MINUTE_MS - 1)
+    market = played(START_MS + 3 * MINUTE_MS - 1)
 
     trades = market.recent_trades(SYMBOL, 1_000)
     ids = [trade.trade_id for trade in trades]
@@ -94,12 +85,13 @@ def test_trade_ids_are_consecutive_and_klines_name_the_first_and_last():
 @given(st.lists(st.tuples(st.integers(0, 100_000), st.integers(1, 10**7), st.integers(1, 10**6)), max_size=20))
 @settings(max_examples=50)
 def test_the_average_price_weighs_the_trades_of_the_last_five_minutes(steps):
-    market = Market(make_feed(history_minutes=0))
+    session = PlayedMarket(make_feed(history_minutes=0))
+    market = session.market
     at_ms, trades = START_MS, []
     for wait_ms, price, quantity in steps:
         at_ms += wait_ms
         trades.append((at_ms, Decimal(price).scaleb(-2), Decimal(quantity).scaleb(-5)))
-        market.record_trade(SYMBOL, *trades[-1], Side.SELL)
+        session.trade(SYMBOL, *trades[-1], Side.SELL)
 
     recent = [(price, quantity) for traded_ms, price, quantity in trades if traded_ms > at_ms - 5 * MINUTE_MS]
     if recent:
@@ -110,9 +102,10 @@ def test_the_average_price_weighs_the_trades_of_the_last_five_minutes(steps):
 
 
 def test_without_a_trade_for_five_minutes_the_average_is_the_last_price():
-    market = Market(make_feed(history_minutes=0))
-    market.record_trade(SYMBOL, START_MS, Decimal(100), Decimal(1), Side.BUY)
-    market.record_trade(SYMBOL, START_MS + 1, Decimal(200), Decimal(1), Side.BUY)
+    session = PlayedMarket(make_feed(history_minutes=0))
+    market = session.market
+    session.trade(SYMBOL, START_MS, Decimal(100), Decimal(1), Side.BUY)
+    session.trade(SYMBOL, START_MS + 1, Decimal(200), Decimal(1), Side.BUY)
 
     assert market.average_price(SYMBOL) == 150
     market.advance_to(START_MS + 5 * MINUTE_MS + 1)
@@ -120,8 +113,7 @@ def test_without_a_trade_for_five_minutes_the_average_is_the_last_price():
 
 
 def test_minutes_that_pass_without_a_print_are_flat_klines():
-    feed = make_feed()
-    market = Market(feed)
+    market = opened(make_feed())
 
     market.advance_to(START_MS + 2 * MINUTE_MS)
 
@@ -132,8 +124,7 @@ def test_minutes_that_pass_without_a_print_are_flat_klines():
 
 
 def test_the_ticker_covers_the_last_24_hours():
-    feed = make_feed(history_minutes=2 * DAY_MINUTES)
-    market = play(Market(feed), feed, START_MS + 10 * MINUTE_MS - 1)
+    market = played(START_MS + 10 * MINUTE_MS - 1, make_feed(history_minutes=2 * DAY_MINUTES))
 
     ticker = market.ticker_24hr(SYMBOL)
 
@@ -145,49 +136,36 @@ def test_the_ticker_covers_the_last_24_hours():
     assert ticker.trades == sum(kline.trades for kline in klines)
     assert ticker.last == market.last_price(SYMBOL)
     assert ticker.previous_close == klines[0].open
-    assert ticker.last_trade_id == market.next_trade_id(SYMBOL) - 1
+    assert ticker.last_trade_id == market.recent_trades(SYMBOL, 1)[0].trade_id
     assert ticker.first_trade_id == ticker.last_trade_id - ticker.trades + 1
     assert ticker.close_time_ms - ticker.open_time_ms == DAY_MINUTES * MINUTE_MS
 
 
 def test_a_market_without_history_or_trade_has_no_prices():
-    market = Market(make_feed(history_minutes=0))
+    market = opened(make_feed(history_minutes=0))
 
     assert market.last_price(SYMBOL) is None
     assert market.average_price(SYMBOL) is None
     assert market.ticker_24hr(SYMBOL) is None
     assert market.klines(SYMBOL, "1m") == []
-    assert market.next_trade_id(SYMBOL) == 1
 
 
 @pytest.mark.parametrize("offset_ms", [0, 25_000, 2 * MINUTE_MS, 12 * MINUTE_MS + 59_999])
 def test_a_continued_market_shows_what_the_first_one_showed(offset_ms):
-    feed = make_feed()
-    first = play(Market(feed), feed, START_MS + offset_ms - 1)
+    first = played(START_MS + offset_ms - 1)
 
-    continued = Market(make_feed(resume_ms=START_MS + offset_ms))
+    continued = opened(make_feed(resume_ms=START_MS + offset_ms))
     for market in (first, continued):
         market.advance_to(START_MS + offset_ms)
 
-    assert continued.next_trade_id(SYMBOL) == first.next_trade_id(SYMBOL)
     assert continued.last_price(SYMBOL) == first.last_price(SYMBOL)
     assert continued.average_price(SYMBOL) == first.average_price(SYMBOL)
-    assert continued.book(SYMBOL).bids == first.book(SYMBOL).bids
     assert continued.recent_trades(SYMBOL, 60) == first.recent_trades(SYMBOL, 60)
     prices = [
         [(row.open_time_ms, row.open, row.high, row.low, row.close, row.volume) for row in market.klines(SYMBOL, "1m")]
         for market in (first, continued)
     ]
     assert prices[0] == prices[1]
-
-
-def test_a_continued_market_gives_no_trade_id_twice():
-    resume_ms = START_MS + 90_000
-
-    market = Market(make_feed(resume_ms=resume_ms), {SYMBOL: 5_000})
-
-    assert market.next_trade_id(SYMBOL) == 5_000
-    assert market.recent_trades(SYMBOL, 1)[0].trade_id == 4_999
 
 
 def test_an_unknown_symbol_raises():

@@ -1,30 +1,18 @@
 """What the public sees of the market: prices, trades, the outside book, klines and statistics, all in market time."""
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from binance_trade_agent.domain.candles import INTERVAL_MS, MINUTE_MS, interval_open_ms
 from binance_trade_agent.domain.money import ZERO
-from binance_trade_agent.domain.orders import Side
-from binance_trade_agent.matching.book import Level
 from binance_trade_agent.matching.orders import PublicTrade
-from binance_trade_agent.simulator.market.feed import Feed, Print
+from binance_trade_agent.simulator.market.feed import Feed
 from binance_trade_agent.simulator.market.klines import Kline, KlineSeries
 
 DAY_MS = 86_400_000
 AVERAGE_PRICE_MINUTES = 5
 TRADES_KEPT = 5_000
-
-
-@dataclass(frozen=True, slots=True)
-class Book:
-    """The outside book, best levels first. `update_id` grows by one with each change."""
-
-    update_id: int
-    bids: Sequence[Level]
-    asks: Sequence[Level]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,38 +41,20 @@ class Ticker:
 class Market:
     """The public state of all symbols of a feed.
 
-    Whoever drives it applies the feed's prints in their order, records the trades of the exchange's own users between
-    them, and moves the time on. Every method that takes a symbol raises KeyError when the feed does not have it.
+    Whoever drives it records every trade of the matching engine in its order, and moves the time on. Every method that
+    takes a symbol raises KeyError when the feed does not have it.
     """
 
-    def __init__(self, feed: Feed, next_trade_ids: dict[str, int] | None = None) -> None:
-        """Stand where the feed's prelude ends.
-
-        Args:
-            feed: gives history, prelude and the times of candles; its prints are not taken from it here.
-            next_trade_ids: per symbol, where a continued session left off; by default the history's prints are counted.
-        """
+    def __init__(self, feed: Feed) -> None:
+        """Stand where the feed's history ends; the trades of its prelude are to be recorded like all others."""
         self.now_ms = feed.resume_ms
         self.symbols = feed.symbols
-        self._feed = feed
-        self._states = {
-            symbol: _SymbolState(feed, symbol, (next_trade_ids or {}).get(symbol)) for symbol in feed.symbols
-        }
+        self._states = {symbol: _SymbolState(feed, symbol) for symbol in feed.symbols}
 
-    def apply(self, item: Print) -> PublicTrade:
-        """Take in one print of the feed: the trade, and the book after it."""
-        trade = self.record_trade(item.symbol, item.at_ms, item.price, item.quantity, item.taker_side)
-        self._states[item.symbol].set_book(item.bids, item.asks)
-        return trade
-
-    def record_trade(self, symbol: str, at_ms: int, price: Decimal, quantity: Decimal, taker_side: Side) -> PublicTrade:
-        """Take in a trade that leaves the outside book as it is: a fill of a user's order."""
-        self.now_ms = max(self.now_ms, at_ms)
-        return self._states[symbol].record(at_ms, price, quantity, taker_side)
-
-    def set_book(self, symbol: str, bids: Sequence[Level], asks: Sequence[Level]) -> None:
-        """Replace the outside book, best levels first."""
-        self._states[symbol].set_book(bids, asks)
+    def record(self, trade: PublicTrade) -> None:
+        """Take in a trade. One from before the end of the history is in the history's candles already."""
+        self.now_ms = max(self.now_ms, trade.at_ms)
+        self._states[trade.symbol].record(trade)
 
     def advance_to(self, now_ms: int) -> None:
         """Move the time on without a trade; candles that the feed has by then are opened, flat."""
@@ -92,18 +62,10 @@ class Market:
         for state in self._states.values():
             state.open_klines_until(now_ms)
 
-    def next_trade_id(self, symbol: str) -> int:
-        """The id that the symbol's next trade will have."""
-        return self._states[symbol].next_trade_id
-
     def last_price(self, symbol: str) -> Decimal | None:
         """Price of the last trade, quote per base; None before the first."""
         last = self._states[symbol].last_trade
         return last.price if last else None
-
-    def book(self, symbol: str) -> Book:
-        """The outside book as the last print left it; orders of users and what they took are not in it."""
-        return self._states[symbol].book
 
     def recent_trades(self, symbol: str, limit: int) -> list[PublicTrade]:
         """The last `limit` trades, oldest first; some thousands are kept."""
@@ -137,9 +99,8 @@ class Market:
 class _SymbolState:
     """The public state of one symbol."""
 
-    def __init__(self, feed: Feed, symbol: str, next_trade_id: int | None) -> None:
+    def __init__(self, feed: Feed, symbol: str) -> None:
         history = feed.history(symbol)
-        prelude = feed.prelude(symbol)
         self._feed = feed
         self._symbol = symbol
         self._interval_ms = INTERVAL_MS[feed.intervals[symbol]]
@@ -147,34 +108,18 @@ class _SymbolState:
         self._window = _AverageWindow()
         self.series = KlineSeries(feed.intervals[symbol], history, lambda candle: feed.print_count(symbol, candle))
         self.trades: deque[PublicTrade] = deque(maxlen=TRADES_KEPT)
-        self.book = Book(1, [], [])
-        in_history = sum(1 for item in prelude if history and item.at_ms <= history[-1].close_time_ms)
-        ids_before = sum(feed.print_count(symbol, candle) for candle in history) - in_history
-        ids_by_users = max(0, (next_trade_id or 0) - (1 + ids_before + len(prelude)))
-        self.next_trade_id = 1 + ids_before + ids_by_users
-        for index, item in enumerate(prelude):
-            self.record(item.at_ms, item.price, item.quantity, item.taker_side, in_kline=index >= in_history)
-            self.set_book(item.bids, item.asks)
+        self._history_ends_ms = history[-1].close_time_ms if history else -1
 
     @property
     def last_trade(self) -> PublicTrade | None:
         return self.trades[-1] if self.trades else None
 
-    def set_book(self, bids: Sequence[Level], asks: Sequence[Level]) -> None:
-        self.book = Book(self.book.update_id + 1, bids, asks)
-
-    def record(
-        self, at_ms: int, price: Decimal, quantity: Decimal, taker_side: Side, *, in_kline: bool = True
-    ) -> PublicTrade:
-        """Take in a trade; one that the history holds already stays out of the klines."""
-        trade = PublicTrade(self.next_trade_id, self._symbol, price, quantity, taker_side, at_ms)
-        self.next_trade_id += 1
+    def record(self, trade: PublicTrade) -> None:
         self.trades.append(trade)
         self._window.add(trade)
-        if in_kline:
-            self.open_klines_until(at_ms)
-            self.series.add_trade(at_ms, price, quantity, taker_side, trade.trade_id)
-        return trade
+        if trade.at_ms > self._history_ends_ms:
+            self.open_klines_until(trade.at_ms)
+            self.series.add_trade(trade.at_ms, trade.price, trade.quantity, trade.taker_side, trade.trade_id)
 
     def open_klines_until(self, until_ms: int) -> None:
         """Begin the klines that the market has by `until_ms`: flat at the last price, as recorded if without volume."""
