@@ -55,6 +55,12 @@ class MarketClock:
         self._anchor_real_seconds = self._real_seconds()
         self.speed = speed
 
+    def slow_down_to(self, now_ms: int) -> None:
+        """Go on from `now_ms`, which is all that a market faster than the machine has reached; real time is kept."""
+        if self.speed is not None and self.speed > 1:
+            self._anchor_ms = now_ms
+            self._anchor_real_seconds = self._real_seconds()
+
     def advance_to(self, now_ms: int) -> None:
         """Set a stepped clock forward to `now_ms`.
 

@@ -18,14 +18,16 @@ from binance_trade_agent.matching.engine import MatchingEngine
 from binance_trade_agent.matching.orders import ExchangeOrder, OrderRequest, PublicTrade
 from binance_trade_agent.matching.snapshot import EngineSnapshot, restore_snapshot
 from binance_trade_agent.matching.transactions import Transaction
+from binance_trade_agent.ops.clock import monotonic_seconds
 from binance_trade_agent.simulator.access import Access, ApiKey, TimestampPolicy
 from binance_trade_agent.simulator.clock import MarketClock
 from binance_trade_agent.simulator.limits import OrderCount
-from binance_trade_agent.simulator.market.feed import Feed, Print, trades_before
+from binance_trade_agent.simulator.market.feed import Event, Feed, OutsideTrade, Print, Quote, trades_before
 from binance_trade_agent.simulator.market.state import Market
 
 MAIN_ACCOUNT = "main"
 _CLIENT_ID_LENGTH = 22
+_LONGEST_ADVANCE_SECONDS = 0.05
 _GIVEN_BACK_FOR_TAKER_FILL = 1
 _GIVEN_BACK_FOR_MAKER_FILL = 5
 
@@ -98,10 +100,19 @@ class Exchange:
         return self.engine.listings[symbol].rules
 
     def advance(self) -> int:
-        """Let everything happen that the market has until the clock's now; returns that time."""
+        """Let everything happen that the market has until the clock's now; returns market time.
+
+        A market that runs by itself does so for a bounded time, so that requests and signals are heard at any speed:
+        one that is faster than the machine is slowed down, one in real time catches up with the next call.
+        """
         now_ms = self.clock.now_ms()
+        began_seconds = monotonic_seconds()
         for item in self.feed.prints_until(now_ms):
             self._apply(item)
+            if not self.clock.is_stepped and monotonic_seconds() - began_seconds > _LONGEST_ADVANCE_SECONDS:
+                now_ms = max(item.at_ms, self.now_ms)
+                self.clock.slow_down_to(now_ms)
+                break
         self.market.advance_to(now_ms)
         return now_ms
 
@@ -165,11 +176,16 @@ class Exchange:
                 PublicTrade(trade_id, symbol, item.price, item.quantity, item.taker_side, item.at_ms),
             )
 
-    def _apply(self, item: Print) -> None:
-        """One print: the trade, then the book that it leaves. Users' fills come after the trade that led to them."""
-        traded = self.engine.apply_trade(item.symbol, item.price, item.quantity, item.taker_side, item.at_ms)
-        requoted = self.engine.apply_book(item.symbol, item.bids, item.asks, item.at_ms)
-        for transaction in (traded, requoted):
+    def _apply(self, item: Event) -> None:
+        """One event: the trade, then the book that it leaves. Users' fills come after the trade that led to them."""
+        transactions = []
+        if not isinstance(item, Quote):
+            transactions.append(
+                self.engine.apply_trade(item.symbol, item.price, item.quantity, item.taker_side, item.at_ms)
+            )
+        if not isinstance(item, OutsideTrade):
+            transactions.append(self.engine.apply_book(item.symbol, item.bids, item.asks, item.at_ms))
+        for transaction in transactions:
             self._record_trades(transaction)
             self._announce(transaction)
 

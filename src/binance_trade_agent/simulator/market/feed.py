@@ -35,10 +35,35 @@ class Print:
     asks: Sequence[Level]
 
 
+@dataclass(frozen=True, slots=True)
+class OutsideTrade:
+    """One trade of the outside market; what book it leaves is not known yet. See `Print` for the attributes."""
+
+    symbol: str
+    at_ms: int
+    price: Decimal
+    quantity: Decimal
+    taker_side: Side
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The outside book as it is from now on. See `Print` for the attributes."""
+
+    symbol: str
+    at_ms: int
+    bids: Sequence[Level]
+    asks: Sequence[Level]
+
+
+Event = Print | OutsideTrade | Quote
+
+
 class Feed(Protocol):
     """The outside market of several symbols on one timeline.
 
-    A feed is deterministic: made again with the same arguments it gives the same prints.
+    A feed that is made of candles is deterministic: made again with the same arguments it gives the same prints. A
+    relay tells what happens elsewhere, as it comes.
 
     Attributes:
         symbols: in the order in which prints of the same millisecond come.
@@ -68,8 +93,11 @@ class Feed(Protocol):
         """Prints of the five minutes before resume_ms and of the open candle, or else the last one before that."""
         ...
 
-    def prints_until(self, until_ms: int) -> Iterator[Print]:
-        """Prints from resume_ms to `until_ms` inclusive that were not given yet, by (time, symbol order, sequence)."""
+    def prints_until(self, until_ms: int) -> Iterator[Event]:
+        """What happens from resume_ms to `until_ms` inclusive and was not given yet, by (time, symbol order, sequence).
+
+        A reader that stops early loses nothing.
+        """
         ...
 
     def candles(self, symbol: str, after_ms: int, until_ms: int) -> Sequence[Candle]:
