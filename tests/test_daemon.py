@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from binance_trade_agent import daemon, exit_codes
+from binance_trade_agent import assembly, daemon, exit_codes
 from binance_trade_agent.agents.recovery import CannotReconcileError
 from binance_trade_agent.configuration import ConfigError, Configuration, load
 from binance_trade_agent.control import commands
@@ -14,9 +14,10 @@ from binance_trade_agent.control.commands import CommandKind, CommandState
 from binance_trade_agent.exchange.embedded import ExchangeStartError
 from binance_trade_agent.exchange.errors import AuthError, RejectedError, UnavailableError
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.errors import LedgerError
+from binance_trade_agent.ledger.errors import LedgerError, LedgerUnavailable
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ops.clock import MarketGoneError
+from binance_trade_agent.ops.signals import StopSignals
 from binance_trade_agent.strategies.registry import UnknownStrategy
 from tests.agents.desk import desk
 from tests.exchange_process import RunningExchange, running_exchange
@@ -102,7 +103,7 @@ async def test_fewer_symbols_than_before_leave_the_books_of_the_others_right(tmp
 
 
 async def test_run_goes_on_without_the_user_stream(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(daemon, "_STREAM_SECONDS", 0.05)
+    monkeypatch.setattr(assembly, "_STREAM_SECONDS", 0.05)
     monkeypatch.setattr(daemon.UserStream, "run", lambda _: asyncio.Event().wait())
     async with running_exchange(speed=None) as exchange:
         assert await daemon._run(configured(tmp_path, exchange, **EAGER)) == exit_codes.OK
@@ -122,7 +123,7 @@ class Loop:
 
 async def test_first_signal_stops_the_loop_and_the_second_cancels():
     main = asyncio.ensure_future(asyncio.Event().wait())
-    signals = daemon._StopSignals(main)
+    signals = StopSignals(main)
     signals.loop = loop = Loop()
     signals.receive(signal.SIGTERM)
     assert (loop.reasons, main.cancelling()) == (["SIGTERM"], 0)
@@ -138,6 +139,7 @@ async def test_first_signal_stops_the_loop_and_the_second_cancels():
         (ConfigError("TRADING_SYMBOLS is wrong."), 2),
         (UnknownStrategy("no such strategy"), 2),
         (LedgerError("the ledger is damaged"), 2),
+        (LedgerUnavailable("the disk is full"), 1),
         (AuthError("Invalid API-key (-2015)"), 2),
         (CannotReconcileError("coins are gone"), 3),
         (UnavailableError("the exchange cannot be reached"), 1),

@@ -86,6 +86,9 @@ def _run(**flags: Any) -> None:
 
     Exit codes: 0 done or stopped, 2 wrong settings or keys, 3 ledger and exchange could not be reconciled, 1 the rest.
     """
+    from binance_trade_agent.ops.signals import end_quietly_until_listened_to
+
+    end_quietly_until_listened_to()
     container_log.copy_output(os.environ)
     configuration = _configuration(flags)
     _set_up_log(configuration)
