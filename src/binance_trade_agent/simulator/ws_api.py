@@ -1,5 +1,6 @@
 """The WebSocket API, `/ws-api/v3`: the endpoints of REST, and the user data stream (binance-protocol.md 5.2, 5.3)."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -28,16 +29,23 @@ _SESSION_METHODS = frozenset(
 class WsApiConnection:
     """One connection to the WebSocket API."""
 
-    def __init__(self, simulation: Simulation, socket: web.WebSocketResponse, *, shows_limits: bool) -> None:
+    def __init__(
+        self,
+        simulation: Simulation,
+        socket: web.WebSocketResponse,
+        transport: asyncio.BaseTransport | None,
+        *,
+        shows_limits: bool,
+    ) -> None:
         self._simulation = simulation
         self._shows_limits = shows_limits
-        self.outbox = Outbox(socket)
+        self.outbox = Outbox(socket, transport)
         self._subscriptions: UserSubscriptions = simulation.user_events.open(self.outbox)
 
     async def close(self) -> None:
         """The connection is gone."""
         self._simulation.user_events.close(self._subscriptions)
-        await self.outbox.stop()
+        self.outbox.stop()
 
     def receive(self, text: str) -> None:
         """Answer one request."""
@@ -116,7 +124,7 @@ async def serve_ws_api(simulation: Simulation, request: web.Request) -> web.Stre
     socket = web.WebSocketResponse(heartbeat=_PING_SECONDS)
     await socket.prepare(request)
     shows_limits = request.query.get("returnRateLimits", "true") != "false"
-    connection = WsApiConnection(simulation, socket, shows_limits=shows_limits)
+    connection = WsApiConnection(simulation, socket, request.transport, shows_limits=shows_limits)
     simulation.ws_api_outboxes.append(connection.outbox)
     try:
         async for message in socket:

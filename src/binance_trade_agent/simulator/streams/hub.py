@@ -1,0 +1,140 @@
+"""All market stream connections of an exchange (binance-protocol.md 5.1)."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from binance_trade_agent.simulator.client_socket import ClientSocket, SocketRules
+from binance_trade_agent.simulator.exchange import Exchange
+from binance_trade_agent.simulator.outbox import GOING_AWAY
+from binance_trade_agent.simulator.streams.catalogue import open_channel
+from binance_trade_agent.simulator.streams.connection import MOST_STREAMS, StreamConnection, form_in_url, names_in_url
+from binance_trade_agent.simulator.streams.control import INVALID_REQUEST, ControlError, ControlMessage, parse_control
+from binance_trade_agent.simulator.streams.schedule import Schedule
+from binance_trade_agent.simulator.streams.stream import Form, Stream
+
+STREAM_RULES = SocketRules(messages_a_second=5)  # binance-protocol.md 2.8
+_SHUTDOWN_STREAM = "!serverShutdown"
+
+
+class Streams:
+    """Market stream connections, and the streams that they listen to.
+
+    Attributes:
+        connections: those that are open.
+    """
+
+    def __init__(self, rules: SocketRules = STREAM_RULES) -> None:
+        self.connections: list[StreamConnection] = []
+        self._rules = rules
+        self._exchange: Exchange | None = None
+        self._streams: dict[str, Stream] = {}
+        self._schedule = Schedule()
+
+    def attach(self, exchange: Exchange) -> None:
+        """Listen to an exchange; streams go on with its market as if they had been subscribed to anew."""
+        self._exchange = exchange
+        self._schedule = Schedule()
+        for stream in self._streams.values():
+            self._open_channel(stream)
+        exchange.listeners.append(self._schedule.on_transaction)
+
+    def pump(self) -> None:
+        """Send what every stream has to say at the present market time."""
+        if self._exchange is not None and self._streams:
+            self._schedule.pump(self._exchange)
+
+    def before_snapshot(self, symbol: str) -> None:
+        """A snapshot of a book is about to be shown: its diff streams tell of all that is in it, and no more."""
+        if self._exchange is not None:
+            self._schedule.end_diffs(symbol, self._exchange)
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Serve one connection until it ends."""
+        names = names_in_url(request)
+        if len(names) > MOST_STREAMS:
+            raise web.HTTPBadRequest(text=f"a connection may listen to {MOST_STREAMS} streams, not {len(names)}")
+        client = await ClientSocket.accept(request, self._rules)
+        connection = StreamConnection(client.outbox, form_in_url(request))
+        self.connections.append(connection)
+        self._subscribe(connection, names)
+
+        async def receive(text: str) -> None:
+            connection.outbox.put(orjson.dumps(self._answer(connection, text)).decode())
+
+        try:
+            await client.serve(receive)
+        finally:
+            self.connections.remove(connection)
+            self._unsubscribe(connection, list(connection.names))
+        return client.response
+
+    def announce_shutdown(self) -> None:
+        """Tell every connection that it is about to be closed."""
+        now_ms = self._exchange.now_ms if self._exchange is not None else 0
+        for connection in self.connections:
+            message = {"e": "serverShutdown", "E": now_ms}
+            connection.outbox.put_frame(connection.form.frame(_SHUTDOWN_STREAM, message))
+
+    async def disconnect_all(self, code: int = GOING_AWAY) -> None:
+        """Close every connection."""
+        await asyncio.gather(*(connection.outbox.disconnect(code) for connection in self.connections))
+
+    def _answer(self, connection: StreamConnection, text: str) -> dict[str, Any]:
+        try:
+            message = parse_control(text)
+            return {"result": self._carry_out(connection, message), "id": message.request_id}
+        except ControlError as error:
+            return error.answer
+
+    def _carry_out(self, connection: StreamConnection, message: ControlMessage) -> Any:
+        match message.method:
+            case "SUBSCRIBE":
+                if len(connection.names.keys() | set(message.names)) > MOST_STREAMS:
+                    raise ControlError(INVALID_REQUEST, f"Invalid request: more than {MOST_STREAMS} streams")
+                self._subscribe(connection, message.names)
+            case "UNSUBSCRIBE":
+                self._unsubscribe(connection, message.names)
+            case "LIST_SUBSCRIPTIONS":
+                return list(connection.names)
+            case "GET_PROPERTY":
+                return connection.form.is_combined
+            case _:
+                self._change_form(connection, is_combined=bool(message.value))
+        return None
+
+    def _subscribe(self, connection: StreamConnection, names: Iterable[str]) -> None:
+        """Unknown names are accepted and stay silent."""
+        for name in names:
+            connection.names[name] = None
+            if name not in self._streams:
+                self._streams[name] = Stream(name)
+                self._open_channel(self._streams[name])
+            self._streams[name].add(connection.outbox, connection.form)
+
+    def _unsubscribe(self, connection: StreamConnection, names: Iterable[str]) -> None:
+        """A stream ends with its last listener."""
+        for name in names:
+            if name not in connection.names:
+                continue
+            del connection.names[name]
+            stream = self._streams[name]
+            stream.remove(connection.outbox, connection.form)
+            if not stream.is_heard:
+                del self._streams[name]
+                self._schedule.remove(stream)
+
+    def _change_form(self, connection: StreamConnection, *, is_combined: bool) -> None:
+        names = list(connection.names)
+        for name in names:
+            self._streams[name].remove(connection.outbox, connection.form)
+        connection.form = Form(is_combined=is_combined, in_microseconds=connection.form.in_microseconds)
+        for name in names:
+            self._streams[name].add(connection.outbox, connection.form)
+
+    def _open_channel(self, stream: Stream) -> None:
+        if self._exchange is not None and (channel := open_channel(stream.name, self._exchange)):
+            self._schedule.add(stream, channel)
