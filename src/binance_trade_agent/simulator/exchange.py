@@ -12,7 +12,7 @@ from decimal import Decimal
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.domain.symbols import SymbolRules, symbol_rules
-from binance_trade_agent.matching.book import Level
+from binance_trade_agent.matching.book import Level, OrderBook
 from binance_trade_agent.matching.commission import CommissionRates
 from binance_trade_agent.matching.engine import MatchingEngine
 from binance_trade_agent.matching.orders import ExchangeOrder, OrderRequest, PublicTrade
@@ -60,6 +60,7 @@ class Exchange:
 
     Attributes:
         listeners: called with each transaction right after it happened.
+        snapshot_listeners: called with a symbol before somebody is shown its book with the book's update id.
         changed: whether a user's order or balance has changed since the state was last saved.
     """
 
@@ -76,6 +77,7 @@ class Exchange:
         )
         self.access = Access({key.key: key for key in setup.keys}, self.timestamps)
         self.listeners: list[Callable[[Transaction], None]] = []
+        self.snapshot_listeners: list[Callable[[str], None]] = []
         self.changed = saved is None
         self._wall_ms = setup.wall_ms
         self._order_counts: dict[str, OrderCount] = {}
@@ -143,6 +145,12 @@ class Exchange:
         transaction = self.engine.apply_trade(symbol, price, quantity, taker_side, self.now_ms)
         self._record_trades(transaction)
         self._announce(transaction)
+
+    def book_snapshot(self, symbol: str) -> OrderBook:
+        """The book of a symbol for somebody who wants to follow its changes from there on by a stream."""
+        for tell in self.snapshot_listeners:
+            tell(symbol)
+        return self.engine.listings[symbol].book
 
     def order_count(self, account: str) -> OrderCount:
         """The account's unfilled order count."""

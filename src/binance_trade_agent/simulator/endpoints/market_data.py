@@ -52,7 +52,7 @@ def _depth(call: Call) -> dict[str, Any]:
     symbol = call.symbol()
     _check_status(call, symbol)
     limit = call.arguments.limit(default=100, highest=5000)
-    book = call.exchange.engine.listings[symbol].book
+    book = call.exchange.book_snapshot(symbol)
     return {
         "lastUpdateId": book.update_id,
         "bids": level_rows(book.depth(Side.BUY, limit)),

@@ -11,7 +11,13 @@ from binance_trade_agent.simulator.client_socket import ClientSocket, SocketRule
 from binance_trade_agent.simulator.exchange import Exchange
 from binance_trade_agent.simulator.outbox import GOING_AWAY
 from binance_trade_agent.simulator.streams.catalogue import open_channel
-from binance_trade_agent.simulator.streams.connection import MOST_STREAMS, StreamConnection, form_in_url, names_in_url
+from binance_trade_agent.simulator.streams.connection import (
+    MOST_STREAMS,
+    StreamConnection,
+    form_in_url,
+    is_stream_path,
+    names_in_url,
+)
 from binance_trade_agent.simulator.streams.control import INVALID_REQUEST, ControlError, ControlMessage, parse_control
 from binance_trade_agent.simulator.streams.schedule import Schedule
 from binance_trade_agent.simulator.streams.stream import Form, Stream
@@ -41,19 +47,17 @@ class Streams:
         for stream in self._streams.values():
             self._open_channel(stream)
         exchange.listeners.append(self._schedule.on_transaction)
+        exchange.snapshot_listeners.append(self._before_snapshot)
 
     def pump(self) -> None:
         """Send what every stream has to say at the present market time."""
         if self._exchange is not None and self._streams:
             self._schedule.pump(self._exchange)
 
-    def before_snapshot(self, symbol: str) -> None:
-        """A snapshot of a book is about to be shown: its diff streams tell of all that is in it, and no more."""
-        if self._exchange is not None:
-            self._schedule.end_diffs(symbol, self._exchange)
-
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Serve one connection until it ends."""
+        if not is_stream_path(request.path):
+            raise web.HTTPNotFound
         names = names_in_url(request)
         if len(names) > MOST_STREAMS:
             raise web.HTTPBadRequest(text=f"a connection may listen to {MOST_STREAMS} streams, not {len(names)}")
@@ -82,6 +86,11 @@ class Streams:
     async def disconnect_all(self, code: int = GOING_AWAY) -> None:
         """Close every connection."""
         await asyncio.gather(*(connection.outbox.disconnect(code) for connection in self.connections))
+
+    def _before_snapshot(self, symbol: str) -> None:
+        """Let the running diffs of a book end before a snapshot of it; see DiffDepthChannel."""
+        if self._exchange is not None:
+            self._schedule.end_diffs(symbol, self._exchange)
 
     def _answer(self, connection: StreamConnection, text: str) -> dict[str, Any]:
         try:
