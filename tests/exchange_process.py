@@ -16,12 +16,19 @@ from typing import Any
 
 import aiohttp
 
-from binance_trade_agent.simulator.options import READING_KEY, TRADING_KEY, ExchangeOptions, build_exchange, state_file
+from binance_trade_agent.simulator.options import (
+    READING_KEY,
+    SECRET,
+    TRADING_KEY,
+    ExchangeOptions,
+    build_exchange,
+    state_file,
+)
 from binance_trade_agent.simulator.server import ExchangeServer
 from binance_trade_agent.simulator.simulation import Simulation
 
 API_KEY = TRADING_KEY.key
-API_SECRET = TRADING_KEY.secret
+API_SECRET = SECRET
 READING_API_KEY = READING_KEY.key
 
 _RUN = (

@@ -1,67 +1,87 @@
-"""From a request to an answer: the checks of binance-protocol.md 2.4 in their order, then the endpoint."""
+"""From a request to its outcome: the checks of binance-protocol.md 2.4 in their order, then the endpoint."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from binance_trade_agent.simulator.access import Credentials, Permission, check_key_format
+from binance_trade_agent.simulator.access import Credentials, check_key_format
 from binance_trade_agent.simulator.endpoints.endpoint import Call, Endpoint
 from binance_trade_agent.simulator.errors import ApiError
 from binance_trade_agent.simulator.exchange import Exchange
-from binance_trade_agent.simulator.limits import WeightLimit
-from binance_trade_agent.simulator.parameters import read_parameters
+from binance_trade_agent.simulator.limits import AddressLimits, Window
+
+_TOO_MANY_REQUESTS = 429
 
 
-def check_limits(exchange: Exchange, weights: WeightLimit, weight: int) -> None:
-    """Refuse a banned address, and charge the weight of a request.
+@dataclass(slots=True)
+class Outcome:
+    """What came of a request.
 
-    Raises:
-        ApiError: 418 or 429.
+    Attributes:
+        payload: what is to be sent as JSON, when there is no error.
+        order_counts: of the account, when the endpoint places orders and the request was let through to it.
     """
-    now_ms = exchange.limits_now_ms()
-    weights.check_ban(now_ms)
-    weights.charge(weight, now_ms)
+
+    payload: Any = None
+    error: ApiError | None = None
+    order_counts: Mapping[Window, int] = field(default_factory=dict)
 
 
 def dispatch(
     exchange: Exchange,
-    weights: WeightLimit,
+    limits: AddressLimits,
     endpoint: Endpoint,
     sent: Sequence[tuple[str, str]],
     credentials: Credentials,
-) -> tuple[Any, dict[str, str]]:
+) -> Outcome:
     """Answer one request at the present market time.
 
     Args:
         exchange: advanced to now.
-        weights: of the client's address.
+        limits: of the client's address, which was admitted.
         endpoint: what is asked.
         sent: decoded parameters in the order of the request.
         credentials: key and signed bytes.
-
-    Returns:
-        What is to be sent as JSON, and the endpoint's own response headers.
-
-    Raises:
-        ApiError: any refusal.
     """
+    now_ms = exchange.limits_now_ms()
     weight = endpoint.weight_of(dict(sent))
-    check_limits(exchange, weights, 0 if endpoint.free_when_accepted else weight)
+    outcome = Outcome()
+    try:
+        limits.charge(0 if endpoint.free_when_accepted else weight, now_ms)
+    except ApiError as error:
+        outcome.error = error
+        return outcome
     try:
         call = _authorised(exchange, endpoint, sent, credentials)
-        return endpoint.handle(call), call.headers
-    except ApiError:
+    except ApiError as error:
+        outcome.error = error
+    else:
+        _carry_out(endpoint, call, outcome)
+    if outcome.error is not None:
         if endpoint.free_when_accepted:
-            weights.charge(weight, exchange.limits_now_ms())
-        raise
+            limits.charge_afterwards(weight, now_ms)
+        if outcome.error.status == _TOO_MANY_REQUESTS:
+            limits.refused(now_ms)
+    return outcome
 
 
 def _authorised(
     exchange: Exchange, endpoint: Endpoint, sent: Sequence[tuple[str, str]], credentials: Credentials
 ) -> Call:
-    if endpoint.is_signed:
+    if endpoint.is_signed and credentials.session_key is None:
         check_key_format(credentials.key)
-    arguments = read_parameters(endpoint.parameters, sent)
+    arguments = endpoint.form.read(sent)
     account = ""
-    if endpoint.permission is not Permission.NONE:
-        account = exchange.access.authorise(credentials, arguments, endpoint.permission, exchange.now_ms)
+    if endpoint.is_signed:
+        account = exchange.access.authorise(credentials, arguments, endpoint.permission, exchange.now_ms).account
     return Call(exchange, arguments, account, exchange.now_ms)
+
+
+def _carry_out(endpoint: Endpoint, call: Call, outcome: Outcome) -> None:
+    try:
+        outcome.payload = endpoint.handle(call)
+    except ApiError as error:
+        outcome.error = error
+    if endpoint.places_orders:
+        exchange = call.exchange
+        outcome.order_counts = exchange.order_count(call.account).counts(exchange.limits_now_ms())

@@ -1,5 +1,7 @@
 """The protocol's errors: HTTP status, code and exact text (binance-protocol.md 2.5)."""
 
+from typing import Any
+
 from binance_trade_agent.matching.errors import CancelRefused, FilterRefused, OrderRefused, Refused
 
 
@@ -11,14 +13,29 @@ class ApiError(Exception):
         code: Binance's error code.
         message: Binance's text.
         retry_after_seconds: for 429 and 418, how long the client has to stay away; else None.
+        data: what the answer holds beside code and text (binance-protocol.md 1.3, cancelReplace); None: nothing.
     """
 
-    def __init__(self, code: int, message: str, *, status: int = 400, retry_after_seconds: int | None = None) -> None:
+    def __init__(
+        self,
+        code: int,
+        message: str,
+        *,
+        status: int = 400,
+        retry_after_seconds: int | None = None,
+        data: Any = None,
+    ) -> None:
         super().__init__(f"{code} {message}")
         self.status = status
         self.code = code
         self.message = message
         self.retry_after_seconds = retry_after_seconds
+        self.data = data
+
+    def payload(self) -> dict[str, Any]:
+        """The error as JSON."""
+        body: dict[str, Any] = {"code": self.code, "msg": self.message}
+        return body if self.data is None else {**body, "data": self.data}
 
 
 def illegal_characters(name: str, legal: str) -> ApiError:
@@ -46,6 +63,11 @@ def invalid_data(name: str) -> ApiError:
     return ApiError(-1130, f"Data sent for parameter '{name}' is not valid.")
 
 
+def overflowed(name: str) -> ApiError:
+    """A whole number that does not fit its type."""
+    return ApiError(-1108, f"Parameter '{name}' overflowed.")
+
+
 def bad_combination() -> ApiError:
     """Optional parameters that exclude each other."""
     return ApiError(-1128, "Combination of optional parameters invalid.")
@@ -64,6 +86,26 @@ def key_format_invalid() -> ApiError:
 def key_refused() -> ApiError:
     """An unknown API key, or one that may not do this."""
     return ApiError(-2015, "Invalid API-key, IP, or permissions for action.", status=401)
+
+
+def signature_invalid() -> ApiError:
+    """A signature that is not the key's, of what was sent."""
+    return ApiError(-1022, "Signature for this request is not valid.")
+
+
+def not_supported() -> ApiError:
+    """A method that does not exist, or not for this kind of key."""
+    return ApiError(-1020, "This operation is not supported.")
+
+
+def invalid_json() -> ApiError:
+    """A WebSocket API frame that is not a request."""
+    return ApiError(-1135, "Invalid JSON Request")
+
+
+def internal_error() -> ApiError:
+    """A mistake of the exchange's own."""
+    return ApiError(-1000, "An unknown error occurred while processing the request.", status=500)
 
 
 def unknown_outcome() -> ApiError:

@@ -1,9 +1,10 @@
-"""Request weight, order count, and what happens to those who exceed them (binance-protocol.md 2.8).
+"""Request weight, raw requests, order count, and what happens to those who exceed them (binance-protocol.md 2.8).
 
 Windows are aligned to the calendar. They run on the time they are given, which is the limits' own: see exchange.py.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict, deque
+from copy import deepcopy
 from dataclasses import dataclass
 
 from binance_trade_agent.simulator.errors import ApiError
@@ -24,9 +25,18 @@ class Window:
     length_ms: int
     limit: int
 
+    @property
+    def length(self) -> str:
+        """The window's length as headers have it, such as `10s`."""
+        return f"{self.interval_number}{self.interval[0].lower()}"
+
     def start_ms(self, at_ms: int) -> int:
         """Start of the window that contains `at_ms`."""
         return at_ms // self.length_ms * self.length_ms
+
+    def seconds_left(self, at_ms: int) -> int:
+        """Whole seconds until the next window begins, at least 1."""
+        return _whole_seconds(self.start_ms(at_ms) + self.length_ms - at_ms)
 
     def payload(self) -> dict[str, str | int]:
         """The window as exchangeInfo's `rateLimits` has it."""
@@ -45,17 +55,59 @@ ORDER_WINDOWS = (
 )
 RAW_REQUESTS = Window("RAW_REQUESTS", "MINUTE", 5, 5 * _MINUTE_MS, 300_000)
 ALL_WINDOWS = (WEIGHT, *ORDER_WINDOWS, RAW_REQUESTS)
+STREAM_CONNECTIONS = Window("CONNECTIONS", "MINUTE", 5, 5 * _MINUTE_MS, 300)
 
 
-class WeightLimit:
-    """Weight used by one IP address, and its ban."""
+class Counters:
+    """A count for each of some windows; it begins anew with the window."""
 
     def __init__(self) -> None:
-        self._minute_ms = 0
-        self._refusals = 0
+        self._starts_ms: dict[Window, int] = {}
+        self._counts: Counter[Window] = Counter()
+
+    def count(self, window: Window, now_ms: int) -> int:
+        """What is counted in the running window."""
+        start_ms = window.start_ms(now_ms)
+        if self._starts_ms.get(window) != start_ms:
+            self._starts_ms[window] = start_ms
+            self._counts[window] = 0
+        return self._counts[window]
+
+    def set(self, window: Window, count: int, now_ms: int) -> None:
+        """Put a count in the place of the one of the running window."""
+        self._starts_ms[window] = window.start_ms(now_ms)
+        self._counts[window] = count
+
+
+class AddressLimits:
+    """What one IP address has used up, through all doors together, and its ban."""
+
+    def __init__(self) -> None:
+        self._counters = Counters()
+        self._refusals_ms: deque[int] = deque(maxlen=_REFUSALS_BEFORE_BAN)
         self._bans = 0
         self._banned_until_ms = 0
-        self.used = 0
+
+    def used(self, now_ms: int) -> int:
+        """Weight of the running minute."""
+        return self._counters.count(WEIGHT, now_ms)
+
+    def set_used(self, used: int, now_ms: int) -> None:
+        """Put the weight of the running minute at `used`."""
+        self._counters.set(WEIGHT, used, now_ms)
+
+    def ban(self, seconds: int, now_ms: int) -> None:
+        """Shut the address out for `seconds` from now."""
+        self._banned_until_ms = now_ms + seconds * 1000
+
+    def admit(self, now_ms: int) -> None:
+        """Let in a request of any kind.
+
+        Raises:
+            ApiError: 418 -1003 the address is banned, 429 -1003 too many requests.
+        """
+        self.check_ban(now_ms)
+        self._add(RAW_REQUESTS, 1, now_ms)
 
     def check_ban(self, now_ms: int) -> None:
         """Refuse whoever is banned.
@@ -72,70 +124,108 @@ class WeightLimit:
             raise ApiError(-1003, text, status=418, retry_after_seconds=seconds)
 
     def charge(self, weight: int, now_ms: int) -> None:
-        """Add `weight` to the running minute.
+        """Add a request's weight before it is carried out.
 
         Raises:
-            ApiError: 429 -1003 when the minute is used up; ten of these in a minute lead to a ban.
+            ApiError: 429 -1003 when it does not fit into the running minute; then it is not added.
         """
-        self._roll(now_ms)
-        if self.used + weight <= WEIGHT.limit:
-            self.used += weight
-            return
-        self._refusals += 1
-        if self._refusals >= _REFUSALS_BEFORE_BAN:
-            ban_seconds = min(_FIRST_BAN_SECONDS * 2**self._bans, _LONGEST_BAN_SECONDS)
-            self._banned_until_ms = now_ms + ban_seconds * 1000
-            self._bans += 1
-            self.check_ban(now_ms)
-        text = (
-            f"Too much request weight used; current limit is {WEIGHT.limit} request weight per 1 MINUTE. "
-            "Please use WebSocket Streams for live updates to avoid polling the API."
-        )
-        seconds = _whole_seconds(self._minute_ms + _MINUTE_MS - now_ms)
-        raise ApiError(-1003, text, status=429, retry_after_seconds=seconds)
+        self._add(WEIGHT, weight, now_ms)
 
-    def _roll(self, now_ms: int) -> None:
-        minute_ms = WEIGHT.start_ms(now_ms)
-        if minute_ms != self._minute_ms:
-            self._minute_ms, self.used, self._refusals = minute_ms, 0, 0
+    def charge_afterwards(self, weight: int, now_ms: int) -> None:
+        """Add the weight of a request whose outcome stands already."""
+        self.set_used(self.used(now_ms) + weight, now_ms)
+
+    def open_stream(self, now_ms: int) -> None:
+        """Count an attempt to connect to the market streams.
+
+        Raises:
+            ApiError: 418 -1003 banned, 429 -1003 more than 300 attempts in five minutes.
+        """
+        self.check_ban(now_ms)
+        self._add(STREAM_CONNECTIONS, 1, now_ms)
+
+    def refused(self, now_ms: int) -> None:
+        """A request was answered with 429; the tenth within a minute leads to a ban, each twice as long as the last."""
+        self._refusals_ms.append(now_ms)
+        if len(self._refusals_ms) == _REFUSALS_BEFORE_BAN and now_ms - self._refusals_ms[0] < _MINUTE_MS:
+            self.ban(min(_FIRST_BAN_SECONDS * 2**self._bans, _LONGEST_BAN_SECONDS), now_ms)
+            self._bans += 1
+            self._refusals_ms.clear()
+
+    def _add(self, window: Window, number: int, now_ms: int) -> None:
+        count = self._counters.count(window, now_ms)
+        if count + number > window.limit:
+            self.refused(now_ms)
+            text = (
+                f"Too much request weight used; current limit is {window.limit} request weight per "
+                f"{window.interval_number} {window.interval}. "
+                "Please use WebSocket Streams for live updates to avoid polling the API."
+            )
+            raise ApiError(-1003, text, status=429, retry_after_seconds=window.seconds_left(now_ms))
+        self._counters.set(window, count + number, now_ms)
+
+
+class Limits:
+    """The limits of every IP address."""
+
+    def __init__(self) -> None:
+        self._newcomer = AddressLimits()
+        self._addresses: defaultdict[str, AddressLimits] = defaultdict(lambda: deepcopy(self._newcomer))
+
+    def of(self, address: str | None) -> AddressLimits:
+        """The limits of an address; a connection that has gone already has none of its own."""
+        return self._addresses[address or ""]
+
+    def set_used_by_all(self, used: int, now_ms: int) -> None:
+        """Put the weight of the running minute at `used` for every address, whether it has come yet or not."""
+        for limits in (self._newcomer, *self._addresses.values()):
+            limits.set_used(used, now_ms)
+
+    def ban_all(self, seconds: int, now_ms: int) -> None:
+        """Shut every address out for `seconds` from now, whether it has come yet or not."""
+        for limits in (self._newcomer, *self._addresses.values()):
+            limits.ban(seconds, now_ms)
+
+    def used(self, now_ms: int) -> dict[str, int]:
+        """Weight of the running minute per address."""
+        return {address: limits.used(now_ms) for address, limits in self._addresses.items()}
 
 
 class OrderCount:
     """Unfilled orders that one account has placed in the running windows."""
 
     def __init__(self) -> None:
-        self._starts_ms: dict[Window, int] = {}
-        self._counts: Counter[Window] = Counter()
+        self._counters = Counters()
 
-    def check(self, now_ms: int) -> None:
-        """Refuse one more order when a window is full.
+    def check(self, now_ms: int, number: int = 1) -> None:
+        """Refuse `number` orders more when they do not fit into a window.
 
         Raises:
             ApiError: 429 -1015.
         """
         for window, count in self.counts(now_ms).items():
-            if count >= window.limit:
-                per = f"{window.interval_number} {window.interval}"
-                seconds = _whole_seconds(window.start_ms(now_ms) + window.length_ms - now_ms)
+            if count + number > window.limit:
                 raise ApiError(
                     -1015,
-                    f"Too many new orders; current limit is {window.limit} orders per {per}.",
+                    f"Too many new orders; current limit is {window.limit} orders per "
+                    f"{window.interval_number} {window.interval}.",
                     status=429,
-                    retry_after_seconds=seconds,
+                    retry_after_seconds=window.seconds_left(now_ms),
                 )
 
     def add(self, number: int, now_ms: int) -> None:
         """Count `number` orders more; less than 0 gives back for fills, never below 0."""
         for window, count in self.counts(now_ms).items():
-            self._counts[window] = max(0, count + number)
+            self._counters.set(window, max(0, count + number), now_ms)
+
+    def set_used(self, number: int, now_ms: int) -> None:
+        """Put the count of every running window at `number`."""
+        for window in ORDER_WINDOWS:
+            self._counters.set(window, number, now_ms)
 
     def counts(self, now_ms: int) -> dict[Window, int]:
         """Orders counted in each running window."""
-        for window in ORDER_WINDOWS:
-            if self._starts_ms.get(window) != window.start_ms(now_ms):
-                self._starts_ms[window] = window.start_ms(now_ms)
-                self._counts[window] = 0
-        return {window: self._counts[window] for window in ORDER_WINDOWS}
+        return {window: self._counters.count(window, now_ms) for window in ORDER_WINDOWS}
 
 
 def _whole_seconds(duration_ms: int) -> int:

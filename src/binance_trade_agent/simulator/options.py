@@ -9,10 +9,10 @@ from pathlib import Path
 
 from binance_trade_agent.matching.commission import CommissionRates
 from binance_trade_agent.ops.clock import wall_ms
-from binance_trade_agent.simulator.access import ApiKey, Permission
 from binance_trade_agent.simulator.clock import MarketClock
 from binance_trade_agent.simulator.exchange import MAIN_ACCOUNT, Exchange, ExchangeSetup
 from binance_trade_agent.simulator.fixtures import FIXTURE_BALANCES, FixtureFeed
+from binance_trade_agent.simulator.keys import ApiKey, HmacSecret, Permission
 from binance_trade_agent.simulator.market.feed import Feed
 from binance_trade_agent.simulator.market.replay import ReplayFeed
 from binance_trade_agent.simulator.market.synthetic import DEFAULT_HISTORY_MINUTES, SyntheticFeed
@@ -22,13 +22,11 @@ DEFAULT_SYMBOLS = ("BTCUSDT", "ETHUSDT")
 DEFAULT_START = "2026-01-05T00:00:00Z"
 NOW = "now"
 
-TRADING_KEY = ApiKey(
-    "K" * 64,
-    "S" * 64,
-    MAIN_ACCOUNT,
-    frozenset({Permission.TRADE, Permission.USER_DATA, Permission.USER_STREAM}),
+SECRET = "S" * 64
+TRADING_KEY = ApiKey("K" * 64, HmacSecret(SECRET), MAIN_ACCOUNT)
+READING_KEY = ApiKey(
+    "R" * 64, HmacSecret(SECRET), MAIN_ACCOUNT, frozenset({Permission.USER_DATA, Permission.USER_STREAM})
 )
-READING_KEY = ApiKey("R" * 64, "S" * 64, MAIN_ACCOUNT, frozenset({Permission.USER_DATA, Permission.USER_STREAM}))
 
 
 class OptionsError(Exception):

@@ -13,32 +13,29 @@ from typing import TypeVar
 
 import orjson
 
-from binance_trade_agent.simulator.errors import (
-    ApiError,
-    illegal_characters,
-    invalid_data,
-    missing,
-)
+from binance_trade_agent.simulator.errors import ApiError, illegal_characters, invalid_data, missing, overflowed
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 _MICROSECONDS_FROM = 10**14  # a timestamp of this size or more is in microseconds (binance-protocol.md 2.3)
 _MOST_DECIMALS = 8
+_HIGHEST_LONG = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Syntax:
-    """How a value must look: the pattern we match and the pattern that the error text shows."""
+    """How a value must look: the pattern we match, the pattern that the error text shows, the highest whole number."""
 
     pattern: re.Pattern[str]
     shown: str
+    highest: int | None = None
 
 
-def _syntax(shown: str, pattern: str | None = None) -> Syntax:
-    return Syntax(re.compile(pattern or shown, re.ASCII if pattern is None else 0), shown)
+def _syntax(shown: str, pattern: str | None = None, highest: int | None = None) -> Syntax:
+    return Syntax(re.compile(pattern or shown, re.ASCII if pattern is None else 0), shown, highest)
 
 
 DECIMAL = _syntax(r"^([0-9]{1,20})(\.[0-9]{1,20})?$")
-INTEGER = _syntax(r"^[0-9]{1,20}$")
+INTEGER = _syntax(r"^[0-9]{1,20}$", highest=_HIGHEST_LONG)
 CLIENT_ID = _syntax(r"^[a-zA-Z0-9-_]{1,36}$")
 SYMBOL = _syntax(r"^[\w\-._&&[^a-z]]{1,50}$", r"^(?:[^\Wa-z]|[-.]){1,50}$")
 SYMBOLS = _syntax(
@@ -59,47 +56,59 @@ class Parameter:
     required: bool = False
 
 
+# The signature is mandatory too, save in a WebSocket session that has logged on: see Access.authorise.
 SIGNED_PARAMETERS = (
     Parameter("timestamp", INTEGER, required=True),
     Parameter("recvWindow", RECV_WINDOW),
-    Parameter("signature", required=True),
+    Parameter("signature"),
 )
 
 
-def read_parameters(known: Sequence[Parameter], sent: Iterable[tuple[str, str]]) -> "Arguments":
-    """Check the syntax of what was sent.
+class Form:
+    """The parameters that an endpoint knows."""
 
-    Args:
-        known: the endpoint's parameters.
-        sent: decoded names and values in the order of the request.
+    def __init__(self, parameters: Iterable[Parameter]) -> None:
+        self._parameters = {parameter.name: parameter for parameter in parameters}
+        self._required = [name for name, parameter in self._parameters.items() if parameter.required]
 
-    Raises:
-        ApiError: -1101 repeated, -1104 unknown, -1105 empty, -1100 malformed, -1102 missing.
-    """
-    values: dict[str, str] = {}
-    for name, value in sent:
-        if name in values:
-            raise ApiError(-1101, "Duplicate values for a parameter detected.")
-        values[name] = value
-    names = {parameter.name for parameter in known}
-    read = sum(name in names for name in values)
-    if read != len(values):
-        text = f"Not all sent parameters were read; read '{read}' parameter(s) but was sent '{len(values)}'."
-        raise ApiError(-1104, text)
-    for parameter in known:
-        _check_syntax(parameter, values.get(parameter.name))
-    return Arguments(values)
+    def read(self, sent: Sequence[tuple[str, str]]) -> "Arguments":
+        """Check the syntax of what was sent: decoded names and values in the order of the request.
+
+        Raises:
+            ApiError: -1101 repeated or none expected, -1104 unknown, -1105 empty, -1100 malformed, -1108 too large,
+                -1102 missing.
+        """
+        if sent and not self._parameters:
+            raise ApiError(-1101, f"Too many parameters; expected '0' and received '{len(sent)}'.")
+        values: dict[str, str] = {}
+        unread = 0
+        for name, value in sent:
+            if name in values:
+                raise ApiError(-1101, "Duplicate values for a parameter detected.")
+            values[name] = value
+            parameter = self._parameters.get(name)
+            if parameter is None:
+                unread += 1
+            else:
+                _check_syntax(parameter, value)
+        if unread:
+            read = len(values) - unread
+            text = f"Not all sent parameters were read; read '{read}' parameter(s) but was sent '{len(values)}'."
+            raise ApiError(-1104, text)
+        for name in self._required:
+            if name not in values:
+                raise missing(name)
+        return Arguments(values)
 
 
-def _check_syntax(parameter: Parameter, value: str | None) -> None:
-    if value is None:
-        if parameter.required:
-            raise missing(parameter.name)
-        return
+def _check_syntax(parameter: Parameter, value: str) -> None:
+    syntax = parameter.syntax
     if not value:
         raise ApiError(-1105, f"Parameter '{parameter.name}' was empty.")
-    if not parameter.syntax.pattern.fullmatch(value):
-        raise illegal_characters(parameter.name, parameter.syntax.shown)
+    if not syntax.pattern.fullmatch(value):
+        raise illegal_characters(parameter.name, syntax.shown)
+    if syntax.highest is not None and int(value) > syntax.highest:
+        raise overflowed(parameter.name)
 
 
 class Arguments:
@@ -142,6 +151,11 @@ class Arguments:
         """A time in ms, also when it was sent in microseconds."""
         value = self.integer(name)
         return value // 1000 if value is not None and value >= _MICROSECONDS_FROM else value
+
+    def time_us(self, name: str) -> int | None:
+        """A time in microseconds, also when it was sent in ms."""
+        value = self.integer(name)
+        return value * 1000 if value is not None and value < _MICROSECONDS_FROM else value
 
     def flag(self, name: str, *, default: bool) -> bool:
         """A boolean."""

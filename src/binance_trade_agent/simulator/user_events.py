@@ -1,64 +1,110 @@
-"""Who listens to which account: subscriptions of WebSocket API connections to the user data stream."""
+"""Who listens to which account: subscriptions of WebSocket API connections to the user data stream.
+
+See binance-protocol.md 5.3 for subscriptions, 4.5 for their events.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import orjson
 
 from binance_trade_agent.matching.transactions import Transaction
 from binance_trade_agent.simulator.errors import ApiError
+from binance_trade_agent.simulator.event_payloads import user_events
+from binance_trade_agent.simulator.event_payloads import user_events
 from binance_trade_agent.simulator.exchange import Exchange
 from binance_trade_agent.simulator.outbox import Outbox
-from binance_trade_agent.simulator.payloads import Json, user_events
+from binance_trade_agent.simulator.payloads import Json
+from binance_trade_agent.simulator.time_unit import TimeUnit, event_in
 
+_MOST_ACTIVE = 1000
 _MOST_PER_CONNECTION = 65_535
 
 
-class UserSubscriptions:
-    """The subscriptions of one connection: at most one an account (binance-protocol.md 5.3)."""
+@dataclass(frozen=True, slots=True)
+class _Subscription:
+    account: str
+    by_logon: bool
 
-    def __init__(self, outbox: Outbox) -> None:
+
+class UserSubscriptions:
+    """The subscriptions of one connection: at most one an account."""
+
+    def __init__(self, outbox: Outbox, unit: TimeUnit) -> None:
         self._outbox = outbox
-        self._accounts: dict[int, str] = {}
+        self._unit = unit
+        self._active: dict[int, _Subscription] = {}
         self._next_id = 0
+        self._held: list[str] | None = None
 
     @property
     def ids(self) -> list[int]:
         """Ids of the active subscriptions."""
-        return list(self._accounts)
+        return list(self._active)
 
-    def subscribe(self, account: str) -> int:
+    def subscribe(self, account: str, *, by_logon: bool) -> int:
         """Subscribe to an account; returns the subscription's id.
 
+        Args:
+            account: whose events.
+            by_logon: whether the account is that of the session's logon, so that the subscription ends with it.
+
         Raises:
-            ApiError: -2035 subscribed already, -2042 too many in this connection's life.
+            ApiError: -2035 subscribed already, -2042 too many at once or in this connection's life.
         """
-        if account in self._accounts.values():
+        if any(subscription.account == account for subscription in self._active.values()):
             raise ApiError(-2035, "User Data Stream subscription already active.")
-        if self._next_id >= _MOST_PER_CONNECTION:
+        if self._next_id >= _MOST_PER_CONNECTION or len(self._active) >= _MOST_ACTIVE:
             raise ApiError(-2042, "Maximum subscription ID reached for this connection.")
         number = self._next_id
         self._next_id += 1
-        self._accounts[number] = account
+        self._active[number] = _Subscription(account, by_logon)
         return number
 
     def unsubscribe(self, number: int | None, now_ms: int) -> None:
         """End one subscription, or all; each ends with an event of its own.
 
         Raises:
-            ApiError: -2036 there is no such subscription.
+            ApiError: -2036 there is no such subscription, or none at all.
         """
-        if number is not None and number not in self._accounts:
+        if number not in self._active and (number is not None or not self._active):
             raise ApiError(-2036, "User Data Stream subscription not active.")
-        for ended in [number] if number is not None else list(self._accounts):
-            del self._accounts[ended]
-            self._send(ended, {"e": "eventStreamTerminated", "E": now_ms})
+        self._end([number] if number is not None else self.ids, now_ms)
+
+    def end_of_logon(self, now_ms: int) -> None:
+        """Nobody is logged on any more."""
+        self._end([number for number, subscription in self._active.items() if subscription.by_logon], now_ms)
 
     def announce(self, account: str, event: Json) -> None:
         """Pass on an event of an account to its subscription, if there is one."""
-        for number, subscribed in self._accounts.items():
-            if subscribed == account:
+        for number, subscription in self._active.items():
+            if subscription.account == account:
                 self._send(number, event)
 
+    @contextmanager
+    def behind_the_answer(self) -> Iterator[None]:
+        """Send what is announced within after what is sent within: a request's events come behind its answer."""
+        self._held = []
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+            for text in held:
+                self._outbox.put(text)
+
+    def _end(self, numbers: list[int], now_ms: int) -> None:
+        for number in numbers:
+            del self._active[number]
+            self._send(number, {"e": "eventStreamTerminated", "E": now_ms})
+
     def _send(self, number: int, event: Json) -> None:
-        self._outbox.put(orjson.dumps({"subscriptionId": number, "event": event}).decode())
+        message = {"subscriptionId": number, "event": event_in(self._unit, event)}
+        text = orjson.dumps(message).decode()
+        if self._held is None:
+            self._outbox.put(text)
+        else:
+            self._held.append(text)
 
 
 class UserEvents:
@@ -71,16 +117,16 @@ class UserEvents:
         """Listen to an exchange."""
 
         def announce(transaction: Transaction) -> None:
-            if self._connections and transaction.reports:
+            if self._connections:
                 for account, event in user_events(transaction, exchange.engine.accounts):
                     for connection in self._connections:
                         connection.announce(account, event)
 
         exchange.listeners.append(announce)
 
-    def open(self, outbox: Outbox) -> UserSubscriptions:
-        """A connection has come."""
-        connection = UserSubscriptions(outbox)
+    def open(self, outbox: Outbox, unit: TimeUnit) -> UserSubscriptions:
+        """A connection has come that wants times in `unit`."""
+        connection = UserSubscriptions(outbox, unit)
         self._connections.append(connection)
         return connection
 

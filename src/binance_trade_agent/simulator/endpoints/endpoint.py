@@ -1,13 +1,14 @@
 """What an endpoint is, and what it is given."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from binance_trade_agent.simulator.access import Permission
 from binance_trade_agent.simulator.errors import bad_combination, invalid_symbol, missing
 from binance_trade_agent.simulator.exchange import Exchange
-from binance_trade_agent.simulator.parameters import SIGNED_PARAMETERS, SYMBOL, SYMBOLS, Arguments, Parameter
+from binance_trade_agent.simulator.keys import Permission
+from binance_trade_agent.simulator.parameters import SIGNED_PARAMETERS, SYMBOL, SYMBOLS, Arguments, Form, Parameter
 
 SYMBOL_PARAMETER = Parameter("symbol", SYMBOL)
 SYMBOLS_PARAMETER = Parameter("symbols", SYMBOLS)
@@ -21,14 +22,12 @@ class Call:
     Attributes:
         account: whose request it is; empty at public endpoints.
         now_ms: market time.
-        headers: response headers that the endpoint adds.
     """
 
     exchange: Exchange
     arguments: Arguments
     account: str
     now_ms: int
-    headers: dict[str, str] = field(default_factory=dict)
 
     def symbol(self) -> str:
         """The listed symbol that the request is about.
@@ -69,7 +68,7 @@ def by_symbol(single: int, several: int) -> Callable[[Mapping[str, str]], int]:
     return lambda sent: single if "symbol" in sent else several
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Endpoint:
     """One endpoint of the protocol.
 
@@ -78,6 +77,7 @@ class Endpoint:
         weight: request weight, or a function of the raw parameters.
         own_parameters: without those that every signed request has.
         free_when_accepted: whether the weight is charged only when the answer is an error.
+        places_orders: whether answers show the account's order count (binance-protocol.md 2.8).
     """
 
     method: str
@@ -88,16 +88,17 @@ class Endpoint:
     handle: Callable[[Call], Any]
     own_parameters: Sequence[Parameter] = ()
     free_when_accepted: bool = False
+    places_orders: bool = False
 
-    @property
+    @cached_property
     def is_signed(self) -> bool:
         """Whether a key and a signature are needed."""
         return self.permission is not Permission.NONE
 
-    @property
-    def parameters(self) -> Sequence[Parameter]:
+    @cached_property
+    def form(self) -> Form:
         """Every parameter that may be sent."""
-        return (*self.own_parameters, *SIGNED_PARAMETERS) if self.is_signed else self.own_parameters
+        return Form((*self.own_parameters, *SIGNED_PARAMETERS) if self.is_signed else self.own_parameters)
 
     def weight_of(self, sent: Mapping[str, str]) -> int:
         """Weight of a request with these raw parameters."""
