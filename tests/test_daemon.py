@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -159,3 +160,11 @@ def test_failure_is_one_sentence_and_an_exit_code(tmp_path, monkeypatch, caplog,
     (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert record.exc_info is None
     assert str(failure) in record.getMessage()
+
+
+def test_report_that_cannot_be_printed_does_not_fail_the_run(monkeypatch, caplog):
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        daemon._print_report("a report")
+        daemon._print_report("what comes after it is swallowed")
+    assert "the report could not be printed (No space left on device)" in caplog.text

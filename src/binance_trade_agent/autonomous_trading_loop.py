@@ -1,5 +1,13 @@
 """AutonomousTradingLoop: the schedule, the duration, the stop. `python -m` on this module starts the daemon."""
 
+import sys
+
+if __name__ == "__main__":
+    # Before the imports below: they take a second, in which a signal has to be listened to already.
+    from binance_trade_agent.cli import main
+
+    main(["run", *sys.argv[1:]])
+
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -244,11 +252,3 @@ def _log_decision(decision: Decision) -> None:
         confidence=signal.confidence if signal else None,
         reason=signal.reason if signal else None,
     )
-
-
-if __name__ == "__main__":
-    import sys
-
-    from binance_trade_agent.cli import main
-
-    main(["run", *sys.argv[1:]])

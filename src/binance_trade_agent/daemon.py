@@ -5,6 +5,7 @@ import contextlib
 import json
 import logging
 import os
+import sys
 from datetime import UTC, datetime
 
 from binance_trade_agent import exit_codes
@@ -91,8 +92,17 @@ async def _trade(configuration: Configuration, signals: StopSignals) -> int:
         await ledger.end_run(run_id, connection.clock.now_ms(), wall_ms(), reason)
         log.info("Stopped: %s", reason)
     with LedgerReader.open(settings.ledger_path) as reader:
-        print(render(session_report(reader, run_id)))
+        _print_report(render(session_report(reader, run_id)))
     return exit_codes.OK
+
+
+def _print_report(report: str) -> None:
+    """Print it. The run has ended well even when nobody can be told so: a full disk, a pipe that was closed."""
+    try:
+        print(report, flush=True)
+    except OSError as failure:
+        log.warning("the report could not be printed (%s); `trade-agent analyze` has the numbers", failure.strerror)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left of it would fail again at exit
 
 
 def _run_id(started_wall_ms: int) -> str:
