@@ -30,8 +30,16 @@ _KNOWN_GRIDS = {
     "BNBUSDT": ("0.01", "100000", "0.001", "900000", "5000"),
     "SOLUSDT": ("0.01", "100000", "0.001", "90000", "20000"),
 }
-# What the matching engine does; the flags below are false for what it does not do yet.
-_ORDER_TYPES = ("LIMIT", "LIMIT_MAKER", "MARKET")
+# What the matching engine does; the flags below are false for what it does not do.
+_ORDER_TYPES = (
+    "LIMIT",
+    "LIMIT_MAKER",
+    "MARKET",
+    "STOP_LOSS",
+    "STOP_LOSS_LIMIT",
+    "TAKE_PROFIT",
+    "TAKE_PROFIT_LIMIT",
+)
 
 
 class UnknownSymbolError(ValueError):
@@ -115,13 +123,13 @@ def listing(symbol: str, price: Decimal | None = None) -> dict[str, Any]:
         "baseCommissionPrecision": 8,
         "quoteCommissionPrecision": 8,
         "orderTypes": list(_ORDER_TYPES),
-        "icebergAllowed": False,
-        "ocoAllowed": False,
-        "otoAllowed": False,
+        "icebergAllowed": True,
+        "ocoAllowed": True,
+        "otoAllowed": True,
         "opoAllowed": False,
         "quoteOrderQtyMarketAllowed": True,
-        "allowTrailingStop": False,
-        "cancelReplaceAllowed": False,
+        "allowTrailingStop": True,
+        "cancelReplaceAllowed": True,
         "amendAllowed": False,
         "pegInstructionsAllowed": False,
         "isSpotTradingAllowed": True,
@@ -130,7 +138,7 @@ def listing(symbol: str, price: Decimal | None = None) -> dict[str, Any]:
         "permissions": [],
         "permissionSets": [["SPOT", "MARGIN"]],
         "defaultSelfTradePreventionMode": "NONE",
-        "allowedSelfTradePreventionModes": ["NONE"],
+        "allowedSelfTradePreventionModes": ["NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH"],
     }
 
 
