@@ -37,13 +37,23 @@ class SymbolRules:
     min_notional_on_market: bool = True
     max_notional_on_market: bool = False
     notional_filter: str = "NOTIONAL"
+    multiplier_up: Decimal = ZERO
+    multiplier_down: Decimal = ZERO
     bid_multiplier_up: Decimal = ZERO
     bid_multiplier_down: Decimal = ZERO
     ask_multiplier_up: Decimal = ZERO
     ask_multiplier_down: Decimal = ZERO
     average_price_minutes: int = 5
     max_orders: int = 0
+    max_algo_orders: int = 0
+    max_iceberg_orders: int = 0
+    max_order_lists: int = 0
     max_position: Decimal = ZERO
+    iceberg_parts: int = 0
+    min_trailing_above_delta: int = 0
+    max_trailing_above_delta: int = 0
+    min_trailing_below_delta: int = 0
+    max_trailing_below_delta: int = 0
 
     @property
     def market_step(self) -> Decimal:

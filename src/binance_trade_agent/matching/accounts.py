@@ -37,21 +37,25 @@ class Account:
         Raises:
             OrderRefused: less than `amount` is free; nothing has changed.
         """
-        free = self.free(asset)
+        free = self._free.get(asset, ZERO)
         if amount > free:
             raise OrderRefused(INSUFFICIENT_BALANCE)
         self._free[asset] = free - amount
-        self._locked[asset] = self.locked(asset) + amount
+        self._locked[asset] = self._locked.get(asset, ZERO) + amount
 
     def release(self, asset: str, amount: Decimal) -> None:
         """Move `amount` from locked back to free."""
-        self._locked[asset] = self.locked(asset) - amount
-        self.credit(asset, amount)
+        self._locked[asset] -= amount
+        self._free[asset] += amount
 
     def spend_locked(self, asset: str, amount: Decimal) -> None:
         """Pay `amount` out of what is locked."""
-        self._locked[asset] = self.locked(asset) - amount
+        self._locked[asset] -= amount
+
+    def spend(self, asset: str, amount: Decimal) -> None:
+        """Pay `amount` out of what is free; the caller has seen that it suffices."""
+        self._free[asset] = self._free.get(asset, ZERO) - amount
 
     def credit(self, asset: str, amount: Decimal) -> None:
         """Add `amount` to what is free."""
-        self._free[asset] = self.free(asset) + amount
+        self._free[asset] = self._free.get(asset, ZERO) + amount

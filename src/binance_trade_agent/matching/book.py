@@ -2,23 +2,23 @@
 
 The outside levels come whole from a feed. What takers consume of them stays consumed until the feed replaces them
 (binance-protocol.md 4.3). At one price the outside quantity stands before the users' orders; these keep time priority.
+An iceberg order shows a slice at a time; the next slice stands last at its price, what is hidden can still be taken.
 """
 
-from bisect import insort
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
-from operator import attrgetter
+
+import msgspec
 
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Side
+from binance_trade_agent.matching.ladder import Ladder
 from binance_trade_agent.matching.orders import ExchangeOrder
 
 Level = tuple[Decimal, Decimal]
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(msgspec.Struct, frozen=True):
     """Quantity that a taker can have at a price; `maker` is None for the outside market."""
 
     price: Decimal
@@ -41,7 +41,8 @@ class OrderBook:
 
     def __init__(self) -> None:
         self._outside: dict[Side, list[Level]] = {Side.BUY: [], Side.SELL: []}
-        self._resting: dict[Side, list[ExchangeOrder]] = {Side.BUY: [], Side.SELL: []}
+        self._resting = {Side.BUY: Ladder(highest_first=True), Side.SELL: Ladder(highest_first=False)}
+        self._arrivals = 0
         self.update_id = 0
 
     def replace_outside(self, bids: Sequence[Level], asks: Sequence[Level]) -> None:
@@ -54,47 +55,36 @@ class OrderBook:
         """What is left of the outside market's levels on `side`, best first."""
         return self._outside[side]
 
-    def resting(self, side: Side) -> Sequence[ExchangeOrder]:
-        """Users' orders on `side` in price-time priority."""
+    def resting(self, side: Side) -> Ladder:
+        """Users' orders on `side`; going over them keeps price-time priority."""
         return self._resting[side]
 
     def rest(self, order: ExchangeOrder) -> None:
-        """Put an order behind all that stands at its price."""
+        """Put an order, or the next slice of an iceberg order, behind all that stands at its price."""
+        self._resting[order.side].remove(order.price, order)
+        self._arrivals += 1
+        order.queue_number = self._arrivals
         order.queue_ahead = sum((size for price, size in self._outside[order.side] if price == order.price), ZERO)
-        self.restore(order)
+        order.shown = min(order.iceberg_quantity, order.remaining)
+        self._resting[order.side].add(order.price, order)
+        self.update_id += 1
 
     def restore(self, order: ExchangeOrder) -> None:
-        """Put an order back whose place in the queue is known already; orders come in the order of their ids."""
-        by_price = attrgetter("price")
-        insort(
-            self._resting[order.side],
-            order,
-            key=by_price if order.side is Side.SELL else lambda resting: -resting.price,
-        )
+        """Put an order back whose place is known already; orders come by ascending queue number."""
+        self._arrivals = order.queue_number
+        self._resting[order.side].add(order.price, order)
         self.update_id += 1
 
     def remove(self, order: ExchangeOrder) -> None:
         """Take an order out; an order that is not in the book is ignored."""
-        resting = self._resting[order.side]
-        if order in resting:
-            resting.remove(order)
+        if self._resting[order.side].remove(order.price, order):
             self.update_id += 1
 
     def offers(self, taker: Side, limit: Decimal | None) -> Iterator[Offer]:
         """What a taker of side `taker` meets, best price first, up to and including the price `limit`."""
         side = opposite(taker)
-        levels, orders = self._outside[side], self._resting[side]
-        level_index = order_index = 0
-        while level_index < len(levels) or order_index < len(orders):
-            order = orders[order_index] if order_index < len(orders) else None
-            level = levels[level_index] if level_index < len(levels) else None
-            if level is None or (order is not None and is_better(side, order.price, level[0])):
-                assert order is not None
-                offer = Offer(order.price, order.remaining, order)
-                order_index += 1
-            else:
-                offer = Offer(level[0], level[1], None)
-                level_index += 1
+        everything = self._merged(side) if self._resting[side] else self._outside_offers(side)
+        for offer in everything:
             if limit is not None and is_better(side, limit, offer.price):
                 return
             yield offer
@@ -102,6 +92,7 @@ class OrderBook:
     def consume_outside(self, side: Side, quantity: Decimal) -> None:
         """Take `quantity` from the best outside levels on `side`; users' orders behind it move up."""
         levels = self._outside[side]
+        resting = self._resting[side]
         while quantity:
             price, size = levels[0]
             taken = min(size, quantity)
@@ -110,19 +101,63 @@ class OrderBook:
                 del levels[0]
             else:
                 levels[0] = (price, size - taken)
-            for order in self._resting[side]:
-                if order.price == price:
+            if resting:
+                for order in resting.at(price):
                     order.queue_ahead = max(ZERO, order.queue_ahead - taken)
         self.update_id += 1
 
     def depth(self, side: Side, limit: int) -> list[Level]:
-        """The `limit` best public levels of `side`, users' orders included.
+        """The `limit` best public levels of `side`, users' orders included as far as they show.
 
         A user's order that the outside quote touches without trading is left out, so that the book is never crossed.
         """
-        totals = dict(self._outside[side][:limit])
+        levels, resting = self._outside[side], self._resting[side]
+        if not resting:
+            return levels[:limit]
         facing = self._outside[opposite(side)]
-        for order in self._resting[side]:
-            if not facing or is_better(side, facing[0][0], order.price):
-                totals[order.price] = totals.get(order.price, ZERO) + order.remaining
+        totals = dict(levels[:limit])
+        added = 0
+        for price in resting.prices():
+            if facing and not is_better(side, facing[0][0], price):
+                continue
+            shown = sum((order.visible for order in resting.at(price)), ZERO)
+            totals[price] = totals.get(price, ZERO) + shown
+            added += 1
+            if added == limit:
+                break
         return sorted(totals.items(), reverse=side is Side.BUY)[:limit]
+
+    def _outside_offers(self, side: Side) -> Iterator[Offer]:
+        for price, quantity in self._outside[side]:
+            yield Offer(price, quantity, None)
+
+    def _merged(self, side: Side) -> Iterator[Offer]:
+        """Outside levels and users' orders by price; at one price the outside comes first."""
+        levels = iter(self._outside[side])
+        level = next(levels, None)
+        resting = self._resting[side]
+        for price in resting.prices():
+            while level is not None and not is_better(side, price, level[0]):
+                yield Offer(level[0], level[1], None)
+                level = next(levels, None)
+            yield from _queue_offers(price, list(resting.at(price)))
+        while level is not None:
+            yield Offer(level[0], level[1], None)
+            level = next(levels, None)
+
+
+def _queue_offers(price: Decimal, queue: list[ExchangeOrder]) -> Iterator[Offer]:
+    """The queue at one price: what shows in the order of arrival, then the hidden slices in turn."""
+    hidden: list[tuple[ExchangeOrder, Decimal]] = []
+    for order in queue:
+        yield Offer(price, order.visible, order)
+        if order.iceberg_quantity and order.remaining > order.shown:
+            hidden.append((order, order.remaining - order.shown))
+    while hidden:
+        deeper: list[tuple[ExchangeOrder, Decimal]] = []
+        for order, left in hidden:
+            piece = min(order.iceberg_quantity, left)
+            yield Offer(price, piece, order)
+            if left > piece:
+                deeper.append((order, left - piece))
+        hidden = deeper

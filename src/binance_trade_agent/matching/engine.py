@@ -4,72 +4,77 @@ Each method is one transaction: it happens as a whole, or raises a `Refused` and
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
+from dataclasses import replace
+from decimal import ROUND_UP, Decimal
 
 from binance_trade_agent.domain.money import ZERO
-from binance_trade_agent.domain.orders import Side
+from binance_trade_agent.domain.orders import OrderType, Side
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.matching.accounts import Account
-from binance_trade_agent.matching.book import Level, Offer, OrderBook, is_better, opposite
-from binance_trade_agent.matching.commission import CommissionRates
-from binance_trade_agent.matching.errors import (
-    DUPLICATE_ORDER,
-    MARKET_CLOSED,
-    UNKNOWN_ORDER,
-    CancelRefused,
-    OrderRefused,
-)
-from binance_trade_agent.matching.history import History
-from binance_trade_agent.matching.order_types import Plan, behaviour_of
-from binance_trade_agent.matching.orders import (
-    ExchangeOrder,
-    ExecutionReport,
-    ExecutionType,
-    OrderRequest,
-    PublicTrade,
-    Status,
-    Trade,
-)
-from binance_trade_agent.matching.settlement import Settlement, pay_and_receive
+from binance_trade_agent.matching.admission import check_admission, check_list, check_position
+from binance_trade_agent.matching.book import Level, is_better, opposite
+from binance_trade_agent.matching.commission import CommissionRates, CommissionSchedule
+from binance_trade_agent.matching.errors import MARKET_CLOSED, UNKNOWN_ORDER, CancelRefused
+from binance_trade_agent.matching.execution import Execution
+from binance_trade_agent.matching.listing import Listing
+from binance_trade_agent.matching.lists import Contingency, OrderList, OrderListRequest
+from binance_trade_agent.matching.orders import STOP_TYPES, ExchangeOrder, OrderRequest, Status
+from binance_trade_agent.matching.state import ExchangeLimits, ExchangeState
 from binance_trade_agent.matching.transactions import Transaction
 
+Levels = tuple[Sequence[Level], Sequence[Level]]
 
-@dataclass(slots=True)
-class Listing:
-    """A symbol on the exchange: its rules, its book, and the last ids given out."""
-
-    rules: SymbolRules
-    book: OrderBook = field(default_factory=OrderBook)
-    last_order_id: int = 0
-    last_trade_id: int = 0
-
-    def next_trade_id(self) -> int:
-        """A new trade id, larger than all before it on this symbol."""
-        self.last_trade_id += 1
-        return self.last_trade_id
+_LOCK_UNIT = Decimal("0.00000001")
+_BIPS = 10_000
+_CANCELS_ACCEPTED = frozenset({"TRADING", "CANCEL_ONLY", "BREAK"})
 
 
-class MatchingEngine:
-    """Symbols, accounts, orders and trades of one exchange."""
+class MatchingEngine(ExchangeState):
+    """Symbols, accounts, orders and trades of one exchange.
 
-    def __init__(self, rates: CommissionRates | None = None) -> None:
-        self.listings: dict[str, Listing] = {}
-        self.accounts: dict[str, Account] = {}
-        self.history = History()
-        self.settlement = Settlement(rates or CommissionRates())
-        self.deposits: dict[str, Decimal] = {}
-        self.last_execution_id = 0
+    A symbol takes new orders while its status is TRADING, and cancels while it is TRADING, CANCEL_ONLY or BREAK, not in
+    HALT or any other [I].
+    """
 
-    def list_symbol(self, rules: SymbolRules) -> None:
-        """Open trading on a symbol."""
-        self.listings[rules.symbol] = Listing(rules)
+    def __init__(
+        self, rates: CommissionRates | CommissionSchedule | None = None, limits: ExchangeLimits | None = None
+    ) -> None:
+        """Nothing is listed and nobody has an account.
+
+        Args:
+            rates: what trading costs; standard rates alone are a schedule without tax, special rates and discount.
+            limits: filters over all symbols; none by default.
+        """
+        schedule = rates if isinstance(rates, CommissionSchedule) else CommissionSchedule(rates)
+        super().__init__(schedule, limits or ExchangeLimits())
+
+    def list_symbol(self, rules: SymbolRules, last_price: Decimal | None = None) -> None:
+        """Open trading on a symbol that last traded at `last_price`, quote per base, as far as known."""
+        self.add_listing(Listing(rules, last_price=last_price))
+
+    def set_status(self, symbol: str, status: str) -> None:
+        """Change a symbol's status, such as TRADING, CANCEL_ONLY, BREAK or HALT; open orders stay."""
+        listing = self.listings[symbol]
+        listing.rules = replace(listing.rules, status=status)
 
     def open_account(self, name: str, balances: Mapping[str, Decimal]) -> None:
         """Open an account with these free amounts per asset."""
         self.accounts[name] = Account(balances)
         for asset, amount in balances.items():
             self.deposits[asset] = self.deposits.get(asset, ZERO) + amount
+
+    def deposit(self, account: str, asset: str, amount: Decimal, at_ms: int) -> Transaction:
+        """Bring `amount` of an asset to an account from outside.
+
+        Raises:
+            KeyError: unknown account.
+            ValueError: the amount is not positive.
+        """
+        if amount <= 0:
+            raise ValueError(f"a deposit of {amount} {asset} is not positive")
+        self.accounts[account].credit(asset, amount)
+        self.deposits[asset] = self.deposits.get(asset, ZERO) + amount
+        return Transaction(at_ms, assets={account: {asset}})
 
     def place(self, request: OrderRequest, at_ms: int) -> Transaction:
         """Accept an order and match it.
@@ -79,207 +84,218 @@ class MatchingEngine:
             KeyError: unknown account or symbol.
         """
         listing = self.listings[request.symbol]
-        account = self.accounts[request.account]
-        self._check_admission(request, listing.rules)
-        plan = behaviour_of(request).plan(request, listing.book, listing.rules)
-        self._check_position(request, plan.quantity, listing.rules)
-        account.lock(pay_and_receive(request.side, listing.rules)[0], plan.requirement)
+        check_admission(self, listing.rules, (request,))
+        order = _new_order(request, listing, at_ms)
+        execution = Execution(self, listing, at_ms)
+        plans = execution.plan((order,))
+        order.quantity = plans[0].quantity
+        check_position(self, listing.rules, (order,))
+        execution.fund((order,), plans)
+        execution.transaction.order = order
+        execution.accept(order)
+        execution.start(order, plans[0])
+        return execution.finish()
 
-        order = self._accept(request, plan, listing, at_ms)
-        transaction = Transaction(at_ms, order)
-        self._touch(transaction, order)
-        self._report(transaction, order, ExecutionType.NEW)
-        for match in plan.matches:
-            self._match(transaction, listing, order, match)
-        if order.is_open and plan.expiry:
-            order.expiry_reason = plan.expiry
-            self._end(transaction, order, Status.EXPIRED)
-        elif order.is_open:
-            listing.book.rest(order)
-        return transaction
+    def place_list(self, request: OrderListRequest, at_ms: int) -> Transaction:
+        """Accept an OCO, an OTO or an OTOCO and match what works of it.
 
-    def cancel(self, order: ExchangeOrder, at_ms: int, *, cancel_id: str | None) -> Transaction:
-        """Cancel an open order. `cancel_id` takes the place of its client order id; None leaves that as it is.
+        A list is accepted as a whole: an OCO whose limit leg would take is refused like a LIMIT_MAKER alone. Each leg,
+        pending ones too, counts in the filters that count orders.
 
         Raises:
-            CancelRefused: the order is not open.
+            OrderRefused: no such list now; the text is Binance's for -2010.
+            KeyError: unknown account or symbol.
+        """
+        listing = self.listings[request.symbol]
+        check_admission(self, listing.rules, request.legs)
+        check_list(self, listing.rules, request)
+        orders = [_new_order(leg, listing, at_ms) for leg in request.legs]
+        arriving = orders if request.contingency is Contingency.OCO else orders[:1]
+        execution = Execution(self, listing, at_ms)
+        plans = execution.plan(arriving)
+        check_position(self, listing.rules, orders)
+        execution.fund(arriving, plans)
+
+        order_list = self._new_list(request, orders, at_ms)
+        execution.transaction.order_list = order_list
+        for order in orders:
+            order.order_list_id = order_list.list_id
+            if order not in arriving:
+                order.status, order.working_ms = Status.PENDING_NEW, None
+            execution.accept(order)
+        self.history.add_list(order_list)
+        execution.report_list(order_list)
+        for order, plan in zip(arriving, plans, strict=True):
+            execution.start(order, plan)
+        return execution.finish()
+
+    def cancel(self, order: ExchangeOrder, at_ms: int, *, cancel_id: str | None) -> Transaction:
+        """Cancel an open order, and with a leg its whole list.
+
+        `cancel_id` takes the place of the client order id; None leaves that as it is.
+
+        Raises:
+            CancelRefused: the order is not open, or its symbol takes no cancels.
         """
         if not order.is_open:
             raise CancelRefused(UNKNOWN_ORDER)
-        placed_as = order.client_order_id
-        if cancel_id is not None:
-            self.history.rename(order, cancel_id)
-        transaction = Transaction(at_ms, order)
-        self._touch(transaction, order)
-        self._end(transaction, order, Status.CANCELED, original_client_order_id=placed_as)
+        if order.order_list_id is not None:
+            order_list = self.history.find_list(order.account, order.order_list_id)
+            assert order_list is not None, "the list of an open order is never forgotten"
+            transaction = self.cancel_list(order_list, at_ms, cancel_id=cancel_id)
+        else:
+            transaction = self._cancel_all((order,), at_ms, cancel_id).finish()
+        transaction.order = order
         return transaction
 
-    def apply_trade(self, symbol: str, price: Decimal, quantity: Decimal, taker_side: Side, at_ms: int) -> Transaction:
-        """The outside market traded. Resting orders fill whose turn it was, or through whose price it went."""
+    def cancel_list(self, order_list: OrderList, at_ms: int, *, cancel_id: str | None) -> Transaction:
+        """Cancel the open legs of a list. `cancel_id` takes the place of each one's client order id.
+
+        Raises:
+            CancelRefused: no leg is open, or the symbol takes no cancels.
+        """
+        if not order_list.is_open:
+            raise CancelRefused(UNKNOWN_ORDER)
+        open_legs = [order for order in order_list.orders if order.is_open]
+        execution = self._cancel_all(open_legs, at_ms, cancel_id)
+        execution.transaction.order_list = order_list
+        return execution.finish()
+
+    def apply_trade(
+        self, symbol: str, price: Decimal, quantity: Decimal, taker_side: Side, at_ms: int, book: Levels | None = None
+    ) -> Transaction:
+        """The outside market traded. Resting orders fill through whose price it went, or whose turn it was.
+
+        Those that it went through trade before it, as a taker who walks the book meets them.
+
+        Args:
+            symbol: of the trade.
+            price: in quote per base.
+            quantity: in base asset.
+            taker_side: who took.
+            at_ms: when.
+            book: bids and asks that the trade leaves behind, if it is known; stop orders that the trade triggers meet
+                these and not what was there before.
+        """
         listing = self.listings[symbol]
-        transaction = Transaction(at_ms)
-        transaction.trades.append(
-            PublicTrade(listing.next_trade_id(), symbol, price, quantity, taker_side, at_ms),
-        )
-        self._fill_through(transaction, listing, Side.BUY, price)
-        self._fill_through(transaction, listing, Side.SELL, price)
-        self._fill_queue(transaction, listing, opposite(taker_side), price, quantity)
-        return transaction
+        execution = Execution(self, listing, at_ms)
+        _fill_through(execution, listing, Side.BUY, price)
+        _fill_through(execution, listing, Side.SELL, price)
+        execution.publish(price, quantity, taker_side)
+        _fill_queue(execution, listing, opposite(taker_side), price, quantity)
+        if book is not None:
+            _requote(execution, listing, book)
+        return execution.finish()
 
     def apply_book(self, symbol: str, bids: Sequence[Level], asks: Sequence[Level], at_ms: int) -> Transaction:
         """The outside market's levels are new. Resting orders fill through whose price it quotes."""
         listing = self.listings[symbol]
-        transaction = Transaction(at_ms)
-        listing.book.replace_outside(bids, asks)
-        if asks:
-            self._fill_through(transaction, listing, Side.BUY, asks[0][0])
-        if bids:
-            self._fill_through(transaction, listing, Side.SELL, bids[0][0])
-        return transaction
+        execution = Execution(self, listing, at_ms)
+        _requote(execution, listing, (bids, asks))
+        return execution.finish()
 
-    def _check_admission(self, request: OrderRequest, rules: SymbolRules) -> None:
-        if rules.status != "TRADING":
-            raise OrderRefused(MARKET_CLOSED)
-        namesake = self.history.find_by_client_id(request.account, request.symbol, request.client_order_id)
-        if namesake is not None and namesake.is_open:
-            raise OrderRefused(DUPLICATE_ORDER)
-        if rules.max_orders and len(self.history.open_orders(request.account, request.symbol)) >= rules.max_orders:
-            raise OrderRefused("Filter failure: MAX_NUM_ORDERS")
-
-    def _check_position(self, request: OrderRequest, quantity: Decimal, rules: SymbolRules) -> None:
-        if request.side is Side.SELL or not rules.max_position:
-            return
-        held = self.accounts[request.account].total(rules.base_asset)
-        open_orders = self.history.open_orders(request.account, request.symbol)
-        bought = sum((order.quantity for order in open_orders if order.side is Side.BUY), ZERO)
-        if held + bought + quantity > rules.max_position:
-            raise OrderRefused("Filter failure: MAX_POSITION")
-
-    def _accept(self, request: OrderRequest, plan: Plan, listing: Listing, at_ms: int) -> ExchangeOrder:
-        listing.last_order_id += 1
-        order = ExchangeOrder(
-            order_id=listing.last_order_id,
+    def _new_list(self, request: OrderListRequest, orders: list[ExchangeOrder], at_ms: int) -> OrderList:
+        self.last_list_id += 1
+        return OrderList(
+            list_id=self.last_list_id,
             account=request.account,
             symbol=request.symbol,
-            side=request.side,
-            type=request.type,
-            time_in_force=request.time_in_force,
-            client_order_id=request.client_order_id,
-            quantity=plan.quantity,
-            quote_quantity=request.quote_quantity or ZERO,
-            price=request.price or ZERO,
+            contingency=request.contingency,
+            client_list_id=request.client_list_id,
+            orders=orders,
             created_ms=at_ms,
             updated_ms=at_ms,
-            locked=plan.requirement,
-            strategy_id=request.strategy_id,
-            strategy_type=request.strategy_type,
         )
-        self.history.add(order)
-        return order
 
-    def _match(self, transaction: Transaction, listing: Listing, taker: ExchangeOrder, match: Offer) -> None:
-        """Trade between an arriving order and what it meets."""
-        trade = PublicTrade(
-            listing.next_trade_id(), taker.symbol, match.price, match.quantity, taker.side, transaction.at_ms
-        )
-        transaction.trades.append(trade)
-        self._fill(transaction, listing, taker, trade, is_maker=False)
-        if match.maker is not None:
-            self._fill(transaction, listing, match.maker, trade, is_maker=True)
-        else:
-            self.settlement.trade_outside(taker.side, listing.rules, match.price, match.quantity)
-            listing.book.consume_outside(opposite(taker.side), match.quantity)
+    def _cancel_all(self, orders: Sequence[ExchangeOrder], at_ms: int, cancel_id: str | None) -> Execution:
+        listing = self.listings[orders[0].symbol]
+        if listing.rules.status not in _CANCELS_ACCEPTED:
+            raise CancelRefused(MARKET_CLOSED)
+        execution = Execution(self, listing, at_ms)
+        for order in orders:
+            placed_as = order.client_order_id
+            if cancel_id is not None:
+                self.history.rename(order, cancel_id)
+            execution.end(order, Status.CANCELED, original_client_order_id=placed_as)
+        return execution
 
-    def _fill_through(self, transaction: Transaction, listing: Listing, side: Side, price: Decimal) -> None:
-        for order in list(listing.book.resting(side)):
-            if not is_better(side, order.price, price):
-                return
-            self._fill_outside(transaction, listing, order, order.remaining)
 
-    def _fill_queue(
-        self, transaction: Transaction, listing: Listing, side: Side, price: Decimal, quantity: Decimal
-    ) -> None:
-        """An outside trade of `quantity` at `price` uses up what stands before each resting order there, then fills."""
-        to_users = ZERO
-        for order in [resting for resting in listing.book.resting(side) if resting.price == price]:
-            reached = quantity - to_users - order.queue_ahead
-            order.queue_ahead = max(ZERO, -reached)
-            if reached > 0:
-                filled = min(reached, order.remaining)
-                to_users += filled
-                self._fill_outside(transaction, listing, order, filled)
+def _new_order(request: OrderRequest, listing: Listing, at_ms: int) -> ExchangeOrder:
+    """The order that a request asks for, without an id yet; a stop order does not work before its trigger."""
+    return ExchangeOrder(
+        order_id=0,
+        account=request.account,
+        symbol=request.symbol,
+        side=request.side,
+        type=request.type,
+        time_in_force=request.time_in_force,
+        client_order_id=request.client_order_id,
+        quantity=request.quantity or ZERO,
+        quote_quantity=request.quote_quantity or ZERO,
+        price=request.price or ZERO,
+        created_ms=at_ms,
+        updated_ms=at_ms,
+        lock_price=_lock_price(request, listing),
+        stop_price=request.stop_price or ZERO,
+        trailing_delta=request.trailing_delta,
+        iceberg_quantity=request.iceberg_quantity or ZERO,
+        self_trade_prevention=request.self_trade_prevention,
+        working_ms=None if request.type in STOP_TYPES else at_ms,
+        strategy_id=request.strategy_id,
+        strategy_type=request.strategy_type,
+    )
 
-    def _fill_outside(
-        self, transaction: Transaction, listing: Listing, order: ExchangeOrder, quantity: Decimal
-    ) -> None:
-        """The outside market takes from a resting order."""
-        trade = PublicTrade(
-            listing.next_trade_id(), order.symbol, order.price, quantity, opposite(order.side), transaction.at_ms
-        )
-        transaction.trades.append(trade)
-        self._touch(transaction, order)
-        self._fill(transaction, listing, order, trade, is_maker=True)
-        self.settlement.trade_outside(order.side, listing.rules, order.price, quantity)
 
-    def _fill(
-        self, transaction: Transaction, listing: Listing, order: ExchangeOrder, trade: PublicTrade, *, is_maker: bool
-    ) -> None:
-        is_first = not order.executed_base
-        own_trade = self.settlement.fill(
-            order,
-            self.accounts[order.account],
-            listing.rules,
-            price=trade.price,
-            quantity=trade.quantity,
-            trade_id=trade.trade_id,
-            is_maker=is_maker,
-            at_ms=transaction.at_ms,
-        )
-        self.history.add_trade(own_trade)
-        self._touch(transaction, order)
-        self._report(transaction, order, ExecutionType.TRADE, trade=own_trade, is_first_fill=is_first)
-        if not order.is_open:
-            self._settle_ended(order, listing)
+def _lock_price(request: OrderRequest, listing: Listing) -> Decimal | None:
+    """At which price a BUY holds its funds (binance-protocol.md 4.4).
 
-    def _end(
-        self, transaction: Transaction, order: ExchangeOrder, status: Status, *, original_client_order_id: str = ""
-    ) -> None:
-        order.status = status
-        order.updated_ms = transaction.at_ms
-        self._settle_ended(order, self.listings[order.symbol])
-        self._report(transaction, order, ExecutionType(status), original_client_order_id=original_client_order_id)
+    A stop that buys at the market holds its stop price. One that only trails has none yet: it holds the last price with
+    its delta on top [I], which it will pay if the price turns at once.
+    """
+    if request.type is OrderType.MARKET:
+        return None
+    if request.price is not None or request.stop_price is not None:
+        return request.price or request.stop_price
+    assert request.trailing_delta is not None, "a stop order has a stop price or a delta"
+    last_price = listing.last_price or ZERO
+    return (last_price * (_BIPS + request.trailing_delta) / _BIPS).quantize(_LOCK_UNIT, ROUND_UP)
 
-    def _settle_ended(self, order: ExchangeOrder, listing: Listing) -> None:
-        self.settlement.release(order, self.accounts[order.account], listing.rules)
-        self.history.close(order)
-        listing.book.remove(order)
 
-    def _touch(self, transaction: Transaction, order: ExchangeOrder) -> None:
-        rules = self.listings[order.symbol].rules
-        transaction.assets.setdefault(order.account, set()).update((rules.base_asset, rules.quote_asset))
+def _requote(execution: Execution, listing: Listing, book: Levels) -> None:
+    bids, asks = book
+    listing.book.replace_outside(bids, asks)
+    if asks:
+        _fill_through(execution, listing, Side.BUY, asks[0][0])
+    if bids:
+        _fill_through(execution, listing, Side.SELL, bids[0][0])
 
-    def _report(
-        self,
-        transaction: Transaction,
-        order: ExchangeOrder,
-        execution: ExecutionType,
-        *,
-        original_client_order_id: str = "",
-        trade: Trade | None = None,
-        is_first_fill: bool = False,
-    ) -> None:
-        self.last_execution_id += 1
-        report = ExecutionReport(
-            order=order,
-            execution=execution,
-            status=order.status,
-            client_order_id=order.client_order_id,
-            executed_base=order.executed_base,
-            executed_quote=order.executed_quote,
-            execution_id=self.last_execution_id,
-            at_ms=transaction.at_ms,
-            original_client_order_id=original_client_order_id,
-            trade=trade,
-            is_first_fill=is_first_fill,
-        )
-        transaction.reports.append(report)
+
+def _fill_through(execution: Execution, listing: Listing, side: Side, price: Decimal) -> None:
+    """The outside market went through to `price`: all that rests before it on `side` fills."""
+    best = listing.book.resting(side).best()
+    if best is None or not is_better(side, best, price):
+        return
+    for order in list(listing.book.resting(side)):
+        if not is_better(side, order.price, price):
+            return
+        execution.fill_from_outside(order, order.remaining)
+
+
+def _fill_queue(execution: Execution, listing: Listing, side: Side, price: Decimal, quantity: Decimal) -> None:
+    """An outside trade of `quantity` at `price` uses up what stands before each resting order there, then fills.
+
+    The next slice of an iceberg order joins the end of the queue.
+    """
+    to_users = ZERO
+    queue = list(listing.book.resting(side).at(price))
+    for order in queue:
+        reached = quantity - to_users - order.queue_ahead
+        order.queue_ahead = max(ZERO, -reached)
+        if reached <= 0:
+            continue
+        filled = min(reached, order.visible)
+        to_users += filled
+        slice_number = order.queue_number
+        execution.fill_from_outside(order, filled)
+        if order.is_open and order.queue_number != slice_number:
+            queue.append(order)

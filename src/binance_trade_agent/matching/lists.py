@@ -1,9 +1,13 @@
 """Order lists: orders whose fates are tied together (binance-protocol.md 1.3, 4.1, 4.2)."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from enum import StrEnum
 
+import msgspec
+
 from binance_trade_agent.matching.orders import ExchangeOrder, OrderRequest
+
+_LEGS_OF_OCO = 2
 
 
 class Contingency(StrEnum):
@@ -30,8 +34,7 @@ class ListOrderStatus(StrEnum):
     REJECT = "REJECT"
 
 
-@dataclass(frozen=True, slots=True)
-class OrderListRequest:
+class OrderListRequest(msgspec.Struct, frozen=True):
     """A list that a client asks for; each leg is complete and its filters hold.
 
     Attributes:
@@ -46,8 +49,7 @@ class OrderListRequest:
     legs: tuple[OrderRequest, ...]
 
 
-@dataclass(slots=True, eq=False)
-class OrderList:
+class OrderList(msgspec.Struct, eq=False):
     """A list on the exchange, executing or done.
 
     Attributes:
@@ -71,9 +73,25 @@ class OrderList:
         """Whether a leg can still fill or be cancelled."""
         return any(order.is_open for order in self.orders)
 
+    @property
+    def working(self) -> ExchangeOrder | None:
+        """The order whose fill brings the pending ones to life; an OCO has none."""
+        return self.orders[0] if self.contingency is Contingency.OTO else None
 
-@dataclass(frozen=True, slots=True)
-class ListReport:
+    @property
+    def pending(self) -> Sequence[ExchangeOrder]:
+        """The legs that wait, or waited, for the working order."""
+        return self.orders[1:] if self.contingency is Contingency.OTO else ()
+
+    def rival_of(self, order: ExchangeOrder) -> ExchangeOrder | None:
+        """The other leg of the OCO that `order` is a leg of; the two hold their funds together."""
+        pair = self.pending if self.contingency is Contingency.OTO else self.orders
+        if len(pair) != _LEGS_OF_OCO or order not in pair:
+            return None
+        return pair[1] if order is pair[0] else pair[0]
+
+
+class ListReport(msgspec.Struct, frozen=True):
     """One step of a list, with its state at that step."""
 
     order_list: OrderList

@@ -1,8 +1,14 @@
-"""Orders as the exchange holds them, and what it reports about them (binance-protocol.md 4.1, 4.2, 4.5)."""
+"""Orders as the exchange holds them, and what it reports about them (binance-protocol.md 4.1, 4.2, 4.5).
 
-from dataclasses import dataclass
+The values are msgspec structs: as immutable as a frozen dataclass, and made in a fifteenth of its time, which is what
+much of a fill consists of (benchmarks/matching.py). Structs without garbage collection hold nothing that could be part
+of a cycle. `msgspec.structs.replace` gives a changed copy.
+"""
+
 from decimal import Decimal
 from enum import StrEnum
+
+import msgspec
 
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import OrderType, Side
@@ -29,6 +35,9 @@ class Status(StrEnum):
     EXPIRED_IN_MATCH = "EXPIRED_IN_MATCH"
 
 
+STOP_TYPES = frozenset(
+    {OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT}
+)
 OPEN_STATUSES = frozenset({Status.NEW, Status.PENDING_NEW, Status.PARTIALLY_FILLED})
 
 
@@ -65,8 +74,7 @@ class ExecutionType(StrEnum):
     TRADE_PREVENTION = "TRADE_PREVENTION"
 
 
-@dataclass(frozen=True, slots=True)
-class OrderRequest:
+class OrderRequest(msgspec.Struct, frozen=True):
     """An order that a client asks for; its parameters are complete and its filters hold (filters.py).
 
     Attributes:
@@ -96,8 +104,7 @@ class OrderRequest:
     strategy_type: int | None = None
 
 
-@dataclass(slots=True, eq=False)
-class ExchangeOrder:
+class ExchangeOrder(msgspec.Struct, eq=False, gc=False):
     """An order on the exchange, open or ended.
 
     Attributes:
@@ -105,10 +112,16 @@ class ExchangeOrder:
         quantity: base asset; for a MARKET order by quote amount what was executed.
         price: quote per base, 0 for MARKET orders.
         locked: what it still holds of its account, in quote asset for BUY and in base asset for SELL.
+        lock_price: price at which a BUY holds funds for what remains of it, quote per base: its limit, or the stop
+            price of a stop order that will take at the market. None while it takes at the market: then it holds just
+            what its fills will cost.
+        queue_number: its place in time among all that ever came into the symbol's book.
         queue_ahead: external quantity that was at its price when it arrived and has not traded yet, base asset.
+        shown: of an iceberg order what is left of the slice that the book shows, base asset.
         stop_price, iceberg_quantity: as requested, 0 when they were not.
         trailing_delta: bips, None when it does not trail.
         trailing_ms: since when it follows the price; None until then.
+        trailing_extreme: highest (SELL) or lowest (BUY) trade price since then, quote per base.
         working_ms: since when it works in the book or took from it; None for a stop that waits for its trigger and for
             a pending order.
         order_list_id: of the list that it is a leg of, or None.
@@ -132,11 +145,15 @@ class ExchangeOrder:
     executed_base: Decimal = ZERO
     executed_quote: Decimal = ZERO
     locked: Decimal = ZERO
+    lock_price: Decimal | None = None
+    queue_number: int = 0
     queue_ahead: Decimal = ZERO
+    shown: Decimal = ZERO
     expiry_reason: ExpiryReason | None = None
     stop_price: Decimal = ZERO
     trailing_delta: int | None = None
     trailing_ms: int | None = None
+    trailing_extreme: Decimal = ZERO
     iceberg_quantity: Decimal = ZERO
     self_trade_prevention: SelfTradePrevention = SelfTradePrevention.NONE
     working_ms: int | None = None
@@ -156,9 +173,25 @@ class ExchangeOrder:
         """Quantity neither executed nor prevented, base asset."""
         return self.quantity - self.executed_base - self.prevented_base
 
+    @property
+    def visible(self) -> Decimal:
+        """How much of it the book shows, base asset."""
+        return self.shown if self.iceberg_quantity else self.remaining
 
-@dataclass(frozen=True, slots=True)
-class Trade:
+    @property
+    def waits_for_trigger(self) -> bool:
+        """Whether it is a stop order that has not triggered yet (an algo order in the words of the filters)."""
+        return self.working_ms is None and self.type in STOP_TYPES
+
+    @property
+    def needed(self) -> Decimal:
+        """What it must hold for what remains of it: its value for BUY in quote asset, itself for SELL."""
+        if self.side is Side.SELL:
+            return self.remaining
+        return (self.lock_price or ZERO) * self.remaining
+
+
+class Trade(msgspec.Struct, frozen=True, gc=False):
     """One side of a trade as its account sees it (a row of myTrades). `commission` is in `commission_asset`."""
 
     trade_id: int
@@ -175,11 +208,11 @@ class Trade:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class PreventedMatch:
+class PreventedMatch(msgspec.Struct, frozen=True, gc=False):
     """A trade of an account with itself that did not happen (a row of myPreventedMatches).
 
-    `taker_prevented` and `maker_prevented` are base asset, None where that side lost nothing.
+    `quantity` would have traded; `taker_prevented` and `maker_prevented` are what each side lost by it, None where it
+    lost nothing. All are base asset.
     """
 
     prevented_match_id: int
@@ -190,14 +223,14 @@ class PreventedMatch:
     trade_group_id: int
     mode: SelfTradePrevention
     price: Decimal
+    quantity: Decimal
     taker_prevented: Decimal | None
     maker_prevented: Decimal | None
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class PublicTrade:
-    """A trade as everybody sees it."""
+class PublicTrade(msgspec.Struct, frozen=True, gc=False):
+    """A trade as everybody sees it; `taker_order_id` is None when the taker is the outside market."""
 
     trade_id: int
     symbol: str
@@ -205,16 +238,17 @@ class PublicTrade:
     quantity: Decimal
     taker_side: Side
     at_ms: int
+    taker_order_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutionReport:
+class ExecutionReport(msgspec.Struct, frozen=True, gc=False):
     """One step of one order, with the order's cumulative state at that step.
 
     Attributes:
         original_client_order_id: on a cancel the id under which the order was placed, else empty.
         trade: set when `execution` is TRADE.
         prevented: set when `execution` is TRADE_PREVENTION, and when the order expired in that match.
+        working_ms, prevented_base: the order's at that step.
         reject_reason: `NONE`, or why a leg was rejected (binance-protocol.md 2.6, field `r`).
         is_first_fill: whether the trade is the order's first, which gives back order count (binance-protocol.md 2.8).
     """
@@ -231,4 +265,6 @@ class ExecutionReport:
     trade: Trade | None = None
     is_first_fill: bool = False
     prevented: PreventedMatch | None = None
+    working_ms: int | None = None
+    prevented_base: Decimal = ZERO
     reject_reason: str = "NONE"

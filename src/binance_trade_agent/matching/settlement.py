@@ -4,89 +4,124 @@ Per asset, free + locked of all accounts + fees + what went outside is constant 
 """
 
 from collections import defaultdict
+from collections.abc import Callable
 from decimal import Decimal
 
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.matching.accounts import Account
-from binance_trade_agent.matching.commission import CommissionRates
-from binance_trade_agent.matching.order_types import limit_requirement
-from binance_trade_agent.matching.orders import ExchangeOrder, Status, Trade
+from binance_trade_agent.matching.commission import CommissionRates, CommissionSchedule
+from binance_trade_agent.matching.orders import ExchangeOrder, PublicTrade, Status, Trade
+
+PriceOf = Callable[[str, str], Decimal | None]
 
 
 class Settlement:
-    """Books fills. `fees` are the commissions taken, `outside` what the outside market got less what it gave."""
+    """Books fills.
 
-    def __init__(self, rates: CommissionRates) -> None:
-        self.rates = rates
+    Attributes:
+        commissions: what fills cost.
+        fees: commissions taken, per asset.
+        outside: what the outside market got less what it gave, per asset.
+    """
+
+    def __init__(self, commissions: CommissionSchedule, price_of: PriceOf) -> None:
+        """Book nothing yet.
+
+        Args:
+            commissions: what fills cost.
+            price_of: the last price of one asset in another, or None where they are not traded for each other.
+        """
+        self.commissions = commissions
         self.fees: defaultdict[str, Decimal] = defaultdict(lambda: ZERO)
         self.outside: defaultdict[str, Decimal] = defaultdict(lambda: ZERO)
+        self._price_of = price_of
+
+    @property
+    def rates(self) -> CommissionRates:
+        """The standard rates."""
+        return self.commissions.standard
 
     def fill(
-        self,
-        order: ExchangeOrder,
-        account: Account,
-        rules: SymbolRules,
-        *,
-        price: Decimal,
-        quantity: Decimal,
-        trade_id: int,
-        is_maker: bool,
-        at_ms: int,
+        self, order: ExchangeOrder, account: Account, rules: SymbolRules, trade: PublicTrade, *, is_maker: bool
     ) -> Trade:
-        """Execute `quantity` of `order` at `price`: pay out of what it locked, credit the rest after commission."""
+        """Execute `trade` for `order`: pay out of what it locked, credit the rest after commission."""
+        price, quantity = trade.price, trade.quantity
         value = price * quantity
-        buying = order.side is Side.BUY
-        paid_asset, received_asset = pay_and_receive(order.side, rules)
-        paid, received = (value, quantity) if buying else (quantity, value)
-        commission = self.rates.commission(received, is_maker=is_maker)
+        if order.side is Side.BUY:
+            paid_asset, paid, received_asset, received = rules.quote_asset, value, rules.base_asset, quantity
+        else:
+            paid_asset, paid, received_asset, received = rules.base_asset, quantity, rules.quote_asset, value
+
+        commission_asset, commission = received_asset, None
+        if self.commissions.discount.holds(order.account, order.symbol):
+            commission = self._pay_in_bnb(order, account, rules, trade, is_maker=is_maker)
+        if commission is not None:
+            commission_asset = self.commissions.discount.asset
+            account.credit(received_asset, received)
+        else:
+            commission = self.commissions.commission(received, order.side, is_maker=is_maker)
+            account.credit(received_asset, received - commission)
+        self.fees[commission_asset] += commission
 
         account.spend_locked(paid_asset, paid)
-        account.credit(received_asset, received - commission)
-        self.fees[received_asset] += commission
+        order.locked -= paid
         order.executed_base += quantity
         order.executed_quote += value
-        order.locked -= paid
-        order.status = Status.PARTIALLY_FILLED if order.remaining else Status.FILLED
-        order.updated_ms = at_ms
-        self._release_improvement(order, account, paid_asset)
+        order.updated_ms = trade.at_ms
+        order.status = _status_after_fill(order)
         return Trade(
-            trade_id=trade_id,
-            order_id=order.order_id,
-            account=order.account,
-            symbol=order.symbol,
-            side=order.side,
-            price=price,
-            quantity=quantity,
-            quote_quantity=value,
-            commission=commission,
-            commission_asset=received_asset,
-            is_maker=is_maker,
-            at_ms=at_ms,
+            trade.trade_id,
+            order.order_id,
+            order.account,
+            order.symbol,
+            order.side,
+            price,
+            quantity,
+            value,
+            commission,
+            commission_asset,
+            is_maker,
+            trade.at_ms,
         )
 
-    def trade_outside(self, side: Side, rules: SymbolRules, price: Decimal, quantity: Decimal) -> None:
+    def trade_outside(self, side: Side, rules: SymbolRules, trade: PublicTrade) -> None:
         """The other side of a user's fill (`side` is the user's) was the outside market."""
-        sign = 1 if side is Side.BUY else -1
-        self.outside[rules.quote_asset] += sign * price * quantity
-        self.outside[rules.base_asset] -= sign * quantity
+        value, quantity = trade.price * trade.quantity, trade.quantity
+        if side is Side.BUY:
+            self.outside[rules.quote_asset] += value
+            self.outside[rules.base_asset] -= quantity
+        else:
+            self.outside[rules.quote_asset] -= value
+            self.outside[rules.base_asset] += quantity
 
-    def release(self, order: ExchangeOrder, account: Account, rules: SymbolRules) -> None:
-        """Give back all that an ended order still holds."""
-        account.release(pay_and_receive(order.side, rules)[0], order.locked)
-        order.locked = ZERO
+    def _pay_in_bnb(
+        self, order: ExchangeOrder, account: Account, rules: SymbolRules, trade: PublicTrade, *, is_maker: bool
+    ) -> Decimal | None:
+        """Take the discounted commission out of the free BNB; None when BNB has no price here or does not suffice.
 
-    def _release_improvement(self, order: ExchangeOrder, account: Account, paid_asset: str) -> None:
-        """A limit order that filled better than its price needs less for its rest."""
-        if not order.price:
-            return
-        needed = limit_requirement(order.side, order.price, order.remaining)
-        account.release(paid_asset, order.locked - needed)
-        order.locked = needed
+        The fill's value is taken in quote asset at the fill's price, else in base asset (binance-protocol.md 4.4).
+        """
+        bnb = self.commissions.discount.asset
+        for asset, value in ((rules.quote_asset, trade.price * trade.quantity), (rules.base_asset, trade.quantity)):
+            bnb_price = Decimal(1) if asset == bnb else self._price_of(bnb, asset)
+            if bnb_price:
+                amount = self.commissions.discounted(value, bnb_price, order.side, is_maker=is_maker)
+                if amount > account.free(bnb):
+                    return None
+                account.spend(bnb, amount)
+                return amount
+        return None
 
 
-def pay_and_receive(side: Side, rules: SymbolRules) -> tuple[str, str]:
-    """The asset that an order of `side` pays with, and the one it receives."""
-    buying = side is Side.BUY
-    return (rules.quote_asset, rules.base_asset) if buying else (rules.base_asset, rules.quote_asset)
+def _status_after_fill(order: ExchangeOrder) -> Status:
+    """FILLED means that all was executed; where self-trade prevention took a part, it ends as EXPIRED_IN_MATCH."""
+    if order.remaining:
+        return Status.PARTIALLY_FILLED
+    return Status.EXPIRED_IN_MATCH if order.prevented_base else Status.FILLED
+
+
+def paid_asset(side: Side, rules: SymbolRules) -> str:
+    """The asset that an order of `side` pays with and locks."""
+    return rules.quote_asset if side is Side.BUY else rules.base_asset

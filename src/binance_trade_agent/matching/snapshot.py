@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.matching.accounts import Account
-from binance_trade_agent.matching.engine import MatchingEngine
-from binance_trade_agent.matching.orders import ExchangeOrder, Trade
+from binance_trade_agent.matching.lists import Contingency, ListOrderStatus, ListStatusType, OrderList
+from binance_trade_agent.matching.orders import ExchangeOrder, PreventedMatch, Status, Trade
+from binance_trade_agent.matching.state import ExchangeState
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +18,36 @@ class AccountSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class EngineSnapshot:
-    """Accounts, orders, trades and counters. `last_ids` holds a symbol's last order id and trade id.
+class ListSnapshot:
+    """An order list, its legs by their ids."""
 
-    The outside market's levels are not part of it: the feed brings them again.
+    list_id: int
+    account: str
+    symbol: str
+    contingency: Contingency
+    client_list_id: str
+    order_ids: list[int]
+    created_ms: int
+    updated_ms: int
+    status_type: ListStatusType
+    order_status: ListOrderStatus
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolSnapshot:
+    """The counters and the last price of one symbol."""
+
+    last_order_id: int
+    last_trade_id: int
+    last_prevented_match_id: int
+    last_price: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSnapshot:
+    """Accounts, orders, lists, trades and counters.
+
+    The outside market's levels are not part of it: the feed brings them again. Rates, limits and rules are settings.
     """
 
     accounts: dict[str, AccountSnapshot]
@@ -29,53 +55,118 @@ class EngineSnapshot:
     fees: dict[str, Decimal]
     outside: dict[str, Decimal]
     orders: list[ExchangeOrder]
+    lists: list[ListSnapshot]
     trades: list[Trade]
-    last_ids: dict[str, tuple[int, int]]
+    prevented: list[PreventedMatch]
+    symbols: dict[str, SymbolSnapshot]
     last_execution_id: int
+    last_list_id: int
 
 
-def take_snapshot(engine: MatchingEngine) -> EngineSnapshot:
-    """The state as it stands; orders in it are the engine's own objects, so serialise it before going on."""
-    return EngineSnapshot(
-        accounts={
-            name: AccountSnapshot(
-                {asset: account.free(asset) for asset in account.assets},
-                {asset: account.locked(asset) for asset in account.assets},
-            )
-            for name, account in engine.accounts.items()
-        },
-        deposits=engine.deposits,
-        fees=dict(engine.settlement.fees),
-        outside=dict(engine.settlement.outside),
-        orders=list(engine.history.all_orders()),
-        trades=list(engine.history.all_trades()),
-        last_ids={
-            symbol: (listing.last_order_id, listing.last_trade_id) for symbol, listing in engine.listings.items()
-        },
-        last_execution_id=engine.last_execution_id,
+def take_account(account: Account) -> AccountSnapshot:
+    """The balances of one account as they stand."""
+    return AccountSnapshot(
+        {asset: account.free(asset) for asset in account.assets},
+        {asset: account.locked(asset) for asset in account.assets},
     )
 
 
-def restore_snapshot(engine: MatchingEngine, snapshot: EngineSnapshot) -> None:
+def take_list(order_list: OrderList) -> ListSnapshot:
+    """One list as it stands."""
+    return ListSnapshot(
+        list_id=order_list.list_id,
+        account=order_list.account,
+        symbol=order_list.symbol,
+        contingency=order_list.contingency,
+        client_list_id=order_list.client_list_id,
+        order_ids=[order.order_id for order in order_list.orders],
+        created_ms=order_list.created_ms,
+        updated_ms=order_list.updated_ms,
+        status_type=order_list.status_type,
+        order_status=order_list.order_status,
+    )
+
+
+def take_symbols(state: ExchangeState) -> dict[str, SymbolSnapshot]:
+    """The counters and last prices of all symbols as they stand."""
+    return {
+        symbol: SymbolSnapshot(
+            listing.last_order_id, listing.last_trade_id, listing.last_prevented_match_id, listing.last_price
+        )
+        for symbol, listing in state.listings.items()
+    }
+
+
+def take_snapshot(state: ExchangeState) -> EngineSnapshot:
+    """The state as it stands; orders in it are the engine's own objects, so serialise it before going on."""
+    return EngineSnapshot(
+        accounts={name: take_account(account) for name, account in state.accounts.items()},
+        deposits=dict(state.deposits),
+        fees=dict(state.settlement.fees),
+        outside=dict(state.settlement.outside),
+        orders=list(state.history.all_orders()),
+        lists=[take_list(order_list) for order_list in state.history.all_lists()],
+        trades=list(state.history.all_trades()),
+        prevented=list(state.history.all_prevented()),
+        symbols=take_symbols(state),
+        last_execution_id=state.last_execution_id,
+        last_list_id=state.last_list_id,
+    )
+
+
+def restore_snapshot(state: ExchangeState, snapshot: EngineSnapshot) -> None:
     """Put `snapshot` into an engine on which the same symbols are listed and nothing has happened.
+
+    Orders, lists, trades and prevented matches may come in any order.
 
     Raises:
         KeyError: the snapshot speaks of a symbol that is not listed.
     """
-    engine.accounts = {name: Account(held.free, held.locked) for name, held in snapshot.accounts.items()}
-    engine.deposits = dict(snapshot.deposits)
-    engine.last_execution_id = snapshot.last_execution_id
-    for amounts, saved in (
-        (engine.settlement.fees, snapshot.fees),
-        (engine.settlement.outside, snapshot.outside),
-    ):
-        amounts.update({asset: amount for asset, amount in saved.items() if amount != ZERO})
-    for symbol, (order_id, trade_id) in snapshot.last_ids.items():
-        engine.listings[symbol].last_order_id = order_id
-        engine.listings[symbol].last_trade_id = trade_id
-    for order in snapshot.orders:
-        engine.history.add(order)
-        if order.is_open:
-            engine.listings[order.symbol].book.restore(order)
-    for trade in snapshot.trades:
-        engine.history.add_trade(trade)
+    state.accounts = {name: Account(held.free, held.locked) for name, held in snapshot.accounts.items()}
+    state.deposits = dict(snapshot.deposits)
+    state.settlement.fees.update(snapshot.fees)
+    state.settlement.outside.update(snapshot.outside)
+    state.last_execution_id = snapshot.last_execution_id
+    state.last_list_id = snapshot.last_list_id
+    for symbol, saved in snapshot.symbols.items():
+        listing = state.listings[symbol]
+        listing.last_order_id = saved.last_order_id
+        listing.last_trade_id = saved.last_trade_id
+        listing.last_prevented_match_id = saved.last_prevented_match_id
+        listing.last_price = saved.last_price
+    _restore_orders(state, snapshot.orders)
+    _restore_lists(state, snapshot.lists)
+    for trade in sorted(snapshot.trades, key=lambda trade: trade.trade_id):
+        state.history.add_trade(trade)
+    for prevented in sorted(snapshot.prevented, key=lambda prevented: prevented.prevented_match_id):
+        state.history.add_prevented(prevented)
+
+
+def _restore_orders(state: ExchangeState, orders: list[ExchangeOrder]) -> None:
+    for order in sorted(orders, key=lambda order: order.order_id):
+        state.history.add(order)
+        if order.is_open and order.waits_for_trigger and order.status is not Status.PENDING_NEW:
+            state.listings[order.symbol].stops.add(order)
+    for order in sorted(orders, key=lambda order: order.queue_number):
+        if order.is_open and order.queue_number:
+            state.listings[order.symbol].book.restore(order)
+
+
+def _restore_lists(state: ExchangeState, lists: list[ListSnapshot]) -> None:
+    """Legs that the history has forgotten are left out of their ended lists."""
+    for saved in sorted(lists, key=lambda saved: saved.list_id):
+        legs = [state.history.find(saved.account, saved.symbol, order_id) for order_id in saved.order_ids]
+        state.history.add_list(
+            OrderList(
+                list_id=saved.list_id,
+                account=saved.account,
+                symbol=saved.symbol,
+                contingency=saved.contingency,
+                client_list_id=saved.client_list_id,
+                orders=[leg for leg in legs if leg is not None],
+                created_ms=saved.created_ms,
+                updated_ms=saved.updated_ms,
+                status_type=saved.status_type,
+                order_status=saved.order_status,
+            )
+        )

@@ -1,17 +1,20 @@
 """What one step of the engine did."""
 
-from dataclasses import dataclass, field
+import msgspec
 
 from binance_trade_agent.matching.lists import ListReport, OrderList
 from binance_trade_agent.matching.orders import ExchangeOrder, ExecutionReport, PublicTrade
 
 
-@dataclass(slots=True)
-class Transaction:
+class Transaction(msgspec.Struct):
     """All that one step of the engine did, in order.
 
+    What it changed, for whoever keeps the state: the orders, trades and prevented matches of `reports`, the lists of
+    `list_reports`, the balances in `assets`. Besides these only open orders change, and without a report: their place
+    in the queue, and the price that a trailing stop follows.
+
     Attributes:
-        order: the order that was placed or cancelled alone.
+        order: the order that was placed or cancelled.
         order_list: the list that was placed or cancelled.
         list_reports: what happened to lists; they come after the execution reports.
         assets: per account, the assets whose balances may have changed.
@@ -21,7 +24,7 @@ class Transaction:
     at_ms: int
     order: ExchangeOrder | None = None
     order_list: OrderList | None = None
-    list_reports: list[ListReport] = field(default_factory=list)
-    reports: list[ExecutionReport] = field(default_factory=list)
-    trades: list[PublicTrade] = field(default_factory=list)
-    assets: dict[str, set[str]] = field(default_factory=dict)
+    list_reports: list[ListReport] = []
+    reports: list[ExecutionReport] = []
+    trades: list[PublicTrade] = []
+    assets: dict[str, set[str]] = {}
