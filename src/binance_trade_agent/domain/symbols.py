@@ -96,18 +96,42 @@ class SymbolRules:
             return "MARKET_LOT_SIZE"
         return None
 
+    def iceberg_violation(self, order_type: OrderType, quantity: Decimal, shown: Decimal) -> str | None:
+        """Name of the filter that an iceberg order of `quantity` breaks that shows `shown` at a time, or None.
+
+        LOT_SIZE holds for what is shown too; ICEBERG_PARTS bounds the number of slices.
+        """
+        if self.iceberg_parts and shown * self.iceberg_parts < quantity:
+            return "ICEBERG_PARTS"
+        return self.quantity_violation(order_type, shown)
+
+    def trailing_delta_violation(self, order_type: OrderType, side: Side, delta: int) -> str | None:
+        """TRAILING_DELTA when `delta`, in bips, is out of its bounds, or None.
+
+        A stop-loss that buys and a take-profit that sells trail above the price, the others below it.
+        """
+        is_stop_loss = order_type in {OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT}
+        if is_stop_loss is (side is Side.BUY):
+            minimum, maximum = self.min_trailing_above_delta, self.max_trailing_above_delta
+        else:
+            minimum, maximum = self.min_trailing_below_delta, self.max_trailing_below_delta
+        return "TRAILING_DELTA" if delta < minimum or (maximum and delta > maximum) else None
+
     def percent_price_violation(self, side: Side, price: Decimal, reference_price: Decimal) -> str | None:
-        """PERCENT_PRICE_BY_SIDE when `price` is too far from `reference_price` (the average price), or None."""
+        """Name of the filter by which `price` is too far from `reference_price` (the average price), or None."""
         buying = side is Side.BUY
         up = self.bid_multiplier_up if buying else self.ask_multiplier_up
         down = self.bid_multiplier_down if buying else self.ask_multiplier_down
-        too_high = up and price > reference_price * up
-        too_low = down and price < reference_price * down
-        return "PERCENT_PRICE_BY_SIDE" if too_high or too_low else None
+        if _too_far(price, reference_price, self.multiplier_up, self.multiplier_down):
+            return "PERCENT_PRICE"
+        return "PERCENT_PRICE_BY_SIDE" if _too_far(price, reference_price, up, down) else None
 
     def notional_violation(self, order_type: OrderType, notional: Decimal) -> str | None:
-        """Name of the filter that the order's value in quote asset breaks, NOTIONAL or MIN_NOTIONAL, or None."""
-        on_market = order_type is OrderType.MARKET
+        """Name of the filter that the order's value in quote asset breaks, NOTIONAL or MIN_NOTIONAL, or None.
+
+        Stop orders that take at the market go by the rules for MARKET.
+        """
+        on_market = order_type in {OrderType.MARKET, OrderType.STOP_LOSS, OrderType.TAKE_PROFIT}
         too_small = notional < self.min_notional and (self.min_notional_on_market or not on_market)
         too_large = (
             self.max_notional and notional > self.max_notional and (self.max_notional_on_market or not on_market)
@@ -117,6 +141,10 @@ class SymbolRules:
 
 def _outside(value: Decimal, minimum: Decimal, maximum: Decimal, step: Decimal) -> bool:
     return bool(value < minimum or (maximum and value > maximum) or not is_multiple(value, step))
+
+
+def _too_far(price: Decimal, reference_price: Decimal, up: Decimal, down: Decimal) -> bool:
+    return bool((up and price > reference_price * up) or (down and price < reference_price * down))
 
 
 def symbol_rules(payload: Mapping[str, Any]) -> SymbolRules:
@@ -129,6 +157,9 @@ def symbol_rules(payload: Mapping[str, Any]) -> SymbolRules:
 
     def amount(filter_type: str, field: str) -> Decimal:
         return Decimal(filters[filter_type][field]) if filter_type in filters else ZERO
+
+    def count(filter_type: str, field: str) -> int:
+        return int(filters[filter_type][field]) if filter_type in filters else 0
 
     notional_filter = "NOTIONAL" if "NOTIONAL" in filters else "MIN_NOTIONAL"
     notional = filters.get(notional_filter, {})
@@ -154,11 +185,21 @@ def symbol_rules(payload: Mapping[str, Any]) -> SymbolRules:
         min_notional_on_market=bool(notional.get("applyMinToMarket", notional.get("applyToMarket", True))),
         max_notional_on_market=bool(notional.get("applyMaxToMarket", False)),
         notional_filter=notional_filter,
+        multiplier_up=amount("PERCENT_PRICE", "multiplierUp"),
+        multiplier_down=amount("PERCENT_PRICE", "multiplierDown"),
         bid_multiplier_up=amount("PERCENT_PRICE_BY_SIDE", "bidMultiplierUp"),
         bid_multiplier_down=amount("PERCENT_PRICE_BY_SIDE", "bidMultiplierDown"),
         ask_multiplier_up=amount("PERCENT_PRICE_BY_SIDE", "askMultiplierUp"),
         ask_multiplier_down=amount("PERCENT_PRICE_BY_SIDE", "askMultiplierDown"),
         average_price_minutes=int(notional.get("avgPriceMins", 5)),
-        max_orders=int(filters.get("MAX_NUM_ORDERS", {}).get("maxNumOrders", 0)),
+        max_orders=count("MAX_NUM_ORDERS", "maxNumOrders"),
+        max_algo_orders=count("MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders"),
+        max_iceberg_orders=count("MAX_NUM_ICEBERG_ORDERS", "maxNumIcebergOrders"),
+        max_order_lists=count("MAX_NUM_ORDER_LISTS", "maxNumOrderLists"),
         max_position=amount("MAX_POSITION", "maxPosition"),
+        iceberg_parts=count("ICEBERG_PARTS", "limit"),
+        min_trailing_above_delta=count("TRAILING_DELTA", "minTrailingAboveDelta"),
+        max_trailing_above_delta=count("TRAILING_DELTA", "maxTrailingAboveDelta"),
+        min_trailing_below_delta=count("TRAILING_DELTA", "minTrailingBelowDelta"),
+        max_trailing_below_delta=count("TRAILING_DELTA", "maxTrailingBelowDelta"),
     )

@@ -80,6 +80,10 @@ class OrderBook:
         if self._resting[order.side].remove(order.price, order):
             self.update_id += 1
 
+    def note_smaller(self) -> None:
+        """A resting order has become smaller where it stands."""
+        self.update_id += 1
+
     def offers(self, taker: Side, limit: Decimal | None) -> Iterator[Offer]:
         """What a taker of side `taker` meets, best price first, up to and including the price `limit`."""
         side = opposite(taker)

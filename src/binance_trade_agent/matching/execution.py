@@ -104,10 +104,14 @@ class Execution:
                 self.report_list(order_list)
         return self.transaction
 
-    def publish(self, price: Decimal, quantity: Decimal, taker_side: Side) -> PublicTrade:
+    def publish(
+        self, price: Decimal, quantity: Decimal, taker_side: Side, taker_order_id: int | None = None
+    ) -> PublicTrade:
         """Print a trade: it makes the last price, and the stop orders that it triggers come due."""
         listing = self._listing
-        trade = PublicTrade(listing.next_trade_id(), listing.rules.symbol, price, quantity, taker_side, self._at_ms)
+        trade = PublicTrade(
+            listing.next_trade_id(), listing.rules.symbol, price, quantity, taker_side, self._at_ms, taker_order_id
+        )
         self.transaction.trades.append(trade)
         listing.last_price = price
         for order in listing.stops.after_trade(price, self._at_ms):
@@ -181,7 +185,7 @@ class Execution:
         self.transaction.list_reports.append(report)
 
     def _trade(self, taker: ExchangeOrder, offer: Offer) -> None:
-        trade = self.publish(offer.price, offer.quantity, taker.side)
+        trade = self.publish(offer.price, offer.quantity, taker.side, taker.order_id)
         self._fill(taker, trade, is_maker=False)
         if offer.maker is not None:
             self._fill(offer.maker, trade, is_maker=True)
@@ -202,8 +206,10 @@ class Execution:
             self._close(order)
             return
         self._release_surplus(order)
-        if is_maker and order.iceberg_quantity:
-            self._use_slice(order, trade.quantity)
+        if is_maker:
+            self._listing.book.note_smaller()
+            if order.iceberg_quantity:
+                self._use_slice(order, trade.quantity)
 
     def _prevent(self, taker: ExchangeOrder, match: Prevention) -> None:
         """Take the quantities of a prevented match off the orders; who has nothing left ends."""
@@ -237,8 +243,10 @@ class Execution:
                 self._close(order)
                 continue
             self._release_surplus(order)
-            if order is maker and order.iceberg_quantity:
-                self._use_slice(order, quantity)
+            if order is maker:
+                self._listing.book.note_smaller()
+                if order.iceberg_quantity:
+                    self._use_slice(order, quantity)
 
     def _use_slice(self, order: ExchangeOrder, quantity: Decimal) -> None:
         """The book shows an iceberg order's next slice when one is used up; it stands last at its price."""
