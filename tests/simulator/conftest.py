@@ -1,7 +1,5 @@
 """A fresh F0 exchange for each test, and a client that signs its requests itself."""
 
-import hashlib
-import hmac
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -10,7 +8,8 @@ import aiohttp
 import pytest
 
 from binance_trade_agent.ops.clock import wall_ms
-from tests.exchange_process import API_KEY, API_SECRET, running_exchange
+from tests.exchange_process import API_KEY, running_exchange
+from tests.simulator.signing import sign
 
 JSON_TYPE = "application/json"
 
@@ -60,10 +59,6 @@ class RawClient:
     async def order(self, **params: Any) -> Reply:
         defaults = {"symbol": "BTCUSDT", "side": "BUY"}
         return await self.signed("POST", "order", **{**defaults, **params})
-
-
-def sign(payload: str, secret: str = API_SECRET) -> str:
-    return hmac.new(secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
 
 
 @pytest.fixture

@@ -1,43 +1,22 @@
-"""Signatures and timestamps: the test vectors and the edges of binance-protocol.md 2.2 and 2.3."""
-
-from decimal import Decimal
+"""Signed requests and their timestamps: the edges of binance-protocol.md 2.2 to 2.4."""
 
 import pytest
 
-from binance_trade_agent.simulator.access import ApiKey, TimestampPolicy, without_signature
-from binance_trade_agent.simulator.errors import ApiError
-
-SECRET = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j"
-NOW_MS = 1_700_000_000_000
-WINDOW_MS = Decimal(5000)
-
-
-@pytest.mark.parametrize(
-    ("payload", "signature"),
-    [
-        (
-            "symbol=LTCBTC&side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=0.1&recvWindow=5000&timestamp=1499827319559",
-            "c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71",
-        ),
-        (
-            "symbol=LTCBTC&side=BUY&type=LIMIT&timeInForce=GTCquantity=1&price=0.1&recvWindow=5000&timestamp=1499827319559",
-            "0fd168b8ddb4876a0358a8d14d0c9f3da0e9b20c5d52b2a00fcf7d1c602f9a77",
-        ),
-        (
-            "symbol=%EF%BC%91%EF%BC%92%EF%BC%93%EF%BC%94%EF%BC%95%EF%BC%96&side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=0.1&recvWindow=5000&timestamp=1499827319559",
-            "e1353ec6b14d888f1164ae9af8228a3dbd508bc82eb867db8ab6046442f33ef3",
-        ),
-        (
-            "apiKey=vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A&price=52000.00&quantity=0.01000000&recvWindow=100&side=SELL&symbol=BTCUSDT&timeInForce=GTC&timestamp=1645423376532&type=LIMIT",
-            "aa1b5712c094bc4e57c05a1a5c1fd8d88dcd628338ea863fec7b88e59fe2db24",
-        ),
-    ],
+from binance_trade_agent.simulator.access import (
+    Access,
+    Credentials,
+    TimestampPolicy,
+    is_percent_encoded,
+    without_signature,
 )
-def test_documented_signatures_verify(payload, signature):
-    key = ApiKey("k", SECRET, "main", frozenset())
-    assert key.signs(payload.encode(), signature)
-    assert key.signs(payload.encode(), signature.upper())
-    assert not key.signs(payload.encode() + b"0", signature)
+from binance_trade_agent.simulator.errors import ApiError
+from binance_trade_agent.simulator.keys import ApiKey, HmacSecret, Permission
+from binance_trade_agent.simulator.parameters import SIGNED_PARAMETERS, Form
+from tests.simulator.signing import sign
+
+NOW_MS = 1_700_000_000_000
+KEY = ApiKey("K" * 64, HmacSecret("S" * 64), "main", frozenset({Permission.USER_DATA}))
+STRICT = TimestampPolicy(session_start_ms=0, is_wall_time=True, wall_ms=lambda: NOW_MS)
 
 
 @pytest.mark.parametrize(
@@ -46,27 +25,132 @@ def test_documented_signatures_verify(payload, signature):
         (b"a=1&signature=ff", b"a=1"),
         (b"signature=ff&a=1", b"a=1"),
         (b"a=1&signature=ff&b=2", b"a=1&b=2"),
+        (b"a=1&signature=ff&signature=ee", b"a=1"),
         (b"signature=ff", b""),
+        (b"signature=", b""),
         (b"", b""),
         (b"mysignature=ff", b"mysignature=ff"),
+        (b"a=%3d%2f&signature=%2B%2f", b"a=%3d%2f"),
     ],
 )
 def test_signature_is_taken_out_with_its_separator(raw, stripped):
     assert without_signature(raw) == stripped
 
 
+@pytest.mark.parametrize(
+    ("payload", "is_encoded"),
+    [
+        (b"symbol=%EF%BC%91&timestamp=1", True),
+        (b"a=1&b=-._~:@,/?+", True),
+        ("symbol=\uff11".encode(), False),
+        (b'symbols=["BTCUSDT"]', False),
+        (b"a=b c", False),
+        (b"a=b|c", False),
+        (b"", True),
+    ],
+)
+def test_payload_must_be_percent_encoded(payload, is_encoded):
+    assert is_percent_encoded(payload) is is_encoded
+
+
+def authorise(permission: Permission | None = Permission.USER_DATA, /, *, key: str = KEY.key, **sent: str) -> ApiKey:
+    """Sign and authorise a request at NOW_MS; a `signature` of its own stays."""
+    payload = "&".join(f"{name}={value}" for name, value in sent.items())
+    signed = {"signature": sign(payload), **sent}
+    arguments = Form(SIGNED_PARAMETERS).read(list(signed.items()))
+    return Access([KEY], STRICT).authorise(Credentials(key, payload.encode()), arguments, permission, NOW_MS)
+
+
+def refusal(*arguments: Permission, **sent: str) -> tuple[int, int]:
+    with pytest.raises(ApiError) as refused:
+        authorise(*arguments, **sent)
+    return refused.value.status, refused.value.code
+
+
+@pytest.mark.parametrize("recv_window", ["5000", "1", "0.5", "0.001", "60000", "60000.000", "0"])
+@pytest.mark.parametrize("unit", ["ms", "us"])
+def test_both_edges_of_the_window_are_exact(recv_window, unit):
+    window_us = round(float(recv_window) * 1000)
+    scale_us = 1 if unit == "us" else 1000
+
+    def is_timely(timestamp_us: int) -> bool:
+        try:
+            authorise(timestamp=str(timestamp_us // scale_us), recvWindow=recv_window)
+        except ApiError as refused:
+            return refused.code != -1021
+        return True
+
+    now_us = NOW_MS * 1000
+    oldest_us = now_us - window_us // scale_us * scale_us
+    assert is_timely(oldest_us)
+    assert not is_timely(oldest_us - scale_us)
+    assert is_timely(now_us + 1_000_000 - scale_us)
+    assert not is_timely(now_us + 1_000_000)
+
+
+def test_window_is_five_seconds_unless_sent():
+    authorise(timestamp=str(NOW_MS - 5000))
+    assert refusal(timestamp=str(NOW_MS - 5001)) == (400, -1021)
+
+
+@pytest.mark.parametrize("recv_window", ["60000.001", "60001", "99999999999999999999"])
+def test_window_beyond_a_minute_is_refused(recv_window):
+    with pytest.raises(ApiError, match="Cannot be greater than 60000"):
+        authorise(timestamp=str(NOW_MS), recvWindow=recv_window)
+
+
+@pytest.mark.parametrize("recv_window", ["-1", "1.0001", "abc", "1e3", "."])
+def test_window_of_another_form_is_malformed(recv_window):
+    assert refusal(timestamp=str(NOW_MS), recvWindow=recv_window) == (400, -1100)
+
+
+def test_each_fault_has_its_own_code():
+    timestamp = str(NOW_MS)
+    assert authorise(timestamp=timestamp) is KEY
+    assert refusal(timestamp=timestamp, key="X" * 64) == (401, -2015)
+    assert refusal(timestamp=timestamp, signature="ff") == (400, -1022)
+    assert refusal(Permission.TRADE, timestamp=timestamp) == (401, -2015)
+    assert refusal(recvWindow="1") == (400, -1102)
+    assert refusal(timestamp="") == (400, -1105)
+    assert refusal(timestamp="9" * 20) == (400, -1108)
+
+
+def test_payload_that_is_not_encoded_has_no_valid_signature():
+    arguments = Form(SIGNED_PARAMETERS).read([("timestamp", str(NOW_MS)), ("signature", sign("a"))])
+    credentials = Credentials(KEY.key, b"a", is_encoded=False)
+    with pytest.raises(ApiError) as refused:
+        Access([KEY], STRICT).authorise(credentials, arguments, None, NOW_MS)
+    assert refused.value.code == -1022
+
+
+def test_session_key_stands_for_the_signature_but_not_for_the_timestamp():
+    access = Access([KEY], STRICT)
+    credentials = Credentials(None, b"", session_key=KEY)
+    timely = Form(SIGNED_PARAMETERS).read([("timestamp", str(NOW_MS))])
+    late = Form(SIGNED_PARAMETERS).read([("timestamp", str(NOW_MS - 5001))])
+    assert access.authorise(credentials, timely, Permission.USER_DATA, NOW_MS) is KEY
+    for arguments, permission, code in ((late, None, -1021), (timely, Permission.TRADE, -2015)):
+        with pytest.raises(ApiError) as refused:
+            access.authorise(credentials, arguments, permission, NOW_MS)
+        assert refused.value.code == code
+
+
+def test_revoked_key_is_unknown_until_it_is_registered_again():
+    access = Access([KEY], STRICT)
+    assert access.revoke(KEY.key)
+    assert not access.revoke(KEY.key)
+    assert not access.knows(KEY)
+    access.register(KEY)
+    assert access.knows(KEY)
+    assert access.keys == [KEY]
+
+
 def is_timely(policy: TimestampPolicy, timestamp_ms: int) -> bool:
     try:
-        policy.check(timestamp_ms, WINDOW_MS, NOW_MS)
-    except ApiError as refusal:
-        return refusal.code != -1021
+        policy.check(timestamp_ms * 1000, 5_000_000, NOW_MS)
+    except ApiError as refused:
+        return refused.code != -1021
     return True
-
-
-@pytest.mark.parametrize(("age_ms", "is_good"), [(5000, True), (5001, False), (0, True), (-999, True), (-1000, False)])
-def test_wall_time_market_is_strict_on_both_edges(age_ms, is_good):
-    policy = TimestampPolicy(session_start_ms=0, is_wall_time=True, wall_ms=lambda: NOW_MS)
-    assert is_timely(policy, NOW_MS - age_ms) is is_good
 
 
 def test_market_at_another_pace_also_takes_wall_time_and_the_session_so_far():

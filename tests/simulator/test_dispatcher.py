@@ -14,7 +14,7 @@ from binance_trade_agent.simulator.errors import ApiError
 from binance_trade_agent.simulator.limits import WeightLimit
 from binance_trade_agent.simulator.options import fixture_exchange
 from tests.exchange_process import API_KEY
-from tests.simulator.conftest import sign
+from tests.simulator.signing import sign
 
 USUAL = {
     "symbol": ["BTCUSDT", "ETHUSDT", "NOPE"],

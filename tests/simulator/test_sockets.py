@@ -9,7 +9,7 @@ import pytest
 
 from binance_trade_agent.ops.clock import wall_ms
 from tests.exchange_process import API_KEY, close_socket, running_exchange
-from tests.simulator.conftest import sign
+from tests.simulator.signing import sign
 
 SUBSCRIBE = "userDataStream.subscribe.signature"
 

@@ -55,7 +55,7 @@ def read_request(text: str) -> Request:
     Raises:
         BadRequestError: -1135 not JSON or no object, -1100 an id of another kind, -1102 no method.
     """
-    frame, literals = _parsed(text)
+    frame, params = _parsed(text)
     if not isinstance(frame, dict):
         raise BadRequestError(None, invalid_json())
     request_id = frame.get("id")
@@ -66,14 +66,16 @@ def read_request(text: str) -> Request:
         raise BadRequestError(request_id, missing("method"))
     if not isinstance(frame.get("params", {}), dict | None):
         raise BadRequestError(request_id, invalid_json())
-    params = {name: _literal(value) for name, value in (literals.get("params") or {}).items()}
     return Request(request_id, method.removeprefix("v3/"), params, _shows_limits(request_id, params))
 
 
-def _parsed(text: str) -> tuple[Any, Any]:
-    """A frame with numbers as values, and again with numbers as they were written."""
+def _parsed(text: str) -> tuple[Any, dict[str, str]]:
+    """A frame, and its parameters with numbers as they were written."""
     try:
-        return orjson.loads(text), json.loads(text, parse_float=str, parse_int=str)
+        frame = orjson.loads(text)
+        literals = json.loads(text, parse_float=str, parse_int=str)
+        params = literals.get("params") if isinstance(literals, dict) else None
+        return frame, {name: _literal(value) for name, value in params.items()} if isinstance(params, dict) else {}
     except (ValueError, RecursionError):
         raise BadRequestError(None, invalid_json()) from None
 
