@@ -20,7 +20,7 @@ from binance_trade_agent.simulator.streams.connection import (
 )
 from binance_trade_agent.simulator.streams.control import INVALID_REQUEST, ControlError, ControlMessage, parse_control
 from binance_trade_agent.simulator.streams.schedule import Schedule
-from binance_trade_agent.simulator.streams.stream import Form, Stream
+from binance_trade_agent.simulator.streams.stream import Form, Stream, StreamWatcher
 
 STREAM_RULES = SocketRules(messages_a_second=5)  # binance-protocol.md 2.8
 _SHUTDOWN_STREAM = "!serverShutdown"
@@ -33,9 +33,11 @@ class Streams:
         connections: those that are open.
     """
 
-    def __init__(self, rules: SocketRules = STREAM_RULES) -> None:
+    def __init__(self, rules: SocketRules = STREAM_RULES, watcher: StreamWatcher | None = None) -> None:
+        """Have no connection yet; `watcher` is told of what happens, so that faults can."""
         self.connections: list[StreamConnection] = []
         self._rules = rules
+        self._watcher = watcher
         self._exchange: Exchange | None = None
         self._streams: dict[str, Stream] = {}
         self._schedule = Schedule()
@@ -63,8 +65,7 @@ class Streams:
             raise web.HTTPBadRequest(text=f"a connection may listen to {MOST_STREAMS} streams, not {len(names)}")
         client = await ClientSocket.accept(request, self._rules)
         connection = StreamConnection(client.outbox, form_in_url(request))
-        self.connections.append(connection)
-        self._subscribe(connection, names)
+        self.open(connection, names)
 
         async def receive(text: str) -> None:
             connection.outbox.put(orjson.dumps(self._answer(connection, text)).decode())
@@ -72,9 +73,20 @@ class Streams:
         try:
             await client.serve(receive)
         finally:
-            self.connections.remove(connection)
-            self._unsubscribe(connection, list(connection.names))
+            self.close(connection)
         return client.response
+
+    def open(self, connection: StreamConnection, names: Iterable[str]) -> None:
+        """A connection has come, and listens to streams; unknown names are accepted and stay silent."""
+        self.connections.append(connection)
+        if self._watcher is not None:
+            self._watcher.connected(connection.outbox)
+        self._subscribe(connection, names)
+
+    def close(self, connection: StreamConnection) -> None:
+        """A connection has gone."""
+        self.connections.remove(connection)
+        self._unsubscribe(connection, list(connection.names))
 
     def announce_shutdown(self) -> None:
         """Tell every connection that it is about to be closed."""
@@ -116,11 +128,10 @@ class Streams:
         return None
 
     def _subscribe(self, connection: StreamConnection, names: Iterable[str]) -> None:
-        """Unknown names are accepted and stay silent."""
         for name in names:
             connection.names[name] = None
             if name not in self._streams:
-                self._streams[name] = Stream(name)
+                self._streams[name] = Stream(name, self._watcher)
                 self._open_channel(self._streams[name])
             self._streams[name].add(connection.outbox, connection.form)
 

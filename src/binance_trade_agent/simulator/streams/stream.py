@@ -1,7 +1,7 @@
 """A stream that somebody listens to: each of its messages is encoded once for all who want it in the same form."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -44,11 +44,24 @@ class Form:
         return text_frame(payload)
 
 
+class StreamWatcher(Protocol):
+    """Is told what happens on the market streams, before it happens."""
+
+    def connected(self, outbox: Outbox) -> None:
+        """A connection has come."""
+        ...
+
+    def passes(self, name: str) -> None:
+        """A message of stream `name` is about to be sent."""
+        ...
+
+
 class Stream:
     """A name, and those who listen to it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, watcher: StreamWatcher | None = None) -> None:
         self.name = name
+        self._watcher = watcher
         self._listeners: dict[Form, dict[Outbox, None]] = {}
 
     @property
@@ -69,6 +82,8 @@ class Stream:
 
     def send(self, message: Json | list[Json]) -> None:
         """Send a message to all who listen."""
+        if self._watcher is not None:
+            self._watcher.passes(self.name)
         for form, outboxes in self._listeners.items():
             frame = form.frame(self.name, message)
             for outbox in outboxes:
