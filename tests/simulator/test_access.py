@@ -161,3 +161,12 @@ def test_market_at_another_pace_also_takes_wall_time_and_the_session_so_far():
     assert not is_timely(policy, NOW_MS - 3_605_001)
     assert not is_timely(policy, NOW_MS + 1000)
     assert not is_timely(policy, wall_ms + 1000)
+
+
+def test_skewed_clock_moves_the_window():
+    policy = TimestampPolicy(session_start_ms=0, is_wall_time=True, wall_ms=lambda: NOW_MS)
+    policy.skew_ms = 6000
+    assert not is_timely(policy, NOW_MS)
+    assert is_timely(policy, NOW_MS + 1000)
+    policy.skew_ms = -6000
+    assert not is_timely(policy, NOW_MS)

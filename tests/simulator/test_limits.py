@@ -56,6 +56,18 @@ def test_addresses_have_limits_of_their_own():
     assert limits.used(0) == {"127.0.0.1": 6000, "127.0.0.2": 1}
 
 
+def test_what_is_put_on_all_holds_for_addresses_yet_to_come():
+    limits = Limits()
+    limits.of("127.0.0.1").charge(1, 0)
+    limits.set_used_by_all(5990, 0)
+    assert [limits.of(address).used(0) for address in ("127.0.0.1", "127.0.0.2")] == [5990, 5990]
+    assert limits.of("127.0.0.3").used(60_000) == 0
+    limits.ban_all(1.5, 60_000)
+    assert refused(limits.of("127.0.0.1").admit, 61_499).status == 418
+    assert refused(limits.of("127.0.0.4").admit, 61_499).status == 418
+    limits.of("127.0.0.4").admit(61_500)
+
+
 def test_ten_refusals_in_a_minute_lead_to_a_ban_that_doubles_up_to_three_days():
     limits = AddressLimits()
     lengths = []

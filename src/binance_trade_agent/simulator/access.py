@@ -67,11 +67,13 @@ class TimestampPolicy:
 
     Attributes:
         is_wall_time: whether market time is wall time.
+        skew_ms: how much later the exchange believes that it is (a fault); strict then, against either clock.
     """
 
     def __init__(self, *, session_start_ms: int, is_wall_time: bool, wall_ms: Callable[[], int]) -> None:
         self._session_start_ms = session_start_ms
         self.is_wall_time = is_wall_time
+        self.skew_ms = 0
         self._wall_ms = wall_ms
 
     def check(self, timestamp_us: int, recv_window_us: int, now_ms: int) -> None:
@@ -82,15 +84,17 @@ class TimestampPolicy:
         """
         if not self.is_wall_time and self._is_lenient(timestamp_us, recv_window_us, now_ms):
             return
-        now_us = now_ms * 1000
+        now_us = (now_ms + self.skew_ms) * 1000
         if timestamp_us >= now_us + _FUTURE_TOLERANCE_US:
             raise ApiError(-1021, "Timestamp for this request was 1000ms ahead of the server's time.")
         if now_us - timestamp_us > recv_window_us:
             raise ApiError(-1021, "Timestamp for this request is outside of the recvWindow.")
 
     def _is_lenient(self, timestamp_us: int, recv_window_us: int, now_ms: int) -> bool:
-        wall_us = self._wall_ms() * 1000
+        wall_us = (self._wall_ms() + self.skew_ms) * 1000
         timely_by_wall = wall_us - recv_window_us <= timestamp_us < wall_us + _FUTURE_TOLERANCE_US
+        if self.skew_ms:
+            return timely_by_wall
         since_us, until_us = self._session_start_ms * 1000 - recv_window_us, now_ms * 1000 + _FUTURE_TOLERANCE_US
         return timely_by_wall or since_us <= timestamp_us < until_us
 

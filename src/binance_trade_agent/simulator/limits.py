@@ -3,7 +3,8 @@
 Windows are aligned to the calendar. They run on the time they are given, which is the limits' own: see exchange.py.
 """
 
-from collections import Counter, defaultdict, deque
+from collections import Counter, deque
+from copy import deepcopy
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -96,9 +97,9 @@ class AddressLimits:
         """Put the weight of the running minute at `used`."""
         self._counters.set(WEIGHT, used, now_ms)
 
-    def ban(self, seconds: int, now_ms: int) -> None:
-        """Shut the address out for `seconds` from now."""
-        self._banned_until_ms = now_ms + seconds * 1000
+    def ban(self, seconds: float, now_ms: int) -> None:
+        """Shut the address out for `seconds` from now; 0 ends a ban."""
+        self._banned_until_ms = now_ms + round(seconds * 1000)
 
     def admit(self, now_ms: int) -> None:
         """Let in a request of any kind.
@@ -169,26 +170,29 @@ class Limits:
     """The limits of every IP address."""
 
     def __init__(self) -> None:
+        self._addresses: dict[str, AddressLimits] = {}
         self._newcomer = AddressLimits()
-        self._addresses: defaultdict[str, AddressLimits] = defaultdict(lambda: deepcopy(self._newcomer))
 
     def of(self, address: str | None) -> AddressLimits:
-        """The limits of an address; a connection that has gone already has none of its own."""
-        return self._addresses[address or ""]
-
-    def set_used_by_all(self, used: int, now_ms: int) -> None:
-        """Put the weight of the running minute at `used` for every address, whether it has come yet or not."""
-        for limits in (self._newcomer, *self._addresses.values()):
-            limits.set_used(used, now_ms)
-
-    def ban_all(self, seconds: int, now_ms: int) -> None:
-        """Shut every address out for `seconds` from now, whether it has come yet or not."""
-        for limits in (self._newcomer, *self._addresses.values()):
-            limits.ban(seconds, now_ms)
+        """The limits of an address; None: of a connection that has gone already."""
+        limits = self._addresses.get(address or "")
+        if limits is None:
+            limits = self._addresses[address or ""] = deepcopy(self._newcomer)
+        return limits
 
     def used(self, now_ms: int) -> dict[str, int]:
         """Weight of the running minute per address."""
         return {address: limits.used(now_ms) for address, limits in self._addresses.items()}
+
+    def set_used_by_all(self, used: int, now_ms: int) -> None:
+        """Put the weight of the running minute at `used`, for addresses that are yet to come too."""
+        for limits in (self._newcomer, *self._addresses.values()):
+            limits.set_used(used, now_ms)
+
+    def ban_all(self, seconds: float, now_ms: int) -> None:
+        """Shut every address out for `seconds` from now, those that are yet to come too."""
+        for limits in (self._newcomer, *self._addresses.values()):
+            limits.ban(seconds, now_ms)
 
 
 class OrderCount:
