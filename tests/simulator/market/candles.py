@@ -8,8 +8,8 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from binance_trade_agent.domain.candles import INTERVAL_MS, Candle
-from binance_trade_agent.simulator.market.candle_files import HEADER
 
+HEADER = "open_time_ms,open,high,low,close,volume"
 START_MS = 1_767_571_200_000  # 2026-01-05T00:00:00Z, a Monday
 MINUTE_MS = 60_000
 

@@ -3,10 +3,10 @@ from decimal import Decimal
 
 import pytest
 
-from binance_trade_agent.domain.candles import INTERVAL_MS
-from binance_trade_agent.simulator.market.candle_files import HEADER, read_candle_file
+from binance_trade_agent.domain.candles import INTERVAL_MS, interval_open_ms
+from binance_trade_agent.simulator.market.candle_files import read_candle_file
 from binance_trade_agent.simulator.market.feed import FeedError
-from tests.simulator.market.candles import MINUTE_MS, START_MS, candle, write_candles, write_text
+from tests.simulator.market.candles import HEADER, MINUTE_MS, START_MS, candle, write_candles, write_text
 
 GOOD_ROW = f"{START_MS},10,12,9,11,5"
 NEXT_MS = START_MS + MINUTE_MS
@@ -38,7 +38,7 @@ def test_candles_are_read_to_the_last_digit(tmp_path, name):
 def test_each_interval_is_taken_from_the_name(tmp_path, interval):
     rows = [candle(START_MS + index * INTERVAL_MS[interval], "1 2 1 2", "1", interval) for index in range(2)]
     if interval == "3d":
-        rows = [candle(3 * 86_400_000, "1 2 1 2", "1", interval)]
+        rows = [candle(interval_open_ms(interval, START_MS), "1 2 1 2", "1", interval)]
 
     file = read_candle_file(write_candles(tmp_path / f"SOLUSDT-{interval}.csv", rows))
 
@@ -60,13 +60,15 @@ def test_each_interval_is_taken_from_the_name(tmp_path, interval):
         (f"{NEXT_MS},5,9,4,8,inf", "volume Infinity is not a finite number"),
         (f"{NEXT_MS},5,nine,4,8,1", "high 'nine' is not a number"),
         (f"{NEXT_MS},5,9,4,,1", "close '' is not a number"),
-        ("noon,5,9,4,8,1", "open_time_ms 'noon' is not a whole number of milliseconds"),
+        ("noon,5,9,4,8,1", "time 'noon' is neither a whole number nor ISO 8601"),
         (f"{NEXT_MS},5,9,4,8", "5 columns instead of 6"),
         (f"{NEXT_MS},5,9,4,8,1,2", "7 columns instead of 6"),
-        ("", "1 columns instead of 6"),
+        (f"{NEXT_MS},5,9,4,{'8' * 40},1", "close has more than 20 digits"),
+        (f"{NEXT_MS},5,9,4,1e30,1", "close has more than 20 digits"),
+        (f"{NEXT_MS},5,9,4,0.000000001,1", "close 0 is not above 0"),
         (GOOD_ROW, f"time {START_MS} repeats the row above's {START_MS}"),
         (f"{START_MS - MINUTE_MS},5,9,4,8,1", f"time {START_MS - MINUTE_MS} is before the row above's {START_MS}"),
-        (f"{NEXT_MS}000,5,9,4,8,1", f"time {NEXT_MS}000 is not in milliseconds between the years 1970 and 2100"),
+        ("9999999999999,5,9,4,8,1", "time 9999999999999 is not between the years 1970 and 2100"),
         (f"{NEXT_MS + 1},5,9,4,8,1", f"time {NEXT_MS + 1} is not the start of a 1m candle"),
     ],
 )
@@ -89,8 +91,8 @@ def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("prices.csv", "SYMBOL-INTERVAL.csv"),
-        ("BTCUSDT-1m.txt", "SYMBOL-INTERVAL.csv"),
+        ("prices.csv", "SYMBOL-INTERVAL with the suffix .csv"),
+        ("BTCUSDT-1m.txt", "SYMBOL-INTERVAL with the suffix .csv"),
         ("BTCUSD-1m.csv", "symbol 'BTCUSD' is unknown"),
         ("BTCUSDT-1min.csv", "interval '1min' is none of"),
     ],
@@ -102,10 +104,52 @@ def test_a_name_that_says_nothing_is_refused(tmp_path, name, reason):
     assert reason in message
 
 
-def test_a_bad_header_is_refused(tmp_path):
-    path = write_text(tmp_path / "BTCUSDT-1m.csv", f"time,open\n{GOOD_ROW}\n")
+@pytest.mark.parametrize(
+    ("header", "flaw"),
+    [
+        ("time,open,high,low,close", "column volume is missing; needed are time, open, high, low, close, volume"),
+        ("when,open,high,low,close,volume", "no column is the time of a candle's opening, such as open_time or date"),
+    ],
+)
+def test_a_header_without_a_column_is_refused(tmp_path, header, flaw):
+    path = write_text(tmp_path / "BTCUSDT-1m.csv", f"{header}\n{GOOD_ROW}\n")
 
-    assert refusal(path) == f"BTCUSDT-1m.csv:1: the header must be {HEADER}"
+    assert refusal(path) == f"BTCUSDT-1m.csv:1: {flaw}"
+
+
+BINANCE_HEADER = (
+    "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore"
+)
+
+
+@pytest.mark.parametrize("header", ["", BINANCE_HEADER + "\n"], ids=["without a header", "with a header"])
+@pytest.mark.parametrize("unit", [1, 1_000, 1_000_000], ids=["ms", "us", "ns"])
+def test_a_file_of_binances_archive_is_read(tmp_path, header, unit):
+    row = "65000.10000000,65010.00000000,64990.00000000,65001.00000000,12.34560000"
+    text = "".join(
+        f"{(START_MS + n * MINUTE_MS) * unit},{row},{(START_MS + n * MINUTE_MS + MINUTE_MS - 1) * unit},1,7,1,1,0\n"
+        for n in range(3)
+    )
+
+    file = read_candle_file(write_text(tmp_path / "BTCUSDT-1m-2026-01.csv", header + text))
+
+    assert [entry.open_time_ms for entry in file.candles] == [START_MS + n * MINUTE_MS for n in range(3)]
+    assert file.candles[0].volume == Decimal("12.3456")
+
+
+@pytest.mark.parametrize(
+    "time", ["2026-01-05T00:00:00Z", "2026-01-05 00:00:00+00:00", "2026-01-05 00:00:00", str(START_MS // 1000)]
+)
+def test_times_are_read_as_iso_text_or_seconds_and_columns_by_their_names(tmp_path, time):
+    path = write_text(tmp_path / "BTC_USDT-1m.csv", f"volume,close,low,high,open,Date\n5,11,9,12,10,{time}\n")
+
+    assert list(read_candle_file(path).candles) == [candle(START_MS, "10 12 9 11", "5")]
+
+
+def test_the_noise_of_binary_floats_is_rounded_away(tmp_path):
+    path = write_text(tmp_path / "BTCUSDT-1m.csv", f"{HEADER}\n{START_MS},0.30000000000000004,1,0.1,1,5\n")
+
+    assert read_candle_file(path).candles[0].open == Decimal("0.3")
 
 
 @pytest.mark.parametrize("text", ["", f"{HEADER}\n"])

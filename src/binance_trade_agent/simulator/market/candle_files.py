@@ -1,25 +1,27 @@
-"""Candles from CSV files, plain or gzip, checked row by row; a broken row is named by its file and line."""
+"""Candles from files, checked row by row; a broken row is named by its file and line."""
 
-import gzip
 import re
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from binance_trade_agent.domain.candles import INTERVAL_MS, Candle, interval_open_ms
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.nearest import nearest
+from binance_trade_agent.simulator.market.candle_tables import COLUMNS, Row, rows_of
 from binance_trade_agent.simulator.market.feed import FeedError
 from binance_trade_agent.simulator.symbols import UnknownSymbolError, split_symbol
 
-HEADER = "open_time_ms,open,high,low,close,volume"
-
-_YEAR_2100_MS = 4_102_444_800_000  # Binance's archive has had microseconds since 2025; they lie beyond
-_COLUMNS = tuple(HEADER.split(","))
-_NAME = re.compile(r"(?P<symbol>[^-]+)-(?P<interval>[^-.]+)(-[^.]*)?\.csv(\.gz)?")
+_YEAR_2100_MS = 4_102_444_800_000
+# A whole number is a time in seconds below the first bound, in milliseconds below the next, then micro-, nanoseconds.
+_SECONDS_END, _MILLISECONDS_END, _MICROSECONDS_END = 10**11, 10**14, 10**17
+_MOST_DIGITS = 20  # as on the exchange (binance-protocol.md 2.5, -1100)
+_FINEST = Decimal("0.00000001")
+_NAME = re.compile(r"(?P<symbol>[^-]+)-(?P<interval>[^-.]+)(-[^.]*)?\.(csv|csv\.gz|parquet)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +35,16 @@ class CandleFile:
 
 
 def read_candle_file(path: Path) -> CandleFile:
-    """Read a file named `SYMBOL-INTERVAL[-REMARK].csv[.gz]`.
+    """Read a file named `SYMBOL-INTERVAL[-REMARK]` with the suffix .csv, .csv.gz or .parquet; see `candle_tables`.
 
-    Its columns are those of `HEADER`: UTC milliseconds, prices in quote per base, volume in base asset.
+    Times are UTC, as ISO text or counted in seconds, milli-, micro- or nanoseconds; prices in quote per base, volume in
+    base asset, both with eight decimals: what is finer, as in binary floats, is rounded.
 
     Raises:
-        FeedError: the name is not of that form, the file cannot be read, or a row is broken.
+        FeedError: the name is not of that form, the file cannot be read, or a row is broken; one sentence.
     """
     symbol, interval = _symbol_and_interval(path)
-    lines = _lines(path)
-    if next(lines, None) != HEADER:
-        raise FeedError(f"{path.name}:1: the header must be {HEADER}")
-    candles = list(_candles(path.name, interval, lines))
+    candles = list(_candles(interval, rows_of(path)))
     if not candles:
         raise FeedError(f"{path.name} holds no candles")
     _check_spacing(path.name, interval, candles)
@@ -55,10 +55,10 @@ def _symbol_and_interval(path: Path) -> tuple[str, str]:
     match = _NAME.fullmatch(path.name)
     if not match:
         raise FeedError(
-            f"{path.name}: a candle file is named SYMBOL-INTERVAL.csv or SYMBOL-INTERVAL.csv.gz, "
+            f"{path.name}: a candle file is named SYMBOL-INTERVAL with the suffix .csv, .csv.gz or .parquet, "
             "such as BTCUSDT-1m.csv.gz"
         )
-    symbol, interval = match["symbol"], match["interval"]
+    symbol, interval = match["symbol"].replace("_", ""), match["interval"]
     try:
         split_symbol(symbol)
     except UnknownSymbolError as error:
@@ -70,69 +70,71 @@ def _symbol_and_interval(path: Path) -> tuple[str, str]:
     return symbol, interval
 
 
-def _lines(path: Path) -> Iterator[str]:
-    """The file's lines without their ends."""
-    try:
-        content = path.read_bytes()
-        text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode("ascii")
-    except FileNotFoundError:
-        raise FeedError(f"candle file {path} does not exist") from None
-    except UnicodeDecodeError:
-        raise FeedError(f"{path.name} is not a text file") from None
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise FeedError(f"{path.name} is not a whole gzip file: {error}") from None
-    except OSError as error:
-        raise FeedError(f"candle file {path} cannot be read: {error.strerror}") from None
-    return iter(text.splitlines())
-
-
-def _candles(name: str, interval: str, lines: Iterator[str]) -> Iterator[Candle]:
+def _candles(interval: str, rows: Iterable[Row]) -> Iterator[Candle]:
     last_ms = -1
     length_ms = INTERVAL_MS[interval]
-    for number, line in enumerate(lines, start=2):
-        candle = _candle(f"{name}:{number}", line, length_ms)
+    for place, values in rows:
+        try:
+            candle = _candle(values, length_ms)
+        except ValueError as error:
+            raise FeedError(f"{place}: {error}") from None
         open_ms = candle.open_time_ms
         if open_ms <= last_ms:
             relation = "repeats" if open_ms == last_ms else "is before"
-            raise FeedError(f"{name}:{number}: time {open_ms} {relation} the row above's {last_ms}")
+            raise FeedError(f"{place}: time {open_ms} {relation} the row above's {last_ms}")
         if interval_open_ms(interval, open_ms) != open_ms:
-            raise FeedError(f"{name}:{number}: time {open_ms} is not the start of a {interval} candle")
+            raise FeedError(f"{place}: time {open_ms} is not the start of a {interval} candle")
         last_ms = open_ms
         yield candle
 
 
-def _candle(place: str, line: str, length_ms: int) -> Candle:
-    fields = line.split(",")
-    if len(fields) != len(_COLUMNS):
-        raise FeedError(f"{place}: {len(fields)} columns instead of {len(_COLUMNS)}")
-    try:
-        open_ms = int(fields[0])
-        candle = Candle(open_ms, open_ms + length_ms - 1, *map(Decimal, fields[1:]))
-    except (ValueError, InvalidOperation):
-        raise FeedError(f"{place}: {_not_a_number(fields)}") from None
-    if not 0 <= open_ms < _YEAR_2100_MS:
-        raise FeedError(f"{place}: time {open_ms} is not in milliseconds between the years 1970 and 2100")
+def _candle(values: Sequence[Any], length_ms: int) -> Candle:
+    """A sound candle; raises ValueError with what is wrong."""
+    open_ms = _time_ms(values[0])
+    amounts = [_amount(name, value) for name, value in zip(COLUMNS[1:], values[1:], strict=True)]
+    candle = Candle(open_ms, open_ms + length_ms - 1, *amounts)
     if not candle.is_sound:
-        raise FeedError(f"{place}: {_flaw(candle)}")
+        raise ValueError(_flaw(candle))
     return candle
 
 
-def _not_a_number(fields: Sequence[str]) -> str:
-    for column, text in zip(_COLUMNS, fields, strict=True):
+def _time_ms(value: Any) -> int:
+    text = str(value)
+    if text.lstrip("-").isdigit():
+        number = int(text)
+        if number < _SECONDS_END:
+            at_ms = number * 1000
+        elif number < _MILLISECONDS_END:
+            at_ms = number
+        else:
+            at_ms = number // (1000 if number < _MICROSECONDS_END else 1_000_000)
+    else:
         try:
-            int(text) if column == _COLUMNS[0] else Decimal(text)
-        except (ValueError, InvalidOperation):
-            kind = "a whole number of milliseconds" if column == _COLUMNS[0] else "a number"
-            return f"{column} {text!r} is not {kind}"
-    raise AssertionError("all fields are numbers")
+            parsed = datetime.fromisoformat(text)
+        except ValueError:
+            raise ValueError(f"time {text!r} is neither a whole number nor ISO 8601") from None
+        at_ms = int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000)
+    if not 0 <= at_ms < _YEAR_2100_MS:
+        raise ValueError(f"time {text} is not between the years 1970 and 2100")
+    return at_ms
+
+
+def _amount(name: str, value: Any) -> Decimal:
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        raise ValueError(f"{name} {value!r} is not a number") from None
+    if not amount.is_finite():
+        raise ValueError(f"{name} {amount} is not a finite number")
+    digits, exponent = amount.as_tuple().digits, int(amount.as_tuple().exponent)
+    if max(len(digits), len(digits) + exponent) > _MOST_DIGITS:
+        raise ValueError(f"{name} has more than {_MOST_DIGITS} digits")
+    return amount if exponent >= _FINEST.adjusted() else amount.quantize(_FINEST)
 
 
 def _flaw(candle: Candle) -> str:
     """What makes `candle` unsound."""
     prices = {"open": candle.open, "high": candle.high, "low": candle.low, "close": candle.close}
-    for name, value in (*prices.items(), ("volume", candle.volume)):
-        if not value.is_finite():
-            return f"{name} {value} is not a finite number"
     for name, price in prices.items():
         if price <= 0:
             return f"{name} {plain(price)} is not above 0"

@@ -44,7 +44,7 @@ class ReplayFeed(CandleFeed):
         Args:
             paths: one file a symbol; see `read_candle_file`. Their intervals may differ.
             start_ms: when the session begins; by default after 1500 candles of the file that has them last, or after
-                what there is.
+                half of it.
             resume_ms: where a continued session goes on; its start by default.
 
         Raises:
@@ -94,8 +94,12 @@ def _common_span(files: Sequence[CandleFile]) -> tuple[int, int]:
 
 
 def _default_start_ms(files: Sequence[CandleFile], last_ms: int) -> int:
-    starts = [file.candles[min(DEFAULT_HISTORY_CANDLES, len(file.candles) - 1)].open_time_ms for file in files]
-    return min(max(starts), last_ms)
+    """After 1500 candles, or half of a shorter file; within what all files have."""
+    starts = []
+    for file in files:
+        count = len(file.candles)
+        starts.append(file.candles[DEFAULT_HISTORY_CANDLES if count > DEFAULT_HISTORY_CANDLES else count // 2])
+    return min(max(candle.open_time_ms for candle in starts), last_ms)
 
 
 def _iso(at_ms: int) -> str:
