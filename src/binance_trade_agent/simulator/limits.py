@@ -5,7 +5,6 @@ Windows are aligned to the calendar. They run on the time they are given, which 
 
 from collections import Counter, deque
 from copy import deepcopy
-from copy import deepcopy
 from dataclasses import dataclass
 
 from binance_trade_agent.simulator.errors import ApiError
