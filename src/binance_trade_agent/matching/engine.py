@@ -74,7 +74,7 @@ class MatchingEngine(ExchangeState):
             raise ValueError(f"a deposit of {amount} {asset} is not positive")
         self.accounts[account].credit(asset, amount)
         self.deposits[asset] = self.deposits.get(asset, ZERO) + amount
-        return Transaction(at_ms, assets={account: {asset}})
+        return Transaction(at_ms, assets={account: {asset}}, deposits={account: {asset: amount}})
 
     def place(self, request: OrderRequest, at_ms: int) -> Transaction:
         """Accept an order and match it.

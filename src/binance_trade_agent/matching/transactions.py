@@ -1,5 +1,7 @@
 """What one step of the engine did."""
 
+from decimal import Decimal
+
 import msgspec
 
 from binance_trade_agent.matching.lists import ListReport, OrderList
@@ -18,6 +20,7 @@ class Transaction(msgspec.Struct):
         order_list: the list that was placed or cancelled.
         list_reports: what happened to lists; they come after the execution reports.
         assets: per account, the assets whose balances may have changed.
+        deposits: per account, what came from outside, per asset.
         trades: public trades in order; each report with a trade has its public trade here.
     """
 
@@ -28,3 +31,4 @@ class Transaction(msgspec.Struct):
     reports: list[ExecutionReport] = []
     trades: list[PublicTrade] = []
     assets: dict[str, set[str]] = {}
+    deposits: dict[str, dict[str, Decimal]] = {}

@@ -1,6 +1,7 @@
 """The events of the user data stream as Binance's JSON (binance-protocol.md 4.5)."""
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import OrderType
@@ -23,6 +24,10 @@ def user_events(transaction: Transaction, accounts: Mapping[str, Account]) -> li
     """
     events = [(report.order.account, execution_report(report)) for report in transaction.reports]
     events += [(report.order_list.account, _list_status(report)) for report in transaction.list_reports]
+    for name, deposits in transaction.deposits.items():
+        events += [
+            (name, _balance_update(asset, deposited, transaction.at_ms)) for asset, deposited in deposits.items()
+        ]
     for name, assets in transaction.assets.items():
         events.append((name, _account_position(accounts[name], sorted(assets), transaction.at_ms)))
     return events
@@ -106,7 +111,6 @@ def _prevented(report: ExecutionReport, match: PreventedMatch) -> Json:
     """What self-trade prevention took from the order, and in which match."""
     is_taker = report.order.order_id == match.taker_order_id
     own = match.taker_prevented if is_taker else match.maker_prevented
-    quantity = min(lost for lost in (match.taker_prevented, match.maker_prevented) if lost is not None)
     return {
         "v": match.prevented_match_id,
         "A": amount(report.prevented_base),
@@ -114,9 +118,9 @@ def _prevented(report: ExecutionReport, match: PreventedMatch) -> Json:
         "u": match.trade_group_id,
         "U": match.maker_order_id if is_taker else match.taker_order_id,
         "Cs": match.symbol,
-        "pl": amount(quantity),
+        "pl": amount(match.quantity),
         "pL": amount(match.price),
-        "pY": amount(match.price * quantity),
+        "pY": amount(match.price * match.quantity),
     }
 
 
@@ -135,6 +139,10 @@ def _list_status(report: ListReport) -> Json:
         "T": report.at_ms,
         "O": [{"s": order.symbol, "i": order.order_id, "c": order.client_order_id} for order in order_list.orders],
     }
+
+
+def _balance_update(asset: str, gained: Decimal, at_ms: int) -> Json:
+    return {"e": "balanceUpdate", "E": at_ms, "a": asset, "d": amount(gained), "T": at_ms}
 
 
 def _account_position(account: Account, assets: Iterable[str], at_ms: int) -> Json:

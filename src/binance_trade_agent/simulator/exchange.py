@@ -6,7 +6,7 @@ streams, market streams, the state file) is a listener.
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from binance_trade_agent.domain.money import plain
@@ -15,15 +15,21 @@ from binance_trade_agent.domain.symbols import SymbolRules, symbol_rules
 from binance_trade_agent.matching.book import Level, OrderBook
 from binance_trade_agent.matching.commission import CommissionRates
 from binance_trade_agent.matching.engine import MatchingEngine
+from binance_trade_agent.matching.errors import OrderRefused
+from binance_trade_agent.matching.lists import OrderList, OrderListRequest
 from binance_trade_agent.matching.orders import ExchangeOrder, OrderRequest, PublicTrade
 from binance_trade_agent.matching.snapshot import EngineSnapshot, restore_snapshot
 from binance_trade_agent.matching.transactions import Transaction
 from binance_trade_agent.ops.clock import monotonic_seconds
 from binance_trade_agent.simulator.access import Access, ApiKey, TimestampPolicy
+from binance_trade_agent.simulator.admission import check_admission
 from binance_trade_agent.simulator.clock import MarketClock
+from binance_trade_agent.simulator.customers import Customers
 from binance_trade_agent.simulator.limits import OrderCount
-from binance_trade_agent.simulator.market.feed import Event, Feed, OutsideTrade, Print, Quote, trades_before
+from binance_trade_agent.simulator.market.feed import Event, Feed, OutsideTrade, Print, Quote
 from binance_trade_agent.simulator.market.state import Market
+from binance_trade_agent.simulator.rejections import rejection
+from binance_trade_agent.simulator.switches import Switches
 
 MAIN_ACCOUNT = "main"
 _CLIENT_ID_LENGTH = 22
@@ -59,6 +65,8 @@ class Exchange:
     """Market, matching and accounts at one market time.
 
     Attributes:
+        customers: who holds the accounts.
+        switches: how it behaves where there are two ways.
         listeners: called with each transaction right after it happened.
         snapshot_listeners: called with a symbol before somebody is shown its book with the book's update id.
         changed: whether a user's order or balance has changed since the state was last saved.
@@ -75,18 +83,24 @@ class Exchange:
         self.timestamps = TimestampPolicy(
             session_start_ms=setup.feed.start_ms, is_wall_time=setup.is_wall_time, wall_ms=setup.wall_ms
         )
-        self.access = Access({key.key: key for key in setup.keys}, self.timestamps)
+        self.access = Access(setup.keys, self.timestamps)
         self.listeners: list[Callable[[Transaction], None]] = []
         self.snapshot_listeners: list[Callable[[str], None]] = []
         self.changed = saved is None
         self._wall_ms = setup.wall_ms
-        self._order_counts: dict[str, OrderCount] = {}
+        self.customers = Customers()
+        self.switches = Switches()
         self._open(setup)
 
     @property
     def now_ms(self) -> int:
         """Market time of the last advance."""
         return self.market.now_ms
+
+    @property
+    def server_ms(self) -> int:
+        """Market time as the exchange shows it, with the fault of its clock if it has one."""
+        return self.now_ms + self.timestamps.skew_ms
 
     def limits_now_ms(self) -> int:
         """The time on which rate limits run: market time, or wall time while a stepped market stands still."""
@@ -101,13 +115,19 @@ class Exchange:
         """Filters of a listed symbol."""
         return self.engine.listings[symbol].rules
 
-    def advance(self) -> int:
-        """Let everything happen that the market has until the clock's now; returns market time.
+    def set_status(self, symbol: str, status: str) -> None:
+        """Open a symbol's trading (TRADING) or close it (BREAK, HALT, ...; binance-protocol.md 1.1)."""
+        listing = self.engine.listings[symbol]
+        listing.rules = replace(listing.rules, status=status)
+        self.listings[symbol] = {**self.listings[symbol], "status": status}
+
+    def advance(self, until_ms: int | None = None) -> int:
+        """Let everything happen that the market has until the clock's now, or `until_ms` before it; returns market time.
 
         A market that runs by itself does so for a bounded time, so that requests and signals are heard at any speed:
         one that is faster than the machine is slowed down, one in real time catches up with the next call.
         """
-        now_ms = self.clock.now_ms()
+        now_ms = self.clock.now_ms() if until_ms is None else until_ms
         began_seconds = monotonic_seconds()
         for item in self.feed.prints_until(now_ms):
             self._apply(item)
@@ -118,21 +138,55 @@ class Exchange:
         self.market.advance_to(now_ms)
         return now_ms
 
+    def open_account(self, name: str, balances: Mapping[str, Decimal]) -> None:
+        """Open an account with these free amounts per asset.
+
+        Raises:
+            ValueError: there is an account of that name already.
+        """
+        if name in self.engine.accounts:
+            raise ValueError(f"account {name!r} exists already")
+        self.engine.open_account(name, balances)
+        self.customers.add(name, self.now_ms)
+        self.changed = True
+
+    def deposit(self, account: str, asset: str, amount: Decimal) -> None:
+        """Credit an amount from outside now."""
+        self._announce(self.engine.deposit(account, asset, amount, self.now_ms))
+
+    def admit(self, request: OrderRequest) -> None:
+        """Refuse what the symbol or the account does not allow; see admission.py.
+
+        Raises:
+            OrderRefused: with the engine's text.
+        """
+        check_admission(request, self.listings[request.symbol], self.customers[request.account].permissions)
+
     def place(self, request: OrderRequest) -> Transaction:
         """Place an order now; see MatchingEngine.place for what it raises."""
-        counts = self.order_count(request.account)
-        transaction = self.engine.place(request, self.now_ms)
-        counts.add(1, self.limits_now_ms())
-        self._record_trades(transaction)
-        self._announce(transaction)
-        return transaction
+        try:
+            self.admit(request)
+            transaction = self.engine.place(request, self.now_ms)
+        except OrderRefused as refusal:
+            self._announce_rejection(request, refusal)
+            raise
+        return self._placed(transaction, request.account, 1)
+
+    def place_list(self, request: OrderListRequest) -> Transaction:
+        """Place a list now; see MatchingEngine.place_list for what it raises."""
+        for leg in request.legs:
+            self.admit(leg)
+        return self._placed(self.engine.place_list(request, self.now_ms), request.account, len(request.legs))
 
     def cancel(self, order: ExchangeOrder, cancel_id: str | None) -> Transaction:
-        """Cancel an order now; a missing `cancel_id` is made up. See MatchingEngine.cancel for its errors."""
+        """Cancel an order now, a leg with its list; a missing `cancel_id` is made up. See MatchingEngine.cancel."""
         new_id = cancel_id or self.generated_id("cancel", order.symbol, order.order_id)
-        transaction = self.engine.cancel(order, self.now_ms, cancel_id=new_id)
-        self._announce(transaction)
-        return transaction
+        return self._cancelled(self.engine.cancel(order, self.now_ms, cancel_id=new_id))
+
+    def cancel_list(self, order_list: OrderList, cancel_id: str | None) -> Transaction:
+        """Cancel a list now; a missing `cancel_id` is made up. See MatchingEngine.cancel_list for its errors."""
+        new_id = cancel_id or self.generated_id("cancel list", order_list.list_id)
+        return self._cancelled(self.engine.cancel_list(order_list, self.now_ms, cancel_id=new_id))
 
     def replace_book(self, symbol: str, bids: Sequence[Level], asks: Sequence[Level]) -> None:
         """Set the outside market's levels by hand, best first."""
@@ -154,7 +208,11 @@ class Exchange:
 
     def order_count(self, account: str) -> OrderCount:
         """The account's unfilled order count."""
-        return self._order_counts.setdefault(account, OrderCount())
+        return self.customers[account].order_count
+
+    def count_orders(self, account: str, number: int) -> None:
+        """Add to the account's unfilled order count; less than 0 gives back."""
+        self.order_count(account).add(number, self.limits_now_ms())
 
     def generated_id(self, *parts: str | int) -> str:
         """A client id for an order or a cancel that came without one: the same in each run of the same session."""
@@ -164,20 +222,23 @@ class Exchange:
     def _open(self, setup: ExchangeSetup) -> None:
         preludes = {symbol: setup.feed.prelude(symbol) for symbol in setup.feed.symbols}
         for symbol, prelude in preludes.items():
-            self.engine.list_symbol(symbol_rules(self.listings[symbol]))
+            last_price = prelude[-1].price if prelude else None
+            self.engine.list_symbol(symbol_rules(self.listings[symbol]), last_price)
             if prelude:
                 self.engine.apply_book(symbol, prelude[-1].bids, prelude[-1].asks, self.now_ms)
         if setup.saved is None:
-            self.engine.open_account(MAIN_ACCOUNT, setup.balances)
+            self.open_account(MAIN_ACCOUNT, setup.balances)
         else:
             restore_snapshot(self.engine, setup.saved)
+            for name in self.engine.accounts:
+                self.customers.add(name, self.now_ms)
         for symbol, prelude in preludes.items():
             self._record_prelude(symbol, prelude)
 
     def _record_prelude(self, symbol: str, prelude: Sequence[Print]) -> None:
         """The last trades before the session. A continued session goes on with the ids where it stopped."""
         listing = self.engine.listings[symbol]
-        listing.last_trade_id = max(trades_before(self.feed, symbol), listing.last_trade_id - len(prelude))
+        listing.last_trade_id = max(self.market.trades_before(symbol, prelude), listing.last_trade_id - len(prelude))
         for item in prelude:
             trade_id = listing.next_trade_id()
             self.market.record(
@@ -201,11 +262,32 @@ class Exchange:
         for trade in transaction.trades:
             self.market.record(trade)
 
+    def _placed(self, transaction: Transaction, account: str, number: int) -> Transaction:
+        self.count_orders(account, number)
+        self._record_trades(transaction)
+        self._announce(transaction)
+        return transaction
+
+    def _cancelled(self, transaction: Transaction) -> Transaction:
+        if not self.switches.cancel_replaces_client_id:
+            for report in transaction.reports:
+                if report.original_client_order_id:
+                    self.engine.history.rename(report.order, report.original_client_order_id)
+        self._announce(transaction)
+        return transaction
+
     def _announce(self, transaction: Transaction) -> None:
-        for report in transaction.reports:
+        for account in transaction.assets:
             self.changed = True
+            self.customers[account].updated_ms = transaction.at_ms
+        for report in transaction.reports:
             if report.is_first_fill and report.trade is not None:
                 given_back = _GIVEN_BACK_FOR_MAKER_FILL if report.trade.is_maker else _GIVEN_BACK_FOR_TAKER_FILL
-                self.order_count(report.order.account).add(-given_back, self.limits_now_ms())
+                self.count_orders(report.order.account, -given_back)
         for listener in self.listeners:
             listener(transaction)
+
+    def _announce_rejection(self, request: OrderRequest, refusal: OrderRefused) -> None:
+        if self.switches.report_rejected_orders:
+            self.engine.last_execution_id += 1
+            self._announce(rejection(request, refusal, self.engine.last_execution_id, self.now_ms))
