@@ -138,7 +138,7 @@ class Access:
             ApiError: -1102 no signature or too long a recvWindow, -2015 unknown key or no permission, -1021, -1022.
         """
         if credentials.session_key is not None:
-            self._check_time(arguments, now_ms)
+            self.check_time(arguments, now_ms)
             check_permission(credentials.session_key, permission)
             return credentials.session_key
         signature = arguments.text("signature")
@@ -147,13 +147,18 @@ class Access:
         key = self._keys.get(credentials.key or "")
         if key is None:
             raise key_refused()
-        self._check_time(arguments, now_ms)
+        self.check_time(arguments, now_ms)
         if not (credentials.is_encoded and key.signs(credentials.signed_payload, signature)):
             raise signature_invalid()
         check_permission(key, permission)
         return key
 
-    def _check_time(self, arguments: Arguments, now_ms: int) -> None:
+    def check_time(self, arguments: Arguments, now_ms: int) -> None:
+        """Refuse a signed request that is not timely.
+
+        Raises:
+            ApiError: -1102 too long a recvWindow, -1021.
+        """
         timestamp_us = arguments.time_us("timestamp")
         assert timestamp_us is not None, "signed endpoints have a mandatory timestamp"
         self._timestamps.check(timestamp_us, _recv_window_us(arguments), now_ms)

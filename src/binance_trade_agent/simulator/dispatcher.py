@@ -9,6 +9,7 @@ from binance_trade_agent.simulator.endpoints.endpoint import Call, Endpoint
 from binance_trade_agent.simulator.errors import ApiError
 from binance_trade_agent.simulator.exchange import Exchange
 from binance_trade_agent.simulator.limits import AddressLimits, Window
+from binance_trade_agent.simulator.parameters import Arguments
 
 _TOO_MANY_REQUESTS = 429
 
@@ -33,6 +34,7 @@ def dispatch(
     endpoint: Endpoint,
     sent: Sequence[tuple[str, str]],
     credentials: Credentials,
+    received_ms: int | None = None,
 ) -> Outcome:
     """Answer one request at the present market time.
 
@@ -42,6 +44,7 @@ def dispatch(
         endpoint: what is asked.
         sent: decoded parameters in the order of the request.
         credentials: key and signed bytes.
+        received_ms: market time at which the request came in, when it has waited since; None: now.
     """
     now_ms = exchange.limits_now_ms()
     weight = endpoint.weight_of(dict(sent))
@@ -52,7 +55,7 @@ def dispatch(
         outcome.error = error
         return outcome
     try:
-        call = _authorised(exchange, endpoint, sent, credentials)
+        call = _authorised(exchange, endpoint, sent, credentials, received_ms)
     except ApiError as error:
         outcome.error = error
     else:
@@ -66,15 +69,33 @@ def dispatch(
 
 
 def _authorised(
-    exchange: Exchange, endpoint: Endpoint, sent: Sequence[tuple[str, str]], credentials: Credentials
+    exchange: Exchange,
+    endpoint: Endpoint,
+    sent: Sequence[tuple[str, str]],
+    credentials: Credentials,
+    received_ms: int | None,
 ) -> Call:
+    now_ms = exchange.now_ms
     if endpoint.is_signed and credentials.session_key is None:
         check_key_format(credentials.key)
     arguments = endpoint.form.read(sent)
-    account = ""
-    if endpoint.is_signed:
-        account = exchange.access.authorise(credentials, arguments, endpoint.permission, exchange.now_ms).account
-    return Call(exchange, arguments, account, exchange.now_ms)
+    if not endpoint.is_signed:
+        return Call(exchange, arguments, "", now_ms)
+    at_ms = now_ms if received_ms is None else received_ms
+    account = exchange.access.authorise(credentials, arguments, endpoint.permission, at_ms).account
+    if received_ms is not None:
+        _check_delay(exchange, endpoint, arguments, account)
+    return Call(exchange, arguments, account, now_ms)
+
+
+def _check_delay(exchange: Exchange, endpoint: Endpoint, arguments: Arguments, account: str) -> None:
+    """Look at the timestamp again right before the engine; a placement that is too late by now counts (2.3)."""
+    try:
+        exchange.access.check_time(arguments, exchange.now_ms)
+    except ApiError:
+        if endpoint.places_orders:
+            exchange.count_orders(account, 1)
+        raise
 
 
 def _carry_out(endpoint: Endpoint, call: Call, outcome: Outcome) -> None:
