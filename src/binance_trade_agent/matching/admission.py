@@ -107,6 +107,8 @@ def _check_counts(state: ExchangeState, rules: SymbolRules, requests: Sequence[O
     if limits.max_orders:
         everywhere = len(state.history.open_orders(account))
         _check_count("EXCHANGE_MAX_NUM_ORDERS", limits.max_orders, everywhere, len(requests))
+    if not any(request.type in STOP_TYPES or request.iceberg_quantity for request in requests):
+        return
     kinds: tuple[tuple[str, int, int, int, Callable[[ExchangeOrder], bool]], ...] = (
         (
             "ALGO",

@@ -87,11 +87,9 @@ class OrderBook:
     def offers(self, taker: Side, limit: Decimal | None) -> Iterator[Offer]:
         """What a taker of side `taker` meets, best price first, up to and including the price `limit`."""
         side = opposite(taker)
-        everything = self._merged(side) if self._resting[side] else self._outside_offers(side)
-        for offer in everything:
-            if limit is not None and is_better(side, limit, offer.price):
-                return
-            yield offer
+        if self._resting[side]:
+            return self._all_offers(side, limit)
+        return self._outside_offers(side, limit)
 
     def consume_outside(self, side: Side, quantity: Decimal) -> None:
         """Take `quantity` from the best outside levels on `side`; users' orders behind it move up."""
@@ -131,23 +129,27 @@ class OrderBook:
                 break
         return sorted(totals.items(), reverse=side is Side.BUY)[:limit]
 
-    def _outside_offers(self, side: Side) -> Iterator[Offer]:
+    def _outside_offers(self, side: Side, limit: Decimal | None) -> Iterator[Offer]:
         for price, quantity in self._outside[side]:
+            if limit is not None and is_better(side, limit, price):
+                return
             yield Offer(price, quantity, None)
 
-    def _merged(self, side: Side) -> Iterator[Offer]:
+    def _all_offers(self, side: Side, limit: Decimal | None) -> Iterator[Offer]:
         """Outside levels and users' orders by price; at one price the outside comes first."""
-        levels = iter(self._outside[side])
-        level = next(levels, None)
+        outside = self._outside_offers(side, limit)
+        level = next(outside, None)
         resting = self._resting[side]
         for price in resting.prices():
-            while level is not None and not is_better(side, price, level[0]):
-                yield Offer(level[0], level[1], None)
-                level = next(levels, None)
+            if limit is not None and is_better(side, limit, price):
+                break
+            while level is not None and not is_better(side, price, level.price):
+                yield level
+                level = next(outside, None)
             yield from _queue_offers(price, list(resting.at(price)))
         while level is not None:
-            yield Offer(level[0], level[1], None)
-            level = next(levels, None)
+            yield level
+            level = next(outside, None)
 
 
 def _queue_offers(price: Decimal, queue: list[ExchangeOrder]) -> Iterator[Offer]:

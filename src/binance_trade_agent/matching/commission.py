@@ -48,7 +48,7 @@ class BnbDiscount:
 
 
 class CommissionSchedule:
-    """All rates of the exchange. Commissions are truncated to eight decimals.
+    """All rates of the exchange. Commissions are truncated to eight decimals. Other rates need another schedule.
 
     Attributes:
         standard: on which the discount is given.
@@ -66,11 +66,15 @@ class CommissionSchedule:
         self.tax = tax
         self.special = special
         self.discount = BnbDiscount("BNB", Decimal("0.25"), set(), set())
+        self._rates = {
+            (side, is_maker): self.standard.rate(side, is_maker=is_maker) + self._undiscounted(side, is_maker=is_maker)
+            for side in Side
+            for is_maker in (False, True)
+        }
 
     def commission(self, received: Decimal, side: Side, *, is_maker: bool) -> Decimal:
         """What is deducted from `received`, in the same asset."""
-        rate = self.standard.rate(side, is_maker=is_maker) + self._undiscounted(side, is_maker=is_maker)
-        return (received * rate).quantize(_COMMISSION_UNIT, ROUND_DOWN)
+        return (received * self._rates[side, is_maker]).quantize(_COMMISSION_UNIT, ROUND_DOWN)
 
     def discounted(self, value: Decimal, bnb_price: Decimal, side: Side, *, is_maker: bool) -> Decimal:
         """What a fill pays in BNB.

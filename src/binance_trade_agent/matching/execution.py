@@ -59,7 +59,9 @@ class Execution:
         Raises:
             OrderRefused: too little is free; nothing has changed.
         """
-        holder, plan = max(zip(legs, plans, strict=True), key=lambda pair: pair[1].requirement)
+        holder, plan = legs[0], plans[0]
+        if len(legs) > 1 and plans[1].requirement > plan.requirement:
+            holder, plan = legs[1], plans[1]
         asset = paid_asset(holder.side, self._listing.rules)
         self._state.accounts[holder.account].lock(asset, plan.requirement)
         holder.locked = plan.requirement

@@ -33,15 +33,15 @@ class StopBook:
         self._rising = Ladder(highest_first=False)
         self._falling = Ladder(highest_first=True)
         self._trailing: dict[int, ExchangeOrder] = {}
+        self._waiting: dict[int, ExchangeOrder] = {}
 
     def __iter__(self) -> Iterator[ExchangeOrder]:
         """All orders that wait."""
-        yield from self._rising
-        yield from self._falling
-        yield from self._trailing.values()
+        return iter(self._waiting.values())
 
     def add(self, order: ExchangeOrder) -> None:
         """Let an order wait: for its stop price, or in the trail of the price."""
+        self._waiting[order.order_id] = order
         if order.stop_price and order.trailing_ms is None:
             self._ladder(order).add(order.stop_price, order)
         else:
@@ -49,12 +49,13 @@ class StopBook:
 
     def remove(self, order: ExchangeOrder) -> None:
         """An order waits no longer; one that does not is ignored."""
-        self._trailing.pop(order.order_id, None)
-        self._ladder(order).remove(order.stop_price, order)
+        if self._waiting.pop(order.order_id, None) is not None:
+            self._trailing.pop(order.order_id, None)
+            self._ladder(order).remove(order.stop_price, order)
 
     def after_trade(self, price: Decimal, at_ms: int) -> list[ExchangeOrder]:
         """The orders that a trade at `price` triggers; they wait no longer. Trailing orders take note of the price."""
-        if not (self._trailing or self._rising or self._falling):
+        if not self._waiting:
             return []
         triggered = [order for order in self._trailing.values() if _has_turned(order, price, at_ms)]
         for order in triggered:
@@ -65,6 +66,8 @@ class StopBook:
             else:
                 order.trailing_ms, order.trailing_extreme = at_ms, price
                 self._trailing[order.order_id] = order
+        for order in triggered:
+            del self._waiting[order.order_id]
         return triggered
 
     def _ladder(self, order: ExchangeOrder) -> Ladder:
