@@ -1,9 +1,12 @@
 """Candles (klines) and their intervals."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 
 MINUTE_MS = 60_000
+DAY_MS = 1_440 * MINUTE_MS
+MONTH = "1M"
 
 # binance-protocol.md 1.2; `1M` is left out: it has no fixed length and no daemon trades on it.
 INTERVAL_MS: dict[str, int] = {
@@ -24,6 +27,8 @@ INTERVAL_MS: dict[str, int] = {
     "1w": 7 * 1_440 * MINUTE_MS,
 }
 
+BINANCE_INTERVALS = (*INTERVAL_MS, MONTH)
+
 _MONDAY_OFFSET_MS = 4 * 1_440 * MINUTE_MS  # the epoch was a Thursday; weekly candles open on Monday 00:00 UTC
 
 
@@ -36,6 +41,26 @@ def interval_open_ms(interval: str, at_ms: int) -> int:
     length = INTERVAL_MS[interval]
     offset = _MONDAY_OFFSET_MS if interval == "1w" else 0
     return (at_ms - offset) // length * length + offset
+
+
+def candle_span_ms(interval: str, at_ms: int, zone_ms: int = 0) -> tuple[int, int]:
+    """Open time of the candle that contains `at_ms`, and that of the next one (binance-protocol.md 1.2).
+
+    Args:
+        interval: one of BINANCE_INTERVALS.
+        at_ms: a time of the years 1971 to 9998.
+        zone_ms: offset from UTC of the time zone in which days, weeks and months begin.
+
+    Raises:
+        KeyError: unknown interval.
+    """
+    if interval == MONTH:
+        month = datetime.fromtimestamp((at_ms + zone_ms) // 1000, UTC)
+        opened = datetime(month.year, month.month, 1, tzinfo=UTC)
+        following = datetime(month.year + month.month // 12, month.month % 12 + 1, 1, tzinfo=UTC)
+        return int(opened.timestamp()) * 1000 - zone_ms, int(following.timestamp()) * 1000 - zone_ms
+    open_ms = interval_open_ms(interval, at_ms + zone_ms) - zone_ms
+    return open_ms, open_ms + INTERVAL_MS[interval]
 
 
 @dataclass(frozen=True, slots=True)

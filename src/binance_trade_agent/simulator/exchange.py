@@ -18,6 +18,7 @@ from binance_trade_agent.matching.engine import MatchingEngine
 from binance_trade_agent.matching.errors import OrderRefused
 from binance_trade_agent.matching.lists import OrderList, OrderListRequest
 from binance_trade_agent.matching.orders import ExchangeOrder, OrderRequest, PublicTrade
+from binance_trade_agent.matching.reset import begin_anew
 from binance_trade_agent.matching.snapshot import EngineSnapshot, restore_snapshot
 from binance_trade_agent.matching.transactions import Transaction
 from binance_trade_agent.ops.clock import monotonic_seconds
@@ -26,6 +27,7 @@ from binance_trade_agent.simulator.admission import check_admission
 from binance_trade_agent.simulator.clock import MarketClock
 from binance_trade_agent.simulator.customers import Customers
 from binance_trade_agent.simulator.limits import OrderCount
+from binance_trade_agent.simulator.listings import Listings
 from binance_trade_agent.simulator.market.feed import Event, Feed, OutsideTrade, Print, Quote
 from binance_trade_agent.simulator.market.state import Market
 from binance_trade_agent.simulator.rejections import rejection
@@ -77,7 +79,7 @@ class Exchange:
         self.session_id = setup.session_id
         self.clock = setup.clock
         self.feed = setup.feed
-        self.listings = {symbol: setup.feed.listings[symbol] for symbol in setup.feed.symbols}
+        self.listings = Listings({symbol: setup.feed.listings[symbol] for symbol in setup.feed.symbols})
         self.market = Market(setup.feed)
         self.engine = MatchingEngine(setup.rates)
         self.timestamps = TimestampPolicy(
@@ -90,6 +92,7 @@ class Exchange:
         self._wall_ms = setup.wall_ms
         self.customers = Customers()
         self.switches = Switches()
+        self._opening_balances = {MAIN_ACCOUNT: setup.balances}
         self._open(setup)
 
     @property
@@ -147,7 +150,17 @@ class Exchange:
         if name in self.engine.accounts:
             raise ValueError(f"account {name!r} exists already")
         self.engine.open_account(name, balances)
+        self._opening_balances[name] = balances
         self.customers.add(name, self.now_ms)
+        self.changed = True
+
+    def monthly_reset(self) -> None:
+        """Forget all orders and trades, count order ids anew, refill the balances; keys stay (binance-protocol.md 5.4).
+
+        An account that was opened in an earlier process of the session is refilled like the main one.
+        """
+        refill = self._opening_balances[MAIN_ACCOUNT]
+        begin_anew(self.engine, {name: self._opening_balances.get(name, refill) for name in self.engine.accounts})
         self.changed = True
 
     def deposit(self, account: str, asset: str, amount: Decimal) -> None:

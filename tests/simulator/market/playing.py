@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.matching.orders import PublicTrade
-from binance_trade_agent.simulator.market.feed import Feed, Print, trades_before
+from binance_trade_agent.simulator.market.feed import Feed, Print
 from binance_trade_agent.simulator.market.state import Market
 
 
@@ -15,9 +15,11 @@ class PlayedMarket:
     def __init__(self, feed: Feed) -> None:
         self.feed = feed
         self.market = Market(feed)
-        self._last_ids = Counter({symbol: trades_before(feed, symbol) for symbol in feed.symbols})
+        self._last_ids: Counter[str] = Counter()
         for symbol in feed.symbols:
-            for item in feed.prelude(symbol):
+            prelude = feed.prelude(symbol)
+            self._last_ids[symbol] = self.market.trades_before(symbol, prelude)
+            for item in prelude:
                 self.print(item)
 
     def print(self, item: Print) -> PublicTrade:
@@ -30,9 +32,10 @@ class PlayedMarket:
         price: Decimal,
         quantity: Decimal,
         taker_side: Side,
+        taker_order_id: int | None = None,
     ) -> PublicTrade:
         self._last_ids[symbol] += 1
-        trade = PublicTrade(self._last_ids[symbol], symbol, price, quantity, taker_side, at_ms)
+        trade = PublicTrade(self._last_ids[symbol], symbol, price, quantity, taker_side, at_ms, taker_order_id)
         self.market.record(trade)
         return trade
 

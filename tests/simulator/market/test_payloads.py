@@ -9,10 +9,12 @@ from binance_trade_agent.simulator.market.payloads import (
     kline_row,
     level_rows,
     mini_ticker_row,
+    ticker_24hr_row,
     ticker_row,
     trade_row,
 )
 from binance_trade_agent.simulator.market.state import Ticker
+from binance_trade_agent.simulator.market.tape import AggregateTrade
 
 SALE = PublicTrade(7, "BTCUSDT", Decimal(100), Decimal("0.5"), Side.SELL, 1_000)
 DAY = Ticker(
@@ -67,14 +69,17 @@ def test_a_sale_by_the_taker_has_the_buyer_as_maker():
         "isBuyerMaker": True,
         "isBestMatch": True,
     }
-    assert aggregate_trade_row(SALE) == {
-        "a": 7,
+
+
+def test_an_aggregate_names_its_first_and_last_trade():
+    assert aggregate_trade_row(AggregateTrade(5, Decimal(100), Decimal("1.5"), 7, 9, 1_000, Side.BUY)) == {
+        "a": 5,
         "p": "100.00000000",
-        "q": "0.50000000",
+        "q": "1.50000000",
         "f": 7,
-        "l": 7,
+        "l": 9,
         "T": 1_000,
-        "m": True,
+        "m": False,
         "M": True,
     }
 
@@ -83,41 +88,39 @@ def test_the_average_price_names_its_minutes():
     assert average_price_row(Decimal(5), 9) == {"mins": 5, "price": "5.00000000", "closeTime": 9}
 
 
-def test_the_ticker_has_all_fields_of_the_full_form():
-    row = ticker_row(DAY, (Decimal(109), Decimal(1)), None)
+CHANGE = ["symbol", "priceChange", "priceChangePercent", "weightedAvgPrice"]
+BEST = ["bidPrice", "bidQty", "askPrice", "askQty"]
+EXTENT = [
+    "openPrice", "highPrice", "lowPrice", "volume", "quoteVolume", "openTime", "closeTime", "firstId", "lastId", "count",
+]  # fmt: skip
 
-    assert list(row) == [
-        "symbol",
-        "priceChange",
-        "priceChangePercent",
-        "weightedAvgPrice",
-        "prevClosePrice",
-        "lastQty",
-        "bidPrice",
-        "bidQty",
-        "askPrice",
-        "askQty",
-        "openPrice",
-        "highPrice",
-        "lowPrice",
-        "lastPrice",
-        "volume",
-        "quoteVolume",
-        "openTime",
-        "closeTime",
-        "firstId",
-        "lastId",
-        "count",
-    ]
+
+def test_the_24_hour_ticker_has_all_fields_of_the_full_form():
+    row = ticker_24hr_row(DAY, (Decimal(109), Decimal(1)), (Decimal(0), Decimal(0)))
+
+    assert list(row) == [*CHANGE, "prevClosePrice", "lastPrice", "lastQty", *BEST, *EXTENT]
     assert row["priceChange"] == "10.00000000"
     assert row["priceChangePercent"] == "10.000"
     assert row["weightedAvgPrice"] == "105.00000000"
     assert (row["bidPrice"], row["askPrice"]) == ("109.00000000", "0.00000000")
 
 
+def test_the_ticker_of_a_window_leaves_out_the_book():
+    assert list(ticker_row(DAY)) == [*CHANGE, "lastPrice", *EXTENT]
+
+
 def test_the_mini_ticker_leaves_out_book_and_change():
     row = mini_ticker_row(DAY)
 
+    assert list(row) == ["symbol", "lastPrice", *EXTENT]
     assert row["lastPrice"] == "110.00000000"
     assert (row["firstId"], row["lastId"], row["count"]) == (3, 8, 6)
-    assert "priceChange" not in row
+
+
+def test_a_market_that_never_traded_shows_zeros():
+    zero = Decimal(0)
+    never = Ticker("BTCUSDT", zero, zero, zero, zero, zero, zero, zero, zero, 0, 1, -1, -1, 0)
+
+    row = ticker_24hr_row(never, (zero, zero), (zero, zero))
+
+    assert (row["priceChangePercent"], row["weightedAvgPrice"], row["count"]) == ("0.000", "0.00000000", 0)

@@ -88,7 +88,7 @@ def test_a_session_that_starts_in_a_gap_stands_at_the_last_price_before_it(tmp_p
     assert rows_of(market, "BTCUSDT") == rows([*before, *halt])
 
 
-def test_coarser_candles_are_played_and_shorter_intervals_are_empty(tmp_path):
+def test_coarser_candles_are_played_and_shorter_intervals_are_made_of_their_trades(tmp_path):
     half_hours = [candle(START_MS + n * INTERVAL_MS["30m"], "10 12 9 11", "500", "30m") for n in range(6)]
     path = write_candles(tmp_path / "BTCUSDT-30m.csv", half_hours)
 
@@ -96,7 +96,10 @@ def test_coarser_candles_are_played_and_shorter_intervals_are_empty(tmp_path):
 
     assert rows_of(market, "BTCUSDT", "30m") == rows(half_hours)
     assert len(rows_of(market, "BTCUSDT", "1h")) == 3
-    assert rows_of(market, "BTCUSDT", "1m") == []
+    minutes = market.klines("BTCUSDT", "1m", limit=30)
+    (last,) = market.klines("BTCUSDT", "30m", limit=1)
+    assert sum(minute.volume for minute in minutes) == last.volume
+    assert (minutes[0].open_time_ms, minutes[-1].close_time_ms) == (last.open_time_ms, last.close_time_ms)
 
 
 def test_the_market_ends_with_the_last_candle(tmp_path):

@@ -146,7 +146,8 @@ def test_a_market_without_history_or_trade_has_no_prices():
 
     assert market.last_price(SYMBOL) is None
     assert market.average_price(SYMBOL) is None
-    assert market.ticker_24hr(SYMBOL) is None
+    ticker = market.ticker_24hr(SYMBOL)
+    assert (ticker.open, ticker.last, ticker.trades, ticker.first_trade_id) == (0, 0, 0, -1)
     assert market.klines(SYMBOL, "1m") == []
 
 

@@ -9,10 +9,12 @@ from binance_trade_agent.simulator.endpoints.orders.cancellation import ENDPOINT
 from binance_trade_agent.simulator.endpoints.orders.order_lists import ENDPOINTS as ORDER_LISTS
 from binance_trade_agent.simulator.endpoints.orders.placement import ENDPOINTS as PLACEMENT
 from binance_trade_agent.simulator.endpoints.orders.queries import ENDPOINTS as QUERIES
+from binance_trade_agent.simulator.endpoints.tickers import ENDPOINTS as TICKERS
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *GENERAL,
     *MARKET_DATA,
+    *TICKERS,
     *PLACEMENT,
     *CANCELLATION,
     *CANCEL_REPLACE,

@@ -103,12 +103,3 @@ class Feed(Protocol):
     def candles(self, symbol: str, after_ms: int, until_ms: int) -> Sequence[Candle]:
         """Candles that open in (after_ms, until_ms], those without volume too; where the market has a gap, none."""
         ...
-
-
-def trades_before(feed: Feed, symbol: str) -> int:
-    """How many prints the symbol had before its prelude, as far back as the history goes."""
-    history = feed.history(symbol)
-    if not history:
-        return 0
-    in_prelude = sum(item.at_ms <= history[-1].close_time_ms for item in feed.prelude(symbol))
-    return sum(feed.print_count(symbol, candle) for candle in history) - in_prelude

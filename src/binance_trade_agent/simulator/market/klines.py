@@ -1,15 +1,20 @@
-"""Klines of one symbol: kept at the feed's interval, aggregated to any longer one when asked for."""
+"""Klines of one symbol: kept at the feed's interval and, joined, at coarser ones; given out at any longer one."""
 
-from bisect import bisect_left
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
-from binance_trade_agent.domain.candles import INTERVAL_MS, Candle, interval_open_ms
+from binance_trade_agent.domain.candles import DAY_MS, INTERVAL_MS, MONTH, Candle, interval_open_ms
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Side
+from binance_trade_agent.simulator.market.columns import from_units, to_units
+from binance_trade_agent.simulator.market.kline_rows import KlineRow, KlineRows, as_one
+from binance_trade_agent.simulator.market.kline_spans import select_spans
 
-_UNIT = Decimal("0.00000001")
+# How many klines are kept; of the feed's interval as many as its history has, if that is more. A week of minutes, a
+# year of hours, ten years of days: about two MB.
+_KEPT = 10_080
+_COARSER_KEPT = {"1m": 10_080, "1h": 8_784, "1d": 3_653}
 
 
 @dataclass(slots=True)
@@ -48,60 +53,64 @@ class Kline:
         self.high = max(self.high, price)
         self.low = min(self.low, price)
         self.close = price
+        quote_quantity = price * quantity
         self.volume += quantity
-        self.quote_volume += price * quantity
+        self.quote_volume += quote_quantity
         self.trades += 1
         self.last_trade_id = trade_id
         if taker_side is Side.BUY:
             self.taker_buy_base += quantity
-            self.taker_buy_quote += price * quantity
-
-    def add(self, later: "Kline") -> None:
-        """Take in the kline that follows, within the same longer interval."""
-        self.high = max(self.high, later.high)
-        self.low = min(self.low, later.low)
-        self.close = later.close
-        self.volume += later.volume
-        self.quote_volume += later.quote_volume
-        self.trades += later.trades
-        self.taker_buy_base += later.taker_buy_base
-        self.taker_buy_quote += later.taker_buy_quote
-        self.last_trade_id = max(self.last_trade_id, later.last_trade_id)
+            self.taker_buy_quote += quote_quantity
 
 
 class KlineSeries:
-    """One symbol's klines: the candles from before the session, and those that its trades have made since."""
+    """One symbol's klines: the candles from before the session, and those that its trades have made since.
+
+    Older klines than a week or the history are there for intervals of whole hours only, older ones than a year for
+    intervals of whole days; time zones count.
+    """
 
     def __init__(self, interval: str, history: Sequence[Candle], print_count: Callable[[Candle], int]) -> None:
         """Begin after `history`.
 
         Args:
-            interval: of the history and of what is kept; shorter ones cannot be asked for.
-            history: closed candles in time order.
+            interval: of what is kept; shorter ones cannot be asked for.
+            history: closed candles in time order. Coarser ones, as of a far past, are seen at their own interval and at
+                longer ones.
             print_count: how many trades a candle of the history had.
         """
         self.interval = interval
-        self._history = history
-        self._print_count = print_count
-        self._live: list[Kline] = []
-        self._opens = [candle.open_time_ms for candle in history]
+        self.length_ms = INTERVAL_MS[interval]
+        self._tiers = [KlineRows(interval, max(_KEPT, len(history)))]
+        for name, most in _COARSER_KEPT.items():
+            if self.length_ms < INTERVAL_MS[name] and INTERVAL_MS[name] % self.length_ms == 0:
+                self._tiers.append(KlineRows(name, most))
+        self._live: Kline | None = None
+        rows = [_row_of_candle(candle, print_count(candle)) for candle in history]
+        lengths = [candle.close_time_ms + 1 - candle.open_time_ms for candle in history]
+        for tier in self._tiers:
+            tier.extend(row for row, length in zip(rows, lengths, strict=True) if length <= tier.length_ms)
 
-    @property
-    def last(self) -> Kline | None:
-        """The newest kline at the kept interval, as a copy."""
-        return self._at(len(self._opens) - 1) if self._opens else None
+    def has(self, interval: str) -> bool:
+        """Whether `interval` is made of whole klines of the kept one. KeyError when it is unknown."""
+        return _common_length_ms(interval) % self.length_ms == 0
 
     def open_at(self, open_time_ms: int, price: Decimal) -> None:
         """Begin the kline that opens at `open_time_ms`, flat at `price` until it trades; nothing when it has begun."""
-        if not self._opens or self._opens[-1] < open_time_ms:
-            close_time_ms = open_time_ms + INTERVAL_MS[self.interval] - 1
-            self._live.append(Kline(open_time_ms, close_time_ms, price, price, price, price))
-            self._opens.append(open_time_ms)
+        if self.first_from(open_time_ms) is not None:
+            return
+        if self._live is not None:
+            row = _row_of_kline(self._live)
+            for tier in self._tiers:
+                tier.extend((row,))
+        self._live = Kline(open_time_ms, open_time_ms + self.length_ms - 1, price, price, price, price)
 
     def add_trade(self, at_ms: int, price: Decimal, quantity: Decimal, taker_side: Side, trade_id: int) -> None:
-        """Take in a trade at market time `at_ms`, which is never before the last one's."""
-        self.open_at(interval_open_ms(self.interval, at_ms), price)
-        self._live[-1].add_trade(price, quantity, taker_side, trade_id)
+        """Take in a trade at market time `at_ms`, which is after the history and never before the last one's."""
+        if self._live is None or at_ms > self._live.close_time_ms:
+            self.open_at(interval_open_ms(self.interval, at_ms), price)
+        assert self._live is not None, "a trade within the history"
+        self._live.add_trade(price, quantity, taker_side, trade_id)
 
     def select(
         self,
@@ -112,13 +121,12 @@ class KlineSeries:
         limit: int = 500,
         zone_ms: int = 0,
     ) -> list[Kline]:
-        """Klines of `interval` whose open time lies in [start_ms, end_ms], in time order (binance-protocol.md 1.2).
+        """Klines of `interval`; see `select_spans`. The last may be open still.
 
-        The oldest `limit` of them when `start_ms` is given, else the newest. Empty when `interval` is not a multiple of
-        the kept one. The last may be open still.
+        Empty when `interval` is not a multiple of the kept one.
 
         Args:
-            interval: one of `domain.candles.INTERVAL_MS`.
+            interval: one of `domain.candles.BINANCE_INTERVALS`.
             start_ms: earliest open time.
             end_ms: latest open time.
             limit: most klines to give.
@@ -127,57 +135,132 @@ class KlineSeries:
         Raises:
             KeyError: unknown interval.
         """
-        length_ms = INTERVAL_MS[interval]
-        if length_ms % INTERVAL_MS[self.interval]:
+        if not self.has(interval) or not (self._live or self._tiers[-1].opens):
             return []
-
-        def bucket_of(at_ms: int) -> int:
-            return interval_open_ms(interval, at_ms + zone_ms) - zone_ms
-
-        low, high = 0, len(self._opens)
-        if start_ms is not None:
-            low = bisect_left(self._opens, bucket_of(start_ms + length_ms - 1))
-        if end_ms is not None:
-            high = bisect_left(self._opens, bucket_of(end_ms) + length_ms)
-        spans: list[tuple[int, int, int]] = []
-        while low < high and len(spans) < limit:
-            bucket = bucket_of(self._opens[high - 1 if start_ms is None else low])
-            first = bisect_left(self._opens, bucket, low, high)
-            beyond = bisect_left(self._opens, bucket + length_ms, low, high)
-            spans.append((bucket, first, beyond))
-            if start_ms is None:
-                high = first
-            else:
-                low = beyond
-        return [
-            self._joined(range(first, beyond), bucket, bucket + length_ms - 1)
-            for bucket, first, beyond in sorted(spans)
-        ]
-
-    def _joined(self, indices: Sequence[int], open_time_ms: int, close_time_ms: int) -> Kline:
-        whole = self._at(indices[0])
-        for index in indices[1:]:
-            whole.add(self._at(index))
-        whole.open_time_ms, whole.close_time_ms = open_time_ms, close_time_ms
-        return whole
-
-    def _at(self, index: int) -> Kline:
-        live_index = index - len(self._history)
-        return replace(self._live[live_index]) if live_index >= 0 else self._from_history(self._history[index])
-
-    def _from_history(self, candle: Candle) -> Kline:
-        """A candle that was never traded here: valued at (high + low + close) / 3, half of it taken by buyers."""
-        quote_volume = (candle.volume * (candle.high + candle.low + candle.close) / 3).quantize(_UNIT)
-        return Kline(
-            candle.open_time_ms,
-            candle.close_time_ms,
-            candle.open,
-            candle.high,
-            candle.low,
-            candle.close,
-            candle.volume,
-            quote_volume,
-            self._print_count(candle),
-            (candle.volume / 2).quantize(_UNIT),
-            (quote_volume / 2).quantize(_UNIT),
+        tier = self._tier_for(interval, zone_ms)
+        spans = select_spans(
+            _Timeline(tier, self._live), interval, start_ms=start_ms, end_ms=end_ms, limit=limit, zone_ms=zone_ms
         )
+        klines = []
+        for open_ms, next_ms in spans:
+            rows = [row for row in (tier.between(open_ms, next_ms), self._live_row(open_ms, next_ms)) if row]
+            klines.append(_kline(as_one(rows), open_ms, next_ms))
+        return klines
+
+    def between(self, from_ms: int, before_ms: int) -> Kline | None:
+        """The klines of the kept interval that open in [from_ms, before_ms) as one; None when there are none."""
+        rows = list(self._pieces(len(self._tiers) - 1, from_ms, before_ms))
+        if (live := self._live_row(from_ms, before_ms)) is not None:
+            rows.append(live)
+        return _kline(as_one(rows), from_ms, before_ms) if rows else None
+
+    def first_from(self, at_ms: int) -> int | None:
+        """Open time of the first kline of the kept interval that opens at `at_ms` or later."""
+        return _Timeline(self._tiers[0], self._live).first_from(at_ms)
+
+    def last_before(self, at_ms: int) -> int | None:
+        """Open time of the last kline of the kept interval that opens before `at_ms`."""
+        return _Timeline(self._tiers[0], self._live).last_before(at_ms)
+
+    def _tier_for(self, interval: str, zone_ms: int) -> KlineRows:
+        """The coarsest klines of which those of `interval` are made."""
+        length_ms = _common_length_ms(interval)
+        fitting = [tier for tier in self._tiers if length_ms % tier.length_ms == zone_ms % tier.length_ms == 0]
+        return fitting[-1] if fitting else self._tiers[0]
+
+    def _pieces(self, level: int, from_ms: int, before_ms: int) -> Iterator[KlineRow]:
+        """Closed klines in [from_ms, before_ms): the middle from the coarse ones, both ends from the finer ones."""
+        tier = self._tiers[level]
+        if level == 0:
+            if (row := tier.between(from_ms, before_ms)) is not None:
+                yield row
+            return
+        inner_from_ms = -(-from_ms // tier.length_ms) * tier.length_ms
+        inner_before_ms = before_ms // tier.length_ms * tier.length_ms
+        if inner_from_ms >= inner_before_ms:
+            yield from self._pieces(level - 1, from_ms, before_ms)
+            return
+        yield from self._pieces(level - 1, from_ms, inner_from_ms)
+        if (row := tier.between(inner_from_ms, inner_before_ms)) is not None:
+            yield row
+        yield from self._pieces(level - 1, inner_before_ms, before_ms)
+
+    def _live_row(self, from_ms: int, before_ms: int) -> KlineRow | None:
+        live = self._live
+        return _row_of_kline(live) if live is not None and from_ms <= live.open_time_ms < before_ms else None
+
+
+class _Timeline:
+    """Closed klines and the one that is open; see kline_spans.Timeline. There is at least one."""
+
+    def __init__(self, closed: KlineRows, live: Kline | None) -> None:
+        self._closed = closed
+        self._live_ms = None if live is None else live.open_time_ms
+        self.has_forgotten = closed.has_forgotten
+
+    @property
+    def oldest_ms(self) -> int:
+        oldest_ms = self._closed.opens[0] if self._closed.opens else self._live_ms
+        assert oldest_ms is not None
+        return oldest_ms
+
+    @property
+    def newest_ms(self) -> int:
+        return self._closed.opens[-1] if self._live_ms is None else self._live_ms
+
+    def first_from(self, at_ms: int) -> int | None:
+        closed_ms = self._closed.first_from(at_ms)
+        if closed_ms is None and self._live_ms is not None and self._live_ms >= at_ms:
+            return self._live_ms
+        return closed_ms
+
+    def last_before(self, at_ms: int) -> int | None:
+        if self._live_ms is not None and self._live_ms < at_ms:
+            return self._live_ms
+        return self._closed.last_before(at_ms)
+
+
+def _common_length_ms(interval: str) -> int:
+    """The longest time of which all klines of `interval` are multiples; months differ, they have whole days."""
+    return DAY_MS if interval == MONTH else INTERVAL_MS[interval]
+
+
+def _kline(row: KlineRow, open_ms: int, next_ms: int) -> Kline:
+    return Kline(
+        open_ms,
+        next_ms - 1,
+        from_units(row.open),
+        from_units(row.high),
+        from_units(row.low),
+        from_units(row.close),
+        from_units(row.volume),
+        from_units(row.quote_volume),
+        row.trades,
+        from_units(row.taker_buy_base),
+        from_units(row.taker_buy_quote),
+        row.last_trade_id,
+    )
+
+
+def _row_of_kline(kline: Kline) -> KlineRow:
+    return KlineRow(
+        kline.open_time_ms,
+        to_units(kline.open),
+        to_units(kline.high),
+        to_units(kline.low),
+        to_units(kline.close),
+        to_units(kline.volume),
+        to_units(kline.quote_volume),
+        kline.trades,
+        to_units(kline.taker_buy_base),
+        to_units(kline.taker_buy_quote),
+        kline.last_trade_id,
+    )
+
+
+def _row_of_candle(candle: Candle, trades: int) -> KlineRow:
+    """A candle that was never traded here: valued at (high + low + close) / 3, half of it taken by buyers."""
+    high, low, close, volume = map(to_units, (candle.high, candle.low, candle.close, candle.volume))
+    quote_volume = volume * (high + low + close) // (3 * 10**8)
+    prices = (to_units(candle.open), high, low, close)
+    return KlineRow(candle.open_time_ms, *prices, volume, quote_volume, trades, volume // 2, quote_volume // 2, -1)

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.matching.book import Level
 from binance_trade_agent.matching.orders import PublicTrade
 from binance_trade_agent.simulator.market.klines import Kline
 from binance_trade_agent.simulator.market.state import AVERAGE_PRICE_MINUTES, Ticker
+from binance_trade_agent.simulator.market.tape import AggregateTrade
 
 
 def amount(value: Decimal) -> str:
@@ -53,16 +53,16 @@ def trade_row(trade: PublicTrade) -> dict[str, Any]:
     }
 
 
-def aggregate_trade_row(trade: PublicTrade) -> dict[str, Any]:
-    """One row of GET aggTrades: each trade is an aggregate of its own, with the same id."""
+def aggregate_trade_row(aggregate: AggregateTrade) -> dict[str, Any]:
+    """One row of GET aggTrades."""
     return {
-        "a": trade.trade_id,
-        "p": amount(trade.price),
-        "q": amount(trade.quantity),
-        "f": trade.trade_id,
-        "l": trade.trade_id,
-        "T": trade.at_ms,
-        "m": trade.taker_side is Side.SELL,
+        "a": aggregate.aggregate_id,
+        "p": amount(aggregate.price),
+        "q": amount(aggregate.quantity),
+        "f": aggregate.first_trade_id,
+        "l": aggregate.last_trade_id,
+        "T": aggregate.at_ms,
+        "m": aggregate.taker_side is Side.SELL,
         "M": True,
     }
 
@@ -72,36 +72,63 @@ def average_price_row(price: Decimal, close_time_ms: int) -> dict[str, Any]:
     return {"mins": AVERAGE_PRICE_MINUTES, "price": amount(price), "closeTime": close_time_ms}
 
 
-def ticker_row(ticker: Ticker, best_bid: Level | None, best_ask: Level | None) -> dict[str, Any]:
-    """The FULL object of GET ticker/24hr; an empty side of the book is shown as zeros."""
-    bid, bid_quantity = best_bid or (ZERO, ZERO)
-    ask, ask_quantity = best_ask or (ZERO, ZERO)
-    change = ticker.last - ticker.open
-    weighted = ticker.quote_volume / ticker.volume if ticker.volume else ticker.last
-    mini = mini_ticker_row(ticker)
+def price_ticker_row(symbol: str, price: Decimal) -> dict[str, Any]:
+    """The object of GET ticker/price."""
+    return {"symbol": symbol, "price": amount(price)}
+
+
+def book_ticker_row(symbol: str, best_bid: Level, best_ask: Level) -> dict[str, Any]:
+    """The object of GET ticker/bookTicker."""
+    return {"symbol": symbol, **_best_levels(best_bid, best_ask)}
+
+
+def ticker_24hr_row(ticker: Ticker, best_bid: Level, best_ask: Level) -> dict[str, Any]:
+    """The FULL object of GET ticker/24hr."""
     return {
-        "symbol": mini.pop("symbol"),
-        "priceChange": amount(change),
-        "priceChangePercent": f"{change / ticker.open * 100:.3f}",
-        "weightedAvgPrice": amount(weighted),
+        **_change(ticker),
         "prevClosePrice": amount(ticker.previous_close),
+        "lastPrice": amount(ticker.last),
         "lastQty": amount(ticker.last_quantity),
+        **_best_levels(best_bid, best_ask),
+        **_extent(ticker),
+    }
+
+
+def ticker_row(ticker: Ticker) -> dict[str, Any]:
+    """The FULL object of GET ticker."""
+    return {**_change(ticker), "lastPrice": amount(ticker.last), **_extent(ticker)}
+
+
+def mini_ticker_row(ticker: Ticker) -> dict[str, Any]:
+    """The MINI object of GET ticker/24hr and GET ticker."""
+    return {"symbol": ticker.symbol, "lastPrice": amount(ticker.last), **_extent(ticker)}
+
+
+def _change(ticker: Ticker) -> dict[str, Any]:
+    return {
+        "symbol": ticker.symbol,
+        "priceChange": amount(ticker.change),
+        "priceChangePercent": f"{ticker.change_pct:.3f}",
+        "weightedAvgPrice": amount(ticker.weighted_average),
+    }
+
+
+def _best_levels(best_bid: Level, best_ask: Level) -> dict[str, Any]:
+    """An empty side of the book is a level of zeros."""
+    (bid, bid_quantity), (ask, ask_quantity) = best_bid, best_ask
+    return {
         "bidPrice": amount(bid),
         "bidQty": amount(bid_quantity),
         "askPrice": amount(ask),
         "askQty": amount(ask_quantity),
-        **mini,
     }
 
 
-def mini_ticker_row(ticker: Ticker) -> dict[str, Any]:
-    """The MINI object of GET ticker/24hr."""
+def _extent(ticker: Ticker) -> dict[str, Any]:
     return {
-        "symbol": ticker.symbol,
         "openPrice": amount(ticker.open),
         "highPrice": amount(ticker.high),
         "lowPrice": amount(ticker.low),
-        "lastPrice": amount(ticker.last),
         "volume": amount(ticker.volume),
         "quoteVolume": amount(ticker.quote_volume),
         "openTime": ticker.open_time_ms,

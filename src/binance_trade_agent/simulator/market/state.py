@@ -1,25 +1,26 @@
-"""What the public sees of the market: prices, trades, the outside book, klines and statistics, all in market time."""
+"""What the public sees of the market: prices, trades, klines and statistics, all in market time."""
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from binance_trade_agent.domain.candles import INTERVAL_MS, MINUTE_MS, interval_open_ms
+from binance_trade_agent.domain.candles import DAY_MS, INTERVAL_MS, MINUTE_MS, interval_open_ms
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.matching.orders import PublicTrade
-from binance_trade_agent.simulator.market.feed import Feed
+from binance_trade_agent.simulator.market.feed import Feed, Print
 from binance_trade_agent.simulator.market.klines import Kline, KlineSeries
+from binance_trade_agent.simulator.market.tape import AggregateTrade, Tape
 
-DAY_MS = 86_400_000
 AVERAGE_PRICE_MINUTES = 5
-TRADES_KEPT = 5_000
 
 
 @dataclass(frozen=True, slots=True)
 class Ticker:
-    """The last 24 hours of a symbol, counted in whole klines (binance-protocol.md 1.2, ticker/24hr).
+    """Statistics of a symbol over a window, counted in whole klines (binance-protocol.md 1.2, ticker/24hr).
 
-    `first_trade_id` and `last_trade_id` are -1 when `trades` is 0.
+    Without a trade in the window its prices are the last one, 0 when there was never any. `first_trade_id` and
+    `last_trade_id` are -1 when `trades` is 0.
     """
 
     symbol: str
@@ -37,6 +38,21 @@ class Ticker:
     last_trade_id: int
     trades: int
 
+    @property
+    def change(self) -> Decimal:
+        """From the first price to the last, quote per base."""
+        return self.last - self.open
+
+    @property
+    def change_pct(self) -> Decimal:
+        """The change in percent of the first price."""
+        return self.change / self.open * 100 if self.open else ZERO
+
+    @property
+    def weighted_average(self) -> Decimal:
+        """Price weighted by volume, quote per base."""
+        return self.quote_volume / self.volume if self.volume else self.last
+
 
 class Market:
     """The public state of all symbols of a feed.
@@ -50,6 +66,12 @@ class Market:
         self.now_ms = feed.resume_ms
         self.symbols = feed.symbols
         self._states = {symbol: _SymbolState(feed, symbol) for symbol in feed.symbols}
+        self._next_open_ms = 0
+
+    def trades_before(self, symbol: str, prelude: Sequence[Print]) -> int:
+        """How many trades the history has, without those that its prelude will bring."""
+        state = self._states[symbol]
+        return state.history_trades - sum(item.at_ms <= state.history_ends_ms for item in prelude)
 
     def record(self, trade: PublicTrade) -> None:
         """Take in a trade. One from before the end of the history is in the history's candles already."""
@@ -59,18 +81,33 @@ class Market:
     def advance_to(self, now_ms: int) -> None:
         """Move the time on without a trade; candles that the feed has by then are opened, flat."""
         self.now_ms = max(self.now_ms, now_ms)
-        for state in self._states.values():
-            state.open_klines_until(now_ms)
+        if now_ms >= self._next_open_ms:
+            self._next_open_ms = min(state.open_klines_until(now_ms) for state in self._states.values())
 
     def last_price(self, symbol: str) -> Decimal | None:
         """Price of the last trade, quote per base; None before the first."""
-        last = self._states[symbol].last_trade
+        last = self._states[symbol].tape.last
         return last.price if last else None
 
     def recent_trades(self, symbol: str, limit: int) -> list[PublicTrade]:
         """The last `limit` trades, oldest first; some thousands are kept."""
-        trades = self._states[symbol].trades
-        return [trades[index] for index in range(max(0, len(trades) - limit), len(trades))]
+        return self._states[symbol].tape.recent(limit)
+
+    def aggregate_trades(
+        self,
+        symbol: str,
+        *,
+        from_id: int | None = None,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+        limit: int = 500,
+    ) -> list[AggregateTrade]:
+        """Aggregates of the trades that are kept; see `Tape.aggregates`."""
+        return self._states[symbol].tape.aggregates(from_id=from_id, start_ms=start_ms, end_ms=end_ms, limit=limit)
+
+    def next_aggregate_id(self, symbol: str) -> int:
+        """The id that the next aggregate will have; the last one grows no more once its transaction is over."""
+        return self._states[symbol].tape.next_aggregate_id
 
     def average_price(self, symbol: str) -> Decimal | None:
         """Volume-weighted price of the last five minutes; the last price when nothing traded, None before the first."""
@@ -86,14 +123,29 @@ class Market:
         limit: int = 500,
         zone_ms: int = 0,
     ) -> list[Kline]:
-        """Klines up to now; see `KlineSeries.select`."""
-        return self._states[symbol].series.select(
-            interval, start_ms=start_ms, end_ms=end_ms, limit=limit, zone_ms=zone_ms
+        """Klines up to now, for the parameters see `KlineSeries.select`.
+
+        Intervals that are not made of the feed's candles, as 1s, go back as far as the trades that are kept.
+
+        Raises:
+            KeyError: unknown interval.
+        """
+        state = self._states[symbol]
+        if state.series.has(interval):
+            return state.series.select(interval, start_ms=start_ms, end_ms=end_ms, limit=limit, zone_ms=zone_ms)
+        return state.tape.klines(
+            state.series, interval, self.now_ms, start_ms=start_ms, end_ms=end_ms, limit=limit, zone_ms=zone_ms
         )
 
-    def ticker_24hr(self, symbol: str) -> Ticker | None:
-        """Statistics of the last 24 hours; None before the first trade."""
-        return self._states[symbol].ticker(self.now_ms)
+    def ticker_24hr(self, symbol: str) -> Ticker:
+        """Statistics of the last 24 hours."""
+        open_ms = self.now_ms - DAY_MS
+        return self._states[symbol].ticker(open_ms, self.now_ms, first_kline_ms=open_ms + 1)
+
+    def ticker(self, symbol: str, window_ms: int) -> Ticker:
+        """Statistics of the last `window_ms`, and of what is missing to a whole minute before that."""
+        open_ms = interval_open_ms("1m", self.now_ms - window_ms)
+        return self._states[symbol].ticker(open_ms, self.now_ms, first_kline_ms=open_ms)
 
 
 class _SymbolState:
@@ -105,58 +157,58 @@ class _SymbolState:
         self._symbol = symbol
         self._interval_ms = INTERVAL_MS[feed.intervals[symbol]]
         self._opened_ms = history[-1].open_time_ms if history else feed.start_ms - self._interval_ms
+        self.history_ends_ms = history[-1].close_time_ms if history else -1
         self._window = _AverageWindow()
         self.series = KlineSeries(feed.intervals[symbol], history, lambda candle: feed.print_count(symbol, candle))
-        self.trades: deque[PublicTrade] = deque(maxlen=TRADES_KEPT)
-        self._history_ends_ms = history[-1].close_time_ms if history else -1
-
-    @property
-    def last_trade(self) -> PublicTrade | None:
-        return self.trades[-1] if self.trades else None
+        self.tape = Tape(symbol)
+        whole_history = self.series.between(0, feed.resume_ms)
+        self.history_trades = whole_history.trades if whole_history else 0
 
     def record(self, trade: PublicTrade) -> None:
-        self.trades.append(trade)
+        self.tape.add(trade)
         self._window.add(trade)
-        if trade.at_ms > self._history_ends_ms:
+        if trade.at_ms > self.history_ends_ms:
             self.open_klines_until(trade.at_ms)
             self.series.add_trade(trade.at_ms, trade.price, trade.quantity, trade.taker_side, trade.trade_id)
 
-    def open_klines_until(self, until_ms: int) -> None:
-        """Begin the klines that the market has by `until_ms`: flat at the last price, as recorded if without volume."""
-        if until_ms < self._opened_ms + self._interval_ms:
-            return
-        for candle in self._feed.candles(self._symbol, self._opened_ms, until_ms):
-            last = self.last_trade
-            self.series.open_at(candle.open_time_ms, last.price if last and candle.volume else candle.open)
-        self._opened_ms = interval_open_ms(self.series.interval, until_ms)
+    def open_klines_until(self, until_ms: int) -> int:
+        """Begin the klines that the market has by `until_ms`: flat at the last price, as recorded if without volume.
+
+        Returns the time from which on there may be another one.
+        """
+        if until_ms >= self._opened_ms + self._interval_ms:
+            last = self.tape.last
+            for candle in self._feed.candles(self._symbol, self._opened_ms, until_ms):
+                self.series.open_at(candle.open_time_ms, last.price if last and candle.volume else candle.open)
+            self._opened_ms = interval_open_ms(self.series.interval, until_ms)
+        return self._opened_ms + self._interval_ms
 
     def average_price(self, now_ms: int) -> Decimal | None:
         return self._window.price(now_ms - AVERAGE_PRICE_MINUTES * MINUTE_MS)
 
-    def ticker(self, now_ms: int) -> Ticker | None:
-        klines = self.series.select(self.series.interval, start_ms=now_ms - DAY_MS + 1, end_ms=now_ms, limit=DAY_MS)
-        last = self.last_trade
-        if not klines or last is None:
-            return None
-        before = self.series.select(self.series.interval, end_ms=klines[0].open_time_ms - 1, limit=1)
-        whole = klines[0]
-        previous_close = before[0].close if before else whole.open
-        for kline in klines[1:]:
-            whole.add(kline)
+    def ticker(self, open_ms: int, close_ms: int, *, first_kline_ms: int) -> Ticker:
+        """Statistics of the klines that open in [first_kline_ms, close_ms], shown as [open_ms, close_ms]."""
+        last = self.tape.last
+        price = last.price if last else ZERO
+        whole = self.series.between(first_kline_ms, close_ms + 1) or Kline(
+            open_ms, close_ms, price, price, price, price
+        )
+        before = self.series.select(self.series.interval, end_ms=first_kline_ms - 1, limit=1)
+        last_id = last.trade_id if last and whole.trades else -1
         return Ticker(
             symbol=self._symbol,
             open=whole.open,
             high=whole.high,
             low=whole.low,
-            last=last.price,
-            last_quantity=last.quantity,
-            previous_close=previous_close,
+            last=price,
+            last_quantity=last.quantity if last else ZERO,
+            previous_close=before[0].close if before else whole.open,
             volume=whole.volume,
             quote_volume=whole.quote_volume,
-            open_time_ms=now_ms - DAY_MS,
-            close_time_ms=now_ms,
-            first_trade_id=last.trade_id - whole.trades + 1 if whole.trades else -1,
-            last_trade_id=last.trade_id if whole.trades else -1,
+            open_time_ms=open_ms,
+            close_time_ms=close_ms,
+            first_trade_id=last_id - whole.trades + 1 if whole.trades else -1,
+            last_trade_id=last_id,
             trades=whole.trades,
         )
 
