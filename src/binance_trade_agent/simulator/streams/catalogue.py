@@ -13,6 +13,7 @@ from binance_trade_agent.simulator.streams.tickers import (
     average_price,
     mini_ticker,
     ticker_24hr,
+    window_ticker,
 )
 from binance_trade_agent.simulator.streams.trades import AggregateTradeChannel, TradeChannel
 
@@ -25,7 +26,7 @@ def open_channel(name: str, exchange: Exchange) -> Channel | None:
     if parsed is None:
         return None
     if parsed.symbol is None:
-        return AllTickersChannel(mini_ticker)
+        return AllTickersChannel(window_ticker(parsed.window) if parsed.window else mini_ticker)
     return _MAKERS[parsed.kind](parsed.symbol, parsed, exchange) if parsed.symbol in exchange.listings else None
 
 
@@ -37,11 +38,12 @@ def _depth_channel(symbol: str, name: StreamName, exchange: Exchange) -> Channel
 
 _MAKERS: Mapping[Kind, _Maker] = {
     Kind.TRADE: lambda symbol, _name, _exchange: TradeChannel(symbol),
-    Kind.AGGREGATE_TRADE: lambda symbol, _name, _exchange: AggregateTradeChannel(symbol),
+    Kind.AGGREGATE_TRADE: lambda symbol, _name, exchange: AggregateTradeChannel(symbol, exchange),
     Kind.KLINE: lambda symbol, name, exchange: KlineChannel(symbol, name.interval, name.zone_ms, exchange),
     Kind.BOOK_TICKER: lambda symbol, _name, _exchange: BookTickerChannel(symbol),
     Kind.DEPTH: _depth_channel,
     Kind.MINI_TICKER: lambda symbol, _name, _exchange: TickerChannel(symbol, mini_ticker),
     Kind.TICKER: lambda symbol, _name, _exchange: TickerChannel(symbol, ticker_24hr),
+    Kind.WINDOW_TICKER: lambda symbol, name, _exchange: TickerChannel(symbol, window_ticker(name.window)),
     Kind.AVERAGE_PRICE: lambda symbol, _name, _exchange: TickerChannel(symbol, average_price),
 }

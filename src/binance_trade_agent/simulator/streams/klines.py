@@ -13,14 +13,17 @@ class KlineChannel(QuietChannel):
     """The open candle once in its period, and each candle exactly once as closed: the klines of REST."""
 
     def __init__(self, symbol: str, interval: str, zone_ms: int, exchange: Exchange) -> None:
-        """Begin with the candle that is open now."""
+        """Begin with the candle that is open now, or is the next to open."""
         self.symbol: str | None = symbol
         self.period_ms = SECOND_MS if interval == "1s" else KLINE_MS
         self._interval = interval
         self._zone_ms = zone_ms
         newest = exchange.market.klines(symbol, interval, limit=1, zone_ms=zone_ms)
-        self._next_open_ms = newest[0].open_time_ms if newest else exchange.now_ms
-        self.wakes_ms = newest[0].close_time_ms + 1 if newest else NEVER_MS
+        self._next_open_ms = exchange.now_ms
+        if newest:
+            is_closed = newest[0].close_time_ms < exchange.now_ms
+            self._next_open_ms = newest[0].close_time_ms + 1 if is_closed else newest[0].open_time_ms
+            self.wakes_ms = NEVER_MS if is_closed else newest[0].close_time_ms + 1
 
     def messages(self, exchange: Exchange) -> list[Json | list[Json]]:
         """See Channel."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.simulator.exchange import Exchange
 from binance_trade_agent.simulator.market.payloads import amount
@@ -9,22 +10,23 @@ from binance_trade_agent.simulator.market.state import AVERAGE_PRICE_MINUTES, Ti
 from binance_trade_agent.simulator.payloads import Json
 from binance_trade_agent.simulator.streams.books import best_level
 from binance_trade_agent.simulator.streams.channel import QuietChannel
+from binance_trade_agent.simulator.streams.names import WINDOWS_MS
 
-Show = Callable[[str, Exchange], Json | None]
+Show = Callable[[str, Exchange], Json]
 
 
 class TickerChannel(QuietChannel):
     """One symbol's statistics once a second."""
 
     def __init__(self, symbol: str, show: Show) -> None:
-        """Send what `show` makes of a symbol; it gives None before the symbol's first trade."""
+        """Send what `show` makes of a symbol once it has traded."""
         self.symbol: str | None = symbol
         self._show = show
 
     def messages(self, exchange: Exchange) -> list[Json | list[Json]]:
         """See Channel."""
-        shown = self._show(str(self.symbol), exchange)
-        return [] if shown is None else [shown]
+        symbol = str(self.symbol)
+        return [self._show(symbol, exchange)] if exchange.market.last_price(symbol) is not None else []
 
 
 class AllTickersChannel(QuietChannel):
@@ -41,24 +43,21 @@ class AllTickersChannel(QuietChannel):
         """See Channel."""
         changed = []
         for symbol, listing in exchange.engine.listings.items():
-            if self._trade_ids.get(symbol) != listing.last_trade_id:
+            has_traded = exchange.market.last_price(symbol) is not None
+            if has_traded and self._trade_ids.get(symbol) != listing.last_trade_id:
                 self._trade_ids[symbol] = listing.last_trade_id
                 changed.append(self._show(symbol, exchange))
-        known = [shown for shown in changed if shown is not None]
-        return [known] if known else []
+        return [changed] if changed else []
 
 
-def mini_ticker(symbol: str, exchange: Exchange) -> Json | None:
+def mini_ticker(symbol: str, exchange: Exchange) -> Json:
     """The last 24 hours in short."""
-    ticker = exchange.market.ticker_24hr(symbol)
-    return None if ticker is None else {"e": "24hrMiniTicker", "E": exchange.now_ms, "s": symbol, **_prices(ticker)}
+    return {"e": "24hrMiniTicker", "E": exchange.now_ms, "s": symbol, **_prices(exchange.market.ticker_24hr(symbol))}
 
 
-def ticker_24hr(symbol: str, exchange: Exchange) -> Json | None:
+def ticker_24hr(symbol: str, exchange: Exchange) -> Json:
     """The last 24 hours."""
     ticker = exchange.market.ticker_24hr(symbol)
-    if ticker is None:
-        return None
     book = exchange.engine.listings[symbol].book
     (bid, bid_quantity), (ask, ask_quantity) = best_level(book, Side.BUY), best_level(book, Side.SELL)
     return {
@@ -77,26 +76,35 @@ def ticker_24hr(symbol: str, exchange: Exchange) -> Json | None:
     }
 
 
-def average_price(symbol: str, exchange: Exchange) -> Json | None:
+def window_ticker(window: str) -> Show:
+    """The last hour, four hours or day, from a whole minute on: GET ticker with that windowSize."""
+
+    def show(symbol: str, exchange: Exchange) -> Json:
+        ticker = exchange.market.ticker(symbol, WINDOWS_MS[window])
+        event = {"e": f"{window}Ticker", "E": exchange.now_ms, "s": symbol}
+        return {**event, **_change(ticker), **_prices(ticker), **_extent(ticker)}
+
+    return show
+
+
+def average_price(symbol: str, exchange: Exchange) -> Json:
     """The price of the last five minutes, weighted by volume."""
-    price = exchange.market.average_price(symbol)
-    trades = exchange.market.recent_trades(symbol, 1)
-    if price is None or not trades:
-        return None
     return {
         "e": "avgPrice",
         "E": exchange.now_ms,
         "s": symbol,
         "i": f"{AVERAGE_PRICE_MINUTES}m",
-        "w": amount(price),
-        "T": trades[0].at_ms,
+        "w": amount(exchange.market.average_price(symbol) or ZERO),
+        "T": exchange.market.recent_trades(symbol, 1)[0].at_ms,
     }
 
 
 def _change(ticker: Ticker) -> Json:
-    change = ticker.last - ticker.open
-    weighted = ticker.quote_volume / ticker.volume if ticker.volume else ticker.last
-    return {"p": amount(change), "P": f"{change / ticker.open * 100:.3f}", "w": amount(weighted)}
+    return {
+        "p": amount(ticker.change),
+        "P": f"{ticker.change_pct:.3f}",
+        "w": amount(ticker.weighted_average),
+    }
 
 
 def _prices(ticker: Ticker) -> Json:
