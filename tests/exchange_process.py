@@ -16,6 +16,8 @@ from typing import Any
 
 import aiohttp
 
+from binance_trade_agent.simulator.exchange import MAIN_ACCOUNT
+from binance_trade_agent.simulator.keys import ApiKey, public_key
 from binance_trade_agent.simulator.options import (
     READING_KEY,
     SECRET,
@@ -44,6 +46,7 @@ class RunningExchange:
     url: str
     control_url: str
     process: asyncio.subprocess.Process | None = None
+    simulation: Simulation | None = None  # of an exchange in this process
     _clients: list[Any] = field(default_factory=list)
 
     async def advance(self, milliseconds: int) -> int:
@@ -72,8 +75,13 @@ class RunningExchange:
         """Switch a fault on; see simulator/faults.py for the fields."""
         return (await self.control("fault", kind=kind, **fields))["id"]
 
-    async def client(self, key: str = API_KEY, secret: str = API_SECRET) -> Any:
-        """A python-binance AsyncClient; closed at the end of the exchange."""
+    def register(self, key: str, public_pem: str, account: str = MAIN_ACCOUNT) -> None:
+        """Let an RSA or Ed25519 key in."""
+        assert self.simulation is not None
+        self.simulation.exchange.access.register(ApiKey(key, public_key(public_pem), account))
+
+    async def client(self, key: str = API_KEY, secret: str | None = API_SECRET, **options: Any) -> Any:
+        """A python-binance AsyncClient with these options; closed at the end of the exchange."""
         from binance import AsyncClient
 
         urls = {
@@ -82,7 +90,7 @@ class RunningExchange:
             "WS_API_URL": f"{self.url.replace('http', 'ws', 1)}/ws-api/v3",
             "WS_FUTURES_URL": f"{self.url.replace('http', 'ws', 1)}/none",
         }
-        client = await type("LocalClient", (AsyncClient,), urls).create(key, secret)
+        client = await type("LocalClient", (AsyncClient,), urls).create(key, secret, **options)
         self._clients.append(client)
         return client
 
@@ -129,11 +137,10 @@ async def close_socket(socket: Any) -> None:
 async def running_exchange(**options: Any) -> AsyncIterator[RunningExchange]:
     """An exchange in this process. Options are those of ExchangeOptions; ports are free ones unless given."""
     wanted = ExchangeOptions(**options)
-    server = ExchangeServer(
-        Simulation(build_exchange(wanted), state_file(wanted)), exit_when_idle_seconds=wanted.exit_when_idle_seconds
-    )
+    simulation = Simulation(build_exchange(wanted), state_file(wanted))
+    server = ExchangeServer(simulation, exit_when_idle_seconds=wanted.exit_when_idle_seconds)
     await server.start(wanted.host, wanted.port, wanted.control_port)
-    exchange = RunningExchange(server.url, server.control_url)
+    exchange = RunningExchange(server.url, server.control_url, simulation=simulation)
     try:
         yield exchange
     finally:
