@@ -83,7 +83,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(steps=steps, name=st.sampled_from(["btcusdt@depth", "btcusdt@depth@100ms"]))
 def test_local_book_equals_rest_at_every_snapshot(steps, name):
     market = Market(balances={"USDT": Decimal(10_000_000), "BTC": Decimal(100)}, history_minutes=10)
