@@ -125,7 +125,7 @@ class Exchange:
         self.listings[symbol] = {**self.listings[symbol], "status": status}
 
     def advance(self, until_ms: int | None = None) -> int:
-        """Let everything happen that the market has until the clock's now, or `until_ms` before it; returns market time.
+        """Let everything happen that the market has until the clock's now, or `until_ms`; returns market time.
 
         A market that runs by itself does so for a bounded time, so that requests and signals are heard at any speed:
         one that is faster than the machine is slowed down, one in real time catches up with the next call.
@@ -164,8 +164,10 @@ class Exchange:
         self.changed = True
 
     def deposit(self, account: str, asset: str, amount: Decimal) -> None:
-        """Credit an amount from outside now."""
-        self._announce(self.engine.deposit(account, asset, amount, self.now_ms))
+        """Credit an amount from outside now, or debit it when it is below 0; see MatchingEngine for what is refused."""
+        engine = self.engine
+        move = engine.deposit if amount > 0 else engine.withdraw
+        self._announce(move(account, asset, abs(amount), self.now_ms))
 
     def admit(self, request: OrderRequest) -> None:
         """Refuse what the symbol or the account does not allow; see admission.py.
@@ -179,11 +181,15 @@ class Exchange:
         """Place an order now; see MatchingEngine.place for what it raises."""
         try:
             self.admit(request)
+            bids, asks = self._outside_levels(request.symbol)
             transaction = self.engine.place(request, self.now_ms)
         except OrderRefused as refusal:
             self._announce_rejection(request, refusal)
             raise
-        return self._placed(transaction, request.account, 1)
+        self._placed(transaction, request.account, 1)
+        if not self.switches.liquidity_is_consumed:
+            self.replace_book(request.symbol, bids, asks)
+        return transaction
 
     def place_list(self, request: OrderListRequest) -> Transaction:
         """Place a list now; see MatchingEngine.place_list for what it raises."""
@@ -280,6 +286,11 @@ class Exchange:
         self._record_trades(transaction)
         self._announce(transaction)
         return transaction
+
+    def _outside_levels(self, symbol: str) -> tuple[Sequence[Level], Sequence[Level]]:
+        """Bids and asks of the outside book."""
+        book = self.engine.listings[symbol].book
+        return tuple(book.outside(Side.BUY)), tuple(book.outside(Side.SELL))
 
     def _cancelled(self, transaction: Transaction) -> Transaction:
         if not self.switches.cancel_replaces_client_id:

@@ -1,6 +1,7 @@
-"""F0: the fixed market of binance-protocol.md Appendix A. It never moves by itself."""
+"""F0, F1, F2: the fixed markets of binance-protocol.md Appendix A. They never move by themselves."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -10,13 +11,6 @@ from binance_trade_agent.matching.book import Level
 from binance_trade_agent.simulator.market.feed import Print
 from binance_trade_agent.simulator.symbols import listing
 
-FIXTURE_BALANCES = {
-    "BNB": Decimal(0),
-    "BTC": Decimal(1),
-    "ETH": Decimal(10),
-    "SOL": Decimal(100),
-    "USDT": Decimal(100_000),
-}
 _HISTORY_CANDLES = 2999  # and one that is open
 _TRADES_A_CANDLE = 10
 _FIRST_TRADES = 5
@@ -33,17 +27,66 @@ _BOOKS = {
     "BNBUSDT": ("799.90x50", "800x50"),
     "SOLUSDT": ("199.99x100", "200x100"),
 }
+_BALANCES = {
+    "BNB": Decimal(0),
+    "BTC": Decimal(1),
+    "ETH": Decimal(10),
+    "SOL": Decimal(100),
+    "USDT": Decimal(100_000),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fixture:
+    """One of the fixed markets.
+
+    Attributes:
+        balances: of the main account, free, per asset.
+        has_bnb_discount: whether the main account pays commission in BNB.
+        changes: per symbol, fields of its entry in exchangeInfo that are other than usual.
+    """
+
+    balances: Mapping[str, Decimal]
+    has_bnb_discount: bool = False
+    changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def _with_maximum_position(maximum: str) -> Sequence[Mapping[str, Any]]:
+    return [*listing("BTCUSDT")["filters"], {"filterType": "MAX_POSITION", "maxPosition": maximum}]
+
+
+def _with_minimum_notional(minimum: str) -> Sequence[Mapping[str, Any]]:
+    """MIN_NOTIONAL in the place of NOTIONAL."""
+    own = {"filterType": "MIN_NOTIONAL", "minNotional": minimum, "applyToMarket": True, "avgPriceMins": 5}
+    return [own if entry["filterType"] == "NOTIONAL" else entry for entry in listing("SOLUSDT")["filters"]]
+
+
+FIXTURES: Mapping[str, Fixture] = {
+    "F0": Fixture(_BALANCES),
+    "F1": Fixture({**_BALANCES, "BNB": Decimal(10)}, has_bnb_discount=True),
+    "F2": Fixture(
+        _BALANCES,
+        changes={
+            "BTCUSDT": {"filters": _with_maximum_position("2.00000000")},
+            "SOLUSDT": {"filters": _with_minimum_notional("5.00000000")},
+            "BNBUSDT": {"permissionSets": [["TRD_GRP_050"]]},
+            "ETHUSDT": {"status": "BREAK"},
+        },
+    ),
+}
 
 
 class FixtureFeed:
     """A feed whose prices stand still; see market/feed.py for its methods."""
 
-    def __init__(self, start_ms: int) -> None:
+    def __init__(self, fixture: Fixture, start_ms: int) -> None:
         self.symbols: tuple[str, ...] = tuple(_BOOKS)
         self.start_ms = self.resume_ms = start_ms
         self.ends_ms: int | None = None
         self.intervals: Mapping[str, str] = dict.fromkeys(self.symbols, "1m")
-        self.listings: Mapping[str, Mapping[str, Any]] = {symbol: listing(symbol) for symbol in self.symbols}
+        self.listings: Mapping[str, Mapping[str, Any]] = {
+            symbol: {**listing(symbol), **fixture.changes.get(symbol, {})} for symbol in self.symbols
+        }
         self._books = {symbol: (_levels(bids), _levels(asks)) for symbol, (bids, asks) in _BOOKS.items()}
 
     def history(self, symbol: str) -> Sequence[Candle]:

@@ -2,40 +2,27 @@
 
 import asyncio
 import itertools
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
-import orjson
 from aiohttp import web
 
-from binance_trade_agent.ops.clock import sleep_seconds
-from binance_trade_agent.simulator.access import Credentials, without_signature
-from binance_trade_agent.simulator.dispatcher import dispatch
+from binance_trade_agent.simulator.access import Credentials, is_percent_encoded, without_signature
+from binance_trade_agent.simulator.dispatcher import Outcome, dispatch
 from binance_trade_agent.simulator.endpoints.catalogue import BY_PATH
 from binance_trade_agent.simulator.endpoints.endpoint import Endpoint
-from binance_trade_agent.simulator.errors import ApiError, unknown_outcome
-from binance_trade_agent.simulator.faults import Fault, FaultKind
+from binance_trade_agent.simulator.errors import ApiError, internal_error
+from binance_trade_agent.simulator.faults.requests import answered
+from binance_trade_agent.simulator.http_answers import Answer, error_answer, gone, json_answer, not_found, wrong_method
+from binance_trade_agent.simulator.limits import AddressLimits, Window
 from binance_trade_agent.simulator.simulation import Simulation
+from binance_trade_agent.simulator.time_unit import answer_in, time_unit
 
-_JSON = "application/json;charset=UTF-8"
-_NOT_FOUND_PAGE = "<html><body><h2>404 Not found</h2></body></html>"
-_GONE_PAGE = (
-    "<html>\r\n<head><title>410 Gone</title></head>\r\n<body>\r\n<center><h1>410 Gone</h1></center>\r\n"
-    "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
-)
+MOST_BODY_BYTES = 64 * 1024
+_BODY_SECONDS = 10.0
 _REMOVED_PATH = "/api/v3/userDataStream"
-_LONGEST_SILENCE_SECONDS = 60.0
-_SILENCE_STEP_SECONDS = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP answer to be sent."""
-
-    status: int
-    payload: Any
-    headers: dict[str, str]
+_TIME_PATH = "/api/v3/time"
+_TIME_UNIT_HEADER = "X-MBX-TIME-UNIT"
 
 
 class RestApi:
@@ -46,106 +33,102 @@ class RestApi:
         self._uuids = itertools.count(1)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer one request, with the fault that is switched on for it."""
-        body = await request.read()
-        self._simulation.log.add(request.method, request.raw_path, body.decode("latin-1"))
-        endpoint = BY_PATH.get(request.path, {}).get(request.method)
-        if endpoint is None:
-            return self._without_endpoint(request)
-        fault = self._simulation.faults.meeting(request.method, request.path)
-        if fault is None:
-            return self._response(self._answer(endpoint, request, body))
-        return await self._faulty(fault, endpoint, request, body)
-
-    def _answer(self, endpoint: Endpoint, request: web.Request, body: bytes) -> Answer:
-        simulation = self._simulation
-        simulation.advance()
+        """Answer one request, with the faults that are switched on for it."""
         try:
-            payload, headers = dispatch(
-                simulation.exchange,
-                simulation.weights,
-                endpoint,
-                _parameters(request, body),
-                Credentials(request.headers.get("X-MBX-APIKEY"), _signed_payload(request, body)),
+            body = await asyncio.wait_for(request.read(), _BODY_SECONDS)
+        except web.HTTPRequestEntityTooLarge:
+            too_large = ApiError(-1000, f"The body of a request has at most {MOST_BODY_BYTES} bytes.", status=413)
+            return error_answer(too_large).response(close=True)
+        except TimeoutError:
+            return error_answer(ApiError(-1000, "The body of the request took too long.", status=408)).response(
+                close=True
             )
-            answer = Answer(200, payload, headers)
+        simulation = self._simulation
+        simulation.log.add(request.method, request.raw_path, body.decode("latin-1"))
+        meeting = simulation.faults.meeting(request.method, request.path)
+        received_ms = simulation.advance() if meeting.delay_ms else None
+        return await answered(meeting, request, lambda: self._answer(request, body, received_ms))
+
+    def _answer(self, request: web.Request, body: bytes, received_ms: int | None) -> Answer:
+        """Carry out a request."""
+        simulation = self._simulation
+        endpoint = BY_PATH.get(request.path, {}).get(request.method)
+        simulation.advance()
+        now_ms = simulation.exchange.limits_now_ms()
+        limits = simulation.limits.of(request.remote)
+        try:
+            with simulation.caused_by(request.method, request.path):
+                limits.admit(now_ms)
+                answer = (
+                    _without_endpoint(request)
+                    if endpoint is None
+                    else self._served(endpoint, request, body, limits, received_ms)
+                )
         except ApiError as error:
-            answer = _error_answer(error)
-        simulation.settle()
-        if endpoint.path == "/api/v3/time":
-            answer.headers["x-simulated-session"] = simulation.exchange.session_id
-            answer.headers["x-simulated-speed"] = simulation.exchange.speed_label
+            answer = error_answer(error)
+        except Exception as failure:  # noqa: BLE001 (whatever it is, the client gets an answer)
+            simulation.failures.note(f"{request.method} {request.path}", failure)
+            answer = error_answer(internal_error())
+        if request.path.startswith("/api/"):
+            answer.headers |= self._common_headers(limits.used(now_ms))
         return answer
 
-    async def _faulty(self, fault: Fault, endpoint: Endpoint, request: web.Request, body: bytes) -> web.StreamResponse:
-        if fault.kind is FaultKind.HTTP:
-            headers = {} if fault.retry_after_seconds is None else {"Retry-After": str(fault.retry_after_seconds)}
-            is_json = fault.body.startswith("{")
-            content_type = "application/json" if is_json else "text/html"
-            return web.Response(status=fault.status, text=fault.body, headers=headers, content_type=content_type)
-        if fault.kind is FaultKind.UNKNOWN_NOT_EXECUTED:
-            return self._response(_error_answer(unknown_outcome()))
-        if fault.kind is FaultKind.LATENCY:
-            await sleep_seconds(fault.ms / 1000)
-        answer = self._answer(endpoint, request, body)
-        if fault.kind is FaultKind.UNKNOWN_EXECUTED:
-            return self._response(_error_answer(unknown_outcome()))
-        if fault.kind is FaultKind.TIMEOUT_AFTER:
-            await _wait_until_gone(request.transport)
-        if fault.kind in {FaultKind.DROP_AFTER, FaultKind.TIMEOUT_AFTER} and request.transport is not None:
-            request.transport.abort()
-        return self._response(answer)
+    def _served(
+        self, endpoint: Endpoint, request: web.Request, body: bytes, limits: AddressLimits, received_ms: int | None
+    ) -> Answer:
+        simulation = self._simulation
+        unit = time_unit(request.headers.get(_TIME_UNIT_HEADER), _TIME_UNIT_HEADER)
+        payload = _signed_payload(request, body)
+        credentials = Credentials(request.headers.get("X-MBX-APIKEY"), payload, is_percent_encoded(payload))
+        outcome = dispatch(simulation.exchange, limits, endpoint, _parameters(request, body), credentials, received_ms)
+        simulation.settle()
+        answer = error_answer(outcome.error) if outcome.error else json_answer(answer_in(unit, outcome.payload))
+        answer.headers |= _order_count_headers(outcome)
+        if endpoint.path == _TIME_PATH:
+            answer.headers["x-simulated-session"] = simulation.exchange.session_id
+            answer.headers["x-simulated-speed"] = simulation.exchange.speed_label
+            if simulation.exchange.feed.ends_ms is not None:
+                answer.headers["x-simulated-ends"] = str(simulation.exchange.feed.ends_ms)
+        return answer
 
-    def _without_endpoint(self, request: web.Request) -> web.Response:
-        """Paths that do not exist, do not exist any more, or know other methods."""
-        if request.path == _REMOVED_PATH:
-            return web.Response(status=410, text=_GONE_PAGE, content_type="text/html")
-        if request.path in BY_PATH:
-            return web.Response(status=405, headers={"Allow": ", ".join(sorted(BY_PATH[request.path]))})
-        if "text/html" in request.headers.get("Accept", ""):
-            return web.Response(status=404, text=_NOT_FOUND_PAGE, content_type="text/html")
-        return web.Response(status=404)
-
-    def _response(self, answer: Answer) -> web.Response:
-        used = str(self._simulation.weights.used)
-        headers = {
-            "Content-Type": _JSON,
+    def _common_headers(self, used: int) -> Mapping[str, str]:
+        return {
             "x-mbx-uuid": f"{next(self._uuids):032x}",
-            "x-mbx-used-weight": used,
-            "x-mbx-used-weight-1m": used,
-            **answer.headers,
+            "x-mbx-used-weight": str(used),
+            "x-mbx-used-weight-1m": str(used),
         }
-        return web.Response(status=answer.status, body=orjson.dumps(answer.payload), headers=headers)
 
 
-def _error_answer(error: ApiError) -> Answer:
-    headers = {} if error.retry_after_seconds is None else {"Retry-After": str(error.retry_after_seconds)}
-    return Answer(error.status, {"code": error.code, "msg": error.message}, headers)
+def _without_endpoint(request: web.Request) -> Answer:
+    """Paths that do not exist, do not exist any more, or know other methods."""
+    if request.path == _REMOVED_PATH:
+        return gone()
+    if request.path in BY_PATH:
+        return wrong_method(BY_PATH[request.path])
+    return not_found(as_page="text/html" in request.headers.get("Accept", ""))
 
 
-def _raw_query(request: web.Request) -> str:
-    """The query as it was sent: signatures are about these very bytes."""
-    return request.raw_path.partition("?")[2]
+def _order_count_headers(outcome: Outcome) -> Mapping[str, str]:
+    """On successful order placements only (binance-protocol.md 2.8)."""
+    counts: Mapping[Window, int] = {} if outcome.error else outcome.order_counts
+    return {f"x-mbx-order-count-{window.length}": str(count) for window, count in counts.items()}
+
+
+def _raw_query(request: web.Request) -> bytes:
+    """The query as it was sent: signatures are about these very bytes. aiohttp keeps those that are no UTF-8."""
+    return request.raw_path.partition("?")[2].encode("utf-8", "surrogateescape")
 
 
 def _signed_payload(request: web.Request, body: bytes) -> bytes:
     """Query and body without separator, each without its signature (binance-protocol.md 2.2)."""
-    return without_signature(_raw_query(request).encode()) + without_signature(body)
+    return without_signature(_raw_query(request)) + without_signature(body)
 
 
 def _parameters(request: web.Request, body: bytes) -> list[tuple[str, str]]:
     """Parameters of query and body; where both have a name, the query wins."""
-    in_query = parse_qsl(_raw_query(request), keep_blank_values=True)
+    in_query = parse_qsl(_raw_query(request).decode("utf-8", "replace"), keep_blank_values=True)
     if request.method == "GET":
         return in_query
     names = {name for name, _ in in_query}
     in_body = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
     return in_query + [(name, value) for name, value in in_body if name not in names]
-
-
-async def _wait_until_gone(transport: asyncio.Transport | None) -> None:
-    """Return when the client has given up, at the latest after a minute."""
-    waited_seconds = 0.0
-    while transport is not None and not transport.is_closing() and waited_seconds < _LONGEST_SILENCE_SECONDS:
-        await sleep_seconds(_SILENCE_STEP_SECONDS)
-        waited_seconds += _SILENCE_STEP_SECONDS

@@ -12,8 +12,8 @@ import orjson
 from binance_trade_agent.matching.transactions import Transaction
 from binance_trade_agent.simulator.errors import ApiError
 from binance_trade_agent.simulator.event_payloads import user_events
-from binance_trade_agent.simulator.event_payloads import user_events
 from binance_trade_agent.simulator.exchange import Exchange
+from binance_trade_agent.simulator.faults.events import EventFaults
 from binance_trade_agent.simulator.outbox import Outbox
 from binance_trade_agent.simulator.payloads import Json
 from binance_trade_agent.simulator.time_unit import TimeUnit, event_in
@@ -31,8 +31,9 @@ class _Subscription:
 class UserSubscriptions:
     """The subscriptions of one connection: at most one an account."""
 
-    def __init__(self, outbox: Outbox, unit: TimeUnit) -> None:
+    def __init__(self, outbox: Outbox, unit: TimeUnit, faults: EventFaults) -> None:
         self._outbox = outbox
+        self._faults = faults
         self._unit = unit
         self._active: dict[int, _Subscription] = {}
         self._next_id = 0
@@ -76,6 +77,11 @@ class UserSubscriptions:
         """Nobody is logged on any more."""
         self._end([number for number, subscription in self._active.items() if subscription.by_logon], now_ms)
 
+    def announce_shutdown(self, now_ms: int) -> None:
+        """Tell the client that the connection is about to be closed."""
+        event = event_in(self._unit, {"e": "serverShutdown", "E": now_ms})
+        self._outbox.put(orjson.dumps({"event": event}).decode())
+
     def announce(self, account: str, event: Json) -> None:
         """Pass on an event of an account to its subscription, if there is one."""
         for number, subscription in self._active.items():
@@ -83,14 +89,18 @@ class UserSubscriptions:
                 self._send(number, event)
 
     @contextmanager
-    def behind_the_answer(self) -> Iterator[None]:
-        """Send what is announced within after what is sent within: a request's events come behind its answer."""
-        self._held = []
+    def behind_the_answer(self, *, events_first: bool = False) -> Iterator[None]:
+        """Send what is announced within after what is sent within: a request's events come behind its answer.
+
+        Args:
+            events_first: let them come before it instead, as they do on Binance now and then.
+        """
+        self._held = None if events_first else []
         try:
             yield
         finally:
             held, self._held = self._held, None
-            for text in held:
+            for text in held or ():
                 self._outbox.put(text)
 
     def _end(self, numbers: list[int], now_ms: int) -> None:
@@ -101,6 +111,9 @@ class UserSubscriptions:
     def _send(self, number: int, event: Json) -> None:
         message = {"subscriptionId": number, "event": event_in(self._unit, event)}
         text = orjson.dumps(message).decode()
+        self._faults.pass_on(event["e"], self._outbox, lambda: self._put(text))
+
+    def _put(self, text: str) -> None:
         if self._held is None:
             self._outbox.put(text)
         else:
@@ -110,7 +123,8 @@ class UserSubscriptions:
 class UserEvents:
     """Passes the exchange's transactions on to all connections."""
 
-    def __init__(self) -> None:
+    def __init__(self, faults: EventFaults) -> None:
+        self._faults = faults
         self._connections: list[UserSubscriptions] = []
 
     def attach(self, exchange: Exchange) -> None:
@@ -126,9 +140,14 @@ class UserEvents:
 
     def open(self, outbox: Outbox, unit: TimeUnit) -> UserSubscriptions:
         """A connection has come that wants times in `unit`."""
-        connection = UserSubscriptions(outbox, unit)
+        connection = UserSubscriptions(outbox, unit, self._faults)
         self._connections.append(connection)
         return connection
+
+    def announce_shutdown(self, now_ms: int) -> None:
+        """Tell every connection that it is about to be closed (binance-protocol.md 4.5, serverShutdown)."""
+        for connection in self._connections:
+            connection.announce_shutdown(now_ms)
 
     def close(self, connection: UserSubscriptions) -> None:
         """A connection has gone, and its subscriptions with it."""

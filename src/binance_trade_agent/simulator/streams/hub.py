@@ -31,12 +31,13 @@ class Streams:
 
     Attributes:
         connections: those that are open.
+        rules: of new ones.
     """
 
     def __init__(self, rules: SocketRules = STREAM_RULES, watcher: StreamWatcher | None = None) -> None:
         """Have no connection yet; `watcher` is told of what happens, so that faults can."""
         self.connections: list[StreamConnection] = []
-        self._rules = rules
+        self.rules = rules
         self._watcher = watcher
         self._exchange: Exchange | None = None
         self._streams: dict[str, Stream] = {}
@@ -63,7 +64,7 @@ class Streams:
         names = names_in_url(request)
         if len(names) > MOST_STREAMS:
             raise web.HTTPBadRequest(text=f"a connection may listen to {MOST_STREAMS} streams, not {len(names)}")
-        client = await ClientSocket.accept(request, self._rules)
+        client = await ClientSocket.accept(request, self.rules)
         connection = StreamConnection(client.outbox, form_in_url(request))
         self.open(connection, names)
 

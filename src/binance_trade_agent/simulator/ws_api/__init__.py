@@ -4,6 +4,6 @@ connection.py serves one client, requests.py reads its frames, session.py knows 
 session_methods.py answers what REST has not.
 """
 
-from binance_trade_agent.simulator.ws_api.connection import WsApi
+from binance_trade_agent.simulator.ws_api.connection import WS_API_PATH, WsApi
 
-__all__ = ["WsApi"]
+__all__ = ["WS_API_PATH", "WsApi"]

@@ -7,17 +7,20 @@ import orjson
 from aiohttp import web
 
 from binance_trade_agent.simulator.access import Credentials
-from binance_trade_agent.simulator.client_socket import ClientSocket, SocketRules
+from binance_trade_agent.simulator.client_socket import ClientSocket
 from binance_trade_agent.simulator.dispatcher import Outcome, dispatch
 from binance_trade_agent.simulator.endpoints.catalogue import BY_WEBSOCKET_METHOD
-from binance_trade_agent.simulator.errors import ApiError, key_refused, not_supported
+from binance_trade_agent.simulator.errors import ApiError, internal_error, key_refused, not_supported
+from binance_trade_agent.simulator.faults.requests import wait
 from binance_trade_agent.simulator.limits import WEIGHT, AddressLimits
 from binance_trade_agent.simulator.simulation import Simulation
 from binance_trade_agent.simulator.time_unit import TimeUnit, answer_in, time_unit
+from binance_trade_agent.simulator.ws_api.faulty import respond
 from binance_trade_agent.simulator.ws_api.requests import BadRequestError, Request, RequestId, read_request
 from binance_trade_agent.simulator.ws_api.session import Session
 from binance_trade_agent.simulator.ws_api.session_methods import SESSION_METHODS, SESSION_WEIGHT, SessionCall
 
+WS_API_PATH = "/ws-api/v3"
 _CONNECT_WEIGHT = 2
 _OK = 200
 
@@ -43,13 +46,6 @@ class WsApiConnection:
 
     async def receive(self, text: str) -> None:
         """Answer one request."""
-        with self._subscriptions.behind_the_answer():
-            answer = self._answer(text)
-            if answer is not None:
-                self._send(answer)
-
-    def _answer(self, text: str) -> Json | None:
-        """The answer; None when the news that the session's key was revoked takes its place."""
         simulation = self._simulation
         simulation.advance()
         limits = simulation.limits.of(self._address)
@@ -57,29 +53,51 @@ class WsApiConnection:
             request = read_request(text)
         except BadRequestError as refusal:
             simulation.log.add("WS", "", text)
-            return self._framed(refusal.request_id, Outcome(error=refusal.error), limits, shows_limits=None)
+            outcome = Outcome(error=refusal.error)
+            self.outbox.put(self._text(self._framed(refusal.request_id, outcome, limits, shows_limits=None)))
+            return
         simulation.log.add("WS", request.method, json.dumps(request.params))
+        meeting = simulation.faults.meeting("WS", request.method, self.outbox)
+        received_ms = simulation.exchange.now_ms if meeting.delay_ms else None
+        await wait(meeting.delay_ms)
+        simulation.advance()
+
+        def framed(outcome: Outcome) -> str:
+            return self._text(self._framed(request.id, outcome, limits, shows_limits=request.shows_limits))
+
+        with self._subscriptions.behind_the_answer(events_first=meeting.hold_ms is not None):
+            respond(meeting.outcome, self.outbox, lambda: self._answer(request, limits, received_ms), framed)
+
+    def _answer(self, request: Request, limits: AddressLimits, received_ms: int | None) -> str | None:
+        """The answer; None when the news that the session's key was revoked takes its place."""
+        simulation = self._simulation
         credentials = self._session.credentials(request)
         if self._session.is_revoked(simulation.exchange.access):
             self._revoke()
             if credentials.session_key is not None and _needs_key(request.method):
                 return None
-        outcome = self._outcome(request, credentials, limits)
+        with simulation.caused_by("WS", request.method):
+            outcome = self._outcome(request, credentials, limits, received_ms)
         simulation.settle()
-        return self._framed(request.id, outcome, limits, shows_limits=request.shows_limits)
+        return self._text(self._framed(request.id, outcome, limits, shows_limits=request.shows_limits))
 
-    def _outcome(self, request: Request, credentials: Credentials, limits: AddressLimits) -> Outcome:
+    def _outcome(
+        self, request: Request, credentials: Credentials, limits: AddressLimits, received_ms: int | None
+    ) -> Outcome:
         exchange = self._simulation.exchange
         try:
             limits.admit(exchange.limits_now_ms())
             if request.method in SESSION_METHODS:
                 return Outcome(self._session_result(request, credentials, limits))
+            endpoint = BY_WEBSOCKET_METHOD.get(request.method)
+            if endpoint is None:
+                return Outcome(error=not_supported())
+            return dispatch(exchange, limits, endpoint, request.sent, credentials, received_ms)
         except ApiError as error:
             return Outcome(error=error)
-        endpoint = BY_WEBSOCKET_METHOD.get(request.method)
-        if endpoint is None:
-            return Outcome(error=not_supported())
-        return dispatch(exchange, limits, endpoint, request.sent, credentials)
+        except Exception as failure:  # noqa: BLE001 (whatever it is, the client gets an answer)
+            self._simulation.failures.note(f"WS {request.method}", failure)
+            return Outcome(error=internal_error())
 
     def _session_result(self, request: Request, credentials: Credentials, limits: AddressLimits) -> Any:
         exchange = self._simulation.exchange
@@ -92,7 +110,7 @@ class WsApiConnection:
         """The session's key is good no more: the client is told, and nobody is logged on (binance-protocol.md 5.2)."""
         self._session.log_out()
         self._subscriptions.end_of_logon(self._simulation.exchange.now_ms)
-        self._send({"id": None, **_failure(key_refused())})
+        self.outbox.put(self._text({"id": None, **_failure(key_refused())}))
 
     def _framed(
         self, request_id: RequestId, outcome: Outcome, limits: AddressLimits, *, shows_limits: bool | None
@@ -113,16 +131,15 @@ class WsApiConnection:
         now_ms = self._simulation.exchange.limits_now_ms()
         return {"serverTime": now_ms, "retryAfter": now_ms + seconds * 1000}
 
-    def _send(self, answer: Json) -> None:
-        self.outbox.put(orjson.dumps(answer_in(self._unit, answer)).decode())
+    def _text(self, answer: Json) -> str:
+        return orjson.dumps(answer_in(self._unit, answer)).decode()
 
 
 class WsApi:
     """The door at `/ws-api/v3`."""
 
-    def __init__(self, simulation: Simulation, rules: SocketRules | None = None) -> None:
+    def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
-        self._rules = rules or SocketRules()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Serve one connection until it ends.
@@ -136,10 +153,11 @@ class WsApi:
         limits.charge(_CONNECT_WEIGHT, now_ms)
         unit = time_unit(request.query.get("timeUnit"), "timeUnit")
         shows_limits = request.query.get("returnRateLimits", "true").lower() != "false"
-        socket = await ClientSocket.accept(request, self._rules)
+        socket = await ClientSocket.accept(request, simulation.ws_api_rules)
         session = Session(simulation.exchange.now_ms, shows_limits=shows_limits)
         connection = WsApiConnection(simulation, socket, request.remote, session, unit)
         simulation.ws_api_outboxes.append(connection.outbox)
+        simulation.sockets.connected("ws-api", connection.outbox)
         try:
             await socket.serve(connection.receive)
         finally:
