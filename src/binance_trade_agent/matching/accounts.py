@@ -48,9 +48,10 @@ class Account:
         self._locked[asset] -= amount
         self._free[asset] += amount
 
-    def spend_locked(self, asset: str, amount: Decimal) -> None:
-        """Pay `amount` out of what is locked."""
-        self._locked[asset] -= amount
+    def exchange(self, paid_asset: str, paid: Decimal, received_asset: str, received: Decimal) -> None:
+        """Pay an amount of one asset out of what is locked, and get one of another."""
+        self._locked[paid_asset] -= paid
+        self._free[received_asset] = self._free.get(received_asset, ZERO) + received
 
     def spend(self, asset: str, amount: Decimal) -> None:
         """Pay `amount` out of what is free; the caller has seen that it suffices."""

@@ -17,6 +17,8 @@ from binance_trade_agent.matching.orders import ExchangeOrder
 
 Level = tuple[Decimal, Decimal]
 
+OPPOSITE = {Side.BUY: Side.SELL, Side.SELL: Side.BUY}
+
 
 class Offer(msgspec.Struct, frozen=True):
     """Quantity that a taker can have at a price; `maker` is None for the outside market."""
@@ -24,11 +26,6 @@ class Offer(msgspec.Struct, frozen=True):
     price: Decimal
     quantity: Decimal
     maker: ExchangeOrder | None
-
-
-def opposite(side: Side) -> Side:
-    """The other side."""
-    return Side.SELL if side is Side.BUY else Side.BUY
 
 
 def is_better(side: Side, price: Decimal, than: Decimal) -> bool:
@@ -86,8 +83,8 @@ class OrderBook:
 
     def offers(self, taker: Side, limit: Decimal | None) -> Iterator[Offer]:
         """What a taker of side `taker` meets, best price first, up to and including the price `limit`."""
-        side = opposite(taker)
-        if self._resting[side]:
+        side = OPPOSITE[taker]
+        if self._resting[side].prices:
             return self._all_offers(side, limit)
         return self._outside_offers(side, limit)
 
@@ -103,7 +100,7 @@ class OrderBook:
                 del levels[0]
             else:
                 levels[0] = (price, size - taken)
-            if resting:
+            if resting.prices:
                 for order in resting.at(price):
                     order.queue_ahead = max(ZERO, order.queue_ahead - taken)
         self.update_id += 1
@@ -114,12 +111,12 @@ class OrderBook:
         A user's order that the outside quote touches without trading is left out, so that the book is never crossed.
         """
         levels, resting = self._outside[side], self._resting[side]
-        if not resting:
+        if not resting.prices:
             return levels[:limit]
-        facing = self._outside[opposite(side)]
+        facing = self._outside[OPPOSITE[side]]
         totals = dict(levels[:limit])
         added = 0
-        for price in resting.prices():
+        for price in resting.best_first():
             if facing and not is_better(side, facing[0][0], price):
                 continue
             shown = sum((order.visible for order in resting.at(price)), ZERO)
@@ -140,7 +137,7 @@ class OrderBook:
         outside = self._outside_offers(side, limit)
         level = next(outside, None)
         resting = self._resting[side]
-        for price in resting.prices():
+        for price in resting.best_first():
             if limit is not None and is_better(side, limit, price):
                 break
             while level is not None and not is_better(side, price, level.price):

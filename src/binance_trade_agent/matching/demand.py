@@ -28,11 +28,7 @@ class QuantityDemand:
 
     def __init__(self, quantity: Decimal) -> None:
         self._left = quantity
-
-    @property
-    def is_met(self) -> bool:
-        """See Demand."""
-        return not self._left
+        self.is_met = False
 
     def take(self, price: Decimal, offered: Decimal) -> Decimal:  # noqa: ARG002 (Demand)
         """See Demand."""
@@ -40,6 +36,7 @@ class QuantityDemand:
             self._left -= offered
             return offered
         taken, self._left = self._left, ZERO
+        self.is_met = True
         return taken
 
     def rest(self, price: Decimal) -> Decimal:  # noqa: ARG002 (Demand)

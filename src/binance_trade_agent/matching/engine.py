@@ -12,7 +12,7 @@ from binance_trade_agent.domain.orders import OrderType, Side
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.matching.accounts import Account
 from binance_trade_agent.matching.admission import check_admission, check_list, check_position
-from binance_trade_agent.matching.book import Level, is_better, opposite
+from binance_trade_agent.matching.book import OPPOSITE, Level, is_better
 from binance_trade_agent.matching.commission import CommissionRates, CommissionSchedule
 from binance_trade_agent.matching.errors import MARKET_CLOSED, UNKNOWN_ORDER, CancelRefused
 from binance_trade_agent.matching.execution import Execution
@@ -75,6 +75,20 @@ class MatchingEngine(ExchangeState):
         self.accounts[account].credit(asset, amount)
         self.deposits[asset] = self.deposits.get(asset, ZERO) + amount
         return Transaction(at_ms, assets={account: {asset}}, deposits={account: {asset: amount}})
+
+    def withdraw(self, account: str, asset: str, amount: Decimal, at_ms: int) -> Transaction:
+        """Take `amount` of an asset away from an account, to the outside.
+
+        Raises:
+            KeyError: unknown account.
+            ValueError: the amount is not positive, or more than is free.
+        """
+        free = self.accounts[account].free(asset)
+        if not 0 < amount <= free:
+            raise ValueError(f"a withdrawal of {amount} {asset} is not possible: {free} {asset} is free")
+        self.accounts[account].credit(asset, -amount)
+        self.deposits[asset] = self.deposits.get(asset, ZERO) - amount
+        return Transaction(at_ms, assets={account: {asset}}, deposits={account: {asset: -amount}})
 
     def place(self, request: OrderRequest, at_ms: int) -> Transaction:
         """Accept an order and match it.
@@ -182,7 +196,7 @@ class MatchingEngine(ExchangeState):
         _fill_through(execution, listing, Side.BUY, price)
         _fill_through(execution, listing, Side.SELL, price)
         execution.publish(price, quantity, taker_side)
-        _fill_queue(execution, listing, opposite(taker_side), price, quantity)
+        _fill_queue(execution, listing, OPPOSITE[taker_side], price, quantity)
         if book is not None:
             _requote(execution, listing, book)
         return execution.finish()

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.matching.admission import check_oco_prices
-from binance_trade_agent.matching.book import Offer, opposite
+from binance_trade_agent.matching.book import OPPOSITE, Offer
 from binance_trade_agent.matching.errors import OrderRefused
 from binance_trade_agent.matching.listing import Listing
 from binance_trade_agent.matching.lists import ListOrderStatus, ListReport, ListStatusType, OrderList
@@ -34,6 +34,8 @@ from binance_trade_agent.matching.transactions import Transaction
 
 class Execution:
     """Carries out one transaction."""
+
+    __slots__ = ("_at_ms", "_due", "_listing", "_state", "_touched_lists", "transaction")
 
     def __init__(self, state: ExchangeState, listing: Listing, at_ms: int) -> None:
         self.transaction = Transaction(at_ms)
@@ -122,7 +124,7 @@ class Execution:
 
     def fill_from_outside(self, order: ExchangeOrder, quantity: Decimal) -> None:
         """The outside market takes from a resting order."""
-        trade = self.publish(order.price, quantity, opposite(order.side))
+        trade = self.publish(order.price, quantity, OPPOSITE[order.side])
         self._fill(order, trade, is_maker=True)
         self._state.settlement.trade_outside(order.side, self._listing.rules, trade)
 
@@ -193,7 +195,7 @@ class Execution:
             self._fill(offer.maker, trade, is_maker=True)
         else:
             self._state.settlement.trade_outside(taker.side, self._listing.rules, trade)
-            self._listing.book.consume_outside(opposite(taker.side), offer.quantity)
+            self._listing.book.consume_outside(OPPOSITE[taker.side], offer.quantity)
 
     def _fill(self, order: ExchangeOrder, trade: PublicTrade, *, is_maker: bool) -> None:
         is_first = not order.executed_base

@@ -8,20 +8,20 @@ from binance_trade_agent.matching.orders import ExchangeOrder
 
 
 class Ladder:
-    """Prices in order with a queue of orders at each. Adding and removing do not depend on the number of orders."""
+    """Prices in order with a queue of orders at each. Adding and removing do not depend on the number of orders.
+
+    Attributes:
+        prices: those at which orders are, ascending; empty when no order is in it.
+    """
 
     def __init__(self, *, highest_first: bool) -> None:
         self._highest_first = highest_first
-        self._prices: list[Decimal] = []  # ascending
+        self.prices: list[Decimal] = []
         self._queues: dict[Decimal, dict[int, ExchangeOrder]] = {}
-
-    def __bool__(self) -> bool:
-        """Whether any order is in it."""
-        return bool(self._prices)
 
     def __iter__(self) -> Iterator[ExchangeOrder]:
         """All orders, best price first, at one price in the order of their arrival."""
-        for price in self.prices():
+        for price in self.best_first():
             yield from self._queues[price].values()
 
     def add(self, price: Decimal, order: ExchangeOrder) -> None:
@@ -29,7 +29,7 @@ class Ladder:
         queue = self._queues.get(price)
         if queue is None:
             queue = self._queues[price] = {}
-            insort(self._prices, price)
+            insort(self.prices, price)
         queue[order.order_id] = order
 
     def remove(self, price: Decimal, order: ExchangeOrder) -> bool:
@@ -39,18 +39,18 @@ class Ladder:
             return False
         if not queue:
             del self._queues[price]
-            del self._prices[bisect_left(self._prices, price)]
+            del self.prices[bisect_left(self.prices, price)]
         return True
 
     def best(self) -> Decimal | None:
         """The first price, or None when no order is in it."""
-        if not self._prices:
+        if not self.prices:
             return None
-        return self._prices[-1] if self._highest_first else self._prices[0]
+        return self.prices[-1] if self._highest_first else self.prices[0]
 
-    def prices(self) -> Iterator[Decimal]:
+    def best_first(self) -> Iterator[Decimal]:
         """All prices, best first."""
-        return reversed(self._prices) if self._highest_first else iter(self._prices)
+        return reversed(self.prices) if self._highest_first else iter(self.prices)
 
     def at(self, price: Decimal) -> Collection[ExchangeOrder]:
         """The orders at `price` in the order of their arrival."""

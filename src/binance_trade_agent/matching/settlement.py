@@ -54,23 +54,26 @@ class Settlement:
         else:
             paid_asset, paid, received_asset, received = rules.base_asset, quantity, rules.quote_asset, value
 
-        commission_asset, commission = received_asset, None
-        if self.commissions.discount.holds(order.account, order.symbol):
+        commission = None
+        if order.account in self.commissions.discount.accounts:
             commission = self._pay_in_bnb(order, account, rules, trade, is_maker=is_maker)
         if commission is not None:
             commission_asset = self.commissions.discount.asset
-            account.credit(received_asset, received)
         else:
+            commission_asset = received_asset
             commission = self.commissions.commission(received, order.side, is_maker=is_maker)
-            account.credit(received_asset, received - commission)
+            received -= commission
         self.fees[commission_asset] += commission
+        account.exchange(paid_asset, paid, received_asset, received)
 
-        account.spend_locked(paid_asset, paid)
         order.locked -= paid
         order.executed_base += quantity
         order.executed_quote += value
         order.updated_ms = trade.at_ms
-        order.status = _status_after_fill(order)
+        if order.remaining:
+            order.status = Status.PARTIALLY_FILLED
+        else:  # FILLED means that all of it was executed, none taken away by self-trade prevention
+            order.status = Status.EXPIRED_IN_MATCH if order.prevented_base else Status.FILLED
         return Trade(
             trade.trade_id,
             order.order_id,
@@ -99,10 +102,14 @@ class Settlement:
     def _pay_in_bnb(
         self, order: ExchangeOrder, account: Account, rules: SymbolRules, trade: PublicTrade, *, is_maker: bool
     ) -> Decimal | None:
-        """Take the discounted commission out of the free BNB; None when BNB has no price here or does not suffice.
+        """Take the discounted commission out of the free BNB.
+
+        None when the symbol has no discount, BNB has no price here, or too little of it is free.
 
         The fill's value is taken in quote asset at the fill's price, else in base asset (binance-protocol.md 4.4).
         """
+        if order.symbol in self.commissions.discount.excluded_symbols:
+            return None
         bnb = self.commissions.discount.asset
         for asset, value in ((rules.quote_asset, trade.price * trade.quantity), (rules.base_asset, trade.quantity)):
             bnb_price = Decimal(1) if asset == bnb else self._price_of(bnb, asset)
@@ -113,13 +120,6 @@ class Settlement:
                 account.spend(bnb, amount)
                 return amount
         return None
-
-
-def _status_after_fill(order: ExchangeOrder) -> Status:
-    """FILLED means that all was executed; where self-trade prevention took a part, it ends as EXPIRED_IN_MATCH."""
-    if order.remaining:
-        return Status.PARTIALLY_FILLED
-    return Status.EXPIRED_IN_MATCH if order.prevented_base else Status.FILLED
 
 
 def paid_asset(side: Side, rules: SymbolRules) -> str:
