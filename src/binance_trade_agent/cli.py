@@ -192,22 +192,61 @@ def _reconcile(**flags: Any) -> None:
 @click.option("--port", type=click.IntRange(0, 65535), default=8090, show_default=True, help="0 takes a free port.")
 @click.option("--control-port", type=click.IntRange(0, 65535), default=8091, show_default=True, help="On the loopback.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--symbols", metavar="A,B", help="Symbols of a synthetic market; TRADING_SYMBOLS without this.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of it; SIMULATION_SEED without this.")
-@click.option("--replay", multiple=True, metavar="FILE", help="CSV candles to play instead; once for each file.")
-@click.option("--fixture", metavar="NAME", help="A fixed market for tests: F0.")
-@click.option("--start", metavar="ISO|now", help="Market time of the start; SIMULATION_START without this.")
-@click.option("--speed", metavar="N|stepped", help="Market seconds a second; SIMULATION_SPEED without this.")
-@click.option("--state", type=click.Path(path_type=Path), help="File that keeps accounts and orders over restarts.")
-@click.option("--balance", "balances", multiple=True, metavar="ASSET=AMOUNT", help="What the account starts with.")
-@click.option("--exit-when-idle", type=click.FloatRange(min=1), metavar="SECONDS", help="End without any client.")
+@click.option("--symbols", metavar="A,B", help="Symbols of a synthetic or relayed market. [TRADING_SYMBOLS]")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Of a synthetic market. [SIMULATION_SEED]")
+@click.option(
+    "--replay",
+    multiple=True,
+    metavar="FILE",
+    help="Candles to play: SYMBOL-INTERVAL.csv, .csv.gz or .parquet; once for each file. [SIMULATION_REPLAY]",
+)
+@click.option(
+    "--relay",
+    metavar="PLACE",
+    help="Relay the market of mainnet, of testnet or of an address; needs no key. [SIMULATION_RELAY in paper mode]",
+)
+@click.option("--fixture", metavar="NAME", help="A market that stands still, for tests: F0, F1 or F2.")
+@click.option("--start", metavar="ISO|now", help="Market time of the start, UTC. [SIMULATION_START]")
+@click.option(
+    "--speed",
+    metavar="N|stepped",
+    help="Market seconds a second, up to 1000000 (as fast as the machine can), or stepped. [SIMULATION_SPEED]",
+)
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    help="Keeps accounts, orders and trades over restarts: a file, or a folder with a file for each market.",
+)
+@click.option("--faults", type=click.Path(path_type=Path), metavar="FILE", help="TOML file of faults to be met.")
+@click.option(
+    "--balance",
+    "balances",
+    multiple=True,
+    metavar="ASSET=AMOUNT",
+    help="What the account starts with; once for each asset. [SIMULATION_BALANCES]",
+)
+@click.option("--commission", "commission_rate", metavar="FRACTION", help="Of each fill, 0.001 without this.")
+@click.option(
+    "--exit-when-idle",
+    "exit_when_idle_seconds",
+    type=click.FloatRange(min=1),
+    metavar="SECONDS",
+    help="End after so long without any client.",
+)
 @click.option("--announce", type=click.Path(path_type=Path), help="File to write the addresses to when it is ready.")
 @click.option("--when-needed", is_flag=True, help="End at once when the settings do not trade on this exchange.")
 def _exchange(**options: Any) -> None:
     """Run the simulated exchange alone, until SIGTERM.
 
-    It speaks Binance's REST (/api/v3), streams (/ws, /stream) and WebSocket API (/ws-api/v3). Its keys are 64 times K
-    with the secret 64 times S.
+    On one port it speaks Binance's REST (/api/v3), market streams (/ws, /stream) and WebSocket API (/ws-api/v3); on the
+    other, on the loopback only, it takes commands (/sim). It prints one line when it accepts connections. Its keys are
+    64 times K (trading) and 64 times R (reading), each with the secret 64 times S.
+
+    Prices come from a synthetic market (--symbols, --seed: the default), from recorded candles (--replay), from the
+    present market of a real Binance (--relay: orders are matched here), or stand still (--fixture).
+
+    A setting in brackets holds where its flag is not given. Exit codes: 0 ended by a signal or idle, 2 wrong options,
+    3 another exchange has the state file, 1 anything else.
     """
     from binance_trade_agent.simulator.command import exchange_options
     from binance_trade_agent.simulator.main import run_exchange
@@ -216,19 +255,18 @@ def _exchange(**options: Any) -> None:
     if options.pop("when_needed") and not _is_needed(settings, options["port"]):
         print(f"The simulated exchange is not needed: the mode is {settings.mode}.", flush=True)
         return
-    defaults = {
+    meant = {
         "symbols": settings.trading_symbols,
         "seed": settings.simulation_seed,
         "replay": settings.simulation_replay,
+        "relay": settings.simulation_relay if settings.mode == "paper" else None,
         "start": settings.simulation_start,
         "speed": settings.simulation_speed,
         "balances": settings.simulation_balances,
     }
     given = {name: value for name, value in options.items() if value not in (None, ())}
-    if {"symbols", "seed"} & given.keys():
-        defaults["replay"] = ()
     try:
-        chosen = exchange_options(**{**options, **defaults, **given})
+        chosen = exchange_options(given, meant)
     except ValueError as failure:
         _fail(str(failure))
     sys.exit(run_exchange(chosen))
@@ -237,7 +275,7 @@ def _exchange(**options: Any) -> None:
 def _is_needed(settings: Any, port: int) -> bool:
     from urllib.parse import urlsplit
 
-    return settings.mode == "simulated" and urlsplit(settings.exchange_url or "").port == port
+    return settings.is_simulated and urlsplit(settings.exchange_url or "").port == port
 
 
 @_group.command("health")

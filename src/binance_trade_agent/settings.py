@@ -14,7 +14,7 @@ from binance_trade_agent.domain.candles import INTERVAL_MS
 from binance_trade_agent.domain.money import parse_amount, plain
 from binance_trade_agent.domain.nearest import nearest
 
-MODES = ("simulated", "testnet", "live")
+Mode = Literal["simulated", "paper", "testnet", "live"]
 LIVE_ACKNOWLEDGEMENT = "I understand that this bot trades real money"
 KEY_LENGTH = 64  # binance-protocol.md 2.1: HMAC keys and secrets have 64 characters
 
@@ -100,6 +100,13 @@ def _url(*schemes: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _relay(value: str) -> str:
+    if value.lower() in {"mainnet", "testnet"}:
+        return value.lower()
+    _check_address(value, ("http", "https"))
+    return value.rstrip("/")
+
+
 def _check_address(address: str, schemes: tuple[str, ...]) -> None:
     parts = urlsplit(address)
     has_place = parts.path if parts.scheme == "unix" else parts.hostname and parts.port != 0  # .port may raise
@@ -144,8 +151,10 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid")
 
-    trading_mode: Annotated[Literal["simulated", "testnet", "live"], BeforeValidator(_lower)] | None = _setting(
-        None, "where it trades; without one: testnet when keys are set, else simulated", "simulated, testnet or live"
+    trading_mode: Annotated[Mode, BeforeValidator(_lower)] | None = _setting(
+        None,
+        "where it trades; without one: testnet when keys are set, else simulated",
+        "simulated, paper, testnet or live",
     )
     trading_symbols: SymbolList = _setting(
         ("BTCUSDT", "ETHUSDT"), "symbols to trade, all with the same quote asset", "symbols separated by commas"
@@ -194,7 +203,14 @@ class Settings(BaseSettings):
         7, "seed of the synthetic market", "a whole number, 0 to 4294967295", ge=0, le=2**32 - 1
     )
     simulation_replay: Annotated[tuple[Path, ...], BeforeValidator(_paths)] = _setting(
-        (), "CSV files of candles to replay instead of a synthetic market", "paths separated by commas"
+        (),
+        "files of candles (CSV, gzip CSV or Parquet) to replay instead of a synthetic market",
+        "paths separated by commas",
+    )
+    simulation_relay: Annotated[str, AfterValidator(_relay)] = _setting(
+        "mainnet",
+        "in paper mode: the exchange whose prices are relayed; it is sent no key and no order",
+        "mainnet, testnet or an address such as http://127.0.0.1:8090",
     )
     simulation_start: Annotated[str | None, BeforeValidator(_text)] = _setting(
         None,
@@ -205,7 +221,9 @@ class Settings(BaseSettings):
         {"USDT": Decimal(10_000)}, "what the simulated account starts with", "asset=amount pairs, such as USDT=10000"
     )
     exchange_url: Annotated[str, _url("http", "https")] | None = _setting(
-        None, "in simulated mode: a simulated exchange that already runs", "an address such as http://127.0.0.1:8090"
+        None,
+        "in simulated and paper mode: a simulated exchange that already runs",
+        "an address such as http://127.0.0.1:8090",
     )
     exchange_control_url: Annotated[str, _url("http")] | None = _setting(
         None, "control port of that exchange; only needed when its speed is stepped", "an http:// address"
@@ -253,6 +271,11 @@ class Settings(BaseSettings):
         """The mode in effect: TRADING_MODE, or testnet when keys are set, or simulated."""
         return self.trading_mode or ("simulated" if self.binance_api_key is None else "testnet")
 
+    @property
+    def is_simulated(self) -> bool:
+        """Whether orders go to the simulated exchange, whatever its prices are."""
+        return self.mode in {"simulated", "paper"}
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         self._check_keys()
@@ -279,7 +302,7 @@ class Settings(BaseSettings):
             )
 
     def _check_mode(self) -> None:
-        if self.mode != "simulated" and self.binance_api_key is None:
+        if not self.is_simulated and self.binance_api_key is None:
             raise ValueError(f"TRADING_MODE={self.mode} needs BINANCE_API_KEY and BINANCE_API_SECRET.")
         if self.mode == "testnet" and self.binance_testnet is False:
             raise ValueError(

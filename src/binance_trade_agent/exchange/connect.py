@@ -4,6 +4,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import aiohttp
@@ -28,13 +29,19 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A reachable exchange. `is_stepped`: its market stands still while the daemon works."""
+    """A reachable exchange.
+
+    Attributes:
+        market: names what is traded on there; another simulated market has another name.
+        is_stepped: whether its market stands still while the daemon works.
+    """
 
     endpoints: Endpoints
     api_key: str
     api_secret: str
     clock: MarketClock
     gateway: BinanceGateway
+    market: str
     is_stepped: bool
 
 
@@ -52,7 +59,7 @@ async def connected(settings: Settings, *, is_trader: bool = False) -> AsyncIter
     """
     async with contextlib.AsyncExitStack() as stack:
         control_url = settings.exchange_control_url
-        if settings.mode != "simulated":
+        if not settings.is_simulated:
             endpoints = LIVE if settings.mode == "live" else TESTNET
         elif settings.exchange_url:
             endpoints = simulated(settings.exchange_url)
@@ -60,38 +67,50 @@ async def connected(settings: Settings, *, is_trader: bool = False) -> AsyncIter
             embedded_exchange = embedded.exchange_of_ledger(settings, is_owner=is_trader)
             exchange = await stack.enter_async_context(embedded_exchange)
             endpoints, control_url = simulated(exchange.url), exchange.control_url
-        clock = (
-            ScaledClock() if settings.mode != "simulated" else await _simulated_clock(settings, endpoints, control_url)
-        )
+        clock: MarketClock = ScaledClock()
+        market: str = settings.mode
+        if settings.is_simulated:
+            time = await until_reached(settings, lambda: _simulated_time(settings, endpoints))
+            clock, market = _simulated_clock(settings, time, control_url), time.market
         key, secret = _keys(settings)
         gateway = await stack.enter_async_context(BinanceGateway(endpoints, key, secret, clock))
         await until_reached(settings, gateway.synchronise)
-        yield Connection(endpoints, key, secret, clock, gateway, isinstance(clock, SteppedClock))
+        yield Connection(endpoints, key, secret, clock, gateway, market, isinstance(clock, SteppedClock))
 
 
 def _keys(settings: Settings) -> tuple[str, str]:
-    if settings.mode == "simulated":
+    if settings.is_simulated:
         return SIMULATED_KEY, SIMULATED_SECRET
     assert settings.binance_api_key is not None
     assert settings.binance_api_secret is not None
     return settings.binance_api_key.get_secret_value(), settings.binance_api_secret.get_secret_value()
 
 
-async def _simulated_clock(settings: Settings, endpoints: Endpoints, control_url: str | None) -> MarketClock:
+def _simulated_clock(settings: Settings, time: "_SimulatedTime", control_url: str | None) -> MarketClock:
     """A clock at the pace that the simulated exchange names in a header of its time."""
-    server_ms, speed = await until_reached(settings, lambda: _simulated_time(settings, endpoints))
-    if speed != "stepped":
-        return ScaledClock(speed=float(speed))
+    if time.ends_ms is not None:
+        log.info("the recorded market ends at %s", datetime.fromtimestamp(time.ends_ms // 1000, UTC).isoformat())
+    if time.speed != "stepped":
+        return ScaledClock(speed=float(time.speed))
     if control_url is None:
         raise ConfigError(
             f"the simulated exchange at EXCHANGE_URL={settings.exchange_url} is stepped: set EXCHANGE_CONTROL_URL to "
             "its control port, so that waiting can move its market."
         )
-    return SteppedClock(control_url, speed=float(settings.simulation_speed), now_ms=server_ms)
+    return SteppedClock(control_url, speed=float(settings.simulation_speed), now_ms=time.now_ms)
 
 
-async def _simulated_time(settings: Settings, endpoints: Endpoints) -> tuple[int, str]:
-    """Market time in ms, and market seconds a second or `stepped`."""
+@dataclass(frozen=True, slots=True)
+class _SimulatedTime:
+    """Name of the market, its time in ms, market seconds a second or `stepped`, and the end of a recorded market."""
+
+    market: str
+    now_ms: int
+    speed: str
+    ends_ms: int | None
+
+
+async def _simulated_time(settings: Settings, endpoints: Endpoints) -> _SimulatedTime:
     timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS)
     try:
         async with aiohttp.ClientSession(timeout=timeout) as http, http.get(f"{endpoints.rest}/v3/time") as answer:
@@ -101,7 +120,10 @@ async def _simulated_time(settings: Settings, endpoints: Endpoints) -> tuple[int
                 raise ConfigError(
                     f"EXCHANGE_URL={settings.exchange_url} is not a simulated exchange: it states no speed."
                 )
-            return int((await answer.json())["serverTime"]), speed
+            ends = answer.headers.get("x-simulated-ends")
+            now_ms = int((await answer.json())["serverTime"])
+            market = f"simulated {answer.headers.get('x-simulated-session', '')}"
+            return _SimulatedTime(market, now_ms, speed, None if ends is None else int(ends))
     except (aiohttp.ClientError, OSError, ValueError, KeyError) as failure:
         reason = str(failure) or type(failure).__name__
         raise UnavailableError(f"the exchange cannot be reached: {reason}") from failure

@@ -205,30 +205,27 @@ async def _ready(process: Process, settings: Settings, market: str) -> EmbeddedE
 
 
 def _arguments(settings: Settings) -> list[str]:
-    feed = (
-        [f"--replay={path}" for path in settings.simulation_replay]
-        if settings.simulation_replay
-        else [f"--symbols={','.join(settings.trading_symbols)}", f"--seed={settings.simulation_seed}"]
-    )
+    symbols = f"--symbols={','.join(settings.trading_symbols)}"
     start = [f"--start={settings.simulation_start}"] if settings.simulation_start else []
+    if settings.mode == "paper":
+        market = [f"--relay={settings.simulation_relay}", symbols]
+    elif settings.simulation_replay:
+        market = [*(f"--replay={path}" for path in settings.simulation_replay), *start, "--speed=stepped"]
+    else:
+        market = [symbols, f"--seed={settings.simulation_seed}", *start, "--speed=stepped"]
     balances = [f"--balance={asset}={amount}" for asset, amount in settings.simulation_balances.items()]
-    return [
-        *feed,
-        *start,
-        *balances,
-        "--port=0",
-        "--control-port=0",
-        "--speed=stepped",
-        f"--exit-when-idle={_IDLE_SECONDS}",
-    ]
+    return [*market, *balances, "--port=0", "--control-port=0", f"--exit-when-idle={_IDLE_SECONDS}"]
 
 
 def _market(settings: Settings) -> str:
-    source = [str(path.resolve()) for path in settings.simulation_replay] or [
-        *settings.trading_symbols,
-        str(settings.simulation_seed),
-    ]
-    parts = [*source, settings.simulation_start or "", shown(settings.simulation_balances)]
+    """A name for what the exchange shows: another market must not go on with this one's orders."""
+    if settings.mode == "paper":
+        source = ["relay", settings.simulation_relay, *settings.trading_symbols]
+    else:
+        recorded = [str(path.resolve()) for path in settings.simulation_replay]
+        source = recorded or [*settings.trading_symbols, str(settings.simulation_seed)]
+        source.append(settings.simulation_start or "")
+    parts = [*source, shown(settings.simulation_balances)]
     return hashlib.blake2b("|".join(parts).encode(), digest_size=4).hexdigest()
 
 

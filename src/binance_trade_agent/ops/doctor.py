@@ -72,7 +72,7 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
     yield _ledger(settings.ledger_path)
     yield _disk(settings.ledger_path)
     yield await _redis(settings)
-    if settings.mode == "simulated" and settings.exchange_url is None and is_held(settings.ledger_path):
+    if settings.is_simulated and settings.exchange_url is None and is_held(settings.ledger_path):
         yield Finding("exchange", Verdict.OK, "the running trader has its simulated exchange; not disturbed")
         return
     async for finding in _exchange(settings):
@@ -154,7 +154,7 @@ async def _exchange(settings: Settings) -> AsyncIterator[Finding]:
 
 def _clock(settings: Settings, connection: Connection) -> Finding:
     offset_ms = connection.clock.now_ms() - wall_ms()
-    if settings.mode == "simulated":
+    if settings.is_simulated:
         return Finding("clock", Verdict.OK, "market time is the simulated exchange's own")
     if abs(offset_ms) > _MOST_OFFSET_MS:
         advice = "corrected for, but set this machine's clock by NTP"

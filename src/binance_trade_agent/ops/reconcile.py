@@ -36,7 +36,7 @@ async def _compare(configuration: Configuration) -> Reconciliation:
     settings = configuration.settings
     with LedgerReader.open(settings.ledger_path) as reader:
         ours, symbols = reader.snapshot(lambda connection: _our_side(connection, settings.trading_symbols))
-    if settings.mode == "simulated" and settings.exchange_url is None and not has_traded_market(settings):
+    if settings.is_simulated and settings.exchange_url is None and not has_traded_market(settings):
         raise ConfigError(
             f"{settings.ledger_path} was traded on another market: give the TRADING_SYMBOLS and SIMULATION_ settings "
             "that the trader had."

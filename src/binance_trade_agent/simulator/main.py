@@ -5,11 +5,16 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from binance_trade_agent.simulator.exchange import Exchange
+from binance_trade_agent.simulator.faults.kinds import Fault
+from binance_trade_agent.simulator.faults.schedule import ScheduleError, read_schedule
 from binance_trade_agent.simulator.market.feed import FeedError
-from binance_trade_agent.simulator.options import ExchangeOptions, OptionsError, build_exchange, iso_time, state_file
+from binance_trade_agent.simulator.market.relay.upstream import UpstreamError
+from binance_trade_agent.simulator.options import ExchangeOptions, OptionsError, iso_time, open_exchange, state_file
+from binance_trade_agent.simulator.relaying import following
 from binance_trade_agent.simulator.server import ExchangeServer
 from binance_trade_agent.simulator.simulation import Simulation
 from binance_trade_agent.simulator.state_file import StateFileError, StateInUseError
@@ -27,16 +32,19 @@ def run_exchange(options: ExchangeOptions) -> int:
     """Run the exchange until it is told to end, and return the exit code.
 
     Prints one line on standard output when it accepts connections. 0: ended by SIGTERM, SIGINT or idleness. 1: the
-    market failed. 2: the options are wrong. 3: another exchange has the state file. One sentence on standard error says
-    what is wrong.
+    market failed, or the relayed exchange cannot be reached. 2: the options are wrong. 3: another exchange has the
+    state file. One sentence on standard error says what is wrong.
     """
     try:
         if kept := state_file(options):
             kept.claim()
-        exchange = build_exchange(options)
+        faults = read_schedule(options.faults) if options.faults else ()
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(_serve(options, exchange))
-    except (OptionsError, FeedError, StateFileError, UnknownSymbolError, ValueError, OSError) as error:
+            return runner.run(_serve(options, faults))
+    except UpstreamError as error:
+        print(f"exchange: {error}", file=sys.stderr)
+        return _FAILED
+    except (OptionsError, FeedError, ScheduleError, StateFileError, UnknownSymbolError, ValueError, OSError) as error:
         print(f"exchange: {error}", file=sys.stderr)
         return _WRONG_OPTIONS
     except StateInUseError as error:
@@ -44,22 +52,26 @@ def run_exchange(options: ExchangeOptions) -> int:
         return STATE_IN_USE
 
 
-async def _serve(options: ExchangeOptions, exchange: Exchange) -> int:
+async def _serve(options: ExchangeOptions, faults: Sequence[Fault]) -> int:
+    exchange = await open_exchange(options)
     simulation = Simulation(exchange, state_file(options))
+    for fault in faults:
+        simulation.faults.add(fault)
     server = ExchangeServer(simulation, exit_when_idle_seconds=options.exit_when_idle_seconds)
     told_to_end = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
-    await server.start(options.host, options.port, options.control_port)
-    if options.announce:
-        _announce(options.announce, server)
-    print(_ready_line(options, exchange, server), flush=True)
-    assert server.ended is not None, "a started server has a driver"
-    waiting = asyncio.ensure_future(told_to_end.wait())
-    await asyncio.wait({waiting, server.ended}, return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
-    has_failed = server.ended.done() and server.ended.exception() is not None
-    await server.stop()
+    async with following(exchange, options.relay):
+        await server.start(options.host, options.port, options.control_port)
+        if options.announce:
+            _announce(options.announce, server)
+        print(_ready_line(options, exchange, server), flush=True)
+        assert server.ended is not None, "a started server has a driver"
+        waiting = asyncio.ensure_future(told_to_end.wait())
+        await asyncio.wait({waiting, server.ended}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        has_failed = server.ended.done() and server.ended.exception() is not None
+        await server.stop()
     return _FAILED if has_failed else _ENDED_WELL
 
 
@@ -73,9 +85,10 @@ def _announce(path: Path, server: ExchangeServer) -> None:
 
 def _ready_line(options: ExchangeOptions, exchange: Exchange, server: ExchangeServer) -> str:
     source = f"replay of {len(options.replay)} files" if options.replay else f"seed {options.seed}"
+    source = options.fixture or (f"relay of {options.relay}" if options.relay else source)
     return (
         f"simulated exchange ready: {server.url} control {server.control_url} symbols {','.join(exchange.listings)} "
-        f"{options.fixture or source} speed {exchange.speed_label} market time {iso_time(exchange.now_ms)}"
+        f"{source} speed {exchange.speed_label} market time {iso_time(exchange.now_ms)}"
     )
 
 

@@ -7,15 +7,18 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+from binance_trade_agent.domain.nearest import nearest
 from binance_trade_agent.matching.commission import CommissionRates
 from binance_trade_agent.ops.clock import wall_ms
 from binance_trade_agent.simulator.clock import MarketClock
 from binance_trade_agent.simulator.exchange import MAIN_ACCOUNT, Exchange, ExchangeSetup
-from binance_trade_agent.simulator.fixtures import FIXTURE_BALANCES, FixtureFeed
+from binance_trade_agent.simulator.fixtures import FIXTURES, FixtureFeed
 from binance_trade_agent.simulator.keys import ApiKey, HmacSecret, Permission
 from binance_trade_agent.simulator.market.feed import Feed
+from binance_trade_agent.simulator.market.relay.opening import open_relay
+from binance_trade_agent.simulator.market.relay.upstream import place_of
 from binance_trade_agent.simulator.market.replay import ReplayFeed
-from binance_trade_agent.simulator.market.synthetic import DEFAULT_HISTORY_MINUTES, SyntheticFeed
+from binance_trade_agent.simulator.market.synthetic import SyntheticFeed
 from binance_trade_agent.simulator.state_file import SavedState, StateFile
 
 DEFAULT_SYMBOLS = ("BTCUSDT", "ETHUSDT")
@@ -43,12 +46,14 @@ class ExchangeOptions:
         symbols: of a synthetic market.
         seed: of a synthetic market.
         replay: candle files to play instead of a synthetic market.
-        fixture: `F0`: the fixed market of binance-protocol.md Appendix A on the wall clock, without prints.
+        relay: whose market to relay instead: `mainnet`, `testnet` or the address of an exchange.
+        fixture: `F0`, `F1` or `F2`: a fixed market of binance-protocol.md Appendix A on the wall clock.
         start: ISO time, UTC unless it says otherwise, or `now`; None is the market's own default.
         speed: market seconds per real second; None: stepped, time moves only through the control port.
+        faults: file with the faults to be met; see simulator/faults/schedule.py.
         state: keeps accounts, orders and market time over restarts: a file, or a folder with one file a market in it.
         balances: free amounts at the first start, per asset.
-        history_minutes: candles of a synthetic market before its start.
+        history_minutes: candles of a synthetic market before its start; see SyntheticFeed.
         exit_when_idle_seconds: end when no client came for so long; None: never.
         commission_rate: fraction of what is received, for maker and taker.
         announce: file to write process id and addresses to once connections are accepted.
@@ -60,19 +65,35 @@ class ExchangeOptions:
     symbols: tuple[str, ...] = DEFAULT_SYMBOLS
     seed: int = 7
     replay: tuple[Path, ...] = ()
+    relay: str | None = None
     fixture: str | None = None
     start: str | None = None
     speed: Decimal | None = Decimal(1)
+    faults: Path | None = None
     state: Path | None = None
     balances: Mapping[str, Decimal] = field(default_factory=lambda: {"USDT": Decimal(10_000)})
-    history_minutes: int = DEFAULT_HISTORY_MINUTES
+    history_minutes: int | None = None
     exit_when_idle_seconds: float | None = None
     commission_rate: Decimal = Decimal("0.001")
     announce: Path | None = None
 
 
+async def open_exchange(options: ExchangeOptions) -> Exchange:
+    """The exchange that the options describe, after asking the one that it relays; see `build_exchange`.
+
+    Raises:
+        UpstreamError: the relayed exchange could not be asked within some twenty seconds.
+    """
+    if options.relay is None:
+        return build_exchange(options)
+    place = place_of(options.relay)
+    saved = _saved(options)
+    feed = await open_relay(place, options.symbols, start_ms=saved.start_ms if saved else None)
+    return _exchange(options, feed, MarketClock(feed.resume_ms, Decimal(1)), saved, is_wall_time=True)
+
+
 def build_exchange(options: ExchangeOptions) -> Exchange:
-    """The exchange that the options describe, going on where its state file stopped.
+    """The exchange that the options describe, with a market of its own, going on where its state file stopped.
 
     Raises:
         OptionsError: start or fixture cannot be understood.
@@ -82,18 +103,28 @@ def build_exchange(options: ExchangeOptions) -> Exchange:
     """
     if options.fixture is not None:
         return fixture_exchange(options.fixture, options.commission_rate)
-    session_id = _session_id(options)
-    kept = state_file(options)
-    saved = kept.load(session_id) if kept else None
+    saved = _saved(options)
     feed = _feed(options, saved)
     resumed_ms = feed.start_ms if saved is None else saved.market_ms
     # A market that ran ahead at a higher speed must not be set back to the wall clock.
     is_wall_time = options.start == NOW and options.speed == 1 and resumed_ms <= wall_ms()
+    clock = MarketClock.at_wall_time() if is_wall_time else MarketClock(resumed_ms, options.speed)
+    return _exchange(options, feed, clock, saved, is_wall_time=is_wall_time)
+
+
+def _saved(options: ExchangeOptions) -> SavedState | None:
+    kept = state_file(options)
+    return kept.load(_session_id(options)) if kept else None
+
+
+def _exchange(
+    options: ExchangeOptions, feed: Feed, clock: MarketClock, saved: SavedState | None, *, is_wall_time: bool
+) -> Exchange:
     return Exchange(
         ExchangeSetup(
-            session_id=session_id,
+            session_id=_session_id(options),
             feed=feed,
-            clock=MarketClock.at_wall_time() if is_wall_time else MarketClock(resumed_ms, options.speed),
+            clock=clock,
             balances=_balances(options.balances, feed),
             rates=CommissionRates(options.commission_rate, options.commission_rate),
             keys=(TRADING_KEY, READING_KEY),
@@ -119,22 +150,28 @@ def fixture_exchange(name: str, commission_rate: Decimal = Decimal("0.001")) -> 
     Raises:
         OptionsError: there is no fixture of that name.
     """
-    if name != "F0":
-        raise OptionsError(f"fixture {name!r} is unknown: the only fixture is F0")
+    if name not in FIXTURES:
+        near = nearest(name, FIXTURES)
+        hint = f"; did you mean {near}?" if near else ""
+        raise OptionsError(f"fixture {name!r} is unknown, known are {', '.join(FIXTURES)}{hint}")
+    fixture = FIXTURES[name]
     clock = MarketClock.at_wall_time()
-    feed = FixtureFeed(clock.now_ms())
-    return Exchange(
+    feed = FixtureFeed(fixture, clock.now_ms())
+    exchange = Exchange(
         ExchangeSetup(
             session_id=f"fixture-{name}",
             feed=feed,
             clock=clock,
-            balances=FIXTURE_BALANCES,
+            balances=fixture.balances,
             rates=CommissionRates(commission_rate, commission_rate),
             keys=(TRADING_KEY, READING_KEY),
             is_wall_time=True,
             wall_ms=wall_ms,
         )
     )
+    if fixture.has_bnb_discount:
+        exchange.engine.settlement.commissions.discount.accounts.add(MAIN_ACCOUNT)
+    return exchange
 
 
 def iso_time(at_ms: int) -> str:
@@ -182,8 +219,14 @@ def _balances(balances: Mapping[str, Decimal], feed: Feed) -> dict[str, Decimal]
 def _session_id(options: ExchangeOptions) -> str:
     """A name for the market: a digest of all that it depends on."""
     digest = hashlib.blake2b(digest_size=8)
-    parts = [*options.symbols, str(options.seed), str(options.history_minutes)]
-    for part in [options.start or "default", *([] if options.replay else parts)]:
+    if options.relay is not None:
+        parts = ["relay", place_of(options.relay).rest, *options.symbols]
+    elif options.replay:
+        parts = [options.start or "default"]
+    else:
+        seeded = (str(options.seed), str(options.history_minutes))
+        parts = [options.start or "default", *options.symbols, *seeded]
+    for part in parts:
         digest.update(part.encode() + b"\0")
     for path in options.replay:
         digest.update(path.name.encode() + b"\0")

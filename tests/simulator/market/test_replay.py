@@ -8,7 +8,7 @@ from binance_trade_agent.domain.candles import INTERVAL_MS
 from binance_trade_agent.simulator.market.feed import FeedError
 from binance_trade_agent.simulator.market.replay import ReplayFeed
 from binance_trade_agent.simulator.market.state import Market
-from binance_trade_agent.simulator.market.synthetic import SyntheticCandles
+from binance_trade_agent.simulator.market.synthetic_candles import SyntheticCandles
 from tests.simulator.market.candles import MINUTE_MS, START_MS, candle, sound_candles, write_candles
 from tests.simulator.market.playing import PlayedMarket, opened
 
@@ -123,10 +123,10 @@ def test_by_default_1500_candles_are_history(tmp_path):
     assert len(feed.history("BTCUSDT")) == 1_500
 
 
-def test_a_short_file_starts_at_its_last_candle(tmp_path):
+def test_a_short_file_starts_in_its_middle(tmp_path):
     feed = ReplayFeed([write_candles(tmp_path / "BTCUSDT-1m.csv", recorded("BTCUSDT", 10))])
 
-    assert feed.start_ms == START_MS + 9 * MINUTE_MS
+    assert feed.start_ms == START_MS + 5 * MINUTE_MS
 
 
 def test_a_continued_replay_gives_the_rest_and_the_same_klines(tmp_path):

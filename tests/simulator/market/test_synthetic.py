@@ -3,12 +3,14 @@ import subprocess
 import sys
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from binance_trade_agent.simulator.market.feed import Feed, FeedError
-from binance_trade_agent.simulator.market.synthetic import SyntheticCandles, SyntheticFeed
+from binance_trade_agent.simulator.market.synthetic import SyntheticFeed
+from binance_trade_agent.simulator.market.synthetic_candles import SyntheticCandles
 from tests.simulator.market.candles import MINUTE_MS, START_MS
 
 DAY_MS = 1_440 * MINUTE_MS
@@ -86,24 +88,92 @@ def test_prices_stay_plausible_for_a_week_and_move_each_minute(symbol):
     assert max(moves) < 0.03
 
 
-def test_symbols_share_a_common_factor():
-    start, end = START_MS, START_MS + 2 * DAY_MS
-    returns = {
-        symbol: [
-            float(candle.close / candle.open - 1)
-            for candle in SyntheticCandles(symbol, seed=5, genesis_ms=START_MS).between(start, end)
-        ]
-        for symbol in ("BTCUSDT", "ETHUSDT")
-    }
-
-    assert 0.5 < correlation(*returns.values()) < 0.99
+WEEK = {
+    (symbol, seed): SyntheticCandles(symbol, seed=seed, genesis_ms=START_MS).between(START_MS, START_MS + 7 * DAY_MS)
+    for symbol in ("BTCUSDT", "ETHUSDT", "SIM1USDT")
+    for seed in (5, 7)
+}
 
 
-def correlation(left: list[float], right: list[float]) -> float:
-    mean_left, mean_right = sum(left) / len(left), sum(right) / len(right)
-    left, right = [value - mean_left for value in left], [value - mean_right for value in right]
-    covariance = sum(a * b for a, b in zip(left, right, strict=True))
-    return covariance / (sum(a * a for a in left) * sum(b * b for b in right)) ** 0.5
+def returns(symbol: str, seed: int) -> np.ndarray:
+    return np.array([float(candle.close / candle.open) - 1 for candle in WEEK[symbol, seed]])
+
+
+@pytest.mark.parametrize("seed", [5, 7])
+@pytest.mark.parametrize(("symbol", "least", "most"), [("ETHUSDT", 0.85, 0.97), ("SIM1USDT", 0.65, 0.9)])
+def test_symbols_move_together_but_not_as_one(seed, symbol, least, most):
+    assert least < np.corrcoef(returns("BTCUSDT", seed), returns(symbol, seed))[0, 1] < most
+
+
+@pytest.mark.parametrize(("symbol", "seed"), WEEK)
+def test_extreme_minutes_are_more_frequent_than_in_a_normal_distribution(symbol, seed):
+    moves = returns(symbol, seed)
+
+    kurtosis = np.mean((moves - moves.mean()) ** 4) / moves.var() ** 2
+    assert 3.5 < kurtosis < 12
+
+
+@pytest.mark.parametrize(("symbol", "seed"), WEEK)
+def test_volatility_comes_in_clusters(symbol, seed):
+    sizes = np.abs(returns(symbol, seed))
+
+    correlations = [np.corrcoef(sizes[:-lag], sizes[lag:])[0, 1] for lag in (1, 5, 20)]
+    assert correlations[0] > correlations[1] > correlations[2] > 0.02
+
+
+def test_spreads_widen_and_depth_thins_with_volatility():
+    feed = feed_of("BTCUSDT")
+    prints = prints_of(feed, "BTCUSDT", minutes=360)
+    candles = {candle.open_time_ms: candle for candle in feed.candles("BTCUSDT", 0, START_MS + 360 * MINUTE_MS)}
+    ranges, spreads, depths = [], [], []
+    for item in prints:
+        candle = candles[item.at_ms // MINUTE_MS * MINUTE_MS]
+        ranges.append(float(candle.high - candle.low))
+        spreads.append(float(item.asks[0][0] - item.bids[0][0]))
+        depths.append(float(sum(size for _, size in item.bids)))
+
+    assert np.corrcoef(ranges, spreads)[0, 1] > 0.9
+    assert np.corrcoef(ranges, depths)[0, 1] < -0.4
+
+
+def test_calm_hours_are_calmer_than_volatile_ones():
+    spread = np.sort([returns("BTCUSDT", 7)[hour : hour + 60].std() for hour in range(0, 10_080, 60)])
+
+    assert spread[-17:].mean() > 2 * spread[:17].mean()
+
+
+def test_the_past_has_a_thousand_hours_and_ends_where_the_history_begins():
+    feed = SyntheticFeed(["BTCUSDT"], seed=7, start_ms=START_MS + 25 * MINUTE_MS)
+
+    history = feed.history("BTCUSDT")
+
+    assert all(candle.is_sound and candle.volume for candle in history)
+    for before, after in pairwise(history):
+        assert after.open_time_ms == before.close_time_ms + 1
+        assert after.open == before.close
+    lengths = [candle.close_time_ms + 1 - candle.open_time_ms for candle in history]
+    assert lengths == sorted(lengths, reverse=True)
+    assert lengths.count(MINUTE_MS) >= 1_500
+    assert lengths.count(5 * MINUTE_MS) == 9 * 288
+    assert START_MS - history[0].open_time_ms > 1_000 * 60 * MINUTE_MS
+    assert all(candle.open_time_ms % length == 0 for candle, length in zip(history, lengths, strict=True))
+
+
+def test_the_past_changes_nothing_after_it():
+    def prints(history_minutes):
+        return prints_of(
+            SyntheticFeed(["BTCUSDT"], seed=7, start_ms=START_MS, history_minutes=history_minutes), "BTCUSDT"
+        )
+
+    assert prints(None) == prints(1_500)
+
+
+def test_less_traded_symbols_print_less_often():
+    feed = feed_of("BTCUSDT", "SIM1USDT")
+
+    prints = list(feed.prints_until(START_MS + 10 * MINUTE_MS - 1))
+
+    assert [sum(item.symbol == symbol for item in prints) for symbol in feed.symbols] == [120, 40]
 
 
 def test_prints_come_by_time_then_by_the_order_of_the_symbols_and_each_once():

@@ -1,6 +1,7 @@
 """The outside book: what other traders offer around the price of the last trade."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import accumulate, repeat
 from random import Random
@@ -10,9 +11,24 @@ from binance_trade_agent.matching.book import Level
 
 LEVELS = 20
 
-_SIZES = 1_024
-_SPREAD_OF_RANGE = 0.02  # of the price range of a minute; about 0.0015 % of the price in a calm BTCUSDT market
+_SIZES = 256
 _LEAST_LEVEL_SHARE = 0.05
+_SPREAD_OF_RANGE = 0.02  # of the price range of a minute; about 0.0015 % of the price in a calm BTCUSDT market
+# From such a range of a minute on, as a fraction of the price, makers offer half as much, and a quarter.
+_THIN_RANGES = (0.002, 0.004)
+
+
+@dataclass(frozen=True, slots=True)
+class Liquidity:
+    """What makers offer while prices move as they do.
+
+    Attributes:
+        spread_ticks: distance from best bid to best ask; the levels behind them lie half as far apart.
+        halvings: how often the sizes of the levels are halved.
+    """
+
+    spread_ticks: int
+    halvings: int
 
 
 class OutsideBook:
@@ -28,29 +44,33 @@ class OutsideBook:
             random: decides the sizes.
         """
         self._tick = tick
+        self._step = step
         most_steps = max(1, int(largest_level // step))
         drawn = [
-            step * max(1, int(most_steps * (_LEAST_LEVEL_SHARE + (1 - _LEAST_LEVEL_SHARE) * random.random() ** 2)))
+            int(most_steps * (_LEAST_LEVEL_SHARE + (1 - _LEAST_LEVEL_SHARE) * random.random() ** 2))
             for _ in range(_SIZES)
         ]
-        self._sizes = drawn + drawn[: 2 * LEVELS]  # so that any run of levels is one slice
+        self._steps = drawn + drawn[: 2 * LEVELS]  # so that any run of levels is one slice
+        self._sizes: dict[int, Sequence[Decimal]] = {}
 
-    def spread_ticks(self, minute_range: Decimal) -> int:
-        """The spread in ticks when prices move by `minute_range` (quote per base) in a minute: at least 1."""
-        return max(1, round(float(minute_range / self._tick) * _SPREAD_OF_RANGE))
+    def liquidity(self, price: Decimal, minute_range: Decimal) -> Liquidity:
+        """What is offered when prices around `price` move by `minute_range` (both quote per base) in a minute."""
+        spread_ticks = max(1, round(float(minute_range / self._tick) * _SPREAD_OF_RANGE))
+        return Liquidity(spread_ticks, sum(float(minute_range / price) >= least for least in _THIN_RANGES))
 
     def around(
-        self, price: Decimal, taker_side: Side, spread_ticks: int, draw: int
+        self, price: Decimal, taker_side: Side, liquidity: Liquidity, draw: int
     ) -> tuple[Sequence[Level], Sequence[Level]]:
         """Bids and asks, best first; fewer bids than 20 where prices would not be positive.
 
         Args:
             price: of the last trade; rounded to the tick on the side of the book that it stands for.
             taker_side: who took in the last trade.
-            spread_ticks: distance from best bid to best ask; the levels behind them lie half as far apart.
+            liquidity: how wide and how deep the book is.
             draw: chooses the sizes of the levels; the same number gives the same sizes.
         """
-        tick, gap_ticks = self._tick, max(1, spread_ticks // 2)
+        tick, spread_ticks = self._tick, liquidity.spread_ticks
+        gap_ticks = max(1, spread_ticks // 2)
         at = int(price // tick)
         if taker_side is Side.BUY:
             best_ask = at if at * tick == price else at + 1
@@ -58,10 +78,16 @@ class OutsideBook:
         else:
             best_bid = at
             best_ask = best_bid + spread_ticks
+        sizes = self._sizes.get(liquidity.halvings) or self._halved(liquidity.halvings)
         gap, first = tick * gap_ticks, draw % _SIZES
         bid_count = min(LEVELS, max(0, (best_bid - 1) // gap_ticks + 1))
         bid_prices = accumulate(repeat(-gap, LEVELS - 1), initial=tick * best_bid)
         ask_prices = accumulate(repeat(gap, LEVELS - 1), initial=tick * best_ask)
-        bids = list(zip(bid_prices, self._sizes[first : first + bid_count], strict=False))
-        asks = list(zip(ask_prices, self._sizes[first + LEVELS : first + 2 * LEVELS], strict=True))
+        bids = list(zip(bid_prices, sizes[first : first + bid_count], strict=False))
+        asks = list(zip(ask_prices, sizes[first + LEVELS : first + 2 * LEVELS], strict=True))
         return bids, asks
+
+    def _halved(self, halvings: int) -> Sequence[Decimal]:
+        sizes = [self._step * max(1, steps >> halvings) for steps in self._steps]
+        self._sizes[halvings] = sizes
+        return sizes

@@ -16,6 +16,10 @@ class CandleSource(Protocol):
 
     interval: str
 
+    def past(self) -> Sequence[Candle]:
+        """What was before all others, in candles that may be longer than the interval; may be nothing."""
+        ...
+
     def between(self, from_ms: int, before_ms: int) -> Sequence[Candle]:
         """Candles that open in [from_ms, before_ms)."""
         ...
@@ -37,6 +41,7 @@ class CandleFeed:
         start_ms: int,
         resume_ms: int | None,
         ends_ms: int | None,
+        has_past: bool = False,
     ) -> None:
         self.symbols = tuple(sources)
         self.start_ms = start_ms
@@ -45,13 +50,16 @@ class CandleFeed:
         self.intervals: Mapping[str, str] = {symbol: source.interval for symbol, source in sources.items()}
         self.listings = listings
         self._sources = sources
+        self._has_past = has_past
         self._printers = printers
         self._upcoming = self._merged()
         self._next = next(self._upcoming, None)
 
     def history(self, symbol: str) -> Sequence[Candle]:
         """Candles that were closed at resume_ms, in time order."""
-        return self._sources[symbol].between(0, self._open_candle_ms(symbol))
+        source = self._sources[symbol]
+        past = source.past() if self._has_past else ()
+        return [*past, *source.between(0, self._open_candle_ms(symbol))]
 
     def print_count(self, symbol: str, candle: Candle) -> int:
         """How many prints the symbol's `candle` has."""

@@ -126,7 +126,8 @@ def _amount(name: str, value: Any) -> Decimal:
         raise ValueError(f"{name} {value!r} is not a number") from None
     if not amount.is_finite():
         raise ValueError(f"{name} {amount} is not a finite number")
-    digits, exponent = amount.as_tuple().digits, int(amount.as_tuple().exponent)
+    _, digits, exponent = amount.as_tuple()
+    assert isinstance(exponent, int), "a finite number has an exponent"
     if max(len(digits), len(digits) + exponent) > _MOST_DIGITS:
         raise ValueError(f"{name} has more than {_MOST_DIGITS} digits")
     return amount if exponent >= _FINEST.adjusted() else amount.quantize(_FINEST)

@@ -68,7 +68,7 @@ def _text(path: Path) -> str:
 
 
 def _parquet_rows(path: Path) -> Iterator[Row]:
-    import pyarrow as pa
+    import pyarrow as pa  # type: ignore[import-untyped]
     from pyarrow import parquet
 
     if not path.exists():

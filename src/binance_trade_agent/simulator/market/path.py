@@ -26,15 +26,17 @@ class PathTrade:
     taker_side: Side
 
 
-def trade_count(candle: Candle, step: Decimal) -> int:
-    """How many trades the candle's path has: one in five seconds, fewer when its volume has not that many steps."""
+def trade_count(candle: Candle, step: Decimal, spacing_ms: int = TRADE_SPACING_MS) -> int:
+    """How many trades the candle's path has: one in each spacing, fewer when its volume has not that many steps."""
     if not candle.volume:
         return 0
-    by_time = (candle.close_time_ms + 1 - candle.open_time_ms) // TRADE_SPACING_MS
+    by_time = (candle.close_time_ms + 1 - candle.open_time_ms) // spacing_ms
     return max(_FEWEST_TRADES, min(by_time, int(candle.volume // step)))
 
 
-def path_of(candle: Candle, *, tick: Decimal, step: Decimal, random: Random) -> Iterator[PathTrade]:
+def path_of(
+    candle: Candle, *, tick: Decimal, step: Decimal, random: Random, spacing_ms: int = TRADE_SPACING_MS
+) -> Iterator[PathTrade]:
     """Trades whose first, highest, lowest and last price and total quantity are those of `candle`, to the last digit.
 
     Prices between the candle's four lie on its low plus whole ticks. Quantities are whole steps, but for the last,
@@ -46,8 +48,9 @@ def path_of(candle: Candle, *, tick: Decimal, step: Decimal, random: Random) -> 
         tick: grid of prices.
         step: grid of quantities.
         random: decides the way; the same state gives the same path.
+        spacing_ms: from one trade to the next.
     """
-    count = trade_count(candle, step)
+    count = trade_count(candle, step, spacing_ms)
     if not count:
         return
     spacing_ms = (candle.close_time_ms + 1 - candle.open_time_ms) // count

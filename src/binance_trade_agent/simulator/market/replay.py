@@ -25,6 +25,10 @@ class RecordedCandles:
         self._candles = file.candles
         self._opens = [candle.open_time_ms for candle in file.candles]
 
+    def past(self) -> Sequence[Candle]:
+        """Nothing is known of before the recording."""
+        return ()
+
     def between(self, from_ms: int, before_ms: int) -> Sequence[Candle]:
         """Candles that open in [from_ms, before_ms)."""
         return self._candles[bisect_left(self._opens, from_ms) : bisect_left(self._opens, before_ms)]

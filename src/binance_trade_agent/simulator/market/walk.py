@@ -1,80 +1,94 @@
 """The random walk behind a synthetic market: regimes that persist, volatility in clusters, and now and then a jump.
 
-Only additions, multiplications and the stable core of `random.Random` are used, no logarithm and no cosine: their last
-digit differs between machines, and the same seed has to give the same market everywhere.
+It comes in blocks, each a function of the seed and its number alone. Only additions, multiplications and the raw bits
+of PCG64 are used, no logarithm and no cosine: their last digit differs between machines, and the same seed has to give
+the same market everywhere.
 """
 
-from collections.abc import Iterator
-from random import Random
+import hashlib
+from dataclasses import dataclass
 
-_SQRT_3 = 1.7320508075688772
+import numpy as np
+from numpy.typing import NDArray
 
-_RANGE_SHARE = 0.12  # of regimes; the others trend
-_TREND_MINUTES = (8, 16)
-_RANGE_MINUTES = (6, 20)
-_TREND_DRIFT = (0.8, 1.2)  # standard deviations a minute: enough for RSI(14) to pass 30 and 70 in a trend
+BLOCK_MINUTES = 1024
+
+_SQRT_3 = 3**0.5
+
+# Regimes last some minutes. Trends drift by about a standard deviation a minute, so that RSI(14) passes 30 and 70 in
+# them; calm and volatile ones go back and forth.
+_SHORTEST_REGIME, _LONGEST_REGIME = 8, 16
+_CALM_SHARE, _VOLATILE_SHARE = 0.08, 0.12  # of regimes; the others trend
+_CALM, _VOLATILE = 0.6, 1.8  # of the usual volatility
+_TREND_DRIFT = (0.8, 1.2)  # standard deviations a minute
 _TURN_ODDS = 0.8  # that a trend goes against the one before it
-_PULL = 1 / 120  # how much the odds of an up-trend fall with each standard deviation above the start
-_RANGE_REVERSION = 0.35  # of the last minute's move
+_REVERSION = 0.35  # of the last minute's move, without a trend
 
-_VOLATILITY_REVERSION = 0.04
-_VOLATILITY_NOISE = 0.10
-_VOLATILITY_BOUNDS = (0.5, 2.5)
+# Volatility is a product of factors that stay for so many minutes each: clusters within clusters.
+_CLUSTER_MINUTES = (16, 64, 256)
+_CLUSTER_SPREAD = 0.4  # a factor lies in 1 +- this
+
 _JUMP_ODDS = 1 / 700  # a minute: about twice a day
 _JUMP_SIZE = (4.0, 10.0)  # standard deviations
-_VOLATILITY_AFTER_JUMP = 2.2
+_AFTERMATH_MINUTES = 30
+_AFTERMATH = 1.5  # volatility added right after a jump, which fades
+
+Floats = NDArray[np.float64]
 
 
-class Walk:
-    """Minute after minute, a change in units of the symbol's usual standard deviation, and the volatility it had."""
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A minute's change in units of the usual standard deviation, and its volatility (1 is usual), for each minute."""
 
-    def __init__(self, seed: str) -> None:
-        self._random = Random(seed)  # noqa: S311 - a reproducible market, not a secret
-        self._level = 0.0
-        self._last_noise = 0.0
-        self._volatility = 1.0
-        self._minutes_left = 0
-        self._drift = 0.0
-        self._direction = 1
+    changes: Floats
+    volatilities: Floats
 
-    def __iter__(self) -> Iterator[tuple[float, float]]:
-        """Changes and volatilities, for ever; a calm minute has volatility 1."""
-        while True:
-            yield self._step()
 
-    def _step(self) -> tuple[float, float]:
-        if not self._minutes_left:
-            self._begin_regime()
-        self._minutes_left -= 1
-        noise = self._normal()
-        in_range = not self._drift
-        change = self._volatility * (self._drift + noise - (_RANGE_REVERSION * self._last_noise if in_range else 0.0))
-        self._last_noise = noise
-        volatility = self._volatility
-        low, high = _VOLATILITY_BOUNDS
-        drawn = volatility + _VOLATILITY_REVERSION * (1 - volatility) + _VOLATILITY_NOISE * self._normal()
-        self._volatility = min(max(drawn, low), high)
-        if self._random.random() < _JUMP_ODDS:
-            change += self._between(_JUMP_SIZE) * (1 if self._random.random() < 0.5 else -1)
-            self._volatility = _VOLATILITY_AFTER_JUMP
-        self._level += change
-        return change, volatility
+def uniform(seed: str, count: int) -> Floats:
+    """`count` numbers in [0, 1), the same for the same seed on every machine."""
+    digest = hashlib.blake2b(seed.encode(), digest_size=16).digest()
+    raw = np.random.PCG64(int.from_bytes(digest)).random_raw(count)
+    return (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
-    def _begin_regime(self) -> None:
-        if self._random.random() < _RANGE_SHARE:
-            self._drift = 0.0
-            self._minutes_left = int(self._between(_RANGE_MINUTES))
-            return
-        up_odds = (1 - _TURN_ODDS if self._direction > 0 else _TURN_ODDS) - self._level * _PULL
-        self._direction = 1 if self._random.random() < min(max(up_odds, 0.1), 0.9) else -1
-        self._drift = self._direction * self._between(_TREND_DRIFT)
-        self._minutes_left = int(self._between(_TREND_MINUTES))
 
-    def _between(self, bounds: tuple[float, float]) -> float:
-        low, high = bounds
-        return low + (high - low) * self._random.random()
+def walk_block(seed: str, number: int) -> Block:
+    """The block of that number of the seed's walk; numbers below 0 are the past."""
+    regimes = BLOCK_MINUTES // _SHORTEST_REGIME
+    clusters = sum(BLOCK_MINUTES // minutes for minutes in _CLUSTER_MINUTES)
+    drawn = uniform(f"{seed}/{number}", 6 * BLOCK_MINUTES + 4 * regimes + clusters)
+    minutes, rest = drawn[: 6 * BLOCK_MINUTES].reshape(6, BLOCK_MINUTES), drawn[6 * BLOCK_MINUTES :]
+    noise = _SQRT_3 * (minutes[0] + minutes[1] + minutes[2] + minutes[3] - 2)
+    drift, volatility = _regimes(rest[: 4 * regimes].reshape(4, regimes))
+    volatility = volatility * _clusters(rest[4 * regimes :])
+    reverting = np.concatenate(([0.0], noise[:-1])) * (drift == 0)
+    jumps = np.flatnonzero(minutes[4] < _JUMP_ODDS)
+    for minute in jumps:
+        aftermath = volatility[minute + 1 : minute + 1 + _AFTERMATH_MINUTES]
+        aftermath += _AFTERMATH * np.linspace(1.0, 0.0, _AFTERMATH_MINUTES)[: len(aftermath)]
+    changes = volatility * (drift + noise - _REVERSION * reverting)
+    low, high = _JUMP_SIZE
+    changes[jumps] += (low + (high - low) * minutes[5][jumps]) * np.where(minutes[0][jumps] < 0.5, -1, 1)
+    return Block(changes, volatility)
 
-    def _normal(self) -> float:
-        """About normal, mean 0 and deviation 1: the sum of four uniform numbers."""
-        draw = self._random.random
-        return _SQRT_3 * (draw() + draw() + draw() + draw() - 2)
+
+def _regimes(drawn: Floats) -> tuple[Floats, Floats]:
+    """Drift and volatility of each minute, from a column of four numbers for each regime."""
+    kind, length, size, turn = drawn
+    lasting = (_SHORTEST_REGIME + length * (_LONGEST_REGIME - _SHORTEST_REGIME + 1)).astype(np.int64)
+    is_calm, is_volatile = kind < _CALM_SHARE, kind > 1 - _VOLATILE_SHARE
+    direction = np.cumprod(np.where(turn < _TURN_ODDS, -1.0, 1.0))
+    low, high = _TREND_DRIFT
+    drift = np.where(is_calm | is_volatile, 0.0, direction * (low + (high - low) * size))
+    volatility = np.where(is_calm, _CALM, np.where(is_volatile, _VOLATILE, 1.0))
+    return np.repeat(drift, lasting)[:BLOCK_MINUTES], np.repeat(volatility, lasting)[:BLOCK_MINUTES]
+
+
+def _clusters(drawn: Floats) -> Floats:
+    whole = np.ones(BLOCK_MINUTES)
+    first = 0
+    for minutes in _CLUSTER_MINUTES:
+        count = BLOCK_MINUTES // minutes
+        factors = 1 + _CLUSTER_SPREAD * (2 * drawn[first : first + count] - 1)
+        whole = whole * np.repeat(factors, minutes)
+        first += count
+    return whole

@@ -1,0 +1,146 @@
+"""The relay as a feed: what the relayed exchange has told so far, given on along the market clock."""
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+from binance_trade_agent.domain.candles import MINUTE_MS, Candle, interval_open_ms
+from binance_trade_agent.domain.symbols import SymbolRules, symbol_rules
+from binance_trade_agent.matching.book import Level
+from binance_trade_agent.ops.clock import monotonic_seconds
+from binance_trade_agent.simulator.market.feed import OutsideTrade, Print, Quote
+from binance_trade_agent.simulator.market.path import path_of, trade_count
+
+INTERVAL = "1m"
+_PRELUDE_MS = 5 * MINUTE_MS  # the span of avgPrice, binance-protocol.md 1.2
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One symbol at the moment from which it is relayed.
+
+    Attributes:
+        listing: its entry in exchangeInfo.
+        candles: in time order, the coarser ones first, the open minute last.
+        bids, asks: the best levels.
+        last_trade_id: of the aggregate trades; -1 when it has never traded.
+    """
+
+    listing: Mapping[str, Any]
+    candles: Sequence[Candle]
+    bids: Sequence[Level]
+    asks: Sequence[Level]
+    last_trade_id: int
+
+
+@dataclass(slots=True)
+class RelayStatus:
+    """How the relay does.
+
+    Attributes:
+        is_connected: whether the streams are heard.
+        is_open: whether orders are taken.
+        heard_seconds: monotonic time of the last sign of life.
+        connections: made so far.
+        missed_trades: left out, because a gap was too long.
+    """
+
+    is_connected: bool = False
+    is_open: bool = True
+    heard_seconds: float = field(default_factory=monotonic_seconds)
+    connections: int = 0
+    missed_trades: int = 0
+
+    def row(self) -> dict[str, Any]:
+        """As GET /sim/state shows it."""
+        return {
+            "connected": self.is_connected,
+            "open": self.is_open,
+            "ageMs": round((monotonic_seconds() - self.heard_seconds) * 1000),
+            "connections": self.connections,
+            "missedTrades": self.missed_trades,
+        }
+
+
+class RelayFeed:
+    """The `Feed` of a relayed market; see there for the attributes. Whoever follows the exchange tells it.
+
+    `last_trade_ids` are those of the exchange there, at the moment from which it is relayed; `status` says how it goes.
+    """
+
+    def __init__(self, snapshots: Mapping[str, Snapshot], *, start_ms: int, resume_ms: int) -> None:
+        self.symbols = tuple(snapshots)
+        self.start_ms = start_ms
+        self.resume_ms = resume_ms
+        self.ends_ms: int | None = None
+        self.intervals: Mapping[str, str] = dict.fromkeys(self.symbols, INTERVAL)
+        self.listings: Mapping[str, Mapping[str, Any]] = {
+            symbol: snapshot.listing for symbol, snapshot in snapshots.items()
+        }
+        self.last_trade_ids: Mapping[str, int] = {
+            symbol: snapshot.last_trade_id for symbol, snapshot in snapshots.items()
+        }
+        self.status = RelayStatus()
+        self._snapshots = snapshots
+        self._rules: dict[str, SymbolRules] = {
+            symbol: symbol_rules(listing) for symbol, listing in self.listings.items()
+        }
+        self._last_prices = {symbol: snapshot.candles[-1].close for symbol, snapshot in snapshots.items()}
+        self._events: deque[OutsideTrade | Quote] = deque()
+        self._told_ms = resume_ms
+
+    def tell_trade(self, trade: OutsideTrade) -> None:
+        """Take in a trade there. A time before the last one told is set to that."""
+        self._told_ms = max(self._told_ms, trade.at_ms)
+        self._last_prices[trade.symbol] = trade.price
+        self._events.append(trade if trade.at_ms == self._told_ms else replace(trade, at_ms=self._told_ms))
+
+    def tell_book(self, symbol: str, bids: Sequence[Level], asks: Sequence[Level]) -> None:
+        """Take in the book there, which comes without a time: it is as new as what was told last."""
+        self._events.append(Quote(symbol, self._told_ms, bids, asks))
+
+    def history(self, symbol: str) -> Sequence[Candle]:
+        """Candles that were closed at resume_ms, the coarser ones before the minutes."""
+        open_ms = interval_open_ms(INTERVAL, self.resume_ms)
+        return [candle for candle in self._snapshots[symbol].candles if candle.open_time_ms < open_ms]
+
+    def print_count(self, symbol: str, candle: Candle) -> int:
+        """About how many trades a candle had: what the way through it is made of here."""
+        return trade_count(candle, self._rules[symbol].step_size)
+
+    def prelude(self, symbol: str) -> Sequence[Print]:
+        """The last five minutes and the open candle as trades that add up to the candles there, the book as it is."""
+        snapshot, rules = self._snapshots[symbol], self._rules[symbol]
+        random = Random(symbol)  # noqa: S311 - a way through known candles, not a secret
+        first_ms = interval_open_ms(INTERVAL, self.resume_ms - _PRELUDE_MS)
+        return [
+            Print(
+                symbol,
+                min(trade.at_ms, self.resume_ms - 1),
+                trade.price,
+                trade.quantity,
+                trade.taker_side,
+                snapshot.bids,
+                snapshot.asks,
+            )
+            for candle in snapshot.candles
+            if candle.open_time_ms >= first_ms
+            for trade in path_of(candle, tick=rules.tick_size, step=rules.step_size, random=random)
+        ]
+
+    def prints_until(self, until_ms: int) -> Iterator[OutsideTrade | Quote]:
+        """What was told and lies at or before `until_ms`."""
+        while self._events and self._events[0].at_ms <= until_ms:
+            yield self._events.popleft()
+
+    def candles(self, symbol: str, after_ms: int, until_ms: int) -> Sequence[Candle]:
+        """Every minute opens a candle at the last price."""
+        first_ms = interval_open_ms(INTERVAL, after_ms) + MINUTE_MS
+        price = self._last_prices[symbol]
+        return [
+            Candle(at_ms, at_ms + MINUTE_MS - 1, price, price, price, price, Decimal(0))
+            for at_ms in range(first_ms, until_ms + 1, MINUTE_MS)
+        ]
