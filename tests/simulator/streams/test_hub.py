@@ -1,0 +1,163 @@
+"""Connections to the market streams: where they connect, what they subscribe to, and in which form they are served."""
+
+import asyncio
+
+import aiohttp
+import pytest
+from aiohttp import WSMsgType
+from yarl import URL
+
+from tests.exchange_process import running_exchange
+from tests.simulator.streams.market import Market
+
+TRADE = {"symbol": "BTCUSDT", "price": "100000", "qty": "1", "taker": "BUY"}
+
+
+ADDRESSES = [
+    ("ws", []),
+    ("ws/", []),
+    ("ws/btcusdt@trade", ["btcusdt@trade"]),
+    ("ws/btcusdt%40trade", ["btcusdt@trade"]),
+    ("ws/btcusdt@trade/ethusdt@aggTrade", ["btcusdt@trade", "ethusdt@aggTrade"]),
+    ("ws/btcusdt@kline_1d@+08:00", ["btcusdt@kline_1d@+08:00"]),
+    ("ws/btcusdt%40kline_1d%40%2B08%3A00", ["btcusdt@kline_1d@+08:00"]),
+    ("ws/btcusdt%40trade%2Fethusdt%40trade", ["btcusdt@trade", "ethusdt@trade"]),
+    ("ws/0", ["0"]),
+    ("ws/btcusdt@trade/btcusdt@trade", ["btcusdt@trade"]),
+    ("stream", []),
+    ("stream?streams=btcusdt@trade/ethusdt@trade", ["btcusdt@trade", "ethusdt@trade"]),
+    ("stream?streams=btcusdt%40trade%2Fethusdt%40trade", ["btcusdt@trade", "ethusdt@trade"]),
+    ("stream?timeUnit=MICROSECOND&streams=!miniTicker@arr", ["!miniTicker@arr"]),
+]
+
+
+@pytest.fixture
+async def exchange():
+    async with running_exchange(fixture="F0") as running:
+        yield running
+
+
+@pytest.fixture
+async def session():
+    async with aiohttp.ClientSession() as opened:
+        yield opened
+
+
+async def ask(socket, method: str, **request):
+    await socket.send_json({"method": method, "id": 1, **request})
+    return await socket.receive_json(timeout=5)
+
+
+async def test_streams_are_named_in_the_address(exchange, session):
+    for path, names in ADDRESSES:
+        async with session.ws_connect(URL(f"{exchange.url}/{path}", encoded=True)) as socket:
+            while "result" not in (answer := await ask(socket, "LIST_SUBSCRIPTIONS")):
+                continue
+            assert answer["result"] == names, path
+
+
+async def test_messages_are_wrapped_by_default_only_under_stream(exchange, session):
+    for path, is_combined in (("ws/x", False), ("stream", True), ("stream?streams=x", True)):
+        async with session.ws_connect(f"{exchange.url}/{path}") as socket:
+            assert (await ask(socket, "GET_PROPERTY", params=["combined"]))["result"] is is_combined
+            assert await ask(socket, "SET_PROPERTY", params=["combined", not is_combined]) == {"result": None, "id": 1}
+            assert (await ask(socket, "GET_PROPERTY", params=["combined"]))["result"] is not is_combined
+
+
+async def test_wrapping_can_be_switched_while_listening(exchange, session):
+    async with session.ws_connect(f"{exchange.url}/ws/btcusdt@trade") as socket:
+        await exchange.control("trade", **TRADE)
+        assert (await socket.receive_json(timeout=5))["e"] == "trade"
+        await ask(socket, "SET_PROPERTY", params=["combined", True])
+        await exchange.control("trade", **TRADE)
+        message = await socket.receive_json(timeout=5)
+        assert (message["stream"], message["data"]["e"]) == ("btcusdt@trade", "trade")
+
+
+async def test_microseconds_on_request(exchange, session):
+    async with (
+        session.ws_connect(f"{exchange.url}/ws/btcusdt@trade") as plain,
+        session.ws_connect(f"{exchange.url}/ws/btcusdt@trade?timeUnit=microsecond") as raw,
+        session.ws_connect(f"{exchange.url}/stream?streams=btcusdt@trade&timeUnit=MICROSECOND") as combined,
+    ):
+        await ask(plain, "LIST_SUBSCRIPTIONS")
+        await ask(raw, "LIST_SUBSCRIPTIONS")
+        await ask(combined, "LIST_SUBSCRIPTIONS")
+        await exchange.control("trade", **TRADE)
+        expected = await plain.receive_json(timeout=5)
+        expected = {**expected, "E": expected["E"] * 1000, "T": expected["T"] * 1000}
+        assert await raw.receive_json(timeout=5) == expected
+        assert await combined.receive_json(timeout=5) == {"stream": "btcusdt@trade", "data": expected}
+
+
+async def test_connection_takes_at_most_1024_streams(exchange, session):
+    names = [f"s{number}@trade" for number in range(1_024)]
+    async with session.ws_connect(f"{exchange.url}/ws") as socket:
+        assert (await ask(socket, "SUBSCRIBE", params=names))["result"] is None
+        assert (await ask(socket, "SUBSCRIBE", params=["one@trade"]))["code"] == 2
+        assert (await ask(socket, "SUBSCRIBE", params=names[:3]))["result"] is None
+        assert len((await ask(socket, "LIST_SUBSCRIPTIONS"))["result"]) == 1_024
+
+
+async def test_address_with_a_thousand_streams_is_served_and_with_more_refused(exchange, session):
+    names = "/".join(f"sim{number}usdt@depth@100ms" for number in range(1_024))
+    async with session.ws_connect(f"{exchange.url}/stream?streams={names}") as socket:
+        assert len((await ask(socket, "LIST_SUBSCRIPTIONS"))["result"]) == 1_024
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await session.ws_connect(f"{exchange.url}/stream?streams={names}/one@trade")
+    assert refused.value.status == 400
+
+
+async def test_other_addresses_are_not_found(exchange, session):
+    for path in ("wsx", "streams", "ws-api"):
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await session.ws_connect(f"{exchange.url}/{path}")
+        assert refused.value.status == 404
+
+
+async def test_sixth_message_within_a_second_disconnects(exchange, session):
+    async with session.ws_connect(f"{exchange.url}/ws") as socket:
+        for _ in range(6):
+            await socket.send_json({"method": "LIST_SUBSCRIPTIONS", "id": 1})
+        messages = [await socket.receive(timeout=5) for _ in range(6)]
+        assert [message.type for message in messages] == [WSMsgType.TEXT] * 5 + [WSMsgType.CLOSE]
+        assert messages[-1].data == 1008
+
+
+async def test_new_market_goes_on_under_the_same_connections(exchange, session):
+    async with session.ws_connect(f"{exchange.url}/ws/btcusdt@trade") as socket:
+        await exchange.control("trade", **TRADE)
+        first = await socket.receive_json(timeout=5)
+        await exchange.control("reset", fixture="F0")
+        await exchange.control("trade", **TRADE)
+        assert (await socket.receive_json(timeout=5))["t"] == first["t"]
+
+
+async def test_connections_that_end_leave_nothing_behind(exchange, session):
+    for _ in range(5):
+        async with session.ws_connect(f"{exchange.url}/ws/btcusdt@trade/btcusdt@depth"):
+            pass
+    for _ in range(100):
+        if (await exchange.state())["connections"]["streams"] == 0:
+            return
+        await asyncio.wait_for(exchange.log(), 5)
+    raise AssertionError("connections are kept")
+
+
+@pytest.mark.parametrize("name", ["!ticker@arr", "!bookTicker", "nope@trade", "btcusdt@nope", "BTCUSDT@trade"])
+def test_removed_and_unknown_streams_never_send(name):
+    market = Market(history_minutes=30)
+    listener = market.listen(name)
+    market.run(10_000)
+    assert listener.take() == []
+
+
+def test_shutdown_is_announced_in_the_form_of_the_connection():
+    market = Market(history_minutes=30)
+    raw, combined = market.listen("btcusdt@trade"), market.listen("btcusdt@trade", is_combined=True)
+    fine = market.listen(in_microseconds=True)
+    market.streams.announce_shutdown()
+    event = {"e": "serverShutdown", "E": market.exchange.now_ms}
+    assert raw.take() == [event]
+    assert combined.take() == [{"stream": "!serverShutdown", "data": event}]
+    assert fine.take() == [{**event, "E": event["E"] * 1000}]
