@@ -5,6 +5,7 @@ import os
 import socket
 import struct
 from enum import Enum, auto
+from typing import cast
 
 from aiohttp import WSMsgType, web
 
@@ -42,9 +43,9 @@ class Outbox:
 
     def __init__(self, socket: web.WebSocketResponse, transport: asyncio.BaseTransport | None) -> None:
         """Send on `socket`, which is prepared, by way of the `transport` of its request; None: gone already."""
-        assert transport is None or isinstance(transport, asyncio.WriteTransport), "a request has a transport to write"
         self._socket = socket
-        self._transport = transport
+        # A request's transport reads and writes; uvloop's is one by its methods, not by its class.
+        self._transport = cast("asyncio.Transport | None", transport)
         self._loop = asyncio.get_running_loop()
         self._waiting: list[bytes] = []
         self._is_closed = transport is None
@@ -92,7 +93,7 @@ class Outbox:
     def freeze(self, freeze: Freeze) -> None:
         """Send no data from now on, or neither send nor read anything; what is due meanwhile is lost."""
         was, self._freeze = self._freeze, freeze
-        if not isinstance(self._transport, asyncio.ReadTransport) or self._is_closed:
+        if self._transport is None or self._is_closed:
             return
         if freeze is Freeze.ALL:
             self._transport.pause_reading()

@@ -29,6 +29,7 @@ from binance_trade_agent.simulator.market.relay.upstream import (
 _SILENT_SECONDS = 60.0  # a connection that lives is pinged every 20 s (binance-protocol.md 5.1)
 _BLIND_SECONDS = 10.0
 _FIRST_BACK_OFF_SECONDS, _LAST_BACK_OFF_SECONDS = 0.2, 30.0
+_LASTING_SECONDS = 20.0  # after a connection that lasted, the next one is made soon
 _NAMES_A_MESSAGE = 200
 _MESSAGES_APART_SECONDS = 0.25  # five messages a second are allowed (binance-protocol.md 2.8)
 _MOST_PAGES = 20  # of missed trades of one symbol, a thousand each; what is beyond them is left out
@@ -58,12 +59,14 @@ class Follower:
         """Follow until cancelled. A lost connection is made again for ever, with growing pauses."""
         back_off = pause = _FIRST_BACK_OFF_SECONDS
         while True:
+            began_seconds = monotonic_seconds()
             try:
                 async with Upstream(self._place) as upstream:
                     await self._follow(upstream)
             except (UpstreamError, aiohttp.ClientError, OSError, *NONSENSE) as failure:
                 if self.status.is_connected:
                     log.warning("relay of %s lost: %s", self._place.streams, str(failure) or type(failure).__name__)
+                if monotonic_seconds() - began_seconds > _LASTING_SECONDS:
                     back_off = _FIRST_BACK_OFF_SECONDS
                 pause = failure.retry_after_seconds if isinstance(failure, UpstreamError) else 0.0
             self.status.is_connected = False
