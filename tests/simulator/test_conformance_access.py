@@ -230,6 +230,23 @@ async def test_connector_and_ccxt_forms_are_accepted(raw):
     assert (await raw.send("POST", "/api/v3/order/test", signed, **{"X-MBX-APIKEY": API_KEY})).json == {}
 
 
+@pytest.mark.parametrize("unit", ["MICROSECOND", "microsecond"])
+async def test_times_are_in_microseconds_on_request(raw, unit):
+    server_ms = (await raw.get("time")).json["serverTime"]
+    server_us = (await raw.send("GET", "/api/v3/time", **{"X-MBX-TIME-UNIT": unit})).json["serverTime"]
+    assert 0 <= server_us - server_ms * 1000 < 5_000_000
+    klines = await raw.send("GET", "/api/v3/klines", "symbol=BTCUSDT&interval=1m&limit=1", **{"X-MBX-TIME-UNIT": unit})
+    assert (klines.json[0][0] % 60_000_000, klines.json[0][6] - klines.json[0][0]) == (0, 59_999_000)
+
+
+async def test_unknown_time_unit_is_refused_and_nothing_is_carried_out(raw, exchange):
+    payload = now(ORDER)
+    headers = {"X-MBX-APIKEY": API_KEY, "X-MBX-TIME-UNIT": "SECOND"}
+    reply = await raw.send("POST", "/api/v3/order", f"{payload}&signature={sign(payload)}", **headers)
+    assert (reply.status, reply.json["code"]) == (400, -1100)
+    assert (await exchange.state())["orders"] == []
+
+
 @pytest.mark.parametrize(
     ("path", "query", "code"),
     [

@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 
 from binance_trade_agent.matching.invariants import violations
 from binance_trade_agent.simulator.access import Credentials
-from binance_trade_agent.simulator.dispatcher import dispatch
-from binance_trade_agent.simulator.endpoints.catalogue import ENDPOINTS
-from binance_trade_agent.simulator.errors import ApiError
-from binance_trade_agent.simulator.limits import WeightLimit
+from binance_trade_agent.simulator.dispatcher import Outcome, dispatch
+from binance_trade_agent.simulator.endpoints.catalogue import BY_WEBSOCKET_METHOD, ENDPOINTS
+from binance_trade_agent.simulator.limits import AddressLimits
 from binance_trade_agent.simulator.options import fixture_exchange
 from tests.exchange_process import API_KEY
 from tests.simulator.signing import sign
@@ -52,14 +51,64 @@ def test_no_request_breaks_the_exchange(sequence):
         sent = {**params, "timestamp": str(now_ms)} if endpoint.is_signed else params
         payload = urlencode(sent)
         signature = [("signature", sign(payload))] if endpoint.is_signed else []
-        assert status(exchange, endpoint, [*sent.items(), *signature], payload) in {200, 400, 401, 429}
+        assert status(exchange, endpoint, [*sent.items(), *signature], payload) in {200, 400, 401, 409, 429}
         assert violations(exchange.engine) == []
 
 
 def status(exchange, endpoint, sent, payload) -> int:
-    try:
-        answer, _ = dispatch(exchange, WeightLimit(), endpoint, sent, Credentials(API_KEY, payload.encode()))
-    except ApiError as refusal:
-        return refusal.status
-    orjson.dumps(answer)
+    outcome = dispatch(exchange, AddressLimits(), endpoint, sent, Credentials(API_KEY, payload.encode()))
+    if outcome.error is not None:
+        orjson.dumps(outcome.error.payload())
+        return outcome.error.status
+    orjson.dumps(outcome.payload)
     return 200
+
+
+ORDER = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.1", "price": "99000"}
+
+
+def place(exchange, *, age_ms: int = 0, waited_ms: int | None = None, limits: AddressLimits | None = None) -> Outcome:
+    """Place an order that was signed `age_ms` ago and came in `waited_ms` ago."""
+    sent = {**ORDER, "timestamp": str(exchange.now_ms - age_ms)}
+    payload = urlencode(sent)
+    received_ms = None if waited_ms is None else exchange.now_ms - waited_ms
+    return dispatch(
+        exchange,
+        limits or AddressLimits(),
+        BY_WEBSOCKET_METHOD["order.place"],
+        [*sent.items(), ("signature", sign(payload))],
+        Credentials(API_KEY, payload.encode()),
+        received_ms,
+    )
+
+
+def counted(exchange) -> list[int]:
+    return list(exchange.order_count("main").counts(exchange.limits_now_ms()).values())
+
+
+def test_request_that_waited_too_long_is_refused_before_the_engine_and_counts():
+    exchange = fixture_exchange("F0")
+    exchange.advance()
+    assert place(exchange, age_ms=5000, waited_ms=5000).error is None
+    assert counted(exchange) == [1, 1]
+    late = place(exchange, age_ms=5001, waited_ms=5001)
+    assert late.error is not None
+    assert late.error.code == -1021
+    assert counted(exchange) == [2, 2]
+    assert place(exchange, age_ms=5001).error is not None
+    assert counted(exchange) == [2, 2]
+    assert len(list(exchange.engine.history.all_orders())) == 1
+
+
+def test_order_costs_weight_only_when_it_is_refused():
+    exchange, limits = fixture_exchange("F0"), AddressLimits()
+    now_ms = exchange.advance()
+    place(exchange, limits=limits)
+    assert limits.used(now_ms) == 0
+    place(exchange, age_ms=6000, limits=limits)
+    assert limits.used(now_ms) == 1
+
+
+def test_every_placement_shows_the_order_count():
+    places = {endpoint.path for endpoint in ENDPOINTS if endpoint.method == "POST"}
+    assert {endpoint.path for endpoint in ENDPOINTS if endpoint.places_orders} == places - {"/api/v3/order/test"}

@@ -1,15 +1,12 @@
-"""User data stream, WebSocket API and market streams: C53 to C57 of binance-protocol.md 7a."""
+"""User data stream and market streams: C53, C54, C56, C57 of binance-protocol.md 7a; C55 is in ws_api/."""
 
 import asyncio
-import json
 from decimal import Decimal
 
 import aiohttp
 import pytest
 
-from binance_trade_agent.ops.clock import wall_ms
-from tests.exchange_process import API_KEY, close_socket, running_exchange
-from tests.simulator.signing import sign
+from tests.exchange_process import close_socket, running_exchange
 
 SUBSCRIBE = "userDataStream.subscribe.signature"
 
@@ -18,11 +15,6 @@ SUBSCRIBE = "userDataStream.subscribe.signature"
 async def session():
     async with aiohttp.ClientSession() as opened:
         yield opened
-
-
-def subscription_params() -> dict[str, str | int]:
-    timestamp = wall_ms()
-    return {"apiKey": API_KEY, "timestamp": timestamp, "signature": sign(f"apiKey={API_KEY}&timestamp={timestamp}")}
 
 
 async def ask(socket, method: str, request_id="1", **request):
@@ -65,47 +57,6 @@ async def test_c54_market_order_is_reported_as_new_and_traded(exchange, client):
         assert (Decimal(traded["n"]), traded["N"], traded["m"]) == (Decimal("0.0005"), "BTC", False)
         assert traded["t"] == order["fills"][0]["tradeId"]
         assert {row["a"] for row in position["B"]} == {"BTC", "USDT"}
-
-
-async def test_c55_websocket_api_answers_each_request(exchange, session):
-    async with session.ws_connect(f"{exchange.url}/ws-api/v3") as socket:
-        pong = await ask(socket, "ping", request_id=7)
-        assert (pong["id"], pong["status"], pong["result"]) == (7, 200, {})
-        assert pong["rateLimits"][0]["rateLimitType"] == "REQUEST_WEIGHT"
-        assert "serverTime" in (await ask(socket, "time"))["result"]
-        assert (await ask(socket, SUBSCRIBE, params=subscription_params()))["result"] == {"subscriptionId": 0}
-        again = await ask(socket, SUBSCRIBE, params=subscription_params())
-        assert (again["status"], again["error"]["code"]) == (400, -2035)
-        assert (await ask(socket, "session.subscriptions"))["result"] == [{"subscriptionId": 0}]
-        unknown = await ask(socket, "userDataStream.start", request_id="u")
-        assert (unknown["id"], unknown["status"]) == ("u", 400)
-        assert "rateLimits" not in await ask(socket, "ping", params={"returnRateLimits": False})
-        await socket.send_str("{")
-        assert (await socket.receive_json())["error"]["code"] == -1135
-
-
-async def test_websocket_api_places_orders_like_rest(exchange, session):
-    params = {
-        "apiKey": API_KEY, "symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC",
-        "quantity": "0.10", "price": 99000, "timestamp": wall_ms(),
-    }  # fmt: skip
-    payload = "&".join(f"{name}={params[name]}" for name in sorted(params))
-    async with session.ws_connect(f"{exchange.url}/ws-api/v3") as socket:
-        placed = await ask(socket, "order.place", params={**params, "signature": sign(payload)})
-        assert placed["result"]["status"] == "NEW"
-        klines = await ask(socket, "klines", params={"symbol": "BTCUSDT", "interval": "1m", "limit": 2})
-        assert len(klines["result"]) == 2
-
-
-async def test_unsubscribing_ends_the_events(exchange, session, client):
-    async with session.ws_connect(f"{exchange.url}/ws-api/v3") as socket:
-        await ask(socket, SUBSCRIBE, params=subscription_params())
-        await socket.send_json({"id": 2, "method": "userDataStream.unsubscribe"})
-        ended, answer = await socket.receive_json(), await socket.receive_json()
-        assert ended["event"]["e"] == "eventStreamTerminated"
-        assert answer["result"] == {}
-        await client.order_market_buy(symbol="BTCUSDT", quantity="0.01")
-        assert (await ask(socket, "session.subscriptions"))["result"] == []
 
 
 async def test_kick_closes_connections_with_a_code(exchange, session):
