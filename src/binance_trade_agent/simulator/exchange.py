@@ -11,13 +11,13 @@ from decimal import Decimal
 
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.orders import Side
-from binance_trade_agent.domain.symbols import SymbolRules, symbol_rules
+from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.matching.book import Level, OrderBook
 from binance_trade_agent.matching.commission import CommissionRates
 from binance_trade_agent.matching.engine import MatchingEngine
 from binance_trade_agent.matching.errors import OrderRefused
 from binance_trade_agent.matching.lists import OrderList, OrderListRequest
-from binance_trade_agent.matching.orders import ExchangeOrder, OrderRequest, PublicTrade
+from binance_trade_agent.matching.orders import ExchangeOrder, OrderRequest
 from binance_trade_agent.matching.reset import begin_anew
 from binance_trade_agent.matching.snapshot import EngineSnapshot, restore_snapshot
 from binance_trade_agent.matching.transactions import Transaction
@@ -28,8 +28,9 @@ from binance_trade_agent.simulator.clock import MarketClock
 from binance_trade_agent.simulator.customers import Customers
 from binance_trade_agent.simulator.limits import OrderCount
 from binance_trade_agent.simulator.listings import Listings
-from binance_trade_agent.simulator.market.feed import Event, Feed, OutsideTrade, Print, Quote
+from binance_trade_agent.simulator.market.feed import Event, Feed, OutsideTrade, Quote
 from binance_trade_agent.simulator.market.state import Market
+from binance_trade_agent.simulator.opening import open_symbols, record_preludes
 from binance_trade_agent.simulator.rejections import rejection
 from binance_trade_agent.simulator.switches import Switches
 
@@ -181,14 +182,14 @@ class Exchange:
         """Place an order now; see MatchingEngine.place for what it raises."""
         try:
             self.admit(request)
-            bids, asks = self._outside_levels(request.symbol)
+            book = None if self.switches.liquidity_is_consumed else self._outside_levels(request.symbol)
             transaction = self.engine.place(request, self.now_ms)
         except OrderRefused as refusal:
             self._announce_rejection(request, refusal)
             raise
         self._placed(transaction, request.account, 1)
-        if not self.switches.liquidity_is_consumed:
-            self.replace_book(request.symbol, bids, asks)
+        if book is not None:
+            self.replace_book(request.symbol, *book)
         return transaction
 
     def place_list(self, request: OrderListRequest) -> Transaction:
@@ -239,30 +240,14 @@ class Exchange:
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()[:_CLIENT_ID_LENGTH]
 
     def _open(self, setup: ExchangeSetup) -> None:
-        preludes = {symbol: setup.feed.prelude(symbol) for symbol in setup.feed.symbols}
-        for symbol, prelude in preludes.items():
-            last_price = prelude[-1].price if prelude else None
-            self.engine.list_symbol(symbol_rules(self.listings[symbol]), last_price)
-            if prelude:
-                self.engine.apply_book(symbol, prelude[-1].bids, prelude[-1].asks, self.now_ms)
+        preludes = open_symbols(self.engine, self.feed, self.listings)
         if setup.saved is None:
             self.open_account(MAIN_ACCOUNT, setup.balances)
         else:
             restore_snapshot(self.engine, setup.saved)
             for name in self.engine.accounts:
                 self.customers.add(name, self.now_ms)
-        for symbol, prelude in preludes.items():
-            self._record_prelude(symbol, prelude)
-
-    def _record_prelude(self, symbol: str, prelude: Sequence[Print]) -> None:
-        """The last trades before the session. A continued session goes on with the ids where it stopped."""
-        listing = self.engine.listings[symbol]
-        listing.last_trade_id = max(self.market.trades_before(symbol, prelude), listing.last_trade_id - len(prelude))
-        for item in prelude:
-            trade_id = listing.next_trade_id()
-            self.market.record(
-                PublicTrade(trade_id, symbol, item.price, item.quantity, item.taker_side, item.at_ms),
-            )
+        record_preludes(self.engine, self.market, preludes)
 
     def _apply(self, item: Event) -> None:
         """One event: the trade, then the book that it leaves. Users' fills come after the trade that led to them."""
