@@ -123,5 +123,5 @@ async def test_replayed_market_equals_its_file(candle_file):
 async def test_clock_refuses_what_it_cannot_do(exchange):
     with pytest.raises(AssertionError, match="only a stepped clock can be set"):
         await exchange.advance(1000)
-    with pytest.raises(AssertionError, match="known are real, stepped, manual"):
+    with pytest.raises(AssertionError, match="must be one of real, manual, stepped"):
         await exchange.control("clock", mode="fast")

@@ -61,7 +61,7 @@ async def test_killed_exchange_goes_on_where_it_stopped(tmp_path):
     [
         ({"symbols": ("BTCUSDX",)}, "BTCUSDX"),
         ({"start": "yesterday"}, "start 'yesterday' is not a time"),
-        ({"fixture": "F9"}, "the only fixture is F0"),
+        ({"fixture": "F9"}, "known are F0, F1, F2"),
         ({"speed": Decimal(-1)}, "simulation speed -1 must be above 0"),
     ],
 )

@@ -190,7 +190,7 @@ def _connected(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, isolation_level=None)
     try:
         # The journal stays in place between commits, which saves half of the waiting for the disk.
-        for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = PERSIST", "synchronous = FULL"):
+        for pragma in ("journal_mode = PERSIST", "synchronous = FULL"):
             database.execute(f"PRAGMA {pragma}")
     except sqlite3.Error:
         database.close()

@@ -127,9 +127,9 @@ class ControlApi:
         return answer({"closed": len(outboxes)})
 
     async def _state(self, _request: web.Request) -> web.Response:
-        self._simulation.advance()
+        now_ms = self._simulation.advance()
         self._simulation.settle()
-        return answer(state_payload(self._simulation))
+        return answer(state_payload(self._simulation, now_ms))
 
     async def _log(self, _request: web.Request) -> web.Response:
         return answer({"requests": self._simulation.log.entries()})
