@@ -114,9 +114,9 @@ class FixtureFeed:
         return iter(())
 
     def candles(self, symbol: str, after_ms: int, until_ms: int) -> Sequence[Candle]:
-        """Every minute opens a flat candle."""
+        """Every minute opens a candle, which is flat at whatever traded last: a volume of 0 would fix its price."""
         first_ms = interval_open_ms("1m", after_ms) + MINUTE_MS
-        return [self._flat_candle(symbol, at_ms, Decimal(0)) for at_ms in range(first_ms, until_ms + 1, MINUTE_MS)]
+        return [self._flat_candle(symbol, at_ms, _VOLUME) for at_ms in range(first_ms, until_ms + 1, MINUTE_MS)]
 
     def _flat_candle(self, symbol: str, open_ms: int, volume: Decimal) -> Candle:
         price = self._last_price(symbol)

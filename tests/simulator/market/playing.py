@@ -1,12 +1,41 @@
 """A market without an exchange: what the matching engine would number is numbered here."""
 
+# ruff: noqa: ARG002 (a feed that is silent does not look at what it is asked)
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
+from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.matching.orders import PublicTrade
 from binance_trade_agent.simulator.market.feed import Feed, Print
 from binance_trade_agent.simulator.market.state import Market
+
+
+class SilentFeed:
+    """A feed of BTCUSDT without history, prints and candles: what the test trades is all there is."""
+
+    def __init__(self, start_ms: int) -> None:
+        self.symbols = ("BTCUSDT",)
+        self.start_ms = self.resume_ms = start_ms
+        self.ends_ms = None
+        self.intervals = {"BTCUSDT": "1m"}
+        self.listings = {}
+
+    def history(self, symbol: str) -> Sequence[Candle]:
+        return ()
+
+    def print_count(self, symbol: str, candle: Candle) -> int:
+        return 0
+
+    def prelude(self, symbol: str) -> Sequence[Print]:
+        return ()
+
+    def prints_until(self, until_ms: int) -> Iterator[Print]:
+        return iter(())
+
+    def candles(self, symbol: str, after_ms: int, until_ms: int) -> Sequence[Candle]:
+        return ()
 
 
 class PlayedMarket:

@@ -8,7 +8,7 @@ from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.simulator.market.state import Market
 from binance_trade_agent.simulator.market.synthetic import SyntheticFeed
 from tests.simulator.market.candles import MINUTE_MS, START_MS
-from tests.simulator.market.playing import PlayedMarket, opened
+from tests.simulator.market.playing import PlayedMarket, SilentFeed, opened
 
 SYMBOL = "BTCUSDT"
 DAY_MINUTES = 1_440
@@ -139,6 +139,53 @@ def test_the_ticker_covers_the_last_24_hours():
     assert ticker.last_trade_id == market.recent_trades(SYMBOL, 1)[0].trade_id
     assert ticker.first_trade_id == ticker.last_trade_id - ticker.trades + 1
     assert ticker.close_time_ms - ticker.open_time_ms == DAY_MINUTES * MINUTE_MS
+
+
+WINDOW_STEPS = st.lists(
+    st.tuples(st.integers(0, 20 * 3_600_000), st.integers(1, 10**7), st.integers(1, 10**6)), min_size=1, max_size=25
+)
+
+
+@given(WINDOW_STEPS, st.integers(0, 3_600_000), st.sampled_from([1, 59, 60, 240, 1_440, 7 * 1_440]))
+@settings(max_examples=200)
+def test_tickers_equal_what_the_trades_of_their_window_say(steps, wait_ms, window_minutes):
+    session = PlayedMarket(SilentFeed(START_MS))
+    market, at_ms, trades = session.market, START_MS, []
+    for step_ms, price, quantity in steps:
+        at_ms += step_ms
+        trades.append(session.trade(SYMBOL, at_ms, Decimal(price).scaleb(-2), Decimal(quantity).scaleb(-5), Side.SELL))
+    now_ms = at_ms + wait_ms
+    market.advance_to(now_ms)
+
+    window_ms = window_minutes * MINUTE_MS
+    opened_ms = (now_ms - window_ms) // MINUTE_MS * MINUTE_MS
+    _check_ticker(market.ticker(SYMBOL, window_ms), trades, opened_ms, opened_ms)
+    day_ms = now_ms - DAY_MINUTES * MINUTE_MS
+    _check_ticker(market.ticker_24hr(SYMBOL), trades, day_ms, -(-(day_ms + 1) // MINUTE_MS) * MINUTE_MS)
+
+
+def _check_ticker(ticker, trades, opened_ms, from_ms) -> None:
+    """`from_ms` is the open time of the first minute that counts."""
+    assert ticker.open_time_ms == opened_ms
+    inside = [trade for trade in trades if trade.at_ms >= from_ms]
+    before = [trade for trade in trades if trade.at_ms < from_ms]
+    assert ticker.last == trades[-1].price
+    assert ticker.trades == len(inside)
+    assert ticker.volume == sum(trade.quantity for trade in inside)
+    assert ticker.quote_volume == sum(trade.price * trade.quantity for trade in inside)
+    prices = [trade.price for trade in inside] or [trades[-1].price]
+    assert (ticker.open, ticker.high, ticker.low) == (prices[0], max(prices), min(prices))
+    assert ticker.previous_close == (before[-1].price if before else prices[0])
+    ids = [trade.trade_id for trade in inside] or [-1]
+    assert (ticker.first_trade_id, ticker.last_trade_id) == (ids[0], ids[-1])
+
+
+def test_minutes_between_two_trades_are_flat_at_the_first_one():
+    session = PlayedMarket(make_feed(history_minutes=0))
+    session.trade(SYMBOL, START_MS, Decimal(100), Decimal(2), Side.BUY)
+    session.trade(SYMBOL, START_MS + 2 * MINUTE_MS, Decimal(200), Decimal(2), Side.BUY)
+
+    assert [kline.close for kline in session.market.klines(SYMBOL, "1m")] == [100, 100, 200]
 
 
 def test_a_market_without_history_or_trade_has_no_prices():

@@ -68,12 +68,17 @@ class KlineRows:
 
     def extend(self, rows: Iterable[KlineRow]) -> None:
         """Take in klines of this interval or shorter ones, in time order."""
-        for open_ms, group in groupby(rows, lambda row: interval_open_ms(self.interval, row.open_time_ms)):
-            joined = as_one(list(group))
-            if self.opens and self.opens[-1] == open_ms:
-                self._columns.replace_last(as_one([KlineRow(*self._columns.row(-1)), joined]))
-            else:
-                self._columns.append(joined._replace(open_time_ms=open_ms))
+        for _, group in groupby(rows, lambda row: interval_open_ms(self.interval, row.open_time_ms)):
+            self.add(as_one(list(group)))
+
+    def add(self, row: KlineRow) -> None:
+        """Take in the next kline, of this interval or a shorter one."""
+        open_ms = interval_open_ms(self.interval, row.open_time_ms)
+        opens = self._columns[0]
+        if opens and opens[-1] == open_ms:
+            self._columns.replace_last(as_one((KlineRow(*self._columns.row(-1)), row)))
+        else:
+            self._columns.append(row if row.open_time_ms == open_ms else row._replace(open_time_ms=open_ms))
 
     def between(self, from_ms: int, before_ms: int) -> KlineRow | None:
         """The klines that open in [from_ms, before_ms) as one; None when there are none."""

@@ -12,9 +12,9 @@ from binance_trade_agent.simulator.market.kline_rows import KlineRow, KlineRows,
 from binance_trade_agent.simulator.market.kline_spans import select_spans
 
 # How many klines are kept; of the feed's interval as many as its history has, if that is more. A week of minutes, a
-# year of hours, ten years of days: about two MB.
+# month of five minutes, a year of hours, ten years of days: under three MB.
 _KEPT = 10_080
-_COARSER_KEPT = {"1m": 10_080, "1h": 8_784, "1d": 3_653}
+_COARSER_KEPT = {"1m": 10_080, "5m": 8_928, "1h": 8_784, "1d": 3_653}
 
 
 @dataclass(slots=True)
@@ -66,8 +66,8 @@ class Kline:
 class KlineSeries:
     """One symbol's klines: the candles from before the session, and those that its trades have made since.
 
-    Older klines than a week or the history are there for intervals of whole hours only, older ones than a year for
-    intervals of whole days; time zones count.
+    What is kept of them is kept longer the coarser it is: minutes at least a week, hours a year. Klines are made of the
+    coarsest that fit into them, where the time zone counts too, and go back as far as these.
     """
 
     def __init__(self, interval: str, history: Sequence[Candle], print_count: Callable[[Candle], int]) -> None:
@@ -102,7 +102,7 @@ class KlineSeries:
         if self._live is not None:
             row = _row_of_kline(self._live)
             for tier in self._tiers:
-                tier.extend((row,))
+                tier.add(row)
         self._live = Kline(open_time_ms, open_time_ms + self.length_ms - 1, price, price, price, price)
 
     def add_trade(self, at_ms: int, price: Decimal, quantity: Decimal, taker_side: Side, trade_id: int) -> None:

@@ -165,11 +165,11 @@ class _SymbolState:
         self.history_trades = whole_history.trades if whole_history else 0
 
     def record(self, trade: PublicTrade) -> None:
-        self.tape.add(trade)
-        self._window.add(trade)
         if trade.at_ms > self.history_ends_ms:
             self.open_klines_until(trade.at_ms)
             self.series.add_trade(trade.at_ms, trade.price, trade.quantity, trade.taker_side, trade.trade_id)
+        self.tape.add(trade)
+        self._window.add(trade)
 
     def open_klines_until(self, until_ms: int) -> int:
         """Begin the klines that the market has by `until_ms`: flat at the last price, as recorded if without volume.
