@@ -1,6 +1,10 @@
 """Syntax of parameters and its errors: binance-protocol.md 2.5."""
 
+from urllib.parse import parse_qsl
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from binance_trade_agent.simulator.errors import ApiError
 from binance_trade_agent.simulator.parameters import (
@@ -12,6 +16,7 @@ from binance_trade_agent.simulator.parameters import (
     SYMBOLS,
     Form,
     Parameter,
+    read_pairs,
 )
 
 FORM = Form(
@@ -90,6 +95,11 @@ def test_endpoint_without_parameters_takes_none():
         -1101,
         "Too many parameters; expected '0' and received '2'.",
     )
+
+
+@given(st.text(st.sampled_from("ab=&%+2F\xe9; "), max_size=30).map(str.encode) | st.binary(max_size=20))
+def test_pairs_are_read_like_the_standard_library_reads_them(raw):
+    assert read_pairs(raw) == parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True)
 
 
 def test_values_are_converted():

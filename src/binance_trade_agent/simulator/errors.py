@@ -25,12 +25,15 @@ class ApiError(Exception):
         retry_after_seconds: int | None = None,
         data: Any = None,
     ) -> None:
-        super().__init__(f"{code} {message}")
+        super().__init__(code, message)
         self.status = status
         self.code = code
         self.message = message
         self.retry_after_seconds = retry_after_seconds
         self.data = data
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.message}"
 
     def payload(self) -> dict[str, Any]:
         """The error as JSON."""

@@ -4,7 +4,7 @@ Windows are aligned to the calendar. They run on the time they are given, which 
 """
 
 from collections import Counter, deque
-from copy import deepcopy
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from binance_trade_agent.simulator.errors import ApiError
@@ -15,9 +15,9 @@ _LONGEST_BAN_SECONDS = 3 * 86_400
 _REFUSALS_BEFORE_BAN = 10
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """A limit per calendar window, as exchangeInfo shows it."""
+    """A limit per calendar window, as exchangeInfo shows it; there is one object of each."""
 
     kind: str
     interval: str
@@ -170,13 +170,17 @@ class Limits:
 
     def __init__(self) -> None:
         self._addresses: dict[str, AddressLimits] = {}
-        self._newcomer = AddressLimits()
+        self._used_by_all: Callable[[AddressLimits], None] | None = None
+        self._ban_of_all: Callable[[AddressLimits], None] | None = None
 
     def of(self, address: str | None) -> AddressLimits:
         """The limits of an address; None: of a connection that has gone already."""
         limits = self._addresses.get(address or "")
         if limits is None:
-            limits = self._addresses[address or ""] = deepcopy(self._newcomer)
+            limits = self._addresses[address or ""] = AddressLimits()
+            for put in (self._used_by_all, self._ban_of_all):
+                if put is not None:
+                    put(limits)
         return limits
 
     def used(self, now_ms: int) -> dict[str, int]:
@@ -185,12 +189,14 @@ class Limits:
 
     def set_used_by_all(self, used: int, now_ms: int) -> None:
         """Put the weight of the running minute at `used`, for addresses that are yet to come too."""
-        for limits in (self._newcomer, *self._addresses.values()):
+        self._used_by_all = lambda limits: limits.set_used(used, now_ms)
+        for limits in self._addresses.values():
             limits.set_used(used, now_ms)
 
     def ban_all(self, seconds: float, now_ms: int) -> None:
         """Shut every address out for `seconds` from now, those that are yet to come too."""
-        for limits in (self._newcomer, *self._addresses.values()):
+        self._ban_of_all = lambda limits: limits.ban(seconds, now_ms)
+        for limits in self._addresses.values():
             limits.ban(seconds, now_ms)
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 from collections.abc import Mapping
-from urllib.parse import parse_qsl
 
 from aiohttp import web
 
@@ -15,6 +14,7 @@ from binance_trade_agent.simulator.errors import ApiError, internal_error
 from binance_trade_agent.simulator.faults.requests import answered
 from binance_trade_agent.simulator.http_answers import Answer, error_answer, gone, json_answer, not_found, wrong_method
 from binance_trade_agent.simulator.limits import AddressLimits, Window
+from binance_trade_agent.simulator.parameters import read_pairs
 from binance_trade_agent.simulator.simulation import Simulation
 from binance_trade_agent.simulator.time_unit import answer_in, time_unit
 
@@ -126,9 +126,8 @@ def _signed_payload(request: web.Request, body: bytes) -> bytes:
 
 def _parameters(request: web.Request, body: bytes) -> list[tuple[str, str]]:
     """Parameters of query and body; where both have a name, the query wins."""
-    in_query = parse_qsl(_raw_query(request).decode("utf-8", "replace"), keep_blank_values=True)
-    if request.method == "GET":
+    in_query = read_pairs(_raw_query(request))
+    if request.method == "GET" or not body:
         return in_query
     names = {name for name, _ in in_query}
-    in_body = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
-    return in_query + [(name, value) for name, value in in_body if name not in names]
+    return in_query + [(name, value) for name, value in read_pairs(body) if name not in names]

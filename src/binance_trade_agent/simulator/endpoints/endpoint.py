@@ -100,6 +100,6 @@ class Endpoint:
         """Every parameter that may be sent."""
         return Form((*self.own_parameters, *SIGNED_PARAMETERS) if self.is_signed else self.own_parameters)
 
-    def weight_of(self, sent: Mapping[str, str]) -> int:
+    def weight_of(self, sent: Sequence[tuple[str, str]]) -> int:
         """Weight of a request with these raw parameters."""
-        return self.weight if isinstance(self.weight, int) else self.weight(sent)
+        return self.weight if isinstance(self.weight, int) else self.weight(dict(sent))
