@@ -1,11 +1,13 @@
 """Conformance checks of binance-protocol.md 7a that need no key: C01 to C15."""
 
+from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import pairwise
 
 import pytest
 from binance.exceptions import BinanceAPIException
 
-from binance_trade_agent.domain.candles import MINUTE_MS
+from binance_trade_agent.domain.candles import BINANCE_INTERVALS, MINUTE_MS
 
 SYMBOL_KEYS = {
     "symbol", "status", "baseAsset", "baseAssetPrecision", "quoteAsset", "quotePrecision", "quoteAssetPrecision",
@@ -128,12 +130,188 @@ async def test_c13_tickers_are_objects_for_a_symbol_and_arrays_otherwise(client,
     assert (await raw.get("avgPrice", "symbol=BTCUSDT")).json["price"] == "100000.00000000"
 
 
-async def test_trades_and_aggregate_trades_have_the_same_ids(raw):
+async def test_c13_window_tickers_and_statuses(raw):
+    (hour,) = (await raw.get("ticker", 'symbols=["BTCUSDT"]&windowSize=1h')).json
+    assert hour["openTime"] % MINUTE_MS == 0
+    assert 0 <= hour["closeTime"] - hour["openTime"] - 60 * MINUTE_MS < MINUTE_MS
+    assert hour.keys() == {
+        "symbol", "priceChange", "priceChangePercent", "weightedAvgPrice", "openPrice", "highPrice", "lowPrice",
+        "lastPrice", "volume", "quoteVolume", "openTime", "closeTime", "firstId", "lastId", "count",
+    }  # fmt: skip
+    assert hour["lastId"] - hour["firstId"] == hour["count"] - 1
+    assert (await raw.get("ticker")).error[:2] == (400, -1102)
+    for window in ("0m", "60m", "24h", "8d", "1w", "1D"):
+        assert (await raw.get("ticker", f"symbol=BTCUSDT&windowSize={window}")).error[:2] == (400, -1130)
+    for path in ("depth", "ticker", "ticker/24hr", "ticker/price", "ticker/bookTicker"):
+        assert (await raw.get(path, "symbol=BTCUSDT&symbolStatus=TRADING")).status == 200
+        assert (await raw.get(path, "symbol=BTCUSDT&symbolStatus=HALT")).error == (
+            400, -1220, "The symbol's status does not match the requested symbolStatus.",
+        )  # fmt: skip
+        assert (await raw.get(path, "symbol=BTCUSDT&symbolStatus=OPEN")).error == (400, -1122, "Invalid symbolStatus.")
+    for path in ("ticker/24hr", "ticker/price", "ticker/bookTicker"):
+        assert (await raw.get(path, "symbolStatus=BREAK")).json == []
+        assert len((await raw.get(path, "symbolStatus=TRADING")).json) == 4
+        assert (await raw.get(path, 'symbol=BTCUSDT&symbols=["ETHUSDT"]')).error[:2] == (400, -1128)
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "weight"),
+    [
+        ("ping", "", 1),
+        ("depth", "symbol=BTCUSDT", 5),
+        ("depth", "symbol=BTCUSDT&limit=101", 25),
+        ("depth", "symbol=BTCUSDT&limit=1000", 50),
+        ("depth", "symbol=BTCUSDT&limit=99999999999", 250),
+        ("trades", "symbol=BTCUSDT", 25),
+        ("aggTrades", "symbol=BTCUSDT", 4),
+        ("klines", "symbol=BTCUSDT&interval=1m", 2),
+        ("avgPrice", "symbol=BTCUSDT", 2),
+        ("ticker/24hr", "symbol=BTCUSDT", 2),
+        ("ticker/24hr", 'symbols=["BTCUSDT","ETHUSDT"]', 2),
+        ("ticker/24hr", "", 80),
+        ("ticker", 'symbols=["BTCUSDT","ETHUSDT"]', 8),
+        ("ticker/price", "symbol=BTCUSDT", 2),
+        ("ticker/price", "", 4),
+        ("ticker/bookTicker", 'symbols=["BTCUSDT"]', 4),
+    ],
+)
+async def test_a_request_costs_its_weight(raw, path, query, weight):
+    for _ in range(2):  # the minute may turn within the first try
+        before = int((await raw.get("time")).headers["x-mbx-used-weight-1m"])
+        reply = await raw.get(path, query)
+        after = int(reply.headers["x-mbx-used-weight-1m"])
+        if after > before:
+            break
+    assert reply.status == 200
+    assert after - before == weight
+
+
+async def test_exchange_info_is_filtered_by_permission_and_status(raw):
+    async def symbols(query: str) -> list[str]:
+        return [entry["symbol"] for entry in (await raw.get("exchangeInfo", query)).json["symbols"]]
+
+    everything = await symbols("")
+    assert everything == ["BTCUSDT", "ETHUSDT", "BNBUSDT", "SOLUSDT"]
+    assert await symbols("permissions=SPOT") == everything
+    assert await symbols('permissions=["MARGIN","LEVERAGED"]') == everything
+    assert await symbols("permissions=TRD_GRP_050") == []
+    assert await symbols("symbolStatus=TRADING&permissions=SPOT") == everything
+    assert await symbols("symbolStatus=BREAK") == []
+    hidden = (await raw.get("exchangeInfo", "symbol=BTCUSDT&showPermissionSets=false")).json["symbols"][0]
+    shown = (await raw.get("exchangeInfo", "symbol=BTCUSDT")).json["symbols"][0]
+    assert (hidden["permissionSets"], shown["permissionSets"]) == ([], [["SPOT", "MARGIN"]])
+    assert {**hidden, "permissionSets": shown["permissionSets"]} == shown
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ('symbol=BTCUSDT&symbols=["BTCUSDT"]', -1128),
+        ("symbol=BTCUSDT&permissions=SPOT", -1128),
+        ('symbols=["BTCUSDT"]&symbolStatus=TRADING', -1128),
+        ("symbolStatus=trading", -1122),
+        ('permissions=["SPOT"', -1130),
+        ("permissions=[1]", -1130),
+        ("permissions=NONSENSE", -1130),
+        ('symbols=["BTCUSDT",]', -1100),
+        ("showPermissionSets=yes", -1100),
+    ],
+)
+async def test_exchange_info_refuses_what_does_not_go_together(raw, query, code):
+    assert (await raw.get("exchangeInfo", query)).error[:2] == (400, code)
+
+
+async def test_c09_months_and_all_forms_of_a_time_zone(raw):
+    async def opens(query: str) -> set[int]:
+        reply = await raw.get("klines", f"symbol=BTCUSDT&{query}")
+        return {row[0] for row in reply.json}
+
+    for zone, shift_ms in (
+        ("8", 8 * 3_600_000),
+        ("08:00", 8 * 3_600_000),
+        ("%2B08:00", 8 * 3_600_000),
+        ("-3", -3 * 3_600_000),
+        ("-1:30", -90 * MINUTE_MS),
+        ("05:45", 345 * MINUTE_MS),
+        ("-12:00", -12 * 3_600_000),
+        ("14", 14 * 3_600_000),
+    ):
+        assert {(at_ms + shift_ms) % 86_400_000 for at_ms in await opens(f"interval=1d&timeZone={zone}")} == {0}
+        months = [
+            datetime.fromtimestamp((at_ms + shift_ms) / 1000, UTC)
+            for at_ms in await opens(f"interval=1M&timeZone={zone}")
+        ]
+        assert {(month.day, month.hour, month.minute) for month in months} == {(1, 0, 0)}
+    for zone in ("15", "-12:01", "14:30", "8:5", "x", "++8", "1:60"):
+        reply = await raw.get("klines", f"symbol=BTCUSDT&interval=1d&timeZone={zone}")
+        assert reply.error == (400, -1130, "Data sent for parameter 'timeZone' is not valid.")
+
+
+async def test_c10_intervals_are_case_sensitive_and_all_there(raw):
+    for interval in BINANCE_INTERVALS:
+        reply = await raw.get("klines", f"symbol=BTCUSDT&interval={interval}&limit=2")
+        assert reply.status == 200
+        assert reply.json
+        assert reply.json[-1][6] >= reply.json[-1][0]
+    for interval in ("1H", "1D", "1W", "2M", "1S", "1mo"):
+        assert (await raw.get("klines", f"symbol=BTCUSDT&interval={interval}")).error[:2] == (400, -1120)
+
+
+async def test_c08_start_time_may_be_in_microseconds_and_nonsense_finds_nothing(raw):
+    (row,) = (await raw.get("uiKlines", "symbol=BTCUSDT&interval=1m&startTime=0&limit=1")).json
+    again = await raw.get("klines", f"symbol=BTCUSDT&interval=1m&startTime={row[0] * 1000}&limit=1")
+    assert again.json == [row]
+    assert (await raw.get("klines", "symbol=BTCUSDT&interval=1M&startTime=9223372036854775807")).json == []
+    assert (await raw.get("klines", "symbol=BTCUSDT&interval=1M&endTime=0")).json == []
+    assert (
+        len((await raw.get("klines", "symbol=BTCUSDT&interval=1w&startTime=0&endTime=9223372036854775807")).json) >= 1
+    )
+
+
+async def test_minutes_after_a_trade_are_flat_at_its_price(raw, exchange):
+    now_ms = (await raw.get("time")).json["serverTime"]
+    await exchange.control("clock", mode="manual", now=now_ms + MINUTE_MS)
+    await exchange.control("trade", symbol="BTCUSDT", price="95000", qty="2", taker="SELL")
+    await exchange.advance(3 * MINUTE_MS)
+    rows = (await raw.get("klines", "symbol=BTCUSDT&interval=1m&limit=3")).json
+    assert [later[0] - row[0] for row, later in pairwise(rows)] == [MINUTE_MS] * 2
+    assert {value for row in rows for value in row[1:5]} == {"95000.00000000"}
+    assert {(row[5], row[8]) for row in rows} == {("0.00000000", 0)}
+
+
+async def test_c11_one_taker_order_is_one_aggregate_at_each_price(raw, exchange, client):
+    before = (await raw.get("aggTrades", "symbol=BTCUSDT&limit=1")).json[0]
+    await client.create_order(
+        symbol="BTCUSDT", side="SELL", type="LIMIT", timeInForce="GTC", quantity="0.1", price="100000"
+    )
+    await exchange.control("book", symbol="BTCUSDT", bids=[], asks=[["100000", "0.4"], ["100010", "2"]])
+    order = await client.order_market_buy(symbol="BTCUSDT", quantity="0.6")
+    rows = (await raw.get("aggTrades", f"symbol=BTCUSDT&fromId={before['a'] + 1}")).json
     trades = (await raw.get("trades", "symbol=BTCUSDT&limit=3")).json
-    aggregates = (await raw.get("aggTrades", "symbol=BTCUSDT&limit=3")).json
-    assert [trade["id"] for trade in trades] == [row["a"] for row in aggregates]
-    from_first = (await raw.get("aggTrades", f"symbol=BTCUSDT&fromId={trades[1]['id']}")).json
-    assert [row["a"] for row in from_first] == [trade["id"] for trade in trades[1:]]
+    assert [fill["tradeId"] for fill in order["fills"]] == [trade["id"] for trade in trades]
+    assert [(row["a"], row["p"], row["q"], row["f"], row["l"], row["m"]) for row in rows] == [
+        (before["a"] + 1, "100000.00000000", "0.50000000", trades[0]["id"], trades[1]["id"], False),
+        (before["a"] + 2, "100010.00000000", "0.10000000", trades[2]["id"], trades[2]["id"], False),
+    ]
+    assert sum(Decimal(row["q"]) for row in rows) == sum(Decimal(trade["qty"]) for trade in trades)
+
+
+async def test_aggregate_trades_are_found_by_id_or_by_time(raw):
+    rows = (await raw.get("aggTrades", "symbol=BTCUSDT&limit=3")).json
+    assert [later["a"] - row["a"] for row, later in pairwise(rows)] == [1, 1]
+    at_ms = rows[-1]["T"]
+    assert (await raw.get("aggTrades", f"symbol=BTCUSDT&fromId={rows[1]['a']}")).json == rows[1:]
+    assert (await raw.get("aggTrades", f"symbol=BTCUSDT&startTime={at_ms}&endTime={at_ms}")).json[-3:] == rows
+    assert (await raw.get("aggTrades", f"symbol=BTCUSDT&endTime={at_ms - 1}")).json == []
+    for bound in ("startTime", "endTime"):
+        refused = await raw.get("aggTrades", f"symbol=BTCUSDT&fromId=1&{bound}={at_ms}")
+        assert refused.error == (400, -1128, "Combination of optional parameters invalid.")
+
+
+async def test_the_average_price_closes_with_the_last_trade(raw):
+    average = (await raw.get("avgPrice", "symbol=BTCUSDT")).json
+    (trade,) = (await raw.get("trades", "symbol=BTCUSDT&limit=1")).json
+    assert average == {"mins": 5, "price": "100000.00000000", "closeTime": trade["time"]}
 
 
 async def test_c14_unknown_paths_are_not_found(raw):
