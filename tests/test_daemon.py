@@ -105,7 +105,7 @@ async def test_fewer_symbols_than_before_leave_the_books_of_the_others_right(tmp
 
 async def test_run_goes_on_without_the_user_stream(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(assembly, "_STREAM_SECONDS", 0.05)
-    monkeypatch.setattr(daemon.UserStream, "run", lambda _: asyncio.Event().wait())
+    monkeypatch.setattr(assembly.UserStream, "run", lambda _: asyncio.Event().wait())
     async with running_exchange(speed=None) as exchange:
         assert await daemon._run(configured(tmp_path, exchange, **EAGER)) == exit_codes.OK
         assert "the user stream is not there yet" in caplog.text

@@ -66,7 +66,9 @@ async def _recovered(settings: Settings, ledger: Ledger, connection: Connection)
         raise AuthError("these API keys may not trade: enable spot trading for them")
     known_rules = await rules_of_books(gateway, ledger, rules)
     execution = TradeExecutionAgent(gateway, ledger, clock, known_rules)
-    recovery = Recovery(gateway, ledger, execution, clock, known_rules, may_reset=settings.mode != "live")
+    recovery = Recovery(
+        gateway, ledger, execution, clock, known_rules, may_reset=settings.mode != "live", market=connection.market
+    )
     epoch = await recovery.epoch()
     await recovery.catch_up()
     await recovery.settle_balances()
@@ -201,7 +203,7 @@ async def _cache(stack: contextlib.AsyncExitStack, settings: Settings) -> Cache:
 
 def _namespace(settings: Settings, run_id: str) -> str:
     """Where the cache keeps this market. A simulated one is only itself within a run: seeds and files change."""
-    market = f"simulated:{run_id}" if settings.mode == "simulated" else settings.mode
+    market = f"{settings.mode}:{run_id}" if settings.is_simulated else settings.mode
     return f"binance-trading-agent:{market}"
 
 

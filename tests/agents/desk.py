@@ -46,8 +46,7 @@ class Desk:
 
     async def reset(self) -> None:
         """Let the exchange forget everything, as the testnet does each month."""
-        await self.exchange.control("reset", fixture="F0")
-        await self.exchange.control("clock", mode="stepped")
+        await self.exchange.fault("monthly_reset")
 
     def market_data(self, cache=None, *, interval: str = "1m") -> MarketDataAgent:
         """A market data agent on `cache`, or on one of its own."""
@@ -130,6 +129,7 @@ async def reopened(
     exchange: RunningExchange,
     *,
     may_reset: bool = True,
+    market: str | None = None,
     symbols: Sequence[str] = SYMBOLS,
 ) -> AsyncIterator[Desk]:
     """The desk after a restart of the daemon: the same ledger and exchange, everything else new."""
@@ -140,5 +140,6 @@ async def reopened(
     ):
         rules = await gateway.symbol_rules(symbols)
         execution = TradeExecutionAgent(gateway, ledger, clock, rules)
-        recovery = Recovery(gateway, ledger, execution, clock, rules, may_reset=may_reset)
+        market = market or f"simulated {(await exchange.state())['session']}"
+        recovery = Recovery(gateway, ledger, execution, clock, rules, may_reset=may_reset, market=market)
         yield Desk(exchange, clock, gateway, ledger, rules, execution, recovery)

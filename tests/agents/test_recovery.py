@@ -216,7 +216,7 @@ async def test_reset_exchange_begins_a_new_epoch_without_profit_or_loss(tmp_path
             epoch = await again.ledger.current_epoch()
             assert (epoch.epoch, epoch.reason) == (2, "the exchange was reset")
             assert await again.ledger.positions() == {}
-            assert (await again.ledger.wallet())["USDT"] == 100_000
+            assert (await again.ledger.wallet())["USDT"] == 10_000
             await restart(again)
             assert (await again.ledger.current_epoch()) == epoch
 
@@ -227,6 +227,7 @@ async def test_reset_is_told_from_the_balances_when_nothing_was_filled(tmp_path)
         assert (await ready.trade()).outcome is Outcome.UNFILLED
         assert (await ready.recovery.epoch()).epoch == 1
         await ready.reset()
+        await ready.exchange.control("config", deposit={"asset": "USDT", "amount": "1"})
         async with reopened(tmp_path, ready.exchange) as again:
             assert (await again.recovery.epoch()).epoch == 2
 
@@ -272,3 +273,22 @@ async def test_facts_of_both_sides_agree_until_somebody_trades_by_hand(tmp_path)
         result = await compared(ready)
         assert {difference.subject for difference in result.differences} == {"BTC", "USDT"}
         assert len(result.notes) == 2
+
+
+async def test_another_market_begins_a_new_epoch_before_any_order(tmp_path):
+    async with desk(tmp_path) as ready, reopened(tmp_path, ready.exchange, market="quite another") as again:
+        epoch = await again.recovery.epoch()
+        assert (epoch.epoch, epoch.reason, epoch.market) == (2, "another market", "quite another")
+        assert (await again.recovery.epoch()).epoch == 2
+        await again.recovery.settle_balances()
+        moves = await again.ledger.read(
+            lambda c: c.execute("SELECT * FROM postings WHERE kind = 'external'").fetchall()
+        )
+        assert moves == []
+
+
+async def test_epoch_of_an_older_ledger_is_of_the_market_that_comes_next(tmp_path):
+    async with desk(tmp_path) as ready:
+        await ready.ledger.write(lambda connection: connection.execute("UPDATE epochs SET market = NULL"))
+        assert (await ready.recovery.epoch()).epoch == 1
+        assert (await ready.ledger.current_epoch()).market.startswith("simulated ")

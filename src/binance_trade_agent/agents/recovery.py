@@ -41,6 +41,7 @@ class Recovery:
         rules: of the traded symbols, and of others that the ledger holds something of.
         may_reset: whether the exchange may forget everything, as a testnet or a simulated exchange does; on a real
             one the same signs stop the daemon.
+        market: name of the exchange's market; another name is another market, whatever else it looks like.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Recovery:
         rules: Mapping[str, SymbolRules],
         *,
         may_reset: bool,
+        market: str,
     ) -> None:
         self._gateway = gateway
         self._ledger = ledger
@@ -59,6 +61,7 @@ class Recovery:
         self._clock = clock
         self._rules = rules
         self._may_reset = may_reset
+        self._market = market
 
     async def catch_up(self) -> None:
         """Ask about every order that is not settled, then book every trade that the ledger missed."""
@@ -98,7 +101,7 @@ class Recovery:
                     log.warning("%s in the account changed by %s from outside", asset, plain(theirs - ours))
 
     async def epoch(self) -> Epoch:
-        """The epoch to trade in: the ledger's current one, or a new one when there is none or the exchange was reset.
+        """The epoch to trade in: the ledger's current one, or a new one for the first, another, or a reset market.
 
         Raises:
             CannotReconcileError: the exchange has forgotten our orders and is not one that may be reset.
@@ -106,7 +109,11 @@ class Recovery:
         current = await self._ledger.current_epoch()
         if current is None:
             return await self._open_epoch("first start")
+        if current.market not in {None, self._market}:
+            log.warning("this is another market: epoch %d is closed, a new one begins", current.epoch)
+            return await self._open_epoch("another market")
         if not await self._was_reset():
+            await self._ledger.name_market(self._market)
             return current
         if not self._may_reset:
             raise CannotReconcileError(
@@ -119,7 +126,7 @@ class Recovery:
     async def _open_epoch(self, reason: str) -> Epoch:
         balances = (await self._gateway.account()).balances
         ours = {asset: balances[asset] for asset in sorted(self._traded_assets()) if asset in balances}
-        return await self._ledger.open_epoch(self._clock.now_ms(), reason, ours)
+        return await self._ledger.open_epoch(self._clock.now_ms(), reason, ours, self._market)
 
     async def _was_reset(self) -> bool:
         """Two independent signs: the last order is unknown there, and so is the last trade (or the balances moved)."""

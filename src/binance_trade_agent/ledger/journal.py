@@ -16,13 +16,19 @@ from binance_trade_agent.ledger.records import Epoch, EquityPoint, RunRecord
 from binance_trade_agent.ledger.rows import columns, decision_columns, run_columns
 
 
-def open_epoch(connection: sqlite3.Connection, opened_ms: int, reason: str, balances: Mapping[str, Decimal]) -> Epoch:
+def open_epoch(
+    connection: sqlite3.Connection,
+    opened_ms: int,
+    reason: str,
+    balances: Mapping[str, Decimal],
+    market: str | None = None,
+) -> Epoch:
     """Close the current epoch, if any, and begin the next from these balances (free and locked, by asset)."""
     previous = queries.current_epoch(connection)
     if previous:
         connection.execute("UPDATE epochs SET closed_ms = ? WHERE epoch = ?", (opened_ms, previous.epoch))
-    epoch = Epoch(previous.epoch + 1 if previous else 1, opened_ms, None, reason)
-    connection.execute("INSERT INTO epochs VALUES (:epoch, :opened_ms, :closed_ms, :reason)", columns(epoch))
+    epoch = Epoch(previous.epoch + 1 if previous else 1, opened_ms, None, reason, market)
+    connection.execute("INSERT INTO epochs VALUES (:epoch, :opened_ms, :closed_ms, :reason, :market)", columns(epoch))
     post(
         connection,
         epoch.epoch,
@@ -32,6 +38,11 @@ def open_epoch(connection: sqlite3.Connection, opened_ms: int, reason: str, bala
         at_ms=opened_ms,
     )
     return epoch
+
+
+def name_market(connection: sqlite3.Connection, market: str) -> None:
+    """Note which market the current epoch is of."""
+    connection.execute("UPDATE epochs SET market = ? WHERE epoch = ?", (market, required_epoch(connection).epoch))
 
 
 def begin_run(connection: sqlite3.Connection, run: RunRecord) -> None:

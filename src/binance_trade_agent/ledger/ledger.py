@@ -100,9 +100,15 @@ class Ledger:
         """The open epoch, None in a new ledger."""
         return await self.read(queries.current_epoch)
 
-    async def open_epoch(self, opened_ms: int, reason: str, balances: Mapping[str, Decimal]) -> Epoch:
+    async def open_epoch(
+        self, opened_ms: int, reason: str, balances: Mapping[str, Decimal], market: str | None = None
+    ) -> Epoch:
         """Close the current epoch and begin the next from these balances (free and locked, by asset)."""
-        return await self.write(lambda connection: journal.open_epoch(connection, opened_ms, reason, balances))
+        return await self.write(lambda connection: journal.open_epoch(connection, opened_ms, reason, balances, market))
+
+    async def name_market(self, market: str) -> None:
+        """Note which market the current epoch is of."""
+        await self.write(lambda connection: journal.name_market(connection, market))
 
     async def begin_run(self, run: RunRecord) -> None:
         """Keep a run that starts now.

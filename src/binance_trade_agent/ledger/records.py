@@ -14,12 +14,14 @@ class Epoch:
         epoch: from 1.
         closed_ms: None while it is the current one.
         reason: why it was opened.
+        market: name of the exchange's market, None when it was not noted.
     """
 
     epoch: int
     opened_ms: int
     closed_ms: int | None
     reason: str
+    market: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

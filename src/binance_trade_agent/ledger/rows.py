@@ -140,7 +140,7 @@ def position_from(row: sqlite3.Row) -> Position:
 
 def epoch_from(row: sqlite3.Row) -> Epoch:
     """The epoch of a row of `epochs`."""
-    return Epoch(epoch=row["epoch"], opened_ms=row["opened_ms"], closed_ms=row["closed_ms"], reason=row["reason"])
+    return Epoch(**{field.name: row[field.name] for field in fields(Epoch)})
 
 
 def run_from(row: sqlite3.Row) -> RunRecord:
