@@ -133,6 +133,9 @@ async def test_cancelling_a_leg_cancels_the_list_and_answers_with_it(client, leg
     )  # fmt: skip
     assert [report["status"] for report in answer["orderReports"]] == ["CANCELED", "CANCELED"]
     assert answer["orderReports"][1]["origClientOrderId"] == "a-1"
+    assert [order["clientOrderId"] for order in answer["orders"]] == [
+        report["origClientOrderId"] for report in answer["orderReports"]
+    ]
     assert await statuses(client) == ["CANCELED", "CANCELED"]
     assert await balance(client, "BTC") == (1, 0)
 

@@ -1,6 +1,6 @@
 """Orders, lists, trades and balances as Binance's JSON (binance-protocol.md 1.3, 1.4)."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -96,9 +96,14 @@ def placed_list(transaction: Transaction, kind: ResponseType) -> Json:
     }
 
 
-def cancelled_list(order_list: OrderList, reports: Iterable[ExecutionReport]) -> Json:
+def cancelled_list(order_list: OrderList, reports: Sequence[ExecutionReport]) -> Json:
     """DELETE orderList, and DELETE order of a leg; `reports` are those of the cancel."""
-    return {**order_list_row(order_list), "orderReports": [cancelled_order(report) for report in reports]}
+    placed_as = {report.order.order_id: report.original_client_order_id for report in reports}
+    return {
+        **order_list_row(order_list),
+        "orders": [_leg(order, placed_as.get(order.order_id) or order.client_order_id) for order in order_list.orders],
+        "orderReports": [cancelled_order(report) for report in reports],
+    }
 
 
 def order_list_row(order_list: OrderList) -> Json:
@@ -111,10 +116,7 @@ def order_list_row(order_list: OrderList) -> Json:
         "listClientOrderId": order_list.client_list_id,
         "transactionTime": order_list.updated_ms,
         "symbol": order_list.symbol,
-        "orders": [
-            {"symbol": order.symbol, "orderId": order.order_id, "clientOrderId": order.client_order_id}
-            for order in order_list.orders
-        ],
+        "orders": [_leg(order, order.client_order_id) for order in order_list.orders],
     }
 
 
@@ -209,6 +211,10 @@ def _discount(commissions: CommissionSchedule, account: str, symbol: str) -> Jso
 def list_id(order: ExchangeOrder) -> int:
     """The id of the list that the order is a leg of, -1 for none."""
     return _or_none(order.order_list_id)
+
+
+def _leg(order: ExchangeOrder, client_order_id: str) -> Json:
+    return {"symbol": order.symbol, "orderId": order.order_id, "clientOrderId": client_order_id}
 
 
 def _as_pending(order: ExchangeOrder) -> ExchangeOrder:
