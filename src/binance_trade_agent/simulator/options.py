@@ -89,7 +89,8 @@ async def open_exchange(options: ExchangeOptions) -> Exchange:
     place = place_of(options.relay)
     saved = _saved(options)
     feed = await open_relay(place, options.symbols, start_ms=saved.start_ms if saved else None)
-    return _exchange(options, feed, MarketClock(feed.resume_ms, Decimal(1)), saved, is_wall_time=True)
+    clock = MarketClock(wall_ms() - feed.behind_wall_ms, Decimal(1))
+    return _exchange(options, feed, clock, saved, is_wall_time=True)
 
 
 def build_exchange(options: ExchangeOptions) -> Exchange:

@@ -68,14 +68,22 @@ class RelayStatus:
 class RelayFeed:
     """The `Feed` of a relayed market; see there for the attributes. Whoever follows the exchange tells it.
 
-    `last_trade_ids` are those of the exchange there, at the moment from which it is relayed; `status` says how it goes.
+    While it is not heard, no candle opens: what is missing may still be told, and then has its place.
+
+    Attributes:
+        last_trade_ids: those of the exchange there, at the moment from which it is relayed.
+        behind_wall_ms: how far market time is behind this machine's wall time.
+        status: how it goes.
     """
 
-    def __init__(self, snapshots: Mapping[str, Snapshot], *, start_ms: int, resume_ms: int) -> None:
+    def __init__(
+        self, snapshots: Mapping[str, Snapshot], *, start_ms: int, resume_ms: int, behind_wall_ms: int
+    ) -> None:
         self.symbols = tuple(snapshots)
         self.start_ms = start_ms
         self.resume_ms = resume_ms
         self.ends_ms: int | None = None
+        self.behind_wall_ms = behind_wall_ms
         self.intervals: Mapping[str, str] = dict.fromkeys(self.symbols, INTERVAL)
         self.listings: Mapping[str, Mapping[str, Any]] = {
             symbol: snapshot.listing for symbol, snapshot in snapshots.items()
@@ -91,11 +99,11 @@ class RelayFeed:
         self._last_prices = {symbol: snapshot.candles[-1].close for symbol, snapshot in snapshots.items()}
         self._events: deque[OutsideTrade | Quote] = deque()
         self._told_ms = resume_ms
+        self._opened_ms = dict.fromkeys(self.symbols, interval_open_ms(INTERVAL, resume_ms) - MINUTE_MS)
 
     def tell_trade(self, trade: OutsideTrade) -> None:
         """Take in a trade there. A time before the last one told is set to that."""
         self._told_ms = max(self._told_ms, trade.at_ms)
-        self._last_prices[trade.symbol] = trade.price
         self._events.append(trade if trade.at_ms == self._told_ms else replace(trade, at_ms=self._told_ms))
 
     def tell_book(self, symbol: str, bids: Sequence[Level], asks: Sequence[Level]) -> None:
@@ -134,12 +142,20 @@ class RelayFeed:
     def prints_until(self, until_ms: int) -> Iterator[OutsideTrade | Quote]:
         """What was told and lies at or before `until_ms`."""
         while self._events and self._events[0].at_ms <= until_ms:
-            yield self._events.popleft()
+            event = self._events.popleft()
+            if isinstance(event, OutsideTrade):
+                self._last_prices[event.symbol] = event.price
+            yield event
 
-    def candles(self, symbol: str, after_ms: int, until_ms: int) -> Sequence[Candle]:
-        """Every minute opens a candle at the last price."""
-        first_ms = interval_open_ms(INTERVAL, after_ms) + MINUTE_MS
-        price = self._last_prices[symbol]
+    def candles(self, symbol: str, after_ms: int, until_ms: int) -> Sequence[Candle]:  # noqa: ARG002 (Feed)
+        """Every minute opens a candle at the last price, as soon as it is sure that nothing from before it is missing.
+
+        So they are given from the last one that was given on, not from `after_ms` on.
+        """
+        if not self.status.is_connected:
+            return []
+        first_ms, price = self._opened_ms[symbol] + MINUTE_MS, self._last_prices[symbol]
+        self._opened_ms[symbol] = interval_open_ms(INTERVAL, until_ms)
         return [
             Candle(at_ms, at_ms + MINUTE_MS - 1, price, price, price, price, Decimal(0))
             for at_ms in range(first_ms, until_ms + 1, MINUTE_MS)

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
+from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds, wall_ms
 from binance_trade_agent.simulator.market.feed import FeedError
 from binance_trade_agent.simulator.market.history import joined
 from binance_trade_agent.simulator.market.relay.feed import INTERVAL, RelayFeed, Snapshot
@@ -20,6 +20,8 @@ from binance_trade_agent.simulator.market.relay.upstream import (
 
 _TRY_SECONDS = 20.0
 _FIRST_BACK_OFF_SECONDS, _LAST_BACK_OFF_SECONDS = 0.5, 4.0
+# The market here runs behind the one there, so that a trade is told before its time has come, and in its own minute.
+_DELAY_MS = 300
 _COARSE_INTERVALS = ("5m", "15m", "1h", "1d")  # so that every interval up to a day has some hundred candles
 # What the relayed exchange offers and this one does not (binance-protocol.md 1.0).
 _NOT_HERE = dict.fromkeys(("amendAllowed", "opoAllowed", "pegInstructionsAllowed", "isMarginTradingAllowed"), False)
@@ -62,8 +64,13 @@ async def _opened(upstream: Upstream, symbols: Sequence[str], start_ms: int | No
     listings = await upstream.listings(symbols)
     reading = [_snapshot(upstream, symbol, listings[symbol]) for symbol in symbols]
     snapshots = dict(zip(symbols, await asyncio.gather(*reading), strict=True))
-    now_ms = (await upstream.time()).now_ms
-    return RelayFeed(snapshots, start_ms=now_ms if start_ms is None else start_ms, resume_ms=now_ms)
+    resume_ms = (await upstream.time()).now_ms - _DELAY_MS
+    return RelayFeed(
+        snapshots,
+        start_ms=resume_ms if start_ms is None else start_ms,
+        resume_ms=resume_ms,
+        behind_wall_ms=wall_ms() - resume_ms,
+    )
 
 
 async def _snapshot(upstream: Upstream, symbol: str, listing: dict[str, Any]) -> Snapshot:
