@@ -262,7 +262,11 @@ class TestExchange:
     @pytest.mark.parametrize(
         ("arguments", "sentence"),
         [
-            (["--speed", "fast"], "--speed fast is not allowed: it must be a number above 0, or stepped"),
+            (["--speed", "fast"], "--speed fast is not allowed: it must be a number above 0, up to 1000000, or stepped"),
+            (["--fixture", "F0", "--seed", "1"], "--fixture and --seed contradict each other"),
+            (["--relay", "testent"], "it must be mainnet, testnet or an address such as http://127.0.0.1:8090; the nearest"),
+            (["--faults", "missing.toml"], "fault file missing.toml cannot be read"),
+            (["--replay", "BTCUSDT-1min.csv"], "interval '1min' is none of"),
             (["--balance", "USDT"], "--balance USDT is not allowed"),
             (["--symbols", "NOTHING"], "'NOTHING' is unknown"),
             (["--fixture", "F9"], "fixture 'F9' is unknown"),
