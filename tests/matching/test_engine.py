@@ -4,66 +4,11 @@ from decimal import Decimal
 
 import pytest
 
-from binance_trade_agent.domain.orders import OrderType, Side
-from binance_trade_agent.domain.symbols import SymbolRules
-from binance_trade_agent.matching.engine import MatchingEngine
-from binance_trade_agent.matching.errors import CancelRefused, FilterRefused, OrderRefused
-from binance_trade_agent.matching.filters import check_filters
+from binance_trade_agent.domain.orders import Side
+from binance_trade_agent.matching.errors import CancelRefused, OrderRefused
 from binance_trade_agent.matching.invariants import violations
-from binance_trade_agent.matching.orders import ExchangeOrder, ExecutionType, OrderRequest, Status, TimeInForce
-
-RULES = SymbolRules(
-    "BTCUSDT",
-    "BTC",
-    "USDT",
-    tick_size=Decimal("0.01"),
-    min_quantity=Decimal("0.00001"),
-    step_size=Decimal("0.00001"),
-    market_max_quantity=Decimal(100),
-    min_notional=Decimal(5),
-    bid_multiplier_up=Decimal(5),
-    bid_multiplier_down=Decimal("0.2"),
-    ask_multiplier_up=Decimal(5),
-    ask_multiplier_down=Decimal("0.2"),
-    max_orders=3,
-)
-BIDS = [(Decimal(99_990), Decimal(1)), (Decimal(99_980), Decimal(2)), (Decimal(99_970), Decimal(3))]
-ASKS = [(Decimal(100_000), Decimal(1)), (Decimal(100_010), Decimal(2)), (Decimal(100_020), Decimal(3))]
-
-
-@pytest.fixture
-def engine() -> MatchingEngine:
-    engine = MatchingEngine()
-    engine.list_symbol(RULES)
-    engine.open_account("main", {"USDT": Decimal(100_000), "BTC": Decimal(1)})
-    engine.apply_book("BTCUSDT", BIDS, ASKS, 0)
-    return engine
-
-
-def request(side: str, kind: str, quantity: str | None = None, **fields) -> OrderRequest:
-    amounts = {name: Decimal(fields.pop(name)) for name in ("price", "quote_quantity") if name in fields}
-    return OrderRequest(
-        fields.pop("account", "main"),
-        "BTCUSDT",
-        Side(side),
-        OrderType(kind),
-        fields.pop("client_order_id", "c-1"),
-        None if quantity is None else Decimal(quantity),
-        **amounts,
-        **fields,
-    )
-
-
-def place(engine: MatchingEngine, *args, **fields) -> ExchangeOrder:
-    order = engine.place(request(*args, **fields), 1).order
-    assert order is not None
-    assert violations(engine) == []
-    return order
-
-
-def balances(engine: MatchingEngine, asset: str) -> tuple[Decimal, Decimal]:
-    account = engine.accounts["main"]
-    return account.free(asset), account.locked(asset)
+from binance_trade_agent.matching.orders import ExecutionType, Status, TimeInForce
+from tests.matching.f0 import BIDS, balances, place, request
 
 
 def test_limit_below_the_market_rests_and_locks_its_value(engine):
@@ -208,28 +153,3 @@ def test_order_beyond_the_balance_is_refused_and_changes_nothing(engine, side, k
         place(engine, side, kind, quantity, **({"price": price} if price else {}))
     assert balances(engine, "USDT") == (100_000, 0)
     assert engine.listings["BTCUSDT"].last_order_id == 0
-
-
-def test_open_orders_are_limited(engine):
-    for number in range(3):
-        place(engine, "BUY", "LIMIT", "0.01", price="99000", client_order_id=f"c-{number}")
-    with pytest.raises(OrderRefused, match="MAX_NUM_ORDERS"):
-        place(engine, "BUY", "LIMIT", "0.01", price="99000", client_order_id="c-9")
-
-
-@pytest.mark.parametrize(
-    ("order", "filter_name"),
-    [
-        (request("BUY", "LIMIT", "0.00004", price="99000"), "NOTIONAL"),
-        (request("BUY", "LIMIT", "0.100005", price="99000"), "LOT_SIZE"),
-        (request("BUY", "MARKET", "120"), "MARKET_LOT_SIZE"),
-        (request("BUY", "LIMIT", "0.1", price="99000.005"), "PRICE_FILTER"),
-        (request("BUY", "LIMIT", "0.0001", price="600000"), "PERCENT_PRICE_BY_SIDE"),
-        (request("SELL", "LIMIT", "0.001", price="19000"), "PERCENT_PRICE_BY_SIDE"),
-        (request("BUY", "MARKET", quote_quantity="4.99"), "NOTIONAL"),
-    ],
-)
-def test_filter_refuses_by_name(order, filter_name):
-    with pytest.raises(FilterRefused) as refusal:
-        check_filters(order, RULES, Decimal(100_000))
-    assert refusal.value.filter_name == filter_name

@@ -34,12 +34,17 @@ def is_better(side: Side, price: Decimal, than: Decimal) -> bool:
 
 
 class OrderBook:
-    """Bids and asks of one symbol. Prices in quote per base, quantities in base asset; the best price comes first."""
+    """Bids and asks of one symbol. Prices in quote per base, quantities in base asset; the best price comes first.
+
+    Attributes:
+        last_queue_number: of the order, or the slice of an order, that came last.
+        update_id: grows with each change.
+    """
 
     def __init__(self) -> None:
         self._outside: dict[Side, list[Level]] = {Side.BUY: [], Side.SELL: []}
         self._resting = {Side.BUY: Ladder(highest_first=True), Side.SELL: Ladder(highest_first=False)}
-        self._arrivals = 0
+        self.last_queue_number = 0
         self.update_id = 0
 
     def replace_outside(self, bids: Sequence[Level], asks: Sequence[Level]) -> None:
@@ -57,18 +62,24 @@ class OrderBook:
         return self._resting[side]
 
     def rest(self, order: ExchangeOrder) -> None:
-        """Put an order, or the next slice of an iceberg order, behind all that stands at its price."""
-        self._resting[order.side].remove(order.price, order)
-        self._arrivals += 1
-        order.queue_number = self._arrivals
-        order.queue_ahead = sum((size for price, size in self._outside[order.side] if price == order.price), ZERO)
+        """Put an order, or the next slice of an iceberg order, behind all that stands at its price.
+
+        It is behind the outside quantity that the users' order before it waits for too, even when the outside market
+        has quoted less at the price since.
+        """
+        resting = self._resting[order.side]
+        resting.remove(order.price, order)
+        outside = sum((size for price, size in self._outside[order.side] if price == order.price), ZERO)
+        last = resting.last_at(order.price)
+        order.queue_ahead = outside if last is None else max(outside, last.queue_ahead)
+        self.last_queue_number += 1
+        order.queue_number = self.last_queue_number
         order.shown = min(order.iceberg_quantity, order.remaining)
-        self._resting[order.side].add(order.price, order)
+        resting.add(order.price, order)
         self.update_id += 1
 
     def restore(self, order: ExchangeOrder) -> None:
         """Put an order back whose place is known already; orders come by ascending queue number."""
-        self._arrivals = order.queue_number
         self._resting[order.side].add(order.price, order)
         self.update_id += 1
 

@@ -52,6 +52,11 @@ class Ladder:
         """All prices, best first."""
         return reversed(self.prices) if self._highest_first else iter(self.prices)
 
+    def last_at(self, price: Decimal) -> ExchangeOrder | None:
+        """The order that arrived last at `price`."""
+        queue = self._queues.get(price)
+        return next(reversed(queue.values())) if queue else None
+
     def at(self, price: Decimal) -> Collection[ExchangeOrder]:
         """The orders at `price` in the order of their arrival."""
         queue = self._queues.get(price)

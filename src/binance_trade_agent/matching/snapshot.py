@@ -40,6 +40,7 @@ class SymbolSnapshot:
     last_order_id: int
     last_trade_id: int
     last_prevented_match_id: int
+    last_queue_number: int
     last_price: Decimal | None
 
 
@@ -91,7 +92,11 @@ def take_symbols(state: ExchangeState) -> dict[str, SymbolSnapshot]:
     """The counters and last prices of all symbols as they stand."""
     return {
         symbol: SymbolSnapshot(
-            listing.last_order_id, listing.last_trade_id, listing.last_prevented_match_id, listing.last_price
+            last_order_id=listing.last_order_id,
+            last_trade_id=listing.last_trade_id,
+            last_prevented_match_id=listing.last_prevented_match_id,
+            last_queue_number=listing.book.last_queue_number,
+            last_price=listing.last_price,
         )
         for symbol, listing in state.listings.items()
     }
@@ -133,6 +138,7 @@ def restore_snapshot(state: ExchangeState, snapshot: EngineSnapshot) -> None:
         listing.last_order_id = saved.last_order_id
         listing.last_trade_id = saved.last_trade_id
         listing.last_prevented_match_id = saved.last_prevented_match_id
+        listing.book.last_queue_number = saved.last_queue_number
         listing.last_price = saved.last_price
     _restore_orders(state, snapshot.orders)
     _restore_lists(state, snapshot.lists)
