@@ -49,3 +49,9 @@ def resident_mb(pid: int) -> float:
     """Memory of a running process that is in RAM now, in MB (VmRSS; pages shared with others count in full)."""
     lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) * 1024 / 1e6
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor seconds that a running process has used so far, of all its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
