@@ -2,12 +2,17 @@
 
 import asyncio
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 
+import aiohttp
 import pytest
 
-from tests.exchange_process import exchange_process, start_process
+from binance_trade_agent.ops.clock import monotonic_seconds
+from tests.exchange_process import RunningExchange, exchange_process, start_process
+from tests.simulator.market.candles import MINUTE_MS, START_MS, candle, write_candles
 
+_AT_ONCE_SECONDS = 4.0  # a quarter of a second on a machine that has nothing else to do
 READY = re.compile(
     r"simulated exchange ready: http://127\.0\.0\.1:\d+ control http://127\.0\.0\.1:\d+ "
     r"symbols BTCUSDT,ETHUSDT seed 7 speed 60 market time 2026-01-05T00:00:00Z\n"
@@ -101,3 +106,67 @@ async def test_file_that_is_no_state_is_refused_and_kept(tmp_path):
     assert code == 2
     assert "is not the state of a simulated exchange" in errors
     assert state.read_text() == "[]"
+
+
+async def server_time(exchange) -> tuple[int, Mapping[str, str]]:
+    async with aiohttp.ClientSession() as session, session.get(f"{exchange.url}/api/v3/time") as answer:
+        return (await answer.json())["serverTime"], answer.headers
+
+
+@pytest.mark.parametrize("symbols", [("BTCUSDT",), tuple(f"SIM{number}USDT" for number in range(1, 41))])
+async def test_at_the_highest_speed_it_answers_and_ends_at_once(symbols):
+    async with exchange_process(speed=Decimal(1_000_000), symbols=symbols, history_minutes=60) as exchange:
+        first_ms, _ = await server_time(exchange)
+        for _ in range(5):
+            began = monotonic_seconds()
+            now_ms, _ = await server_time(exchange)
+            assert monotonic_seconds() - began < _AT_ONCE_SECONDS
+        assert now_ms - first_ms > 60_000
+        client = await exchange.client()  # whose timestamps are of the machine's clock
+        client.timestamp_offset = 0
+        assert (await client.order_market_buy(symbol=symbols[0], quoteOrderQty="20"))["status"] == "FILLED"
+        await exchange.close_clients()
+        began = monotonic_seconds()
+        exchange.process.terminate()
+        assert await exchange.process.wait() == 0
+        assert monotonic_seconds() - began < _AT_ONCE_SECONDS
+
+
+async def test_the_end_of_a_recorded_market_is_announced_and_said_once(tmp_path):
+    rows = [candle(START_MS + n * MINUTE_MS, "100 101 99 100.5", "10") for n in range(6)]
+    replay = (write_candles(tmp_path / "BTCUSDT-1m.csv", rows),)
+    process = await start_process(replay=replay, speed=Decimal(1_000))
+    words = (await asyncio.wait_for(process.stdout.readline(), 20)).decode().split()
+    exchange = RunningExchange(words[3], words[5], process)
+    ends_ms = START_MS + 6 * MINUTE_MS
+    now_ms, headers = await server_time(exchange)
+    assert headers["x-simulated-ends"] == str(ends_ms)
+    while now_ms < ends_ms + 5 * MINUTE_MS:
+        now_ms, _ = await server_time(exchange)
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{exchange.url}/api/v3/klines?symbol=BTCUSDT&interval=1m") as answer:
+            klines = await answer.json()
+        async with session.get(f"{exchange.url}/api/v3/ticker/price?symbol=BTCUSDT") as answer:
+            assert (await answer.json())["price"] == "100.50000000"
+    assert [row[0] for row in klines] == [row.open_time_ms for row in rows]
+    process.terminate()
+    _, _, errors = await ended(process)
+    assert errors.splitlines() == ["the recorded market ended at 2026-01-05T00:06:00Z: its prices stand still"]
+
+
+@pytest.mark.parametrize("start", ["2026-01-05T00:06:00Z", "2026-02-01T00:00:00Z", "2026-01-04T23:59:59Z"])
+async def test_a_start_outside_the_recorded_market_is_refused(tmp_path, start):
+    rows = [candle(START_MS + n * MINUTE_MS, "100 101 99 100.5", "10") for n in range(6)]
+    replay = (write_candles(tmp_path / "BTCUSDT-1m.csv", rows),)
+    code, _, errors = await ended(await start_process(replay=replay, start=start))
+    assert (code, errors.count("\n")) == (2, 1)
+    assert f"start {start} is outside the recorded data" in errors
+
+
+async def test_faults_of_a_file_are_met(tmp_path):
+    schedule = tmp_path / "storm.toml"
+    schedule.write_text('[[fault]]\nkind = "http"\npath = "time"\nstatus = 503\n')
+    async with exchange_process(faults=schedule) as exchange, aiohttp.ClientSession() as session:
+        for status in (503, 200):
+            async with session.get(f"{exchange.url}/api/v3/time") as answer:
+                assert answer.status == status
