@@ -104,6 +104,11 @@ class KlineRows:
             max(last_ids),
         )
 
+    def close_before(self, at_ms: int) -> int | None:
+        """Close, in units, of the last kline that opens before `at_ms`."""
+        index = bisect_left(self.opens, at_ms)
+        return self._columns[4][index - 1] if index else None
+
     def first_from(self, at_ms: int) -> int | None:
         """Open time of the first kline that opens at `at_ms` or later."""
         index = bisect_left(self.opens, at_ms)

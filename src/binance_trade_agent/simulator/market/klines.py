@@ -154,6 +154,13 @@ class KlineSeries:
             rows.append(live)
         return _kline(as_one(rows), from_ms, before_ms) if rows else None
 
+    def close_before(self, at_ms: int) -> Decimal | None:
+        """Close of the last kline of the kept interval that opens before `at_ms`; None when there is none."""
+        if self._live is not None and self._live.open_time_ms < at_ms:
+            return self._live.close
+        close = self._tiers[0].close_before(at_ms)
+        return None if close is None else from_units(close)
+
     def first_from(self, at_ms: int) -> int | None:
         """Open time of the first kline of the kept interval that opens at `at_ms` or later."""
         return _Timeline(self._tiers[0], self._live).first_from(at_ms)
@@ -170,6 +177,8 @@ class KlineSeries:
 
     def _pieces(self, level: int, from_ms: int, before_ms: int) -> Iterator[KlineRow]:
         """Closed klines in [from_ms, before_ms): the middle from the coarse ones, both ends from the finer ones."""
+        if from_ms >= before_ms:
+            return
         tier = self._tiers[level]
         if level == 0:
             if (row := tier.between(from_ms, before_ms)) is not None:

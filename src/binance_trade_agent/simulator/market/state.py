@@ -193,7 +193,7 @@ class _SymbolState:
         whole = self.series.between(first_kline_ms, close_ms + 1) or Kline(
             open_ms, close_ms, price, price, price, price
         )
-        before = self.series.select(self.series.interval, end_ms=first_kline_ms - 1, limit=1)
+        previous_close = self.series.close_before(first_kline_ms)
         last_id = last.trade_id if last and whole.trades else -1
         return Ticker(
             symbol=self._symbol,
@@ -202,7 +202,7 @@ class _SymbolState:
             low=whole.low,
             last=price,
             last_quantity=last.quantity if last else ZERO,
-            previous_close=before[0].close if before else whole.open,
+            previous_close=whole.open if previous_close is None else previous_close,
             volume=whole.volume,
             quote_volume=whole.quote_volume,
             open_time_ms=open_ms,
