@@ -6,31 +6,29 @@ streams, market streams, the state file) is a listener.
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.matching.book import Level, OrderBook
-from binance_trade_agent.matching.commission import CommissionRates
 from binance_trade_agent.matching.engine import MatchingEngine
 from binance_trade_agent.matching.errors import OrderRefused
 from binance_trade_agent.matching.lists import OrderList, OrderListRequest
 from binance_trade_agent.matching.orders import ExchangeOrder, OrderRequest
 from binance_trade_agent.matching.reset import begin_anew
-from binance_trade_agent.matching.snapshot import EngineSnapshot, restore_snapshot
+from binance_trade_agent.matching.snapshot import restore_snapshot
 from binance_trade_agent.matching.transactions import Transaction
 from binance_trade_agent.ops.clock import monotonic_seconds
-from binance_trade_agent.simulator.access import Access, ApiKey, TimestampPolicy
+from binance_trade_agent.simulator.access import Access, TimestampPolicy
 from binance_trade_agent.simulator.admission import check_admission
-from binance_trade_agent.simulator.clock import MarketClock
 from binance_trade_agent.simulator.customers import Customers
 from binance_trade_agent.simulator.limits import OrderCount
 from binance_trade_agent.simulator.listings import Listings
-from binance_trade_agent.simulator.market.feed import Event, Feed, OutsideTrade, Quote
+from binance_trade_agent.simulator.market.feed import Event, OutsideTrade, Quote
 from binance_trade_agent.simulator.market.state import Market
-from binance_trade_agent.simulator.opening import open_symbols, record_preludes
+from binance_trade_agent.simulator.opening import ExchangeSetup, open_symbols, record_preludes
 from binance_trade_agent.simulator.rejections import rejection
 from binance_trade_agent.simulator.switches import Switches
 
@@ -39,29 +37,6 @@ _CLIENT_ID_LENGTH = 22
 _LONGEST_ADVANCE_SECONDS = 0.05
 _GIVEN_BACK_FOR_TAKER_FILL = 1
 _GIVEN_BACK_FOR_MAKER_FILL = 5
-
-
-@dataclass(frozen=True, slots=True)
-class ExchangeSetup:
-    """What an exchange is made of.
-
-    Attributes:
-        session_id: names this market; the same market has the same id in any process.
-        balances: free amounts of the main account at the start, per asset.
-        is_wall_time: whether market time is the machine's wall time, which makes the check of timestamps strict.
-        wall_ms: the machine's wall time.
-        saved: where an earlier process of this session stopped.
-    """
-
-    session_id: str
-    feed: Feed
-    clock: MarketClock
-    balances: Mapping[str, Decimal]
-    rates: CommissionRates
-    keys: Sequence[ApiKey]
-    is_wall_time: bool
-    wall_ms: Callable[[], int]
-    saved: EngineSnapshot | None = None
 
 
 class Exchange:
@@ -180,23 +155,11 @@ class Exchange:
 
     def place(self, request: OrderRequest) -> Transaction:
         """Place an order now; see MatchingEngine.place for what it raises."""
-        try:
-            self.admit(request)
-            book = None if self.switches.liquidity_is_consumed else self._outside_levels(request.symbol)
-            transaction = self.engine.place(request, self.now_ms)
-        except OrderRefused as refusal:
-            self._announce_rejection(request, refusal)
-            raise
-        self._placed(transaction, request.account, 1)
-        if book is not None:
-            self.replace_book(request.symbol, *book)
-        return transaction
+        return self._place((request,), lambda: self.engine.place(request, self.now_ms))
 
     def place_list(self, request: OrderListRequest) -> Transaction:
         """Place a list now; see MatchingEngine.place_list for what it raises."""
-        for leg in request.legs:
-            self.admit(leg)
-        return self._placed(self.engine.place_list(request, self.now_ms), request.account, len(request.legs))
+        return self._place(request.legs, lambda: self.engine.place_list(request, self.now_ms))
 
     def cancel(self, order: ExchangeOrder, cancel_id: str | None) -> Transaction:
         """Cancel an order now, a leg with its list; a missing `cancel_id` is made up. See MatchingEngine.cancel."""
@@ -266,10 +229,22 @@ class Exchange:
         for trade in transaction.trades:
             self.market.record(trade)
 
-    def _placed(self, transaction: Transaction, account: str, number: int) -> Transaction:
-        self.count_orders(account, number)
+    def _place(self, legs: Sequence[OrderRequest], place: Callable[[], Transaction]) -> Transaction:
+        """Let orders of one account on one symbol be placed together, and count them."""
+        account, symbol = legs[0].account, legs[0].symbol
+        book = None if self.switches.liquidity_is_consumed else self._outside_levels(symbol)
+        try:
+            for leg in legs:
+                self.admit(leg)
+            transaction = place()
+        except OrderRefused as refusal:
+            self._announce_rejections(legs, refusal)
+            raise
+        self.count_orders(account, len(legs))
         self._record_trades(transaction)
         self._announce(transaction)
+        if book is not None:
+            self.replace_book(symbol, *book)
         return transaction
 
     def _outside_levels(self, symbol: str) -> tuple[Sequence[Level], Sequence[Level]]:
@@ -296,7 +271,9 @@ class Exchange:
         for listener in self.listeners:
             listener(transaction)
 
-    def _announce_rejection(self, request: OrderRequest, refusal: OrderRefused) -> None:
-        if self.switches.report_rejected_orders:
+    def _announce_rejections(self, legs: Sequence[OrderRequest], refusal: OrderRefused) -> None:
+        if not self.switches.report_rejected_orders:
+            return
+        for leg in legs:
             self.engine.last_execution_id += 1
-            self._announce(rejection(request, refusal, self.engine.last_execution_id, self.now_ms))
+            self._announce(rejection(leg, refusal, self.engine.last_execution_id, self.now_ms))

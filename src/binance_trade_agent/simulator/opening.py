@@ -1,15 +1,44 @@
-"""The first moment of a market: its symbols and books, and the last trades before it."""
+"""What an exchange is made of, and its first moment: symbols, books, and the last trades before it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from binance_trade_agent.domain.symbols import symbol_rules
+from binance_trade_agent.matching.commission import CommissionRates
 from binance_trade_agent.matching.engine import MatchingEngine
 from binance_trade_agent.matching.orders import PublicTrade
+from binance_trade_agent.matching.snapshot import EngineSnapshot
+from binance_trade_agent.simulator.access import ApiKey
+from binance_trade_agent.simulator.clock import MarketClock
 from binance_trade_agent.simulator.market.feed import Feed, Print
 from binance_trade_agent.simulator.market.state import Market
 
 Preludes = Mapping[str, Sequence[Print]]
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeSetup:
+    """What an exchange is made of.
+
+    Attributes:
+        session_id: names this market; the same market has the same id in any process.
+        balances: free amounts of the main account at the start, per asset.
+        is_wall_time: whether market time is the machine's wall time, which makes the check of timestamps strict.
+        wall_ms: the machine's wall time.
+        saved: where an earlier process of this session stopped.
+    """
+
+    session_id: str
+    feed: Feed
+    clock: MarketClock
+    balances: Mapping[str, Decimal]
+    rates: CommissionRates
+    keys: Sequence[ApiKey]
+    is_wall_time: bool
+    wall_ms: Callable[[], int]
+    saved: EngineSnapshot | None = None
 
 
 def open_symbols(engine: MatchingEngine, feed: Feed, listings: Mapping[str, Mapping[str, Any]]) -> Preludes:

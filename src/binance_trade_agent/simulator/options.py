@@ -11,7 +11,7 @@ from binance_trade_agent.domain.nearest import nearest
 from binance_trade_agent.matching.commission import CommissionRates
 from binance_trade_agent.ops.clock import wall_ms
 from binance_trade_agent.simulator.clock import MarketClock
-from binance_trade_agent.simulator.exchange import MAIN_ACCOUNT, Exchange, ExchangeSetup
+from binance_trade_agent.simulator.exchange import MAIN_ACCOUNT, Exchange
 from binance_trade_agent.simulator.fixtures import FIXTURES, FixtureFeed
 from binance_trade_agent.simulator.keys import ApiKey, HmacSecret, Permission
 from binance_trade_agent.simulator.market.feed import Feed
@@ -19,6 +19,7 @@ from binance_trade_agent.simulator.market.relay.opening import open_relay
 from binance_trade_agent.simulator.market.relay.upstream import place_of
 from binance_trade_agent.simulator.market.replay import ReplayFeed
 from binance_trade_agent.simulator.market.synthetic import SyntheticFeed
+from binance_trade_agent.simulator.opening import ExchangeSetup
 from binance_trade_agent.simulator.state_file import SavedState, StateFile
 
 DEFAULT_SYMBOLS = ("BTCUSDT", "ETHUSDT")

@@ -100,7 +100,7 @@ def _place(call: Call, contingency: Contingency, legs: list[OrderRequest]) -> Js
     if not call.exchange.listings[symbol][f"{name.lower()}Allowed"]:
         raise from_refusal(OrderRefused(f"{name} orders are not supported for this symbol"))
     client_list_id = call.arguments.text("listClientOrderId") or call.exchange.generated_id(
-        "list", symbol, legs[0].client_order_id
+        "list", call.exchange.engine.last_list_id + 1
     )
     try:
         transaction = call.exchange.place_list(
