@@ -56,7 +56,7 @@ async def _serve(options: ExchangeOptions, faults: Sequence[Fault]) -> int:
     exchange = await open_exchange(options)
     simulation = Simulation(exchange, state_file(options))
     for fault in faults:
-        simulation.faults.add(fault)
+        simulation.faults.add(fault, origin_ms=exchange.feed.start_ms)
     server = ExchangeServer(simulation, exit_when_idle_seconds=options.exit_when_idle_seconds)
     told_to_end = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -10,7 +10,10 @@ from binance_trade_agent.simulator.simulation import Simulation
 
 
 def state_payload(simulation: Simulation, now_ms: int) -> dict[str, Any]:
-    """The state at market time `now_ms` as JSON. `violations` has one sentence for each broken invariant and is always empty."""
+    """The state at market time `now_ms` as JSON.
+
+    `violations` has one sentence for each broken invariant, and is always empty.
+    """
     exchange = simulation.exchange
     engine = exchange.engine
     broken = violations(engine)
