@@ -103,11 +103,17 @@ class ExchangeServer:
             if request.path == WS_API_PATH:
                 return await self._socket("ws-api", request, self._ws_api.serve)
             if is_stream_path(request.path):
-                return await self._socket("streams", request, simulation.streams.serve)
+                return await self._socket("streams", request, self._serve_streams)
             return await self._rest.handle(request)
         finally:
             simulation.clients -= 1
             simulation.last_request_seconds = monotonic_seconds()
+
+    async def _serve_streams(self, request: web.Request) -> web.StreamResponse:
+        """Count an attempt to connect (binance-protocol.md 2.8), and serve it if it is not one too many."""
+        exchange = self._simulation.exchange
+        self._simulation.limits.of(request.remote).open_stream(exchange.limits_now_ms())
+        return await self._simulation.streams.serve(request)
 
     async def _socket(
         self, target: Target, request: web.Request, serve: Callable[[web.Request], Awaitable[web.StreamResponse]]

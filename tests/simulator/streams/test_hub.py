@@ -124,6 +124,18 @@ async def test_sixth_message_within_a_second_disconnects(exchange, session):
         assert messages[-1].data == 1008
 
 
+async def test_more_than_three_hundred_attempts_in_five_minutes_are_refused(exchange, session):
+    async with session.ws_connect(f"{exchange.url}/ws") as first:
+        attempts, status = 1, 400
+        while status == 400 and attempts < 602:  # the five minutes may end on the way
+            async with session.get(f"{exchange.url}/ws") as answer:  # no WebSocket, but an attempt
+                attempts, status, headers = attempts + 1, answer.status, answer.headers
+        assert status == 429
+        assert attempts > 300
+        assert 1 <= int(headers["Retry-After"]) <= 300
+        assert (await ask(first, "LIST_SUBSCRIPTIONS"))["result"] == []
+
+
 async def test_new_market_goes_on_under_the_same_connections(exchange, session):
     async with session.ws_connect(f"{exchange.url}/ws/btcusdt@trade") as socket:
         await exchange.control("trade", **TRADE)

@@ -1,6 +1,5 @@
 """All market stream connections of an exchange (binance-protocol.md 5.1)."""
 
-import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,13 +8,11 @@ from aiohttp import web
 
 from binance_trade_agent.simulator.client_socket import ClientSocket, SocketRules
 from binance_trade_agent.simulator.exchange import Exchange
-from binance_trade_agent.simulator.outbox import GOING_AWAY
 from binance_trade_agent.simulator.streams.catalogue import open_channel
 from binance_trade_agent.simulator.streams.connection import (
     MOST_STREAMS,
     StreamConnection,
     form_in_url,
-    is_stream_path,
     names_in_url,
 )
 from binance_trade_agent.simulator.streams.control import INVALID_REQUEST, ControlError, ControlMessage, parse_control
@@ -59,8 +56,6 @@ class Streams:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Serve one connection until it ends."""
-        if not is_stream_path(request.path):
-            raise web.HTTPNotFound
         names = names_in_url(request)
         if len(names) > MOST_STREAMS:
             raise web.HTTPBadRequest(text=f"a connection may listen to {MOST_STREAMS} streams, not {len(names)}")
@@ -95,10 +90,6 @@ class Streams:
         for connection in self.connections:
             message = {"e": "serverShutdown", "E": now_ms}
             connection.outbox.put_frame(connection.form.frame(_SHUTDOWN_STREAM, message))
-
-    async def disconnect_all(self, code: int = GOING_AWAY) -> None:
-        """Close every connection."""
-        await asyncio.gather(*(connection.outbox.disconnect(code) for connection in self.connections))
 
     def _before_snapshot(self, symbol: str) -> None:
         """Let the running diffs of a book end before a snapshot of it; see DiffDepthChannel."""
