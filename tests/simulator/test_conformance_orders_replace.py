@@ -132,26 +132,27 @@ async def test_only_the_cancel_is_done_when_too_many_orders_were_placed(
     assert len(await client.get_open_orders()) == (0 if exists else 1)
 
 
-@pytest.mark.parametrize(
-    ("params", "code", "message"),
-    [
-        ({"price": "98000.001"}, -1013, "Filter failure: PRICE_FILTER"),
-        ({"quantity": "0.00001"}, -1013, "Filter failure: NOTIONAL"),
-        ({"cancelReplaceMode": "FOO"}, -1130, "Data sent for parameter 'cancelReplaceMode' is not valid."),
-        ({"orderRateLimitExceededMode": "FOO"}, -1130, "Data sent for parameter 'orderRateLimitExceededMode' is not valid."),
-        ({"cancelRestrictions": "FOO"}, -1145, "`cancelRestrictions` has to be either `ONLY_NEW` or `ONLY_PARTIALLY_FILLED`."),
-        ({"type": "MARKET", "timeInForce": None}, -1106, "Parameter 'price' sent when not required."),
-        ({"cancelReplaceMode": None}, -1102, "Mandatory parameter 'cancelReplaceMode' was not sent, was empty/null, or malformed."),
-        ({"cancelOrderId": None}, -1102, "Param 'cancelOrigClientOrderId' or 'cancelOrderId' must be sent, but both were empty/null!"),
-    ],
-)  # fmt: skip
-async def test_what_is_wrong_from_the_start_cancels_nothing(client, raw, params, code, message):
-    sent = {"cancelReplaceMode": STOP, "cancelOrderId": await resting_order(client), **NEW, **params}
-    reply = await raw.signed(
-        "POST", "order/cancelReplace", **{name: value for name, value in sent.items() if value is not None}
-    )
-    assert reply.error == (400, code, message)
-    assert "data" not in reply.json
+WRONG_FROM_THE_START = [
+    ({"price": "98000.001"}, -1013, "Filter failure: PRICE_FILTER"),
+    ({"quantity": "0.00001"}, -1013, "Filter failure: NOTIONAL"),
+    ({"cancelReplaceMode": "FOO"}, -1130, "Data sent for parameter 'cancelReplaceMode' is not valid."),
+    ({"orderRateLimitExceededMode": "FOO"}, -1130, "Data sent for parameter 'orderRateLimitExceededMode' is not valid."),
+    ({"cancelRestrictions": "FOO"}, -1145, "`cancelRestrictions` has to be either `ONLY_NEW` or `ONLY_PARTIALLY_FILLED`."),
+    ({"type": "MARKET", "timeInForce": None}, -1106, "Parameter 'price' sent when not required."),
+    ({"cancelReplaceMode": None}, -1102, "Mandatory parameter 'cancelReplaceMode' was not sent, was empty/null, or malformed."),
+    ({"cancelOrderId": None}, -1102, "Param 'cancelOrigClientOrderId' or 'cancelOrderId' must be sent, but both were empty/null!"),
+]  # fmt: skip
+
+
+async def test_what_is_wrong_from_the_start_cancels_nothing(client, raw):
+    order_id = await resting_order(client)
+    for params, code, message in WRONG_FROM_THE_START:
+        sent = {"cancelReplaceMode": STOP, "cancelOrderId": order_id, **NEW, **params}
+        reply = await raw.signed(
+            "POST", "order/cancelReplace", **{name: value for name, value in sent.items() if value is not None}
+        )
+        assert (params, *reply.error) == (params, 400, code, message)
+        assert "data" not in reply.json
     assert len(await client.get_open_orders()) == 1
 
 

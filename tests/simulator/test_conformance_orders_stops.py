@@ -36,21 +36,18 @@ async def test_c38_stop_order_waits_out_of_the_book_and_fills_after_its_trigger(
     assert (Decimal(trade["price"]), trade["isMaker"]) == (94_950, False)
 
 
-@pytest.mark.parametrize(
-    ("side", "kind", "stop"),
-    [
+async def test_c39_stop_on_the_wrong_side_is_refused(client):
+    for side, kind, stop in (
         ("SELL", "STOP_LOSS_LIMIT", "101000"),
         ("BUY", "STOP_LOSS_LIMIT", "99000"),
         ("SELL", "TAKE_PROFIT_LIMIT", "99000"),
         ("BUY", "TAKE_PROFIT_LIMIT", "101000"),
         ("SELL", "STOP_LOSS", "101000"),
         ("BUY", "TAKE_PROFIT", "101000"),
-    ],
-)
-async def test_c39_stop_on_the_wrong_side_is_refused(client, side, kind, stop):
-    limit = {"timeInForce": "GTC", "price": "100900"} if kind.endswith("LIMIT") else {}
-    answer = await refusal(place(client, side, kind, quantity="0.1", stopPrice=stop, **limit))
-    assert answer == (400, -2010, "Order would trigger immediately.")
+    ):
+        limit = {"timeInForce": "GTC", "price": "100900"} if kind.endswith("LIMIT") else {}
+        answer = await refusal(place(client, side, kind, quantity="0.1", stopPrice=stop, **limit))
+        assert (side, kind, *answer) == (side, kind, 400, -2010, "Order would trigger immediately.")
 
 
 @pytest.mark.parametrize("kind", ["STOP_LOSS", "TAKE_PROFIT"])
@@ -83,10 +80,10 @@ async def test_trailing_stop_follows_the_price_and_triggers_when_it_turns(client
     assert triggered["status"] == "FILLED"
 
 
-@pytest.mark.parametrize("delta", [9, 2001])
-async def test_trailing_delta_outside_its_filter_is_refused(client, delta):
-    order = place(client, "SELL", "STOP_LOSS", quantity="0.1", trailingDelta=delta)
-    assert await refusal(order) == (400, -1013, "Filter failure: TRAILING_DELTA")
+async def test_trailing_delta_outside_its_filter_is_refused(client):
+    for delta in (9, 2001):
+        order = place(client, "SELL", "STOP_LOSS", quantity="0.1", trailingDelta=delta)
+        assert await refusal(order) == (400, -1013, "Filter failure: TRAILING_DELTA")
 
 
 async def test_iceberg_shows_a_slice_in_the_book(client):
