@@ -9,8 +9,6 @@ from binance_trade_agent.simulator.errors import ApiError, key_format_invalid, k
 from binance_trade_agent.simulator.keys import ApiKey, Permission
 from binance_trade_agent.simulator.parameters import Arguments
 
-__all__ = ["Access", "ApiKey", "Credentials", "Permission", "TimestampPolicy", "check_key_format", "without_signature"]
-
 _KEY_PATTERN = re.compile(r"[A-Za-z0-9]{64}")
 _SIGNATURE_PAIR = re.compile(rb"(^|&)signature=[^&]*")
 # What RFC 3986 allows in a query; all else has to be percent-encoded before it is signed (binance-protocol.md 2.2).

@@ -10,8 +10,8 @@ from binance_trade_agent.matching.commission import CommissionRates
 from binance_trade_agent.matching.engine import MatchingEngine
 from binance_trade_agent.matching.orders import PublicTrade
 from binance_trade_agent.matching.snapshot import EngineSnapshot
-from binance_trade_agent.simulator.access import ApiKey
 from binance_trade_agent.simulator.clock import MarketClock
+from binance_trade_agent.simulator.keys import ApiKey
 from binance_trade_agent.simulator.market.feed import Feed, Print
 from binance_trade_agent.simulator.market.state import Market
 

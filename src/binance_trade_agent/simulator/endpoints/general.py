@@ -6,10 +6,10 @@ from typing import Any
 import orjson
 
 from binance_trade_agent.matching.state import ExchangeLimits
-from binance_trade_agent.simulator.access import Permission
 from binance_trade_agent.simulator.endpoints.endpoint import SYMBOL_PARAMETER, SYMBOLS_PARAMETER, Call, Endpoint
 from binance_trade_agent.simulator.endpoints.symbol_status import STATUS_PARAMETER, wanted_status
 from binance_trade_agent.simulator.errors import bad_combination, invalid_data
+from binance_trade_agent.simulator.keys import Permission
 from binance_trade_agent.simulator.limits import ALL_WINDOWS
 from binance_trade_agent.simulator.parameters import BOOLEAN, Parameter
 

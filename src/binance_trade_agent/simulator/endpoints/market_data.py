@@ -8,10 +8,10 @@ from typing import Any
 from binance_trade_agent.domain.candles import BINANCE_INTERVALS, MINUTE_MS
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Side
-from binance_trade_agent.simulator.access import Permission
 from binance_trade_agent.simulator.endpoints.endpoint import REQUIRED_SYMBOL, Call, Endpoint
 from binance_trade_agent.simulator.endpoints.symbol_status import STATUS_PARAMETER, symbol_of_status
 from binance_trade_agent.simulator.errors import ApiError, bad_combination, invalid_data
+from binance_trade_agent.simulator.keys import Permission
 from binance_trade_agent.simulator.market.payloads import (
     aggregate_trade_row,
     average_price_row,

@@ -9,7 +9,6 @@ from binance_trade_agent.domain.candles import DAY_MS, MINUTE_MS
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.matching.book import Level
-from binance_trade_agent.simulator.access import Permission
 from binance_trade_agent.simulator.endpoints.endpoint import (
     SYMBOL_PARAMETER,
     SYMBOLS_PARAMETER,
@@ -19,6 +18,7 @@ from binance_trade_agent.simulator.endpoints.endpoint import (
 )
 from binance_trade_agent.simulator.endpoints.symbol_status import STATUS_PARAMETER, symbols_of_status
 from binance_trade_agent.simulator.errors import ApiError, invalid_data, missing_both
+from binance_trade_agent.simulator.keys import Permission
 from binance_trade_agent.simulator.market.payloads import (
     book_ticker_row,
     mini_ticker_row,

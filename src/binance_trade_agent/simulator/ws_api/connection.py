@@ -145,7 +145,7 @@ class WsApi:
         """Serve one connection until it ends.
 
         Raises:
-            ApiError: 418 or 429 of the address, -1100 an unknown `timeUnit` or `returnRateLimits`.
+            ApiError: 418 or 429 of the address, -1100 an unknown `timeUnit`.
         """
         simulation = self._simulation
         limits, now_ms = simulation.limits.of(request.remote), simulation.exchange.limits_now_ms()
