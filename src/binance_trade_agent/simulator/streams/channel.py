@@ -3,9 +3,9 @@
 A channel exists while somebody listens to its stream. Real-time channels (trades, best prices) are asked whenever the
 market or a user has changed their symbol; periodic ones when their period of market time is over, counted from its
 whole multiples, and at most ten times a real second, so that a market at many times the speed does not flood its
-listeners: of a market at 60 times the speed they hear ten snapshots a real second, each 6 s after the other. What must
-not be skipped never is: every trade, every change of the book (in fewer and longer diffs), and the closing of every
-candle, however far a stepped market has been moved.
+listeners: of a market at 60 times the speed they hear ten books a real second, 6 s of the market apart. What must not
+be skipped never is, however far a stepped market has been moved: every trade (of aggregates as many as GET aggTrades
+keeps), every change of the book (in fewer and longer diffs), and the closing of every candle. `E` is market time.
 """
 
 from typing import Protocol

@@ -99,5 +99,5 @@ def _microseconds(message: Any) -> Any:
         copy[name] = message[name] * 1000
     if copy.get("e") == "kline":
         kline = message["k"]
-        copy["k"] = {**kline, "t": kline["t"] * 1000, "T": kline["T"] * 1000 + 999}  # the last one before the next open
+        copy["k"] = {**kline, "t": kline["t"] * 1000, "T": kline["T"] * 1000}
     return copy
