@@ -129,6 +129,7 @@ def test_any_other_boolean_is_refused(text):
 def test_keys_alone_select_the_testnet():
     assert Settings(**KEYS).mode == "testnet"
     assert Settings(**KEYS, trading_mode="simulated").mode == "simulated"
+    assert Settings(**KEYS, trading_mode="paper").mode == "paper"
 
 
 SPELLINGS = st.one_of(
@@ -139,13 +140,13 @@ SPELLINGS = st.one_of(
 )
 
 
-@given(SPELLINGS, st.sampled_from([None, "simulated", "testnet", "live"]), st.booleans())
+@given(SPELLINGS, st.sampled_from([None, "simulated", "paper", "testnet", "live"]), st.booleans())
 def test_no_spelling_of_testnet_ever_reaches_production(testnet, mode, has_keys):
     try:
         settings = Settings(binance_testnet=testnet, trading_mode=mode, **(KEYS if has_keys else {}))
     except ValidationError:
         return
-    assert settings.mode in {"simulated", "testnet"}
+    assert settings.mode in {"simulated", "paper", "testnet"}
 
 
 def test_production_is_named_by_live_alone():
@@ -172,6 +173,7 @@ def test_production_is_named_by_live_alone():
         ({**KEYS, "binance_api_key": "a" * 63 + "!"}, "BINANCE_API_KEY has other characters than those"),
         ({**KEYS, "binance_api_key": "ä" * 64}, "BINANCE_API_KEY has other characters"),
         ({"trading_order_quote": 1, "trading_order_fraction": "0.1"}, "are both set: set one of them"),
+        ({"trading_mode": "paper", "simulation_replay": "a.csv"}, "needs TRADING_MODE=simulated; the mode is paper"),
         ({**KEYS, "simulation_replay": "a.csv"}, "SIMULATION_REPLAY needs TRADING_MODE=simulated; the mode is testnet"),
     ],
 )
@@ -255,3 +257,10 @@ def test_values_are_shown_as_a_person_would_write_them(value, text):
 def test_suggestion_names_the_nearest_setting_or_says_nothing():
     assert suggestion("TRADING_SYMBOL") == "; the nearest valid name is TRADING_SYMBOLS"
     assert suggestion("12345") == ""
+
+
+def test_paper_mode_needs_no_keys_and_relays_mainnet_unless_told_otherwise():
+    settings = Settings(trading_mode="paper")
+    assert (settings.mode, settings.is_simulated, settings.simulation_relay) == ("paper", True, "mainnet")
+    assert Settings(simulation_relay=" Testnet ".strip()).simulation_relay == "testnet"
+    assert Settings(simulation_relay="http://127.0.0.1:8090/").simulation_relay == "http://127.0.0.1:8090"

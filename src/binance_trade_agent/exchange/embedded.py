@@ -198,7 +198,8 @@ async def _ready(process: Process, settings: Settings, market: str) -> EmbeddedE
             raise ConfigError(f"the simulated exchange refuses TRADING_SYMBOLS or a SIMULATION_ setting: {complaint}")
         if exit_code == _EXIT_STATE_IN_USE:
             raise _StateInUseError
-        raise ExchangeStartError(f"the simulated exchange did not start: {complaint.splitlines()[-1:]} in {log_path}")
+        last_line = (complaint.splitlines() or ["it said nothing"])[-1].removeprefix("exchange: ")
+        raise ExchangeStartError(f"the simulated exchange did not start: {last_line} (its log is {log_path})")
     log.info("%s", line.strip())
     where = words.index("control")
     return EmbeddedExchange(process.pid, words[where - 1], words[where + 1], market)
