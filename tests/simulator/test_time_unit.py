@@ -59,7 +59,12 @@ LAST = ("DELETE /api/v3/orderList", "DELETE /api/v3/openOrders")
 
 
 def converted(value):
-    """What `value` must become: each whole number of the size of a time in ms, 1000 times as large."""
+    """What `value` must become: each whole number of the size of a time in ms, 1000 times as large.
+
+    The close time of a kline is its last microsecond.
+    """
+    if isinstance(value, list) and len(value) == 12 and isinstance(value[0], int):
+        return [value[0] * 1000, *value[1:6], value[6] * 1000 + 999, *value[7:]]
     if isinstance(value, dict):
         return {name: converted(item) for name, item in value.items()}
     if isinstance(value, list):

@@ -30,7 +30,6 @@ _ANSWER_TIMES = frozenset(
         "T",
     }
 )
-_KLINE_TIMES = (0, 6)  # open and close time in the row of a kline
 
 # Of events of the user data stream (4.5), by type.
 _EVENT_TIMES: Mapping[str, str] = {
@@ -95,7 +94,8 @@ def _is_kline(row: list[Any]) -> bool:
 
 
 def _kline_in_us(row: list[Any]) -> list[Any]:
-    return [_in_us(item) if place in _KLINE_TIMES else item for place, item in enumerate(row)]
+    """The close time is the last unit of its kline: ...999 in milliseconds, ...999999 in microseconds."""
+    return [row[0] * _US_PER_MS, *row[1:6], (row[6] + 1) * _US_PER_MS - 1, *row[7:]] if len(row) > 6 else row
 
 
 def _in_us(time_ms: Any) -> Any:

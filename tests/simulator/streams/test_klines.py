@@ -96,5 +96,5 @@ def test_times_are_in_microseconds_on_request():
     fine = market.listen("btcusdt@kline_1m", in_microseconds=True)
     market.advance(2_000)
     [message], [micro] = plain.take(), fine.take()
-    times = {"t": message["k"]["t"] * 1000, "T": message["k"]["T"] * 1000}
+    times = {"t": message["k"]["t"] * 1000, "T": message["k"]["T"] * 1000 + 999}
     assert micro == {**message, "E": message["E"] * 1000, "k": {**message["k"], **times}}

@@ -99,5 +99,5 @@ def _microseconds(message: Any) -> Any:
         copy[name] = message[name] * 1000
     if copy.get("e") == "kline":
         kline = message["k"]
-        copy["k"] = {**kline, "t": kline["t"] * 1000, "T": kline["T"] * 1000}
+        copy["k"] = {**kline, "t": kline["t"] * 1000, "T": (kline["T"] + 1) * 1000 - 1}
     return copy
