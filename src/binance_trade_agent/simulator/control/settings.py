@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from binance_trade_agent.domain.symbols import symbol_rules
-from binance_trade_agent.matching.commission import CommissionRates
+from binance_trade_agent.matching.commission import CommissionRates, CommissionSchedule
 from binance_trade_agent.simulator.control.bodies import Number, decimal
 from binance_trade_agent.simulator.exchange import MAIN_ACCOUNT
 from binance_trade_agent.simulator.faults.kinds import EventBeforeResponse
@@ -126,7 +126,10 @@ def set_commission(simulation: Simulation, value: Any) -> None:
     """`commission`: the standard rates."""
     setting = read_fields(value, CommissionSetting, "commission")
     rates = CommissionRates(_fraction(setting.maker, "maker"), _fraction(setting.taker, "taker"))
-    simulation.exchange.engine.settlement.commissions.standard = rates
+    settlement = simulation.exchange.engine.settlement
+    schedule = CommissionSchedule(rates, settlement.commissions.tax, settlement.commissions.special)
+    schedule.discount = settlement.commissions.discount
+    settlement.commissions = schedule
 
 
 def set_bnb_discount(simulation: Simulation, value: Any) -> None:
