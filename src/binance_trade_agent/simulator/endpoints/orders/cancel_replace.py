@@ -18,7 +18,7 @@ from binance_trade_agent.simulator.endpoints.orders.placement import (
     read_response_type,
     usual_response_type,
 )
-from binance_trade_agent.simulator.errors import ApiError, from_refusal, invalid_data, missing, missing_both
+from binance_trade_agent.simulator.errors import ApiError, from_refusal, invalid_data, missing_both
 from binance_trade_agent.simulator.keys import Permission
 from binance_trade_agent.simulator.parameters import CLIENT_ID, INTEGER, Parameter
 from binance_trade_agent.simulator.payloads import Json, ResponseType
@@ -55,8 +55,7 @@ def _cancel_replace(call: Call) -> Json:
     exceeded_mode = call.arguments.choice(
         "orderRateLimitExceededMode", ExceededMode, invalid_data("orderRateLimitExceededMode")
     )
-    if mode is None:
-        raise missing("cancelReplaceMode")
+    assert mode is not None, "cancelReplaceMode is mandatory"
     request = read_order(call, ALONE)
     kind = read_response_type(call, usual_response_type(request.type))
     read_restriction(call)
@@ -88,7 +87,7 @@ def _carry_out(
         call.exchange.count_orders(call.account, 1)  # a new order that is not attempted counts too
         placed: tuple[Outcome, Json | None] = (Outcome.NOT_ATTEMPTED, None)
     elif too_many is not None:
-        placed = (Outcome.FAILURE, _as_json(too_many))
+        placed = (Outcome.FAILURE, too_many.payload())
     else:
         placed = _try_placement(call, request, kind)
     new_outcome, new_answer = placed
@@ -108,7 +107,7 @@ def _try_cancel(call: Call) -> tuple[Outcome, Json]:
         order = find_order(call, call.symbol(), id_name="cancelOrderId", client_id_name="cancelOrigClientOrderId")
         answer = cancel_order(call, order, read_restriction(call), call.arguments.text("cancelNewClientOrderId"))
     except ApiError as error:
-        return Outcome.FAILURE, _as_json(error)
+        return Outcome.FAILURE, error.payload()
     return Outcome.SUCCESS, answer
 
 
@@ -116,7 +115,7 @@ def _try_placement(call: Call, request: OrderRequest, kind: ResponseType) -> tup
     try:
         return Outcome.SUCCESS, place_order(call, request, kind)
     except ApiError as error:
-        return Outcome.FAILURE, _as_json(error)
+        return Outcome.FAILURE, error.payload()
 
 
 def _failure(answer: Json, too_many: ApiError | None) -> ApiError:
@@ -131,10 +130,6 @@ def _failure(answer: Json, too_many: ApiError | None) -> ApiError:
     if too_many is not None:
         return ApiError(code, text, status=429, retry_after_seconds=too_many.retry_after_seconds, data=answer)
     return ApiError(code, text, status=409 if half else 400, data=answer)
-
-
-def _as_json(error: ApiError) -> Json:
-    return error.payload()
 
 
 ENDPOINTS: tuple[Endpoint, ...] = (

@@ -141,11 +141,10 @@ def read_type(call: Call, leg: Leg) -> OrderType:
     """A leg's order type.
 
     Raises:
-        ApiError: -1102 not sent, -1116 unknown.
+        ApiError: -1116 unknown.
     """
     order_type = call.arguments.choice(leg.name("type"), OrderType, ApiError(-1116, "Invalid orderType."))
-    if order_type is None:
-        raise missing(leg.name("type"))
+    assert order_type is not None, "an order's type is mandatory"
     return order_type
 
 
@@ -153,11 +152,10 @@ def read_side(call: Call, leg: Leg) -> Side:
     """A leg's side.
 
     Raises:
-        ApiError: -1102 not sent, -1117 unknown.
+        ApiError: -1117 unknown.
     """
     side = call.arguments.choice(leg.name("side"), Side, ApiError(-1117, "Invalid side."))
-    if side is None:
-        raise missing(leg.name("side"))
+    assert side is not None, "an order's side is mandatory"
     return side
 
 
