@@ -64,3 +64,27 @@ def test_a_new_speed_holds_from_now_on():
 def test_a_speed_that_leads_nowhere_is_refused(speed):
     with pytest.raises(ValueError, match="must be above 0"):
         MarketClock(START_MS, Decimal(speed))
+
+
+def test_a_market_faster_than_the_machine_goes_on_from_where_it_has_come_to():
+    real = RealSeconds()
+    clock = MarketClock(START_MS, Decimal(1_000_000), real_seconds=real)
+    real.now += 1
+
+    clock.slow_down_to(START_MS + 5_000)
+
+    assert clock.now_ms() == START_MS + 5_000
+    real.now += 0.001
+    assert clock.now_ms() == START_MS + 5_000 + 1_000_000
+
+
+@pytest.mark.parametrize("speed", [Decimal(1), None])
+def test_real_time_and_a_stepped_market_are_never_slowed_down(speed):
+    real = RealSeconds()
+    clock = MarketClock(START_MS, speed, real_seconds=real)
+    real.now += 10
+    before_ms = clock.now_ms()
+
+    clock.slow_down_to(START_MS + 1)
+
+    assert clock.now_ms() == before_ms

@@ -1,8 +1,12 @@
+import asyncio
 from dataclasses import replace
 from decimal import Decimal
 
-from binance_trade_agent.ops.clock import wall_ms
-from binance_trade_agent.simulator.options import ExchangeOptions, build_exchange, state_file
+import pytest
+
+from binance_trade_agent.ops.clock import block_seconds, monotonic_seconds, wall_ms
+from binance_trade_agent.simulator.market.feed import FeedError
+from binance_trade_agent.simulator.options import ExchangeOptions, build_exchange, open_exchange, state_file
 from binance_trade_agent.simulator.state_file import SavedState
 
 HOUR_MS = 3_600_000
@@ -27,3 +31,20 @@ def test_a_market_that_ran_ahead_of_the_wall_clock_is_not_set_back(tmp_path):
     state_file(stepped).save(exchange)
     assert ahead_ms > wall_ms()
     assert build_exchange(replace(stepped, speed=Decimal(1))).now_ms >= ahead_ms
+
+
+def test_a_relay_needs_the_other_exchange_asked_first():
+    with pytest.raises(FeedError, match="it must be mainnet, testnet or an address"):
+        asyncio.run(open_exchange(ExchangeOptions(relay="nowhere")))
+
+
+def test_a_market_that_runs_ahead_of_the_machine_is_advanced_for_a_bounded_time_only():
+    exchange = build_exchange(ExchangeOptions(speed=Decimal(1_000_000), history_minutes=10))
+    first_ms = exchange.now_ms
+    for _ in range(3):
+        block_seconds(0.2)  # nearly two and a half market days
+        began = monotonic_seconds()
+        exchange.advance()
+        assert monotonic_seconds() - began < 2
+    assert first_ms < exchange.now_ms < first_ms + 48 * HOUR_MS
+    assert exchange.clock.now_ms() - exchange.now_ms < 12 * HOUR_MS

@@ -120,10 +120,14 @@ def _time_ms(value: Any) -> int:
 
 
 def _amount(name: str, value: Any) -> Decimal:
+    text = str(value)
     try:
-        amount = Decimal(str(value))
+        amount = Decimal(text)
     except InvalidOperation:
         raise ValueError(f"{name} {value!r} is not a number") from None
+    whole, _, decimals = text.partition(".")
+    if len(text) <= _MOST_DIGITS and len(decimals) <= -_FINEST.adjusted() and (whole + decimals).isdigit():
+        return amount  # as nearly all are, without the cost of taking the number apart
     if not amount.is_finite():
         raise ValueError(f"{name} {amount} is not a finite number")
     _, digits, exponent = amount.as_tuple()
