@@ -42,10 +42,6 @@ class BnbDiscount:
     accounts: set[str]
     excluded_symbols: set[str]
 
-    def holds(self, account: str, symbol: str) -> bool:
-        """Whether a fill of `account` on `symbol` may be paid for in BNB."""
-        return account in self.accounts and symbol not in self.excluded_symbols
-
 
 class CommissionSchedule:
     """All rates of the exchange. Commissions are truncated to eight decimals. Other rates need another schedule.
