@@ -213,17 +213,16 @@ class Exchange:
         record_preludes(self.engine, self.market, preludes)
 
     def _apply(self, item: Event) -> None:
-        """One event: the trade, then the book that it leaves. Users' fills come after the trade that led to them."""
-        transactions = []
-        if not isinstance(item, Quote):
-            transactions.append(
-                self.engine.apply_trade(item.symbol, item.price, item.quantity, item.taker_side, item.at_ms)
+        """One event. Stop orders that a trade triggers meet the book that it leaves, where the event tells it."""
+        if isinstance(item, Quote):
+            transaction = self.engine.apply_book(item.symbol, item.bids, item.asks, item.at_ms)
+        else:
+            book = None if isinstance(item, OutsideTrade) else (item.bids, item.asks)
+            transaction = self.engine.apply_trade(
+                item.symbol, item.price, item.quantity, item.taker_side, item.at_ms, book
             )
-        if not isinstance(item, OutsideTrade):
-            transactions.append(self.engine.apply_book(item.symbol, item.bids, item.asks, item.at_ms))
-        for transaction in transactions:
-            self._record_trades(transaction)
-            self._announce(transaction)
+        self._record_trades(transaction)
+        self._announce(transaction)
 
     def _record_trades(self, transaction: Transaction) -> None:
         for trade in transaction.trades:
