@@ -47,6 +47,7 @@ class RunningExchange:
     control_url: str
     process: asyncio.subprocess.Process | None = None
     simulation: Simulation | None = None  # of an exchange in this process
+    server: ExchangeServer | None = None  # the same
     _clients: list[Any] = field(default_factory=list)
 
     async def advance(self, milliseconds: int) -> int:
@@ -140,7 +141,7 @@ async def running_exchange(**options: Any) -> AsyncIterator[RunningExchange]:
     simulation = Simulation(build_exchange(wanted), state_file(wanted))
     server = ExchangeServer(simulation, exit_when_idle_seconds=wanted.exit_when_idle_seconds)
     await server.start(wanted.host, wanted.port, wanted.control_port)
-    exchange = RunningExchange(server.url, server.control_url, simulation=simulation)
+    exchange = RunningExchange(server.url, server.control_url, simulation=simulation, server=server)
     try:
         yield exchange
     finally:

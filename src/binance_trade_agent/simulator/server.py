@@ -9,11 +9,12 @@ from aiohttp import web
 from binance_trade_agent.ops import tasks
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
 from binance_trade_agent.simulator.control.api import ControlApi
-from binance_trade_agent.simulator.errors import ApiError
+from binance_trade_agent.simulator.errors import ApiError, internal_error
 from binance_trade_agent.simulator.exchange import Exchange
 from binance_trade_agent.simulator.faults.kinds import Target
 from binance_trade_agent.simulator.faults.sockets import TARGETS
 from binance_trade_agent.simulator.http_answers import error_answer, page
+from binance_trade_agent.simulator.newcomers import Newcomers
 from binance_trade_agent.simulator.options import iso_time
 from binance_trade_agent.simulator.outbox import GOING_AWAY
 from binance_trade_agent.simulator.rest import MOST_BODY_BYTES, RestApi
@@ -43,6 +44,7 @@ class ExchangeServer:
         self._exit_when_idle_seconds = exit_when_idle_seconds
         self._rest = RestApi(simulation)
         self._ws_api = WsApi(simulation)
+        self._newcomers = Newcomers()
         self._runners: list[web.AppRunner] = []
         self.url = self.control_url = ""
         self.ended: asyncio.Task[None] | None = None
@@ -98,6 +100,7 @@ class ExchangeServer:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         """Whatever comes to the exchange port."""
         simulation = self._simulation
+        self._newcomers.has_asked(request)
         simulation.clients += 1
         try:
             if request.path == WS_API_PATH:
@@ -105,6 +108,11 @@ class ExchangeServer:
             if is_stream_path(request.path):
                 return await self._socket("streams", request, self._serve_streams)
             return await self._rest.handle(request)
+        except (ConnectionError, web.HTTPException):
+            raise
+        except Exception as failure:  # noqa: BLE001 (whatever it is, the client gets an answer)
+            simulation.failures.note(f"{request.method} {request.path}", failure)
+            return error_answer(internal_error()).response()
         finally:
             simulation.clients -= 1
             simulation.last_request_seconds = monotonic_seconds()
@@ -140,6 +148,9 @@ class ExchangeServer:
                 if simulation.exchange.changed or monotonic_seconds() - saved_seconds >= _SAVE_EVERY_SECONDS:
                     simulation.save()
                     saved_seconds = monotonic_seconds()
+            for runner in self._runners[:1]:  # the control port is for the loopback only
+                if runner.server is not None:
+                    self._newcomers.close_silent(runner.server)
             has_ended = has_ended or _announced_end(simulation.exchange)
             await sleep_seconds(_STEP_SECONDS)
         logging.getLogger(__name__).info("no request for %s seconds", self._exit_when_idle_seconds)
