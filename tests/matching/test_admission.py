@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from binance_trade_agent.matching.errors import CancelRefused, OrderRefused
+from binance_trade_agent.matching.invariants import violations
 from binance_trade_agent.matching.state import ExchangeLimits
 from tests.matching.f0 import RULES, balances, new_engine, place, request
 
@@ -100,6 +101,15 @@ def test_deposit_brings_money_from_outside(engine):
         engine.deposit("main", "ETH", Decimal(0), 8)
     with pytest.raises(KeyError):
         engine.deposit("nobody", "ETH", Decimal(1), 8)
+
+
+def test_withdrawal_takes_what_is_free_and_no_more(engine):
+    place(engine, "BUY", "LIMIT", "0.5", price="90000")
+    engine.withdraw("main", "USDT", Decimal(55_000), 2)
+    assert balances(engine, "USDT") == (0, 45_000)
+    assert violations(engine) == []
+    with pytest.raises(ValueError, match="0 USDT is free"):
+        engine.withdraw("main", "USDT", Decimal(1), 2)
 
 
 def test_accounts_have_ids_and_balances_of_their_own(engine):

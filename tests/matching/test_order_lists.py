@@ -7,7 +7,9 @@ import pytest
 
 from binance_trade_agent.matching.errors import CancelRefused, OrderRefused
 from binance_trade_agent.matching.invariants import violations
+from binance_trade_agent.matching.lists import Contingency, OrderListRequest
 from binance_trade_agent.matching.orders import SelfTradePrevention, Status, TimeInForce
+from binance_trade_agent.matching.state import ExchangeLimits
 from tests.matching.f0 import RULES, balances, new_engine, place, place_list, quote, request, told, trade
 
 
@@ -200,6 +202,13 @@ def test_list_counts_in_the_filters_that_count():
     engine.listings["BTCUSDT"].rules = replace(RULES, max_order_lists=1)
     with pytest.raises(OrderRefused, match="Duplicate order sent"):  # the list's client id
         place_list(engine, "OCO", *legs)
+    second = OrderListRequest("main", "BTCUSDT", Contingency.OCO, "l-2", legs)
+    with pytest.raises(OrderRefused, match="Filter failure: MAX_NUM_ORDER_LISTS"):
+        engine.place_list(second, 2)
+    engine.listings["BTCUSDT"].rules = RULES
+    engine.limits = ExchangeLimits(max_order_lists=1)
+    with pytest.raises(OrderRefused, match="Filter failure: EXCHANGE_MAX_NUM_ORDER_LISTS"):
+        engine.place_list(second, 2)
 
 
 def replace_id(leg, client_order_id):
