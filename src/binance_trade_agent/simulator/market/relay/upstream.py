@@ -154,7 +154,7 @@ class Upstream:
                     raise _refusal(self.place, path, answer, body)
                 return orjson.loads(body), answer.headers
         except (aiohttp.ClientError, OSError) as failure:
-            reason = str(failure) or type(failure).__name__
+            reason = getattr(failure, "strerror", None) or str(failure) or type(failure).__name__
             raise UpstreamError(f"{self.place.rest} cannot be reached: {reason}") from failure
         except orjson.JSONDecodeError as failure:
             raise UpstreamError(f"{self.place.rest} answered {path} with something else than JSON") from failure
