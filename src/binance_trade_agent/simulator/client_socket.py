@@ -14,6 +14,7 @@ from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds, wall
 from binance_trade_agent.simulator.outbox import GOING_AWAY, POLICY_VIOLATION, Outbox
 
 _MOST_MESSAGE_BYTES = 128 * 1024
+_AVERAGED_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,9 @@ class SocketRules:
         ping_seconds: from one ping of ours to the next.
         pong_seconds: how long a client may take to answer a ping with its payload.
         age_seconds: when a connection is closed at the latest.
-        messages_a_second: most messages a client may send within a second, pings and pongs counted; None: any number.
+        messages_a_second: most messages a client may send, pings and pongs counted; None: any number. It is the average
+            of two seconds: Binance names the rate, not how a burst is counted, and a client that subscribes, lists
+            and unsubscribes at once means no harm.
         message_bytes: the largest message a client may send.
     """
 
@@ -48,7 +51,7 @@ class ClientSocket:
         self.outbox = outbox
         self._rules = rules
         self._unanswered: dict[bytes, float] = {}  # payloads of pings, and when they were sent
-        self._received_seconds: deque[float] = deque(maxlen=rules.messages_a_second)
+        self._received_seconds: deque[float] = deque(maxlen=round((rules.messages_a_second or 0) * _AVERAGED_SECONDS))
 
     @classmethod
     async def accept(cls, request: web.Request, rules: SocketRules) -> "ClientSocket":
@@ -108,12 +111,11 @@ class ClientSocket:
                     return
 
     def _is_too_fast(self) -> bool:
-        """Count a message; whether the client has sent more of them within a second than it may."""
-        most = self._rules.messages_a_second
-        if most is None:
+        """Count a message; whether the client has sent more of them lately than it may."""
+        if self._rules.messages_a_second is None:
             return False
         now = monotonic_seconds()
-        is_full = len(self._received_seconds) == most
-        is_over = is_full and now - self._received_seconds[0] < 1.0
+        is_full = len(self._received_seconds) == self._received_seconds.maxlen
+        is_over = is_full and now - self._received_seconds[0] < _AVERAGED_SECONDS
         self._received_seconds.append(now)
         return is_over
