@@ -75,7 +75,7 @@ def series_mb(feed: SyntheticFeed) -> tuple[KlineSeries, float]:
     """A series of the feed's history, and what it holds in memory."""
     history = feed.history(SYMBOL)
     tracemalloc.start()
-    series = KlineSeries("1m", history, lambda candle: feed.print_count(SYMBOL, candle))
+    series = KlineSeries("1m", history, feed.print_counts(SYMBOL, history))
     gc.collect()
     return series, tracemalloc.get_traced_memory()[0] / 1e6
 

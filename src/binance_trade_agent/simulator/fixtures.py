@@ -5,10 +5,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
+
 from binance_trade_agent.domain.candles import MINUTE_MS, Candle, interval_open_ms
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.matching.book import Level
+from binance_trade_agent.simulator.market.candle_columns import CandleColumns
 from binance_trade_agent.simulator.market.feed import Print
+from binance_trade_agent.simulator.market.whole_numbers import Column
 from binance_trade_agent.simulator.symbols import listing
 
 _HISTORY_CANDLES = 2999  # and one that is open
@@ -89,17 +93,15 @@ class FixtureFeed:
         }
         self._books = {symbol: (_levels(bids), _levels(asks)) for symbol, (bids, asks) in _BOOKS.items()}
 
-    def history(self, symbol: str) -> Sequence[Candle]:
+    def history(self, symbol: str) -> CandleColumns:
         """Flat candles until the running minute."""
         open_ms = interval_open_ms("1m", self.start_ms)
-        return [
-            self._flat_candle(symbol, at_ms, _VOLUME)
-            for at_ms in range(open_ms - _HISTORY_CANDLES * MINUTE_MS, open_ms, MINUTE_MS)
-        ]
+        first_ms = open_ms - _HISTORY_CANDLES * MINUTE_MS
+        return CandleColumns.of(self.candles(symbol, first_ms - 1, open_ms - 1))
 
-    def print_count(self, symbol: str, candle: Candle) -> int:  # noqa: ARG002 (Feed)
+    def print_counts(self, symbol: str, candles: CandleColumns) -> Column:  # noqa: ARG002 (Feed)
         """Every candle has had ten trades."""
-        return _TRADES_A_CANDLE
+        return np.full(len(candles), _TRADES_A_CANDLE)
 
     def prelude(self, symbol: str) -> Sequence[Print]:
         """A few trades at the last price right before the start."""
@@ -116,11 +118,11 @@ class FixtureFeed:
     def candles(self, symbol: str, after_ms: int, until_ms: int) -> Sequence[Candle]:
         """Every minute opens a candle, which is flat at whatever traded last: a volume of 0 would fix its price."""
         first_ms = interval_open_ms("1m", after_ms) + MINUTE_MS
-        return [self._flat_candle(symbol, at_ms, _VOLUME) for at_ms in range(first_ms, until_ms + 1, MINUTE_MS)]
-
-    def _flat_candle(self, symbol: str, open_ms: int, volume: Decimal) -> Candle:
         price = self._last_price(symbol)
-        return Candle(open_ms, open_ms + MINUTE_MS - 1, price, price, price, price, volume)
+        return [
+            Candle(at_ms, at_ms + MINUTE_MS - 1, price, price, price, price, _VOLUME)
+            for at_ms in range(first_ms, until_ms + 1, MINUTE_MS)
+        ]
 
     def _last_price(self, symbol: str) -> Decimal:
         """The best ask is the last price."""

@@ -8,6 +8,10 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from binance_trade_agent.domain.candles import INTERVAL_MS, Candle
+from binance_trade_agent.simulator.market.candle_columns import CandleColumns
+from binance_trade_agent.simulator.market.columns import from_units
+from binance_trade_agent.simulator.market.klines import KlineSeries
+from binance_trade_agent.simulator.market.whole_numbers import column_of
 
 HEADER = "open_time_ms,open,high,low,close,volume"
 START_MS = 1_767_571_200_000  # 2026-01-05T00:00:00Z, a Monday
@@ -30,6 +34,25 @@ def sound_candles(draw, open_ms: int = START_MS, interval: str = "1m") -> Candle
     offsets = (open_offset, span, 0, close_offset)
     prices = [Decimal(low + offset).scaleb(-decimals) for offset in offsets]
     return Candle(open_ms, open_ms + INTERVAL_MS[interval] - 1, *prices, Decimal(volume).scaleb(-8))
+
+
+def rows_of(columns: CandleColumns) -> list[Candle]:
+    """The candles one by one."""
+    amounts = (columns.opens, columns.highs, columns.lows, columns.closes, columns.volumes)
+    return [
+        Candle(open_ms, open_ms + length_ms - 1, *map(from_units, units))
+        for open_ms, length_ms, *units in zip(
+            columns.open_times_ms.tolist(),
+            columns.lengths_ms.tolist(),
+            *(column.tolist() for column in amounts),
+            strict=True,
+        )
+    ]
+
+
+def series_of(interval: str, history: Sequence[Candle] = (), trades: int = 1) -> KlineSeries:
+    """Klines after candles that had so many trades each."""
+    return KlineSeries(interval, CandleColumns.of(history), column_of([trades] * len(history)))
 
 
 def write_candles(path: Path, candles: Sequence[Candle]) -> Path:

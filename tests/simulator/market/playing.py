@@ -8,8 +8,10 @@ from decimal import Decimal
 from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.matching.orders import PublicTrade
+from binance_trade_agent.simulator.market.candle_columns import CandleColumns
 from binance_trade_agent.simulator.market.feed import Feed, Print
 from binance_trade_agent.simulator.market.state import Market
+from binance_trade_agent.simulator.market.whole_numbers import Column, column_of
 
 
 class SilentFeed:
@@ -22,11 +24,11 @@ class SilentFeed:
         self.intervals = {"BTCUSDT": "1m"}
         self.listings = {}
 
-    def history(self, symbol: str) -> Sequence[Candle]:
-        return ()
+    def history(self, symbol: str) -> CandleColumns:
+        return CandleColumns.of(())
 
-    def print_count(self, symbol: str, candle: Candle) -> int:
-        return 0
+    def print_counts(self, symbol: str, candles: CandleColumns) -> Column:
+        return column_of(())
 
     def prelude(self, symbol: str) -> Sequence[Print]:
         return ()

@@ -9,7 +9,7 @@ from binance_trade_agent.domain.candles import BINANCE_INTERVALS, DAY_MS, INTERV
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.simulator.market.klines import Kline, KlineSeries
-from tests.simulator.market.candles import MINUTE_MS, START_MS, candle
+from tests.simulator.market.candles import MINUTE_MS, START_MS, candle, series_of
 
 HOUR_MS = 60 * MINUTE_MS
 LONGER = [name for name in BINANCE_INTERVALS if name != "1s"]
@@ -30,7 +30,7 @@ steps = st.lists(
 
 def traded(rows, history=()) -> tuple[KlineSeries, list[tuple[int, Decimal, Decimal, bool]]]:
     """A series of these trades, and the trades with their times."""
-    series, trades, at_ms = KlineSeries("1m", history, lambda _: 12), [], START_MS + len(history) * MINUTE_MS
+    series, trades, at_ms = series_of("1m", history, 12), [], START_MS + len(history) * MINUTE_MS
     for trade_id, (minutes, price, quantity, is_buy) in enumerate(rows, start=1):
         at_ms += minutes * MINUTE_MS
         series.add_trade(at_ms, price, quantity, Side.BUY if is_buy else Side.SELL, trade_id)
@@ -168,7 +168,7 @@ def test_what_was_given_out_does_not_change_with_later_trades():
 
 
 def test_a_shorter_interval_than_the_kept_one_gives_nothing():
-    coarse = KlineSeries("30m", [candle(START_MS, "5 5 5 5", interval="30m")], lambda _: 1)
+    coarse = series_of("30m", [candle(START_MS, "5 5 5 5", interval="30m")])
 
     assert (coarse.has("1m"), coarse.select("1m")) == (False, [])
     assert coarse.has("1M")
@@ -181,9 +181,7 @@ def test_an_unknown_interval_raises():
 
 
 def test_a_time_zone_moves_the_boundary_of_the_day():
-    series = KlineSeries(
-        "1h", [candle(START_MS + hour * HOUR_MS, "5 5 5 5", "1", "1h") for hour in range(24)], lambda _: 1
-    )
+    series = series_of("1h", [candle(START_MS + hour * HOUR_MS, "5 5 5 5", "1", "1h") for hour in range(24)])
 
     days = series.select("1d", zone_ms=8 * HOUR_MS)
 
@@ -197,7 +195,7 @@ def test_a_history_that_is_coarser_further_back_is_seen_at_its_own_interval_and_
     fives = [candle(START_MS + 3 * HOUR_MS + n * INTERVAL_MS["5m"], "5 5 5 5", "0.25", "5m") for n in range(2)]
     last = candle(START_MS + 3 * HOUR_MS + 10 * MINUTE_MS, "5 7 5 7", "1.5")
 
-    series = KlineSeries("1m", [*days, *hours, *fives, last], lambda _: 1)
+    series = series_of("1m", [*days, *hours, *fives, last])
 
     assert [kline.volume for kline in series.select("1m")] == [Decimal("1.5")]
     assert [kline.volume for kline in series.select("15m")] == [2]
@@ -209,7 +207,7 @@ def test_a_history_that_is_coarser_further_back_is_seen_at_its_own_interval_and_
 @pytest.fixture(scope="module")
 def long_series() -> KlineSeries:
     """Ten days of minutes, one trade each, of which the oldest are forgotten."""
-    series = KlineSeries("1m", [], lambda _: 1)
+    series = series_of("1m")
     for minute in range(10 * 1_440):
         series.add_trade(START_MS + minute * MINUTE_MS, Decimal(minute + 1), Decimal(1), Side.BUY, minute + 1)
     return series

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from binance_trade_agent.domain.money import ZERO, is_multiple
 from binance_trade_agent.domain.orders import Side
-from binance_trade_agent.simulator.market.path import PathTrade, path_of, trade_count
+from binance_trade_agent.simulator.market.candle_columns import CandleColumns
+from binance_trade_agent.simulator.market.path import PathTrade, path_of, trade_count, trade_counts
 from tests.simulator.market.candles import START_MS, candle, sound_candles
 
 TICK, STEP = Decimal("0.01"), Decimal("0.00001")
@@ -90,3 +91,10 @@ def test_the_same_random_state_gives_the_same_path_and_another_gives_another():
 
     assert path(source, 5) == path(source, 5)
     assert path(source, 5) != path(source, 6)
+
+
+@given(st.lists(sound_candles(), max_size=5), st.sampled_from([STEP, Decimal(1), Decimal("0.00000001")]))
+def test_trades_are_counted_alike_for_one_candle_and_for_many(candles, step):
+    counts = trade_counts(CandleColumns.of(candles), step, spacing_ms=15_000)
+
+    assert counts.tolist() == [trade_count(source, step, 15_000) for source in candles]

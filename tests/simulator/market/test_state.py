@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.simulator.market.state import Market
 from binance_trade_agent.simulator.market.synthetic import SyntheticFeed
-from tests.simulator.market.candles import MINUTE_MS, START_MS
+from tests.simulator.market.candles import MINUTE_MS, START_MS, rows_of
 from tests.simulator.market.playing import PlayedMarket, SilentFeed, opened
 
 SYMBOL = "BTCUSDT"
@@ -26,11 +26,11 @@ def test_before_the_first_print_the_market_stands_where_its_history_ended():
     feed = make_feed()
     market = opened(feed)
 
-    close = feed.history(SYMBOL)[-1].close
+    closes = [row.close for row in rows_of(feed.history(SYMBOL))]
     assert market.now_ms == START_MS
-    assert market.last_price(SYMBOL) == close
+    assert market.last_price(SYMBOL) == closes[-1]
     assert len(market.recent_trades(SYMBOL, 1_000)) == 60
-    assert [kline.close for kline in market.klines(SYMBOL, "1m")] == [row.close for row in feed.history(SYMBOL)]
+    assert [kline.close for kline in market.klines(SYMBOL, "1m")] == closes
 
 
 def test_a_trade_moves_price_trades_and_the_open_kline():

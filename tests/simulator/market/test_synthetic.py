@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from binance_trade_agent.simulator.market.candle_columns import CandleColumns
 from binance_trade_agent.simulator.market.feed import Feed, FeedError
 from binance_trade_agent.simulator.market.synthetic import SyntheticFeed
 from binance_trade_agent.simulator.market.synthetic_candles import SyntheticCandles
-from tests.simulator.market.candles import MINUTE_MS, START_MS
+from tests.simulator.market.candles import MINUTE_MS, START_MS, rows_of
 
 DAY_MS = 1_440 * MINUTE_MS
 
@@ -52,7 +53,7 @@ def test_a_symbol_does_not_depend_on_the_others_or_on_their_order(others):
     alone = feed_of("BTCUSDT")
     together = feed_of(*others, "BTCUSDT")
 
-    assert together.history("BTCUSDT") == alone.history("BTCUSDT")
+    assert rows_of(together.history("BTCUSDT")) == rows_of(alone.history("BTCUSDT"))
     assert prints_of(together, "BTCUSDT") == prints_of(alone, "BTCUSDT")
 
 
@@ -145,7 +146,7 @@ def test_calm_hours_are_calmer_than_volatile_ones():
 def test_the_past_has_a_thousand_hours_and_ends_where_the_history_begins():
     feed = SyntheticFeed(["BTCUSDT"], seed=7, start_ms=START_MS + 25 * MINUTE_MS)
 
-    history = feed.history("BTCUSDT")
+    history = rows_of(feed.history("BTCUSDT"))
 
     assert all(candle.is_sound and candle.volume for candle in history)
     for before, after in pairwise(history):
@@ -157,6 +158,23 @@ def test_the_past_has_a_thousand_hours_and_ends_where_the_history_begins():
     assert lengths.count(5 * MINUTE_MS) == 9 * 288
     assert START_MS - history[0].open_time_ms > 1_000 * 60 * MINUTE_MS
     assert all(candle.open_time_ms % length == 0 for candle, length in zip(history, lengths, strict=True))
+
+
+@pytest.mark.parametrize("symbol", ["BTCUSDT", "SIM1USDT", "ETHBTC"])
+def test_the_history_has_the_same_candles_as_the_market(symbol):
+    feed = feed_of(symbol)
+
+    history = feed.history(symbol)
+
+    assert rows_of(history) == list(feed.candles(symbol, 0, START_MS - 1))
+
+
+@pytest.mark.parametrize("symbol", ["BTCUSDT", "SIM1USDT", "ETHBTC"])
+def test_candles_have_as_many_prints_as_they_are_said_to_have(symbol):
+    feed = feed_of(symbol)
+    candles = CandleColumns.of(feed.candles(symbol, START_MS - 1, START_MS + 9 * MINUTE_MS))
+
+    assert feed.print_counts(symbol, candles).sum() == len(list(feed.prints_until(START_MS + 10 * MINUTE_MS - 1)))
 
 
 def test_the_past_changes_nothing_after_it():

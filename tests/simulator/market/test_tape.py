@@ -8,7 +8,7 @@ from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.matching.orders import PublicTrade
 from binance_trade_agent.simulator.market.klines import KlineSeries
 from binance_trade_agent.simulator.market.tape import TRADES_KEPT, Tape
-from tests.simulator.market.candles import MINUTE_MS, START_MS
+from tests.simulator.market.candles import MINUTE_MS, START_MS, series_of
 
 SYMBOL = "BTCUSDT"
 SECOND_MS = 1_000
@@ -108,7 +108,7 @@ def test_before_the_first_trade_there_is_nothing():
     tape = Tape(SYMBOL)
 
     assert (tape.recent(10), tape.aggregates(limit=10), tape.next_aggregate_id) == ([], [], 1)
-    series = KlineSeries("1m", [], lambda _: 0)
+    series = series_of("1m")
     assert tape.klines(series, "1s", START_MS, start_ms=None, end_ms=None, limit=10, zone_ms=0) == []
 
 
@@ -117,8 +117,8 @@ def seconds(tape: Tape, series: KlineSeries, now_ms: int, **selection):
     return tape.klines(series, "1s", now_ms, **wanted)
 
 
-def series_of(*open_minutes: int) -> KlineSeries:
-    series = KlineSeries("1m", [], lambda _: 0)
+def opened_series(*open_minutes: int) -> KlineSeries:
+    series = series_of("1m")
     for minute in open_minutes:
         series.open_at(START_MS + minute * MINUTE_MS, Decimal(1))
     return series
@@ -126,7 +126,7 @@ def series_of(*open_minutes: int) -> KlineSeries:
 
 def test_seconds_hold_their_trades_and_are_flat_without():
     trades = one_by_one(3, wait_ms=1_500)  # at 1.5 s, 3 s and 4.5 s
-    klines = seconds(taped(trades), series_of(0), START_MS + 5_999)
+    klines = seconds(taped(trades), opened_series(0), START_MS + 5_999)
 
     assert [(kline.open_time_ms - START_MS) // SECOND_MS for kline in klines] == [1, 2, 3, 4, 5]
     assert [kline.close for kline in klines] == [1, 1, 2, 3, 3]
@@ -135,7 +135,7 @@ def test_seconds_hold_their_trades_and_are_flat_without():
 
 
 def test_seconds_are_selected_like_all_klines():
-    tape, series = taped(one_by_one(3, wait_ms=1_500)), series_of(0)
+    tape, series = taped(one_by_one(3, wait_ms=1_500)), opened_series(0)
 
     def numbers(**selection) -> list[int]:
         klines = seconds(tape, series, START_MS + 5_999, **selection)
@@ -153,7 +153,7 @@ def test_a_gap_of_the_market_stays_a_gap_of_its_seconds():
         PublicTrade(1, SYMBOL, Decimal(1), Decimal(1), Side.BUY, START_MS + 58_000),
         PublicTrade(2, SYMBOL, Decimal(2), Decimal(1), Side.BUY, START_MS + 10**9 * 60 + 1_000),
     ]
-    series, now_ms = series_of(0, 10**6), START_MS + 10**9 * 60 + 1_500
+    series, now_ms = opened_series(0, 10**6), START_MS + 10**9 * 60 + 1_500
 
     for selection in ({}, {"start_ms": 0}):
         klines = seconds(taped(trades), series, now_ms, **selection)
@@ -163,7 +163,7 @@ def test_a_gap_of_the_market_stays_a_gap_of_its_seconds():
 
 def test_the_oldest_second_is_left_out_when_a_part_of_it_is_forgotten():
     tape = taped(one_by_one(12_000, wait_ms=7))
-    klines = seconds(tape, series_of(0, 1), START_MS + 84_000, start_ms=0)
+    klines = seconds(tape, opened_series(0, 1), START_MS + 84_000, start_ms=0)
 
     first = tape.recent(100_000)[0]
     assert klines[0].open_time_ms > first.at_ms - SECOND_MS

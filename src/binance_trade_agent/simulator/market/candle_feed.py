@@ -5,8 +5,10 @@ from heapq import merge
 from typing import Any, Protocol
 
 from binance_trade_agent.domain.candles import MINUTE_MS, Candle, interval_open_ms
+from binance_trade_agent.simulator.market.candle_columns import CandleColumns
 from binance_trade_agent.simulator.market.feed import Print
 from binance_trade_agent.simulator.market.printer import Printer
+from binance_trade_agent.simulator.market.whole_numbers import Column
 
 PRELUDE_MS = 5 * MINUTE_MS  # the span of avgPrice, binance-protocol.md 1.2
 
@@ -16,8 +18,8 @@ class CandleSource(Protocol):
 
     interval: str
 
-    def past(self) -> Sequence[Candle]:
-        """What was before all others, in candles that may be longer than the interval; may be nothing."""
+    def history(self, before_ms: int) -> CandleColumns:
+        """Candles that open before `before_ms`; those far back may be longer than the interval, and only be here."""
         ...
 
     def between(self, from_ms: int, before_ms: int) -> Sequence[Candle]:
@@ -41,7 +43,6 @@ class CandleFeed:
         start_ms: int,
         resume_ms: int | None,
         ends_ms: int | None,
-        has_past: bool = False,
     ) -> None:
         self.symbols = tuple(sources)
         self.start_ms = start_ms
@@ -50,20 +51,17 @@ class CandleFeed:
         self.intervals: Mapping[str, str] = {symbol: source.interval for symbol, source in sources.items()}
         self.listings = listings
         self._sources = sources
-        self._has_past = has_past
         self._printers = printers
         self._upcoming = self._merged()
         self._next = next(self._upcoming, None)
 
-    def history(self, symbol: str) -> Sequence[Candle]:
-        """Candles that were closed at resume_ms, in time order."""
-        source = self._sources[symbol]
-        past = source.past() if self._has_past else ()
-        return [*past, *source.between(0, self._open_candle_ms(symbol))]
+    def history(self, symbol: str) -> CandleColumns:
+        """Candles that were closed at resume_ms; far back they may be longer."""
+        return self._sources[symbol].history(self._open_candle_ms(symbol))
 
-    def print_count(self, symbol: str, candle: Candle) -> int:
-        """How many prints the symbol's `candle` has."""
-        return self._printers[symbol].count(candle)
+    def print_counts(self, symbol: str, candles: CandleColumns) -> Column:
+        """How many prints each of the symbol's candles has."""
+        return self._printers[symbol].counts(candles)
 
     def prelude(self, symbol: str) -> Sequence[Print]:
         """Prints of the five minutes before resume_ms and of the open candle, or else the last one before that."""
@@ -74,7 +72,8 @@ class CandleFeed:
         prints = [item for item in self._prints(symbol, candles) if from_ms <= item.at_ms < self.resume_ms]
         if prints:
             return prints
-        last_traded = next((candle for candle in reversed(self.history(symbol)) if candle.volume), None)
+        closed = self._sources[symbol].between(0, open_ms)
+        last_traded = next((candle for candle in reversed(closed) if candle.volume), None)
         return list(self._printers[symbol].prints(last_traded))[-1:] if last_traded else []
 
     def prints_until(self, until_ms: int) -> Iterator[Print]:

@@ -4,6 +4,10 @@ from array import array
 from collections.abc import Iterator, MutableSequence, Sequence
 from decimal import Decimal
 
+import numpy as np
+
+from binance_trade_agent.simulator.market.whole_numbers import Column
+
 _UNITS = Decimal(10**8)
 _UNIT = Decimal("1E-8")
 
@@ -59,10 +63,19 @@ class Columns:
         except OverflowError:
             self._widen()
             self.append(row)
-        if len(self) > self._most + self._slack:
-            for column in self._columns:
-                del column[: self._slack]
-            self.has_forgotten = True
+        self._forget()
+
+    def extend(self, columns: Sequence[Column]) -> None:
+        """Add newest rows, given as columns: the same as appending them one by one."""
+        added: Sequence[Sequence[int]]
+        try:
+            added = [array("q", values.astype(np.int64).tobytes()) for values in columns]
+        except OverflowError:
+            self._widen()
+            added = [values.tolist() for values in columns]
+        for column, values in zip(self._columns, added, strict=True):
+            column.extend(values)
+        self._forget()
 
     def replace_last(self, row: Sequence[int]) -> None:
         """Put another row in the place of the newest."""
@@ -72,6 +85,15 @@ class Columns:
         except OverflowError:
             self._widen()
             self.replace_last(row)
+
+    def _forget(self) -> None:
+        """Drop the oldest rows, so many at a time that it is seldom done."""
+        beyond = len(self) - self._most - self._slack
+        if beyond > 0:
+            drops = -(-beyond // self._slack) * self._slack
+            for column in self._columns:
+                del column[:drops]
+            self.has_forgotten = True
 
     def _widen(self) -> None:
         """Change over to Python's integers; the last column is the shortest when a row was added in part."""

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.matching.book import Level
+from binance_trade_agent.simulator.market.candle_columns import CandleColumns
+from binance_trade_agent.simulator.market.whole_numbers import Column
 
 
 class FeedError(Exception):
@@ -81,12 +83,12 @@ class Feed(Protocol):
     intervals: Mapping[str, str]
     listings: Mapping[str, Mapping[str, Any]]
 
-    def history(self, symbol: str) -> Sequence[Candle]:
-        """Candles that were closed at resume_ms, in time order."""
+    def history(self, symbol: str) -> CandleColumns:
+        """Candles that were closed at resume_ms; far back they may be longer."""
         ...
 
-    def print_count(self, symbol: str, candle: Candle) -> int:
-        """How many prints the symbol's `candle` has."""
+    def print_counts(self, symbol: str, candles: CandleColumns) -> Column:
+        """How many prints each of the symbol's candles has."""
         ...
 
     def prelude(self, symbol: str) -> Sequence[Print]:

@@ -1,12 +1,14 @@
 """Closed klines of one interval, compactly, and what any run of them amounts to as one."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
-from itertools import groupby
+from collections.abc import Sequence
 from typing import NamedTuple
+
+import numpy as np
 
 from binance_trade_agent.domain.candles import INTERVAL_MS, interval_open_ms
 from binance_trade_agent.simulator.market.columns import Columns
+from binance_trade_agent.simulator.market.whole_numbers import Column, sums
 
 
 class KlineRow(NamedTuple):
@@ -66,10 +68,34 @@ class KlineRows:
         """Whether there were older klines."""
         return self._columns.has_forgotten
 
-    def extend(self, rows: Iterable[KlineRow]) -> None:
-        """Take in klines of this interval or shorter ones, in time order."""
-        for _, group in groupby(rows, lambda row: interval_open_ms(self.interval, row.open_time_ms)):
-            self.add(as_one(list(group)))
+    def begin_with(self, columns: Sequence[Column]) -> None:
+        """Take in the first klines, of this interval or shorter ones, in time order.
+
+        Args:
+            columns: the values of each field of KlineRow.
+        """
+        times_ms, opens, highs, lows, closes, volumes, quotes, trades, taker_bases, taker_quotes, last_ids = columns
+        if not len(times_ms):
+            return
+        first_ms = interval_open_ms(self.interval, int(times_ms[0]))
+        places = (times_ms - first_ms) // self.length_ms
+        starts = np.flatnonzero(np.diff(places, prepend=-1))
+        lasts = np.append(starts[1:], len(places)) - 1
+        self._columns.extend(
+            (
+                first_ms + places[starts] * self.length_ms,
+                opens[starts],
+                np.maximum.reduceat(highs, starts),
+                np.minimum.reduceat(lows, starts),
+                closes[lasts],
+                sums(volumes, starts),
+                sums(quotes, starts),
+                sums(trades, starts),
+                sums(taker_bases, starts),
+                sums(taker_quotes, starts),
+                np.maximum.reduceat(last_ids, starts),
+            )
+        )
 
     def add(self, row: KlineRow) -> None:
         """Take in the next kline, of this interval or a shorter one."""

@@ -1,15 +1,19 @@
 """Klines of one symbol: kept at the feed's interval and, joined, at coarser ones; given out at any longer one."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from binance_trade_agent.domain.candles import DAY_MS, INTERVAL_MS, MONTH, Candle, interval_open_ms
+import numpy as np
+
+from binance_trade_agent.domain.candles import DAY_MS, INTERVAL_MS, MONTH, interval_open_ms
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Side
+from binance_trade_agent.simulator.market.candle_columns import CandleColumns
 from binance_trade_agent.simulator.market.columns import from_units, to_units
 from binance_trade_agent.simulator.market.kline_rows import KlineRow, KlineRows, as_one
 from binance_trade_agent.simulator.market.kline_spans import select_spans
+from binance_trade_agent.simulator.market.whole_numbers import Column, column_of
 
 # How many klines are kept; of the feed's interval as many as its history has, if that is more. A week of minutes, a
 # month of five minutes, a year of hours, ten years of days: under three MB.
@@ -70,14 +74,14 @@ class KlineSeries:
     coarsest that fit into them, where the time zone counts too, and go back as far as these.
     """
 
-    def __init__(self, interval: str, history: Sequence[Candle], print_count: Callable[[Candle], int]) -> None:
+    def __init__(self, interval: str, history: CandleColumns, trades: Column) -> None:
         """Begin after `history`.
 
         Args:
             interval: of what is kept; shorter ones cannot be asked for.
             history: closed candles in time order. Coarser ones, as of a far past, are seen at their own interval and at
                 longer ones.
-            print_count: how many trades a candle of the history had.
+            trades: how many trades each candle of the history had.
         """
         self.interval = interval
         self.length_ms = INTERVAL_MS[interval]
@@ -86,10 +90,10 @@ class KlineSeries:
             if self.length_ms < INTERVAL_MS[name] and INTERVAL_MS[name] % self.length_ms == 0:
                 self._tiers.append(KlineRows(name, most))
         self._live: Kline | None = None
-        rows = [_row_of_candle(candle, print_count(candle)) for candle in history]
-        lengths = [candle.close_time_ms + 1 - candle.open_time_ms for candle in history]
+        columns = _kline_columns(history, trades)
         for tier in self._tiers:
-            tier.extend(row for row, length in zip(rows, lengths, strict=True) if length <= tier.length_ms)
+            fitting = history.lengths_ms <= tier.length_ms
+            tier.begin_with([column[fitting] for column in columns])
 
     def has(self, interval: str) -> bool:
         """Whether `interval` is made of whole klines of the kept one. KeyError when it is unknown."""
@@ -267,9 +271,22 @@ def _row_of_kline(kline: Kline) -> KlineRow:
     )
 
 
-def _row_of_candle(candle: Candle, trades: int) -> KlineRow:
-    """A candle that was never traded here: valued at (high + low + close) / 3, half of it taken by buyers."""
-    high, low, close, volume = map(to_units, (candle.high, candle.low, candle.close, candle.volume))
-    quote_volume = volume * (high + low + close) // (3 * 10**8)
-    prices = (to_units(candle.open), high, low, close)
-    return KlineRow(candle.open_time_ms, *prices, volume, quote_volume, trades, volume // 2, quote_volume // 2, -1)
+def _kline_columns(history: CandleColumns, trades: Column) -> Sequence[Column]:
+    """Candles that were never traded here: valued at (high + low + close) / 3, half of it taken by buyers."""
+    volumes = history.volumes
+    thrice_price = history.highs.astype(object) + history.lows + history.closes
+    quote_volumes = column_of(volumes * thrice_price // (3 * 10**8))
+    last_trade_ids = np.full(len(history), -1)
+    return (
+        history.open_times_ms,
+        history.opens,
+        history.highs,
+        history.lows,
+        history.closes,
+        volumes,
+        quote_volumes,
+        trades,
+        volumes // 2,
+        quote_volumes // 2,
+        last_trade_ids,
+    )

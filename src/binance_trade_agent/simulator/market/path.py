@@ -6,8 +6,13 @@ from decimal import Decimal
 from itertools import pairwise
 from random import Random
 
+import numpy as np
+
 from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.orders import Side
+from binance_trade_agent.simulator.market.candle_columns import CandleColumns
+from binance_trade_agent.simulator.market.columns import to_units
+from binance_trade_agent.simulator.market.whole_numbers import Column
 
 TRADE_SPACING_MS = 5_000
 
@@ -32,6 +37,12 @@ def trade_count(candle: Candle, step: Decimal, spacing_ms: int = TRADE_SPACING_M
         return 0
     by_time = (candle.close_time_ms + 1 - candle.open_time_ms) // spacing_ms
     return max(_FEWEST_TRADES, min(by_time, int(candle.volume // step)))
+
+
+def trade_counts(candles: CandleColumns, step: Decimal, spacing_ms: int = TRADE_SPACING_MS) -> Column:
+    """`trade_count` of each candle."""
+    counts = np.minimum(candles.lengths_ms // spacing_ms, candles.volumes // to_units(step))
+    return np.where(candles.volumes == 0, 0, np.maximum(_FEWEST_TRADES, counts)).astype(np.int64)
 
 
 def path_of(

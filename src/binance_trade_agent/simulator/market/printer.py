@@ -9,8 +9,10 @@ from typing import Any
 from binance_trade_agent.domain.candles import MINUTE_MS, Candle
 from binance_trade_agent.domain.symbols import symbol_rules
 from binance_trade_agent.simulator.market.book import OutsideBook
+from binance_trade_agent.simulator.market.candle_columns import CandleColumns
 from binance_trade_agent.simulator.market.feed import Print
-from binance_trade_agent.simulator.market.path import TRADE_SPACING_MS, path_of, trade_count
+from binance_trade_agent.simulator.market.path import TRADE_SPACING_MS, path_of, trade_counts
+from binance_trade_agent.simulator.market.whole_numbers import Column
 from binance_trade_agent.simulator.symbols import typical_level
 
 
@@ -41,9 +43,9 @@ class Printer:
             random=Random(f"{seed}/{rules.symbol}/book"),  # noqa: S311 - a reproducible market, not a secret
         )
 
-    def count(self, candle: Candle) -> int:
-        """How many prints `candle` has."""
-        return trade_count(candle, self._step, self._spacing_ms)
+    def counts(self, candles: CandleColumns) -> Column:
+        """How many prints each candle has."""
+        return trade_counts(candles, self._step, self._spacing_ms)
 
     def prints(self, candle: Candle) -> Iterator[Print]:
         """The candle's prints in time order; none when its volume is 0."""

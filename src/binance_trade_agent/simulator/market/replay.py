@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from binance_trade_agent.domain.candles import Candle
+from binance_trade_agent.simulator.market.candle_columns import CandleColumns
 from binance_trade_agent.simulator.market.candle_feed import CandleFeed
 from binance_trade_agent.simulator.market.candle_files import CandleFile, read_candle_file
 from binance_trade_agent.simulator.market.feed import FeedError
@@ -25,9 +26,9 @@ class RecordedCandles:
         self._candles = file.candles
         self._opens = [candle.open_time_ms for candle in file.candles]
 
-    def past(self) -> Sequence[Candle]:
-        """Nothing is known of before the recording."""
-        return ()
+    def history(self, before_ms: int) -> CandleColumns:
+        """Candles that open before `before_ms`."""
+        return CandleColumns.of(self.between(0, before_ms))
 
     def between(self, from_ms: int, before_ms: int) -> Sequence[Candle]:
         """Candles that open in [from_ms, before_ms)."""

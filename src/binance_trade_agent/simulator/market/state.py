@@ -156,10 +156,13 @@ class _SymbolState:
         self._feed = feed
         self._symbol = symbol
         self._interval_ms = INTERVAL_MS[feed.intervals[symbol]]
-        self._opened_ms = history[-1].open_time_ms if history else feed.start_ms - self._interval_ms
-        self.history_ends_ms = history[-1].close_time_ms if history else -1
+        self._opened_ms = feed.start_ms - self._interval_ms
+        self.history_ends_ms = -1
+        if len(history):
+            self._opened_ms = int(history.open_times_ms[-1])
+            self.history_ends_ms = self._opened_ms + int(history.lengths_ms[-1]) - 1
         self._window = _AverageWindow()
-        self.series = KlineSeries(feed.intervals[symbol], history, lambda candle: feed.print_count(symbol, candle))
+        self.series = KlineSeries(feed.intervals[symbol], history, feed.print_counts(symbol, history))
         self.tape = Tape(symbol)
         whole_history = self.series.between(0, feed.resume_ms)
         self.history_trades = whole_history.trades if whole_history else 0

@@ -46,8 +46,10 @@ class SyntheticFeed(CandleFeed):
         minutes = _HISTORY_MINUTES if history_minutes is None else history_minutes
         genesis_ms = (start_ms // MINUTE_MS - minutes) * MINUTE_MS
         common = common_factor(seed)
+        has_past = history_minutes is None and len(symbols) <= _MOST_WITH_PAST
         sources = {
-            symbol: SyntheticCandles(symbol, seed=seed, genesis_ms=genesis_ms, common=common) for symbol in symbols
+            symbol: SyntheticCandles(symbol, seed=seed, genesis_ms=genesis_ms, common=common, has_past=has_past)
+            for symbol in symbols
         }
         listings = {symbol: listing(symbol) for symbol in symbols}
         printers = {
@@ -63,7 +65,6 @@ class SyntheticFeed(CandleFeed):
             start_ms=start_ms,
             resume_ms=resume_ms,
             ends_ms=None,
-            has_past=history_minutes is None and len(symbols) <= _MOST_WITH_PAST,
         )
 
 

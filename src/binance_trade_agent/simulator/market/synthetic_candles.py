@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 
 from binance_trade_agent.domain.candles import INTERVAL_MS, MINUTE_MS, Candle, interval_open_ms
 from binance_trade_agent.domain.symbols import symbol_rules
+from binance_trade_agent.simulator.market.candle_columns import CandleColumns
+from binance_trade_agent.simulator.market.columns import to_units
 from binance_trade_agent.simulator.market.walk import BLOCK_MINUTES, Block, Floats, uniform, walk_block
+from binance_trade_agent.simulator.market.whole_numbers import scaled
 from binance_trade_agent.simulator.symbols import listing, minute_turnover, split_symbol, typical_price
 
 _FEWEST_STEPS = 24  # of volume in a minute, so that each of its trades has one
@@ -67,10 +70,13 @@ class SyntheticCandles:
 
     interval = "1m"
 
-    def __init__(self, symbol: str, *, seed: int, genesis_ms: int, common: CommonFactor | None = None) -> None:
+    def __init__(
+        self, symbol: str, *, seed: int, genesis_ms: int, common: CommonFactor | None = None, has_past: bool = False
+    ) -> None:
         rules = symbol_rules(listing(symbol))
         price = typical_price(symbol)
         self._genesis_ms = genesis_ms
+        self._has_past = has_past
         self._name = f"{seed}/{symbol}"
         self._tick = rules.tick_size
         self._step = rules.step_size
@@ -84,7 +90,17 @@ class SyntheticCandles:
         self._lows = array("q")
         self._volumes = array("q")  # steps
 
-    def past(self) -> list[Candle]:
+    def history(self, before_ms: int) -> CandleColumns:
+        """Candles that open before `before_ms`, with a past also those of before the genesis."""
+        count = self._index(before_ms)
+        self._make(count)
+        closes = np.array(self._closes[: count + 1])
+        highs, lows, volumes = (np.array(column[:count]) for column in (self._highs, self._lows, self._volumes))
+        minutes = _Minutes(self._genesis_ms, closes[:-1], highs, lows, closes[1:], volumes)
+        own = self._joined(minutes, MINUTE_MS, self._genesis_ms, self._genesis_ms + count * MINUTE_MS)
+        return CandleColumns.joined([*self._past(), own]) if self._has_past else own
+
+    def _past(self) -> list[CandleColumns]:
         """Before the genesis: hours, then nine days of five minutes, then minutes from the last full hour on."""
         blocks = [self._block(number) for number in range(-_PAST_BLOCKS, 0)]
         growth = self._growth(np.concatenate([block.changes for block in blocks]))
@@ -102,13 +118,9 @@ class SyntheticCandles:
         fine_ms = hour_ms - _FINE_PAST_MS
         first_ms = interval_open_ms("1h", minutes.first_ms) + INTERVAL_MS["1h"]
         return [
-            self._candle_of(*row)
-            for interval, from_ms, before_ms in (
-                ("1h", first_ms, fine_ms),
-                ("5m", fine_ms, hour_ms),
-                ("1m", hour_ms, self._genesis_ms),
-            )
-            for row in minutes.joined(INTERVAL_MS[interval], from_ms, before_ms)
+            self._joined(minutes, INTERVAL_MS["1h"], first_ms, fine_ms),
+            self._joined(minutes, INTERVAL_MS["5m"], fine_ms, hour_ms),
+            self._joined(minutes, MINUTE_MS, hour_ms, self._genesis_ms),
         ]
 
     def between(self, from_ms: int, before_ms: int) -> Sequence[Candle]:
@@ -127,25 +139,37 @@ class SyntheticCandles:
         return max(0, -((self._genesis_ms - at_ms) // MINUTE_MS))
 
     def _candle(self, index: int) -> Candle:
-        while len(self._volumes) <= index:
-            self._append_block()
-        open_ms = self._genesis_ms + index * MINUTE_MS
-        return self._candle_of(
+        self._make(index + 1)
+        open_ms, tick = self._genesis_ms + index * MINUTE_MS, self._tick
+        return Candle(
             open_ms,
-            open_ms + MINUTE_MS,
-            self._closes[index],
-            self._highs[index],
-            self._lows[index],
-            self._closes[index + 1],
-            self._volumes[index],
+            open_ms + MINUTE_MS - 1,
+            self._closes[index] * tick,
+            self._highs[index] * tick,
+            self._lows[index] * tick,
+            self._closes[index + 1] * tick,
+            self._volumes[index] * self._step,
         )
 
-    def _candle_of(
-        self, open_ms: int, next_ms: int, opened: int, high: int, low: int, close: int, volume: int
-    ) -> Candle:
-        """A candle from ticks and steps."""
-        tick = self._tick
-        return Candle(open_ms, next_ms - 1, opened * tick, high * tick, low * tick, close * tick, volume * self._step)
+    def _joined(self, minutes: "_Minutes", length_ms: int, from_ms: int, before_ms: int) -> CandleColumns:
+        """The candles of that length in [from_ms, before_ms) in units; see `_Minutes.joined`."""
+        opens, highs, lows, closes, volumes = minutes.joined(length_ms, from_ms, before_ms)
+        tick_units, step_units = to_units(self._tick), to_units(self._step)
+        open_times_ms = np.arange(from_ms, before_ms, length_ms, dtype=np.int64)
+        return CandleColumns(
+            open_times_ms,
+            np.full(len(open_times_ms), length_ms),
+            scaled(opens, tick_units),
+            scaled(highs, tick_units),
+            scaled(lows, tick_units),
+            scaled(closes, tick_units),
+            scaled(volumes, step_units),
+        )
+
+    def _make(self, count: int) -> None:
+        """Draw the market until there are `count` minutes."""
+        while len(self._volumes) < count:
+            self._append_block()
 
     def _append_block(self) -> None:
         number = len(self._volumes) // BLOCK_MINUTES
@@ -202,24 +226,17 @@ class _Minutes:
     closes: _Ticks
     volumes: _Ticks
 
-    def joined(self, length_ms: int, from_ms: int, before_ms: int) -> Iterator[tuple[int, ...]]:
-        """Rows of open time, next open time, open, high, low, close and volume of the candles in [from_ms, before_ms).
-
-        Both are multiples of the length.
-        """
+    def joined(self, length_ms: int, from_ms: int, before_ms: int) -> tuple[_Ticks, ...]:
+        """Open, high, low, close and volume of the candles in [from_ms, before_ms), a multiple of the length."""
         first, beyond = ((at_ms - self.first_ms) // MINUTE_MS for at_ms in (from_ms, before_ms))
 
         def candles(column: _Ticks) -> _Ticks:
             return column[first:beyond].reshape(-1, length_ms // MINUTE_MS)
 
-        times = range(from_ms, before_ms, length_ms)
-        return zip(
-            times,
-            (at_ms + length_ms for at_ms in times),
-            candles(self.opens)[:, 0].tolist(),
-            candles(self.highs).max(axis=1).tolist(),
-            candles(self.lows).min(axis=1).tolist(),
-            candles(self.closes)[:, -1].tolist(),
-            candles(self.volumes).sum(axis=1).tolist(),
-            strict=True,
+        return (
+            candles(self.opens)[:, 0],
+            candles(self.highs).max(axis=1),
+            candles(self.lows).min(axis=1),
+            candles(self.closes)[:, -1],
+            candles(self.volumes).sum(axis=1),
         )

@@ -9,7 +9,7 @@ from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.simulator.market.feed import OutsideTrade, Quote
 from binance_trade_agent.simulator.market.relay.feed import RelayFeed, Snapshot
 from binance_trade_agent.simulator.symbols import listing
-from tests.simulator.market.candles import MINUTE_MS, START_MS, candle
+from tests.simulator.market.candles import MINUTE_MS, START_MS, candle, rows_of
 
 RESUME_MS = START_MS + 10 * MINUTE_MS + 20_000
 BIDS, ASKS = [(Decimal(99), Decimal(5))], [(Decimal(101), Decimal(5))]
@@ -28,7 +28,7 @@ def trade(at_ms: int, price: str = "100") -> OutsideTrade:
 
 
 def test_closed_candles_are_history_and_the_open_one_is_in_the_prelude(feed):
-    history, prelude = feed.history("BTCUSDT"), feed.prelude("BTCUSDT")
+    history, prelude = rows_of(feed.history("BTCUSDT")), feed.prelude("BTCUSDT")
 
     assert len(history) == 11
     assert history[-1].close_time_ms == START_MS + 10 * MINUTE_MS - 1

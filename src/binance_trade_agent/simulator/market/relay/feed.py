@@ -11,8 +11,10 @@ from binance_trade_agent.domain.candles import MINUTE_MS, Candle, interval_open_
 from binance_trade_agent.domain.symbols import SymbolRules, symbol_rules
 from binance_trade_agent.matching.book import Level
 from binance_trade_agent.ops.clock import monotonic_seconds
+from binance_trade_agent.simulator.market.candle_columns import CandleColumns
 from binance_trade_agent.simulator.market.feed import OutsideTrade, Print, Quote
-from binance_trade_agent.simulator.market.path import path_of, trade_count
+from binance_trade_agent.simulator.market.path import path_of, trade_counts
+from binance_trade_agent.simulator.market.whole_numbers import Column
 
 INTERVAL = "1m"
 _PRELUDE_MS = 5 * MINUTE_MS  # the span of avgPrice, binance-protocol.md 1.2
@@ -110,14 +112,15 @@ class RelayFeed:
         """Take in the book there, which comes without a time: it is as new as what was told last."""
         self._events.append(Quote(symbol, self._told_ms, bids, asks))
 
-    def history(self, symbol: str) -> Sequence[Candle]:
+    def history(self, symbol: str) -> CandleColumns:
         """Candles that were closed at resume_ms, the coarser ones before the minutes."""
         open_ms = interval_open_ms(INTERVAL, self.resume_ms)
-        return [candle for candle in self._snapshots[symbol].candles if candle.open_time_ms < open_ms]
+        candles = self._snapshots[symbol].candles
+        return CandleColumns.of([candle for candle in candles if candle.open_time_ms < open_ms])
 
-    def print_count(self, symbol: str, candle: Candle) -> int:
-        """About how many trades a candle had: what the way through it is made of here."""
-        return trade_count(candle, self._rules[symbol].step_size)
+    def print_counts(self, symbol: str, candles: CandleColumns) -> Column:
+        """About how many trades each candle had: what the way through it is made of here."""
+        return trade_counts(candles, self._rules[symbol].step_size)
 
     def prelude(self, symbol: str) -> Sequence[Print]:
         """The last five minutes and the open candle as trades that add up to the candles there, the book as it is."""
