@@ -22,6 +22,8 @@ from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.orders import TERMINAL_STATES, TRANSITIONS, OrderState
 from binance_trade_agent.ledger.migrations import latest_version, migrate
 from binance_trade_agent.settings import Settings, allowed_values, shown
+from binance_trade_agent.simulator.endpoints.catalogue import ENDPOINTS
+from binance_trade_agent.simulator.endpoints.endpoint import Endpoint
 from binance_trade_agent.strategies.registry import StrategyDescription, describe
 
 HERE = Path(__file__).resolve().parent
@@ -105,12 +107,34 @@ def ledger_page() -> str:
     )
 
 
+def endpoints_page() -> str:
+    """Every endpoint of the simulated exchange."""
+    rows = [
+        (
+            f"`{endpoint.method} {endpoint.path.removeprefix('/api/v3/')}`",
+            f"`{endpoint.websocket_method}`" if endpoint.websocket_method else "",
+            endpoint.permission,
+            _weight(endpoint),
+            ", ".join(f"`{known.name}`{'*' if known.required else ''}" for known in endpoint.own_parameters),
+        )
+        for endpoint in ENDPOINTS
+    ]
+    return _page(
+        "Endpoints of the simulated exchange",
+        "REST paths are below `/api/v3/`. Parameters with a star are mandatory; signed endpoints (all but NONE) know "
+        "`timestamp`*, `recvWindow` and `signature`* besides. A weight with a cross is charged only when the answer is "
+        "an error. What else is served: [the simulated exchange](../simulator.md).",
+        _table(("REST", "WebSocket API", "permission", "weight", "parameters"), rows),
+    )
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "commands.md": commands_page,
     "strategies.md": strategies_page,
     "states.md": states_page,
     "ledger.md": ledger_page,
+    "endpoints.md": endpoints_page,
 }
 
 
@@ -143,6 +167,13 @@ def _command(name: str, command: click.Command) -> str:
     if len(command.get_params(context)) > len(Settings.model_fields) // 2:
         parts.append("And a flag for each [setting](settings.md).")
     return "\n\n".join(parts)
+
+
+def _weight(endpoint: Endpoint) -> str:
+    """The weight, that without parameters where they decide on it."""
+    if isinstance(endpoint.weight, int):
+        return f"{endpoint.weight}{'†' if endpoint.free_when_accepted else ''}"
+    return f"by parameters, {endpoint.weight({})} without"
 
 
 def _flags() -> dict[str, str]:
