@@ -126,6 +126,21 @@ def test_any_span_as_one_equals_what_the_trades_say(rows, from_minute, length):
     assert whole.trades == len(inside)
 
 
+@given(steps, st.lists(st.tuples(st.integers(0, 300), st.integers(0, 120_000)), min_size=1, max_size=3))
+def test_a_span_that_is_asked_for_again_and_again_has_each_trade(rows, windows):
+    series, trades, at_ms = series_of("1m"), [], START_MS
+    for trade_id, (minutes_later, price, quantity, _) in enumerate(rows, start=1):
+        at_ms += minutes_later * MINUTE_MS
+        series.add_trade(at_ms, price, quantity, Side.BUY, trade_id)
+        trades.append((at_ms, quantity))
+        for length, offset_ms in windows:
+            from_ms, before_ms = at_ms - length * MINUTE_MS - offset_ms, at_ms + 1
+            whole = series.between(from_ms, before_ms)
+
+            inside = [traded for traded_ms, traded in trades if traded_ms // MINUTE_MS * MINUTE_MS >= from_ms]
+            assert (whole.volume if whole else 0) == sum(inside)
+
+
 def test_history_and_live_trades_join_within_one_hour():
     series, _ = traded([(0, Decimal(7), Decimal(3), True)], history=minutes(5, 6))
 

@@ -19,6 +19,7 @@ from binance_trade_agent.simulator.market.whole_numbers import Column, column_of
 # month of five minutes, a year of hours, ten years of days: under three MB.
 _KEPT = 10_080
 _COARSER_KEPT = {"1m": 10_080, "5m": 8_928, "1h": 8_784, "1d": 3_653}
+_SPANS_REMEMBERED = 32
 
 
 @dataclass(slots=True)
@@ -90,6 +91,7 @@ class KlineSeries:
             if self.length_ms < INTERVAL_MS[name] and INTERVAL_MS[name] % self.length_ms == 0:
                 self._tiers.append(KlineRows(name, most))
         self._live: Kline | None = None
+        self._spans: dict[tuple[int, int], KlineRow | None] = {}
         columns = _kline_columns(history, trades)
         for tier in self._tiers:
             fitting = history.lengths_ms <= tier.length_ms
@@ -107,6 +109,7 @@ class KlineSeries:
             row = _row_of_kline(self._live)
             for tier in self._tiers:
                 tier.add(row)
+            self._spans.clear()
         self._live = Kline(open_time_ms, open_time_ms + self.length_ms - 1, price, price, price, price)
 
     def add_trade(self, at_ms: int, price: Decimal, quantity: Decimal, taker_side: Side, trade_id: int) -> None:
@@ -153,9 +156,7 @@ class KlineSeries:
 
     def between(self, from_ms: int, before_ms: int) -> Kline | None:
         """The klines of the kept interval that open in [from_ms, before_ms) as one; None when there are none."""
-        rows = list(self._pieces(len(self._tiers) - 1, from_ms, before_ms))
-        if (live := self._live_row(from_ms, before_ms)) is not None:
-            rows.append(live)
+        rows = [row for row in (self._closed(from_ms, before_ms), self._live_row(from_ms, before_ms)) if row]
         return _kline(as_one(rows), from_ms, before_ms) if rows else None
 
     def close_before(self, at_ms: int) -> Decimal | None:
@@ -178,6 +179,21 @@ class KlineSeries:
         length_ms = _common_length_ms(interval)
         fitting = [tier for tier in self._tiers if length_ms % tier.length_ms == zone_ms % tier.length_ms == 0]
         return fitting[-1] if fitting else self._tiers[0]
+
+    def _closed(self, from_ms: int, before_ms: int) -> KlineRow | None:
+        """The closed klines in [from_ms, before_ms) as one.
+
+        Remembered until a further one is closed: statistics are asked for again with every trade.
+        """
+        opens = self._tiers[0].opens
+        first_ms = interval_open_ms(self.interval, from_ms - 1) + self.length_ms
+        span = (first_ms, min(before_ms, opens[-1] + 1) if opens else before_ms)
+        if span not in self._spans:
+            if len(self._spans) == _SPANS_REMEMBERED:
+                self._spans.clear()
+            pieces = list(self._pieces(len(self._tiers) - 1, *span))
+            self._spans[span] = as_one(pieces) if pieces else None
+        return self._spans[span]
 
     def _pieces(self, level: int, from_ms: int, before_ms: int) -> Iterator[KlineRow]:
         """Closed klines in [from_ms, before_ms): the middle from the coarse ones, both ends from the finer ones."""
