@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from binance_trade_agent.ops import tasks
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
@@ -29,6 +30,15 @@ _SHUTDOWN_SECONDS = 0.5
 _MOST_LINE_BYTES = 32 * 1024  # of a request: five hundred symbols in a query have their place
 _LINGERING_SECONDS = 1.0  # how long the rest of a body is read that nobody wants
 _BACKLOG = 1024
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether a mistake is ours: requests that are no HTTP are their senders', who are told with 400."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+_HTTP_LOG = logging.getLogger(f"{__name__}.http")
+_HTTP_LOG.addFilter(_is_ours)
 
 
 class ExchangeServer:
@@ -85,6 +95,7 @@ class ExchangeServer:
             app,
             access_log=None,
             shutdown_timeout=_SHUTDOWN_SECONDS,
+            logger=_HTTP_LOG,
             max_line_size=_MOST_LINE_BYTES,
             lingering_time=_LINGERING_SECONDS,
         )

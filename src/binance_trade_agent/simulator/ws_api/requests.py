@@ -1,15 +1,15 @@
 """Reading the frames of a WebSocket API client (binance-protocol.md 2.2, 5.2)."""
 
 import json
+import re
 from dataclasses import dataclass
-from typing import Any
-
-import orjson
+from typing import Any, NoReturn
 
 from binance_trade_agent.simulator.errors import ApiError, illegal_characters, invalid_json, missing
 
 _LONGEST_ID = 36
 _LEAST_INT64, _MOST_INT64 = -(2**63), 2**63 - 1
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,19}")
 _SHOWS_LIMITS = "returnRateLimits"
 
 RequestId = int | str | None
@@ -55,37 +55,68 @@ def read_request(text: str) -> Request:
     Raises:
         BadRequestError: -1135 not JSON or no object, -1100 an id of another kind, -1102 no method.
     """
-    frame, params = _parsed(text)
+    frame = _parsed(text)
     if not isinstance(frame, dict):
         raise BadRequestError(None, invalid_json())
-    request_id = frame.get("id")
-    if not _is_id(request_id):
-        raise BadRequestError(None, illegal_characters("id", "^[a-zA-Z0-9-_]{1,36}$"))
+    request_id = _id(frame.get("id"))
     method = frame.get("method")
-    if not isinstance(method, str) or not method:
+    if not isinstance(method, str) or isinstance(method, _Number) or not method:
         raise BadRequestError(request_id, missing("method"))
-    if not isinstance(frame.get("params", {}), dict | None):
-        raise BadRequestError(request_id, invalid_json())
+    params = _params(request_id, frame.get("params"))
     return Request(request_id, method.removeprefix("v3/"), params, _shows_limits(request_id, params))
 
 
-def _parsed(text: str) -> tuple[Any, dict[str, str]]:
-    """A frame, and its parameters with numbers as they were written."""
+def _parsed(text: str) -> Any:
+    """The JSON in a frame, its numbers as they were written: of any size, and never rounded."""
     try:
-        frame = orjson.loads(text)
-        literals = json.loads(text, parse_float=str, parse_int=str)
-        params = literals.get("params") if isinstance(literals, dict) else None
-        return frame, {name: _literal(value) for name, value in params.items()} if isinstance(params, dict) else {}
+        frame = _DECODER.decode(text)
+        if "\\u" in text:
+            json.dumps(frame, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError):
         raise BadRequestError(None, invalid_json()) from None
+    return frame
 
 
-def _is_id(value: Any) -> bool:
-    if isinstance(value, str):
-        return len(value) <= _LONGEST_ID
-    if isinstance(value, int) and not isinstance(value, bool):
-        return _LEAST_INT64 <= value <= _MOST_INT64
-    return value is None
+class _Number(str):
+    """A number as it was written."""
+
+    __slots__ = ()
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    """NaN and Infinity are no JSON, though Python reads them."""
+    raise ValueError(name)
+
+
+_DECODER = json.JSONDecoder(parse_float=_Number, parse_int=_Number, parse_constant=_refuse_constant)
+
+
+def _params(request_id: RequestId, value: Any) -> dict[str, str]:
+    """Every parameter as text.
+
+    Raises:
+        BadRequestError: -1135 they are no object, or nested too deeply to be written again.
+    """
+    try:
+        if isinstance(value, dict | None):
+            return {name: _literal(each) for name, each in (value or {}).items()}
+    except RecursionError:
+        pass
+    raise BadRequestError(request_id, invalid_json())
+
+
+def _id(value: Any) -> RequestId:
+    """A request's id.
+
+    Raises:
+        BadRequestError: -1100 of a kind that an id may not be.
+    """
+    if isinstance(value, _Number):
+        if _WHOLE_NUMBER.fullmatch(value) and _LEAST_INT64 <= int(value) <= _MOST_INT64:
+            return int(value)
+    elif value is None or (isinstance(value, str) and len(value) <= _LONGEST_ID):
+        return value
+    raise BadRequestError(None, illegal_characters("id", "^[a-zA-Z0-9-_]{1,36}$"))
 
 
 def _literal(value: Any) -> str:
