@@ -78,6 +78,17 @@ def test_a_market_faster_than_the_machine_goes_on_from_where_it_has_come_to():
     assert clock.now_ms() == START_MS + 5_000 + 1_000_000
 
 
+def test_a_market_that_is_behind_by_little_catches_up():
+    real = RealSeconds()
+    clock = MarketClock(START_MS, Decimal(60), real_seconds=real)
+    real.now += 10
+
+    clock.slow_down_to(START_MS + 600_000 - 30_000)
+    assert clock.now_ms() == START_MS + 600_000
+    clock.slow_down_to(START_MS + 600_000 - 30_001)
+    assert clock.now_ms() == START_MS + 600_000 - 30_001
+
+
 @pytest.mark.parametrize("speed", [Decimal(1), None])
 def test_real_time_and_a_stepped_market_are_never_slowed_down(speed):
     real = RealSeconds()

@@ -5,6 +5,8 @@ from decimal import Decimal
 
 from binance_trade_agent.ops.clock import monotonic_seconds, wall_ms
 
+_LAG_SECONDS = 0.5  # of real time
+
 
 class MarketClock:
     """Market time in ms UTC. It never goes back.
@@ -56,8 +58,13 @@ class MarketClock:
         self.speed = speed
 
     def slow_down_to(self, now_ms: int) -> None:
-        """Go on from `now_ms`, which is all that a market faster than the machine has reached; real time is kept."""
-        if self.speed is not None and self.speed > 1:
+        """Go on from `now_ms`, all that a market has reached which is faster than the machine; real time is kept.
+
+        A market that is behind by little may catch up: its trades come in bursts, many symbols in one moment.
+        """
+        if self.speed is None or self.speed <= 1:
+            return
+        if self.now_ms() - now_ms > _LAG_SECONDS * 1000 * float(self.speed):
             self._anchor_ms = now_ms
             self._anchor_real_seconds = self._real_seconds()
 

@@ -104,7 +104,7 @@ class Exchange:
         """Let everything happen that the market has until the clock's now, or `until_ms`; returns market time.
 
         A market that runs by itself does so for a bounded time, so that requests and signals are heard at any speed:
-        one that is faster than the machine is slowed down, one in real time catches up with the next call.
+        one that is faster than the machine is slowed down, one that is behind by little catches up with the next call.
         """
         now_ms = self.clock.now_ms() if until_ms is None else until_ms
         began_seconds = monotonic_seconds()
