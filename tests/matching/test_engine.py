@@ -57,6 +57,22 @@ def test_market_buy_by_quote_spends_at_most_the_amount(engine):
     assert order.executed_quote == 1000
 
 
+def test_market_by_quote_beyond_the_book_expires_with_what_it_got(engine):
+    engine.apply_book("BTCUSDT", BIDS, [(Decimal(100_000), Decimal("0.1"))], 0)
+    transaction = engine.place(request("BUY", "MARKET", quote_quantity="20000"), 1)
+    order = transaction.order
+    assert (order.status, order.quantity, order.executed_quote) == (Status.EXPIRED, Decimal("0.1"), 10_000)
+    assert order.expiry_reason == "INSUFFICIENT_LIQUIDITY"
+    assert [report.status for report in transaction.reports] == ["NEW", "PARTIALLY_FILLED", "EXPIRED"]
+    assert balances(engine, "USDT") == (90_000, 0)
+
+
+def test_market_by_quote_that_empties_the_book_but_for_less_than_a_step_is_filled(engine):
+    engine.apply_book("BTCUSDT", BIDS, [(Decimal(100_000), Decimal("0.1"))], 0)
+    order = place(engine, "BUY", "MARKET", quote_quantity="10000.50")
+    assert (order.status, order.executed_quote) == (Status.FILLED, 10_000)
+
+
 def test_market_by_quote_below_one_step_is_refused(engine):
     with pytest.raises(OrderRefused, match="LOT_SIZE filter minimum quantity"):
         place(engine, "BUY", "MARKET", quote_quantity="0.5")

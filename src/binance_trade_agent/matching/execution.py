@@ -87,6 +87,8 @@ class Execution:
         if plan.awaits_trigger:
             self._listing.stops.add(order)
         elif plan.expiry is not None:
+            if order.quote_quantity:
+                order.quantity -= order.remaining  # an order by amount is of what it got (binance-protocol.md 1.3)
             self.end(order, Status.EXPIRED, plan.expiry)
         else:
             self._listing.book.rest(order)

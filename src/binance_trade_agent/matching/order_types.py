@@ -120,7 +120,10 @@ def _plan_market(order: ExchangeOrder, listing: Listing) -> Plan:
 
 
 def _plan_market_by_quote(order: ExchangeOrder, listing: Listing) -> Plan:
-    """The largest multiple of the step whose value is at most the quote amount."""
+    """The largest multiple of the step whose value is at most the quote amount.
+
+    What the book does not hold expires: as much as the rest of the amount would have bought at the last price.
+    """
     if next(listing.book.offers(order.side, None), None) is None:
         raise OrderRefused(NO_LIQUIDITY)
     demand = QuoteDemand(order.quote_quantity, listing.rules.market_step)
@@ -128,8 +131,9 @@ def _plan_market_by_quote(order: ExchangeOrder, listing: Listing) -> Plan:
     quantity = sum((_taker_quantity(match) for match in matches), ZERO)
     if not quantity:
         raise OrderRefused(LIQUIDITY_BELOW_LOT)
-    expiry = None if demand.is_met else ExpiryReason.INSUFFICIENT_LIQUIDITY
-    return Plan(quantity, matches, _cost(order.side, matches), expiry)
+    missing = ZERO if demand.is_met or not isinstance(matches[-1], Offer) else demand.rest(matches[-1].price)
+    expiry = ExpiryReason.INSUFFICIENT_LIQUIDITY if missing else None
+    return Plan(quantity + missing, matches, _cost(order.side, matches), expiry)
 
 
 def _walk(taker: ExchangeOrder, offers: Iterable[Offer], demand: Demand) -> list[Match]:
