@@ -41,10 +41,10 @@ def test_a_relay_needs_the_other_exchange_asked_first():
 def test_a_market_that_runs_ahead_of_the_machine_is_advanced_for_a_bounded_time_only():
     exchange = build_exchange(ExchangeOptions(speed=Decimal(1_000_000), history_minutes=10))
     first_ms = exchange.now_ms
-    for _ in range(3):
+    for _ in range(5):
         block_seconds(0.2)  # nearly two and a half market days
         began = monotonic_seconds()
         exchange.advance()
         assert monotonic_seconds() - began < 2
     assert first_ms < exchange.now_ms < first_ms + 48 * HOUR_MS
-    assert exchange.clock.now_ms() - exchange.now_ms < 12 * HOUR_MS
+    assert exchange.clock.now_ms() - exchange.now_ms < 1_000_000 * 1_000  # a real second

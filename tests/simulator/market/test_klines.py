@@ -255,3 +255,12 @@ def test_a_volume_beyond_64_bits_is_kept_exactly():
     assert hour.volume == 3 * 10**15
     assert hour.quote_volume == 3 * 10**7
     assert series.select("1m", limit=1)[0].volume == INTERVAL_MS["1s"] * 10**12
+
+
+def test_volumes_of_the_history_beyond_64_bits_are_kept_exactly():
+    volume = 3 * 10**11
+    series = series_of("1m", [candle(START_MS + n * MINUTE_MS, "5 6 4 5", str(volume)) for n in range(3)])
+
+    (hour,) = series.select("1h")
+
+    assert (hour.volume, hour.quote_volume, hour.taker_buy_base) == (3 * volume, 15 * volume, Decimal(3 * volume) / 2)

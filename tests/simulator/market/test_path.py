@@ -95,6 +95,8 @@ def test_the_same_random_state_gives_the_same_path_and_another_gives_another():
 
 @given(st.lists(sound_candles(), max_size=5), st.sampled_from([STEP, Decimal(1), Decimal("0.00000001")]))
 def test_trades_are_counted_alike_for_one_candle_and_for_many(candles, step):
-    counts = trade_counts(CandleColumns.of(candles), step, spacing_ms=15_000)
+    beyond_64_bits = candle(START_MS, "5 6 4 5", "300000000000")
 
-    assert counts.tolist() == [trade_count(source, step, 15_000) for source in candles]
+    for many in (candles, [*candles, beyond_64_bits]):
+        counts = trade_counts(CandleColumns.of(many), step, spacing_ms=15_000)
+        assert counts.tolist() == [trade_count(source, step, 15_000) for source in many]

@@ -10,7 +10,7 @@ from binance_trade_agent.simulator.market.synthetic_candles import SyntheticCand
 from binance_trade_agent.simulator.symbols import UnknownSymbolError, check_synthetic, listing, typical_price
 
 _HISTORY_MINUTES = 1_500
-_MOST_WITH_PAST = 50  # symbols; the past of each takes a twentieth of a second at the start
+_MOST_WITH_PAST = 50  # symbols; the past of each takes a thirtieth of a second at the start
 
 
 class SyntheticFeed(CandleFeed):
