@@ -7,12 +7,12 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from binance_trade_agent.simulator.limits import Limits
 from tests.exchange_process import RunningExchange, running_exchange
 
 # A long run by hand: FUZZ_FACTOR=50 pytest tests/simulator/robustness
 FUZZ_FACTOR = int(os.environ.get("FUZZ_FACTOR", "1"))
 PATIENCE_SECONDS = 5.0
-LOOPBACK = "127.0.0.1"
 
 _Result = TypeVar("_Result")
 
@@ -45,10 +45,7 @@ class Victim:
         assert self.exchange.simulation is not None
         self._errors.sentences.clear()
         self.exchange.simulation.failures.count = 0
-        now_ms = self.exchange.simulation.exchange.limits_now_ms()
-        limits = self.exchange.simulation.limits.of(LOOPBACK)
-        limits.ban(0, now_ms)
-        limits.set_used(0, now_ms)
+        self.exchange.simulation.limits = Limits()
         await self.exchange.fault("monthly_reset")
         await self.exchange.fault("orders_used", n=0)
 

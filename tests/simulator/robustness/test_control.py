@@ -3,15 +3,19 @@
 import json
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from binance_trade_agent.ops.clock import wall_ms
 from binance_trade_agent.simulator.faults.kinds import KINDS
+from tests.exchange_process import API_KEY
 from tests.simulator.robustness.nonsense import NONSENSE
 from tests.simulator.robustness.running import FUZZ_FACTOR, Victim, victim
 from tests.simulator.robustness.wire import Wire
+from tests.simulator.signing import sign
 
 _NONSENSE = st.one_of(
     st.none(),
@@ -25,9 +29,13 @@ _NONSENSE = st.one_of(
 _NUMBERS = st.sampled_from(("100000", "99990", "1", 2, 0.5, "1e30", "123456789012345678901234567890.12345678", "1e-30"))
 _SYMBOL = st.sampled_from(("BTCUSDT", "ETHUSDT"))
 _ROWS = st.lists(st.tuples(_NUMBERS, _NUMBERS), max_size=3)
+_FILTER_NUMBERS = st.one_of(_NUMBERS, _NUMBERS, _NONSENSE)
 _FILTER = st.fixed_dictionaries(
     {"filterType": st.sampled_from(("PRICE_FILTER", "LOT_SIZE", "NOTIONAL", "MAX_POSITION", "ICEBERG_PARTS", "NEW"))},
-    optional={"minPrice": _NUMBERS, "tickSize": _NUMBERS, "stepSize": _NUMBERS, "limit": _NUMBERS},
+    optional={
+        name: _FILTER_NUMBERS
+        for name in ("minPrice", "maxPrice", "tickSize", "minQty", "maxQty", "stepSize", "limit", "minNotional", "maxPosition")
+    },
 )
 _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "advance": st.integers(0, 100_000),
@@ -85,6 +93,12 @@ _BODIES: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
+_ORDERS = (
+    {"type": "LIMIT", "timeInForce": "GTC", "quantity": "0.5", "price": "99995"},
+    {"type": "MARKET", "quoteOrderQty": "1000"},
+)
+
+
 @dataclass(frozen=True)
 class Command:
     """A request to the control port."""
@@ -120,13 +134,14 @@ def ordered_about():
         yield running
 
 
-@settings(max_examples=120 * FUZZ_FACTOR)
+@settings(max_examples=60 * FUZZ_FACTOR)
 @given(st.lists(st.one_of(commands(), commands(), commands(), _OTHERS), min_size=1, max_size=8))
 def test_nonsense_is_answered_with_one_sentence(ordered_about, batch):
     ordered_about.run(order(ordered_about, batch))
 
 
 async def order(victim: Victim, batch: list[Command]) -> None:
+    await victim.refresh()
     await victim.exchange.control("reset", fixture="F0")
     wire, asking = Wire(victim.exchange.control_url), Wire(victim.exchange.url)
     try:
@@ -144,6 +159,11 @@ async def order(victim: Victim, batch: list[Command]) -> None:
         for path in (b"exchangeInfo", b"depth?symbol=BTCUSDT", b"ticker/24hr", b"klines?symbol=BTCUSDT&interval=1m"):
             reply = await asking.ask("GET", b"/api/v3/" + path, {})
             assert reply.status in {200, 418, 429}, (batch, path, reply)
+        for order in _ORDERS:
+            query = urlencode({**order, "symbol": "BTCUSDT", "side": "BUY", "timestamp": wall_ms()})
+            target = f"/api/v3/order?{query}&signature={sign(query)}".encode()
+            reply = await asking.ask("POST", target, {"X-MBX-APIKEY": API_KEY})
+            assert reply.status < 500, (batch, order, reply)
     finally:
         await wire.close()
         await asking.close()

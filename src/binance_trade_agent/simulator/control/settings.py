@@ -147,18 +147,25 @@ def change_symbol(simulation: Simulation, value: Any) -> None:
     setting = read_fields(value, SymbolSetting, "symbol")
     exchange = simulation.exchange
     symbol = read_choice(setting.symbol, list(exchange.listings), "symbol")
-    entry = dict(exchange.listings[symbol])
+    entry, removed = dict(exchange.listings[symbol]), setting.remove_filters
     for name, field in setting.fields.items():
-        entry[read_choice(name, list(entry), "symbol field")] = field
+        was = entry[read_choice(name, list(entry), "symbol field")]
+        if type(field) is not type(was):
+            raise ValueError(f"symbol field {name!r} must be something like {was!r}, not {field!r}")
+        entry[name] = field
     if setting.status is not None:
         entry["status"] = setting.status
     new = {str(each.get("filterType")): each for each in setting.filters}
-    kept = {each["filterType"]: each for each in entry["filters"] if each["filterType"] not in setting.remove_filters}
-    entry["filters"] = list((kept | new).values())
     try:
+        kept = {each["filterType"]: each for each in entry["filters"]}
+        entry["filters"] = [each for name, each in (kept | new).items() if name in new or name not in removed]
         rules = symbol_rules(entry)
-    except (KeyError, ArithmeticError, TypeError, ValueError) as error:
-        raise ValueError(f"symbol {symbol} cannot have these fields: {error!r}") from None
+    except KeyError as error:
+        raise ValueError(f"symbol {symbol} cannot have these filters: one of them has no field {error}") from None
+    except (ArithmeticError, TypeError, ValueError):
+        raise ValueError(
+            f"symbol {symbol} cannot have these filters: one of them has a field that is no number"
+        ) from None
     exchange.listings[symbol] = entry
     exchange.engine.listings[symbol].rules = rules
 
