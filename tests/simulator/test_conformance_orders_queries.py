@@ -150,6 +150,7 @@ WEIGHTS = [
     ("account/commission", {"symbol": "BTCUSDT"}, 20),
     ("myPreventedMatches", {"symbol": "BTCUSDT", "preventedMatchId": 1}, 2),
     ("myPreventedMatches", {"symbol": "BTCUSDT", "orderId": 1}, 20),
+    ("myPreventedMatches", {"symbol": "NOPE", "orderId": 1}, 2),
 ]
 
 

@@ -47,7 +47,7 @@ def dispatch(
         received_ms: market time at which the request came in, when it has waited since; None: now.
     """
     now_ms = exchange.limits_now_ms()
-    weight = endpoint.weight_of(sent)
+    weight = endpoint.weight_of(sent, exchange.listings)
     outcome = Outcome()
     try:
         limits.charge(0 if endpoint.free_when_accepted else weight, now_ms)

@@ -1,6 +1,6 @@
 """What an endpoint is, and what it is given."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -75,6 +75,7 @@ class Endpoint:
     Attributes:
         websocket_method: its name in the WebSocket API; None when it has none there.
         weight: request weight, or a function of the raw parameters.
+        bad_symbol_weight: of a request whose symbol is not listed, where it is another.
         own_parameters: without those that every signed request has.
         free_when_accepted: whether the weight is charged only when the answer is an error.
         places_orders: whether answers show the account's order count (binance-protocol.md 2.8).
@@ -87,6 +88,7 @@ class Endpoint:
     weight: int | Callable[[Mapping[str, str]], int]
     handle: Callable[[Call], Any]
     own_parameters: Sequence[Parameter] = ()
+    bad_symbol_weight: int | None = None
     free_when_accepted: bool = False
     places_orders: bool = False
 
@@ -100,6 +102,11 @@ class Endpoint:
         """Every parameter that may be sent."""
         return Form((*self.own_parameters, *SIGNED_PARAMETERS) if self.is_signed else self.own_parameters)
 
-    def weight_of(self, sent: Sequence[tuple[str, str]]) -> int:
-        """Weight of a request with these raw parameters."""
-        return self.weight if isinstance(self.weight, int) else self.weight(dict(sent))
+    def weight_of(self, sent: Sequence[tuple[str, str]], listed: Container[str]) -> int:
+        """Weight of a request with these raw parameters on an exchange with these symbols."""
+        if isinstance(self.weight, int):
+            return self.weight
+        parameters = dict(sent)
+        if self.bad_symbol_weight is not None and parameters.get("symbol") not in listed:
+            return self.bad_symbol_weight
+        return self.weight(parameters)

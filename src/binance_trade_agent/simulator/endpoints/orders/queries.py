@@ -237,5 +237,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             Parameter("fromPreventedMatchId", INTEGER),
             _LIMIT,
         ),
+        bad_symbol_weight=2,
     ),
 )
