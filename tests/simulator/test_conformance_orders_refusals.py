@@ -187,6 +187,7 @@ FLAGS = [
     ({"orderTypes": ["LIMIT"]}, STOP_LIMIT, "Stop loss limit orders are not supported for this symbol."),
     ({"orderTypes": ["LIMIT"]}, TAKE_PROFIT, "Take profit orders are not supported for this symbol."),
     ({"orderTypes": ["LIMIT"]}, PROFIT_LIMIT, "Take profit limit orders are not supported for this symbol."),
+    ({"isSpotTradingAllowed": False}, MARKET, "Market is closed."),
     ({"icebergAllowed": False}, {**LIMIT, "icebergQty": "0.01"}, "Iceberg orders are not supported for this symbol."),
     ({"allowTrailingStop": False}, {**STOP_LOSS, "trailingDelta": "100"}, "Trailing stop orders are not supported for this symbol."),
     ({"quoteOrderQtyMarketAllowed": False}, {"type": "MARKET", "quoteOrderQty": "100"}, "Quote order qty market orders are not support for this symbol."),

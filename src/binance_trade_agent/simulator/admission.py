@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from binance_trade_agent.matching.errors import OrderRefused
+from binance_trade_agent.matching.errors import MARKET_CLOSED, OrderRefused
 from binance_trade_agent.matching.orders import OrderRequest
 
 
@@ -18,6 +18,9 @@ def check_admission(request: OrderRequest, listing: Mapping[str, Any], permissio
     Raises:
         OrderRefused: with the engine's text for it.
     """
+    if not listing["isSpotTradingAllowed"]:
+        # Of the texts of 2.6 the one about the market: the others are about an account or a kind of order.
+        raise OrderRefused(MARKET_CLOSED)
     held = set(permissions)
     if not all(held & set(alternatives) for alternatives in listing["permissionSets"]):
         raise OrderRefused("This symbol is not permitted for this account.")
