@@ -16,7 +16,7 @@ from tests.simulator.signing import sign
 
 NOW_MS = 1_700_000_000_000
 KEY = ApiKey("K" * 64, HmacSecret("S" * 64), "main", frozenset({Permission.USER_DATA}))
-STRICT = TimestampPolicy(session_start_ms=0, is_wall_time=True, wall_ms=lambda: NOW_MS)
+STRICT = TimestampPolicy(session_start_ms=0, is_strict=True, wall_ms=lambda: NOW_MS)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def is_timely(policy: TimestampPolicy, timestamp_ms: int) -> bool:
 
 def test_market_at_another_pace_also_takes_wall_time_and_the_session_so_far():
     wall_ms = NOW_MS + 10**9
-    policy = TimestampPolicy(session_start_ms=NOW_MS - 3_600_000, is_wall_time=False, wall_ms=lambda: wall_ms)
+    policy = TimestampPolicy(session_start_ms=NOW_MS - 3_600_000, is_strict=False, wall_ms=lambda: wall_ms)
     assert is_timely(policy, wall_ms - 5000)
     assert is_timely(policy, NOW_MS - 3_605_000)
     assert not is_timely(policy, NOW_MS - 3_605_001)
@@ -164,7 +164,7 @@ def test_market_at_another_pace_also_takes_wall_time_and_the_session_so_far():
 
 
 def test_skewed_clock_moves_the_window():
-    policy = TimestampPolicy(session_start_ms=0, is_wall_time=True, wall_ms=lambda: NOW_MS)
+    policy = TimestampPolicy(session_start_ms=0, is_strict=True, wall_ms=lambda: NOW_MS)
     policy.skew_ms = 6000
     assert not is_timely(policy, NOW_MS)
     assert is_timely(policy, NOW_MS + 1000)

@@ -59,18 +59,19 @@ def is_percent_encoded(payload: bytes) -> bool:
 class TimestampPolicy:
     """Which timestamps are timely.
 
-    When market time is wall time the rule is Binance's. A market that runs at another pace leaves a client's clock
-    behind: there a timestamp is good also when it is timely against the wall clock, or lies between the session's start
-    and now. Timestamps and windows are in microseconds, so that both edges are exact for either unit.
+    On the wall clock, and on a clock that is set by hand for a check, the rule is Binance's. A market that runs at
+    another pace leaves a client's clock behind: there a timestamp is good also when it is timely against the wall
+    clock, or lies between the session's start and now. Timestamps and windows are in microseconds, so that both edges
+    are exact for either unit.
 
     Attributes:
-        is_wall_time: whether market time is wall time.
+        is_strict: whether the rule is Binance's, against market time.
         skew_ms: how much later the exchange believes that it is (a fault); strict then, against either clock.
     """
 
-    def __init__(self, *, session_start_ms: int, is_wall_time: bool, wall_ms: Callable[[], int]) -> None:
+    def __init__(self, *, session_start_ms: int, is_strict: bool, wall_ms: Callable[[], int]) -> None:
         self._session_start_ms = session_start_ms
-        self.is_wall_time = is_wall_time
+        self.is_strict = is_strict
         self.skew_ms = 0
         self._wall_ms = wall_ms
 
@@ -80,7 +81,7 @@ class TimestampPolicy:
         Raises:
             ApiError: -1021.
         """
-        if not self.is_wall_time and self._is_lenient(timestamp_us, recv_window_us, now_ms):
+        if not self.is_strict and self._is_lenient(timestamp_us, recv_window_us, now_ms):
             return
         now_us = (now_ms + self.skew_ms) * 1000
         if timestamp_us >= now_us + _FUTURE_TOLERANCE_US:

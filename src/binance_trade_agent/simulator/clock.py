@@ -9,7 +9,7 @@ _LAG_SECONDS = 0.5  # of real time
 
 
 class MarketClock:
-    """Market time in ms UTC. It never goes back.
+    """Market time in ms UTC. It goes back only when `set_to` a time.
 
     Attributes:
         speed: market seconds per real second; None when the clock is stepped and moves only by `advance_to`.
@@ -67,6 +67,11 @@ class MarketClock:
         if self.now_ms() - now_ms > _LAG_SECONDS * 1000 * float(self.speed):
             self._anchor_ms = now_ms
             self._anchor_real_seconds = self._real_seconds()
+
+    def set_to(self, now_ms: int) -> None:
+        """Go on from `now_ms`, wherever that is."""
+        self._anchor_ms = now_ms
+        self._anchor_real_seconds = self._real_seconds()
 
     def advance_to(self, now_ms: int) -> None:
         """Set a stepped clock forward to `now_ms`.

@@ -59,7 +59,7 @@ class Exchange:
         self.market = Market(setup.feed)
         self.engine = MatchingEngine(setup.rates)
         self.timestamps = TimestampPolicy(
-            session_start_ms=setup.feed.start_ms, is_wall_time=setup.is_wall_time, wall_ms=setup.wall_ms
+            session_start_ms=setup.feed.start_ms, is_strict=setup.is_strict, wall_ms=setup.wall_ms
         )
         self.access = Access(setup.keys, self.timestamps)
         self.listeners: list[Callable[[Transaction], None]] = []
@@ -82,8 +82,11 @@ class Exchange:
         return self.now_ms + self.timestamps.skew_ms
 
     def limits_now_ms(self) -> int:
-        """The time on which rate limits run: market time, or wall time while a stepped market stands still."""
-        return self._wall_ms() if self.clock.is_stepped else self.now_ms
+        """The time on which rate limits run: market time, or wall time while a stepped market stands still.
+
+        On a clock that is set by hand for a check they run on that clock.
+        """
+        return self._wall_ms() if self.clock.is_stepped and not self.timestamps.is_strict else self.now_ms
 
     @property
     def speed_label(self) -> str:

@@ -25,7 +25,7 @@ class ExchangeSetup:
     Attributes:
         session_id: names this market; the same market has the same id in any process.
         balances: free amounts of the main account at the start, per asset.
-        is_wall_time: whether market time is the machine's wall time, which makes the check of timestamps strict.
+        is_strict: whether Binance's rule for timestamps holds, as it can where market time is the machine's wall time.
         wall_ms: the machine's wall time.
         saved: where an earlier process of this session stopped.
     """
@@ -36,7 +36,7 @@ class ExchangeSetup:
     balances: Mapping[str, Decimal]
     rates: CommissionRates
     keys: Sequence[ApiKey]
-    is_wall_time: bool
+    is_strict: bool
     wall_ms: Callable[[], int]
     saved: EngineSnapshot | None = None
 

@@ -25,6 +25,7 @@ from binance_trade_agent.simulator.state_file import SavedState, StateFile
 DEFAULT_SYMBOLS = ("BTCUSDT", "ETHUSDT")
 DEFAULT_START = "2026-01-05T00:00:00Z"
 NOW = "now"
+FIXTURE_SESSION = "fixture-"  # begins the session id of a fixture
 
 SECRET = "S" * 64
 TRADING_KEY = ApiKey("K" * 64, HmacSecret(SECRET), MAIN_ACCOUNT)
@@ -91,7 +92,7 @@ async def open_exchange(options: ExchangeOptions) -> Exchange:
     saved = _saved(options)
     feed = await open_relay(place, options.symbols, start_ms=saved.start_ms if saved else None)
     clock = MarketClock(wall_ms() - feed.behind_wall_ms, Decimal(1))
-    return _exchange(options, feed, clock, saved, is_wall_time=True)
+    return _exchange(options, feed, clock, saved, is_strict=True)
 
 
 def build_exchange(options: ExchangeOptions) -> Exchange:
@@ -111,7 +112,7 @@ def build_exchange(options: ExchangeOptions) -> Exchange:
     # A market that ran ahead at a higher speed must not be set back to the wall clock.
     is_wall_time = options.start == NOW and options.speed == 1 and resumed_ms <= wall_ms()
     clock = MarketClock.at_wall_time() if is_wall_time else MarketClock(resumed_ms, options.speed)
-    return _exchange(options, feed, clock, saved, is_wall_time=is_wall_time)
+    return _exchange(options, feed, clock, saved, is_strict=is_wall_time)
 
 
 def _saved(options: ExchangeOptions) -> SavedState | None:
@@ -120,7 +121,7 @@ def _saved(options: ExchangeOptions) -> SavedState | None:
 
 
 def _exchange(
-    options: ExchangeOptions, feed: Feed, clock: MarketClock, saved: SavedState | None, *, is_wall_time: bool
+    options: ExchangeOptions, feed: Feed, clock: MarketClock, saved: SavedState | None, *, is_strict: bool
 ) -> Exchange:
     return Exchange(
         ExchangeSetup(
@@ -130,7 +131,7 @@ def _exchange(
             balances=_balances(options.balances, feed),
             rates=CommissionRates(options.commission_rate, options.commission_rate),
             keys=(TRADING_KEY, READING_KEY),
-            is_wall_time=is_wall_time,
+            is_strict=is_strict,
             wall_ms=wall_ms,
             saved=saved.engine if saved else None,
         )
@@ -146,8 +147,10 @@ def state_file(options: ExchangeOptions) -> StateFile | None:
     return StateFile(options.state)
 
 
-def fixture_exchange(name: str, commission_rate: Decimal = Decimal("0.001")) -> Exchange:
-    """A fresh exchange with a fixed market.
+def fixture_exchange(
+    name: str, commission_rate: Decimal = Decimal("0.001"), clock: MarketClock | None = None
+) -> Exchange:
+    """A fresh exchange with a fixed market, on the wall clock unless another is given.
 
     Raises:
         OptionsError: there is no fixture of that name.
@@ -157,17 +160,17 @@ def fixture_exchange(name: str, commission_rate: Decimal = Decimal("0.001")) -> 
         hint = f"; did you mean {near}?" if near else ""
         raise OptionsError(f"fixture {name!r} is unknown, known are {', '.join(FIXTURES)}{hint}")
     fixture = FIXTURES[name]
-    clock = MarketClock.at_wall_time()
+    clock = clock or MarketClock.at_wall_time()
     feed = FixtureFeed(fixture, clock.now_ms())
     exchange = Exchange(
         ExchangeSetup(
-            session_id=f"fixture-{name}",
+            session_id=f"{FIXTURE_SESSION}{name}",
             feed=feed,
             clock=clock,
             balances=fixture.balances,
             rates=CommissionRates(commission_rate, commission_rate),
             keys=(TRADING_KEY, READING_KEY),
-            is_wall_time=True,
+            is_strict=True,
             wall_ms=wall_ms,
         )
     )

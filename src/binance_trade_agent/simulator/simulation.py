@@ -34,6 +34,7 @@ class Simulation:
 
     def __init__(self, exchange: Exchange, state_file: StateFile | None) -> None:
         self.failures = Failures()
+        self.log = RequestLog()
         self.user_events = UserEvents(EventFaults(self._event_met))
         self.streams = Streams(watcher=self)
         self.ws_api_outboxes: list[Outbox] = []
@@ -54,6 +55,12 @@ class Simulation:
         """
         self.close()
         self._state_file = None
+        self.faults.clear()
+        self.log = RequestLog()
+        self._begin(exchange)
+
+    def move(self, exchange: Exchange) -> None:
+        """Go on with the same exchange at another time; faults and limits, which hang on time, begin anew."""
         self.faults.clear()
         self._begin(exchange)
 
@@ -127,7 +134,6 @@ class Simulation:
     def _begin(self, exchange: Exchange) -> None:
         self.exchange = exchange
         self.limits = Limits()
-        self.log = RequestLog()
         self.faults = Faults(FaultEffects(self.sockets, StateFaults(exchange, self.limits)), exchange.now_ms)
         self.user_events.attach(exchange)
         self.streams.attach(exchange)

@@ -150,7 +150,10 @@ async def test_websocket_age_is_bounded(exchange):
         ({"commission": {"maker": 2, "taker": 0}}, "maker must be a fraction"),
         ({"symbol": {"symbol": "BTCUSDT", "status": "BRAKE"}}, "did you mean BREAK"),
         ({"symbol": {"symbol": "BTCUSDT", "fields": {"icebergAlowed": True}}}, "did you mean icebergAllowed"),
-        ({"symbol": {"symbol": "BTCUSDT", "filters": [{"filterType": "LOT_SIZE"}]}}, "one of them has no field 'minQty'"),
+        (
+            {"symbol": {"symbol": "BTCUSDT", "filters": [{"filterType": "LOT_SIZE"}]}},
+            "one of them has no field 'minQty'",
+        ),
         ({"cancel_replaces_client_id": 1}, "must be true or false"),
         ({"websocket": {"age_seconds": 0}}, "must be above 0"),
     ],

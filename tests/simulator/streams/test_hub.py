@@ -22,6 +22,7 @@ ADDRESSES = [
     ("ws/btcusdt@kline_1d@+08:00", ["btcusdt@kline_1d@+08:00"]),
     ("ws/btcusdt%40kline_1d%40%2B08%3A00", ["btcusdt@kline_1d@+08:00"]),
     ("ws/btcusdt%40trade%2Fethusdt%40trade", ["btcusdt@trade", "ethusdt@trade"]),
+    ("stream?streams=btcusdt@kline_1d@+08:00/ethusdt@trade", ["btcusdt@kline_1d@+08:00", "ethusdt@trade"]),
     ("ws/0", ["0"]),
     ("ws/btcusdt@trade/btcusdt@trade", ["btcusdt@trade"]),
     ("stream", []),

@@ -1,7 +1,6 @@
 """The routes of the control port and what they do."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 
 from aiohttp import web
 
@@ -19,14 +18,13 @@ from binance_trade_agent.simulator.control.bodies import (
     read_clock,
     read_json,
 )
+from binance_trade_agent.simulator.control.clocks import set_mode, set_time
 from binance_trade_agent.simulator.control.config import configure
 from binance_trade_agent.simulator.control.state import state_payload
 from binance_trade_agent.simulator.faults.notation import read_fault
 from binance_trade_agent.simulator.fields import read_fields
 from binance_trade_agent.simulator.options import fixture_exchange
 from binance_trade_agent.simulator.simulation import Simulation
-
-_SPEEDS = {"real": Decimal(1), "manual": None, "stepped": None}
 
 
 class ControlApi:
@@ -59,15 +57,13 @@ class ControlApi:
 
     async def _clock(self, request: web.Request) -> web.Response:
         body = await read_clock(request)
-        exchange = self._simulation.exchange
         if body.mode is not None:
-            self._simulation.advance()
-            exchange.clock.set_speed(_SPEEDS[body.mode])
-            exchange.timestamps.is_wall_time = False
+            set_mode(self._simulation, body.mode)
         if body.advance is not None:
-            exchange.clock.advance_to(exchange.clock.now_ms() + body.advance)
+            clock = self._simulation.exchange.clock
+            clock.advance_to(clock.now_ms() + body.advance)
         elif body.now is not None:
-            exchange.clock.advance_to(body.now)
+            set_time(self._simulation, body.now)
         now_ms = self._simulation.advance()
         self._simulation.settle()
         return answer({"now": now_ms})

@@ -19,7 +19,7 @@ Number = str | int | float
 
 
 class ClockBody(msgspec.Struct, forbid_unknown_fields=True):
-    """POST /sim/clock: how the clock runs, and where to. `manual` and `stepped` are the same."""
+    """POST /sim/clock: how the clock runs, and where to; see clocks.py."""
 
     mode: Literal["real", "manual", "stepped"] | None = None
     now: Annotated[int, msgspec.Meta(ge=0)] | None = None

@@ -50,28 +50,24 @@ class BookTickerChannel(QuietChannel):
 
 
 class PartialDepthChannel(QuietChannel):
-    """`s@depth5`, `10`, `20`: the best levels when the book has changed, and once a second when it has not."""
+    """`s@depth5`, `10`, `20`: the best levels at each beat, whether they have changed or not."""
 
     def __init__(self, symbol: str, levels: int, *, is_fast: bool) -> None:
         self.symbol: str | None = symbol
         self.period_ms = FAST_MS if is_fast else SECOND_MS
         self._levels = levels
-        self._update_id = -1
-        self._sent_ms = 0
+        self._message: Json = {"lastUpdateId": -1}
 
     def messages(self, exchange: Exchange) -> list[Json | list[Json]]:
         """See Channel."""
         book = exchange.engine.listings[str(self.symbol)].book
-        if book.update_id == self._update_id and exchange.now_ms - self._sent_ms < SECOND_MS:
-            return []
-        self._update_id, self._sent_ms = book.update_id, exchange.now_ms
-        return [
-            {
+        if book.update_id != self._message["lastUpdateId"]:
+            self._message = {
                 "lastUpdateId": book.update_id,
                 "bids": level_rows(book.depth(Side.BUY, self._levels)),
                 "asks": level_rows(book.depth(Side.SELL, self._levels)),
             }
-        ]
+        return [self._message]
 
 
 class DiffDepthChannel(QuietChannel):

@@ -36,8 +36,14 @@ def form_in_url(request: web.Request) -> Form:
 
 
 def names_in_url(request: web.Request) -> list[str]:
-    """Streams that a new connection names in its path or query, each once; both may be percent-encoded."""
-    text = (
-        request.query.get("streams", "") if request.path.startswith("/stream") else unquote(request.path)[len("/ws") :]
-    )
+    """Streams that a new connection names in its path or query, each once; both may be percent-encoded.
+
+    A plus is a plus there, as in the zone of `btcusdt@kline_1m@+08:00`, not a space as in a form.
+    """
+    path, _, query = request.raw_path.partition("?")
+    if path.startswith("/stream"):
+        text = next((pair[len("streams=") :] for pair in query.split("&") if pair.startswith("streams=")), "")
+    else:
+        text = path[len("/ws") :]
+    text = unquote(text)
     return list(dict.fromkeys(name for name in text.split("/") if name))
