@@ -35,14 +35,9 @@ class RestApi:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request, with the faults that are switched on for it."""
         try:
-            body = await asyncio.wait_for(request.read(), _BODY_SECONDS)
-        except web.HTTPRequestEntityTooLarge:
-            too_large = ApiError(-1000, f"The body of a request has at most {MOST_BODY_BYTES} bytes.", status=413)
-            return error_answer(too_large).response(close=True)
-        except TimeoutError:
-            return error_answer(ApiError(-1000, "The body of the request took too long.", status=408)).response(
-                close=True
-            )
+            body = await _body(request)
+        except ApiError as error:
+            return self._marked(request, error_answer(error)).response(close=True)
         simulation = self._simulation
         simulation.log.add(request.method, request.raw_path, body.decode("latin-1"))
         meeting = simulation.faults.meeting(request.method, request.path)
@@ -69,9 +64,7 @@ class RestApi:
         except Exception as failure:  # noqa: BLE001 (whatever it is, the client gets an answer)
             simulation.failures.note(f"{request.method} {request.path}", failure)
             answer = error_answer(internal_error())
-        if request.path.startswith("/api/"):
-            answer.headers |= self._common_headers(limits.used(now_ms))
-        return answer
+        return self._marked(request, answer)
 
     def _served(
         self, endpoint: Endpoint, request: web.Request, body: bytes, limits: AddressLimits, received_ms: int | None
@@ -91,12 +84,30 @@ class RestApi:
                 answer.headers["x-simulated-ends"] = str(simulation.exchange.feed.ends_ms)
         return answer
 
-    def _common_headers(self, used: int) -> Mapping[str, str]:
-        return {
-            "x-mbx-uuid": f"{next(self._uuids):032x}",
-            "x-mbx-used-weight": str(used),
-            "x-mbx-used-weight-1m": str(used),
-        }
+    def _marked(self, request: web.Request, answer: Answer) -> Answer:
+        """An answer with the headers that all have under /api."""
+        if request.path.startswith("/api/"):
+            simulation = self._simulation
+            used = str(simulation.limits.of(request.remote).used(simulation.exchange.limits_now_ms()))
+            answer.headers["x-mbx-uuid"] = f"{next(self._uuids):032x}"
+            answer.headers |= {"x-mbx-used-weight": used, "x-mbx-used-weight-1m": used}
+        return answer
+
+
+async def _body(request: web.Request) -> bytes:
+    """The body of a request.
+
+    Raises:
+        ApiError: 413 too large, 408 it does not come, 400 not encoded as its headers say.
+    """
+    try:
+        return await asyncio.wait_for(request.read(), _BODY_SECONDS)
+    except web.HTTPRequestEntityTooLarge:
+        raise ApiError(-1000, f"The body of a request has at most {MOST_BODY_BYTES} bytes.", status=413) from None
+    except TimeoutError:
+        raise ApiError(-1000, "The body of the request took too long.", status=408) from None
+    except web.RequestPayloadError:
+        raise ApiError(-1000, "The body of the request is not encoded as its headers say.") from None
 
 
 def _without_endpoint(request: web.Request) -> Answer:

@@ -30,11 +30,12 @@ _SHUTDOWN_SECONDS = 0.5
 _MOST_LINE_BYTES = 32 * 1024  # of a request: five hundred symbols in a query have their place
 _LINGERING_SECONDS = 1.0  # how long the rest of a body is read that nobody wants
 _BACKLOG = 1024
+_MISTAKES_OF_CLIENTS = (ConnectionError, HttpProcessingError, web.RequestPayloadError)
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    """Whether a mistake is ours: requests that are no HTTP are their senders', who are told with 400."""
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+    """Whether a mistake is ours, and not that of a client who has gone or whose request is no HTTP."""
+    return not (record.exc_info and isinstance(record.exc_info[1], _MISTAKES_OF_CLIENTS))
 
 
 _HTTP_LOG = logging.getLogger(f"{__name__}.http")

@@ -3,10 +3,12 @@
 import asyncio
 import logging
 import os
+from collections import Counter
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from binance_trade_agent.simulator.exchange import MAIN_ACCOUNT
 from binance_trade_agent.simulator.limits import Limits
 from tests.exchange_process import RunningExchange, running_exchange
 
@@ -29,10 +31,15 @@ class _ErrorLog(logging.Handler):
 
 
 class Victim:
-    """A running exchange, and the way into its event loop for tests that hypothesis runs."""
+    """A running exchange, and the way into its event loop for tests that hypothesis runs.
+
+    Attributes:
+        answers: how many there were of each status; shown by `pytest -s`.
+    """
 
     def __init__(self, runner: asyncio.Runner, exchange: RunningExchange, errors: _ErrorLog) -> None:
         self.exchange = exchange
+        self.answers: Counter[int] = Counter()
         self._runner = runner
         self._errors = errors
 
@@ -40,14 +47,15 @@ class Victim:
         """Run in the loop of the exchange."""
         return self._runner.run(coroutine)
 
-    async def refresh(self) -> None:
+    def refresh(self) -> None:
         """Forget orders, limits and bans, so that each example finds the same exchange."""
-        assert self.exchange.simulation is not None
+        simulation = self.exchange.simulation
+        assert simulation is not None
         self._errors.sentences.clear()
-        self.exchange.simulation.failures.count = 0
-        self.exchange.simulation.limits = Limits()
-        await self.exchange.fault("monthly_reset")
-        await self.exchange.fault("orders_used", n=0)
+        simulation.failures.count = 0
+        simulation.limits = Limits()
+        simulation.exchange.monthly_reset()
+        simulation.exchange.order_count(MAIN_ACCOUNT).set_used(0, simulation.exchange.limits_now_ms())
 
     async def examine(self) -> None:
         """Nothing inside may be broken, and nothing may have been logged as an error."""
@@ -66,7 +74,9 @@ def victim(**options: Any) -> Iterator[Victim]:
             running = running_exchange(**options)
             exchange = runner.run(running.__aenter__())
             try:
-                yield Victim(runner, exchange, errors)
+                running_victim = Victim(runner, exchange, errors)
+                yield running_victim
+                print(f"{running_victim.answers.total()} answers: {sorted(running_victim.answers.items())}")
             finally:
                 runner.run(running.__aexit__(None, None, None))
     finally:
