@@ -66,7 +66,7 @@ async def test_thousand_idle_sockets_cost_little_and_leave_the_exchange_answerin
             began = monotonic_seconds()
             async with session.get(f"{exchange.url}/api/v3/ticker/24hr") as answer:
                 assert answer.status == 200
-            assert monotonic_seconds() - began < 1
+            assert monotonic_seconds() - began < 2
         for writer in writers:
             writer.close()
         deadline = monotonic_seconds() + 10

@@ -102,7 +102,7 @@ async def is_served(running: Victim) -> bool:
         ):
             async with session.ws_connect(f"{running.exchange.url}{path}") as socket:
                 await socket.send_json(request)
-                if (await socket.receive_json(timeout=1))["id"] != 7:
+                if (await socket.receive_json(timeout=PATIENCE_SECONDS))["id"] != 7:
                     return False
     return True
 

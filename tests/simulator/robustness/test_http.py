@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from binance_trade_agent.ops.clock import monotonic_seconds
 from tests.simulator.robustness.memory import rss_mb
 from tests.simulator.robustness.running import FUZZ_FACTOR, PATIENCE_SECONDS, Victim, victim
 from tests.simulator.robustness.wire import Wire, WireReply, read_reply
@@ -72,11 +71,11 @@ async def connect(victim: Victim) -> tuple[asyncio.StreamReader, asyncio.StreamW
 
 
 async def is_served(victim: Victim) -> bool:
-    """Whether somebody else gets an answer at once."""
-    wire, began = Wire(victim.exchange.url), monotonic_seconds()
+    """Whether somebody else gets an answer, within the time that `Wire` waits."""
+    wire = Wire(victim.exchange.url)
     reply = await wire.ask("GET", b"/api/v3/ping", {})
     await wire.close()
-    return reply.status == 200 and monotonic_seconds() - began < 1
+    return reply.status == 200
 
 
 def test_requests_in_one_breath_are_answered_in_their_order(under_attack):

@@ -49,6 +49,17 @@ def test_id_is_kept_as_it_is(value):
     assert (request.id, type(request.id)) == (value, type(value))
 
 
+@pytest.mark.parametrize("number", ["1" + "0" * 400, "1e999", "-0.1e-999"])
+def test_number_of_any_size_is_kept_as_it_was_written(number):
+    request = read_request(f'{{"id":5,"method":"ping","params":{{"price":{number}}}}}')
+    assert (request.id, request.params) == (5, {"price": number})
+
+
+@pytest.mark.parametrize("place", ['"id":"%s"', '"id":1,"method":"%s"', '"id":1,"method":"ping","params":{"a":"%s"}'])
+def test_half_of_a_surrogate_pair_is_no_text(place):
+    assert refusal("{" + place % r"\ud800" + "}") == (None, -1135)
+
+
 def test_missing_id_is_null():
     assert read_request('{"method":"ping"}').id is None
 
