@@ -54,7 +54,7 @@ def test_every_filter_is_read():
     assert (RULES.tick_size, RULES.step_size, RULES.market_max_quantity) == (Decimal("0.01"), Decimal("0.00001"), 100)
     assert (RULES.min_notional, RULES.max_notional, RULES.notional_filter) == (5, 9_000_000, "NOTIONAL")
     assert (RULES.bid_multiplier_up, RULES.ask_multiplier_down) == (5, Decimal("0.5"))
-    assert (RULES.max_orders, RULES.max_position, RULES.average_price_minutes) == (200, 10, 5)
+    assert (RULES.max_orders, RULES.max_position, RULES.notional_minutes) == (200, 10, 5)
 
 
 def test_symbol_without_filters_allows_everything():
@@ -63,7 +63,7 @@ def test_symbol_without_filters_allows_everything():
     assert rules.quantity_violation(MARKET, tiny) is None
     assert rules.price_violation(tiny) is None
     assert rules.notional_violation(MARKET, tiny) is None
-    assert rules.percent_price_violation(Side.BUY, tiny, Decimal(1)) is None
+    assert rules.percent_price_violation(Side.BUY, tiny, lambda _: Decimal(1)) is None
     assert rules.round_market_quantity(tiny) == tiny
 
 
@@ -73,6 +73,20 @@ def test_the_older_minimum_notional_says_itself_whether_it_meets_market_orders(o
     assert rules.notional_violation(LIMIT, Decimal("9.99")) == "MIN_NOTIONAL"
     assert rules.notional_violation(MARKET, Decimal("9.99")) == ("MIN_NOTIONAL" if on_market else None)
     assert rules.notional_violation(LIMIT, Decimal(10)) is None
+
+
+def test_of_two_filters_of_the_notional_both_hold():
+    older = {"filterType": "MIN_NOTIONAL", "minNotional": "10", "applyToMarket": False, "avgPriceMins": 0}
+    rules = symbol_rules({**BTCUSDT, "filters": [*BTCUSDT["filters"], older]})
+    assert (rules.notional_minutes, rules.extra_min_notional_minutes) == (5, 0)
+    for notional, broken in (("4.99", "NOTIONAL"), ("9.99", None), ("9000001", "NOTIONAL")):
+        assert rules.notional_violation(LIMIT, Decimal(notional)) == broken
+    assert rules.extra_notional_violation(LIMIT, Decimal("9.99")) == "MIN_NOTIONAL"
+    assert rules.extra_notional_violation(LIMIT, Decimal(10)) is None
+    assert rules.extra_notional_violation(MARKET, Decimal("9.99")) is None
+    assert (rules.smallest_market_notional, rules.is_dust(Decimal("0.1"), Decimal("49.99"))) == (5, True)
+    both = replace(rules, extra_min_notional_on_market=True)
+    assert (both.smallest_market_notional, both.is_dust(Decimal("0.1"), Decimal("99.99"))) == (10, True)
 
 
 @pytest.mark.parametrize("broken", ["symbol", "baseAsset", "status", "filters"])
@@ -125,7 +139,7 @@ def test_price_filter(price, broken):
     ],
 )
 def test_each_side_has_its_own_price_band(side, price, is_allowed):
-    broken = RULES.percent_price_violation(side, Decimal(price), Decimal(100))
+    broken = RULES.percent_price_violation(side, Decimal(price), lambda _: Decimal(100))
     assert broken == (None if is_allowed else "PERCENT_PRICE_BY_SIDE")
 
 

@@ -35,7 +35,7 @@ STRICT = replace(
 )
 def test_filter_refuses_by_name(order, filter_name):
     with pytest.raises(FilterRefused) as refusal:
-        check_filters(order, RULES, Decimal(100_000))
+        check_filters(order, RULES, lambda _: Decimal(100_000))
     assert refusal.value.filter_name == filter_name
 
 
@@ -56,7 +56,7 @@ def test_filter_refuses_by_name(order, filter_name):
 )
 def test_filter_of_stops_and_icebergs_refuses_by_name(order, filter_name):
     with pytest.raises(FilterRefused) as refusal:
-        check_filters(order, STRICT, Decimal(100_000))
+        check_filters(order, STRICT, lambda _: Decimal(100_000))
     assert refusal.value.filter_name == filter_name
 
 
@@ -70,4 +70,39 @@ def test_filter_of_stops_and_icebergs_refuses_by_name(order, filter_name):
     ],
 )
 def test_order_at_the_bounds_passes(order):
-    check_filters(order, STRICT, Decimal(100_000))
+    check_filters(order, STRICT, lambda _: Decimal(100_000))
+
+
+AVERAGES = {0: Decimal(100), 1: Decimal(200), 5: Decimal(300), 7: Decimal(400), 9: Decimal(500)}
+BY_AVERAGE = replace(
+    RULES,
+    min_notional=Decimal(0),
+    max_notional=Decimal(0),
+    multiplier_up=Decimal(2),
+    percent_price_minutes=1,
+    percent_price_by_side_minutes=7,
+    notional_minutes=9,
+    extra_min_notional_minutes=0,
+)
+
+
+@pytest.mark.parametrize(
+    ("order", "rules", "filter_name"),
+    [
+        (request("BUY", "LIMIT", "1", price="400"), {}, None),
+        (request("BUY", "LIMIT", "1", price="400.01"), {}, "PERCENT_PRICE"),
+        (request("SELL", "LIMIT", "1", price="80"), {}, None),
+        (request("SELL", "LIMIT", "1", price="79.99"), {}, "PERCENT_PRICE_BY_SIDE"),
+        (request("BUY", "MARKET", "1"), {"min_notional": Decimal(500)}, None),
+        (request("BUY", "MARKET", "1"), {"min_notional": Decimal("500.01")}, "NOTIONAL"),
+        (request("BUY", "MARKET", "1"), {"extra_min_notional": Decimal(100)}, None),
+        (request("BUY", "MARKET", "1"), {"extra_min_notional": Decimal("100.01")}, "MIN_NOTIONAL"),
+    ],
+)
+def test_each_filter_goes_by_the_average_price_of_its_own_minutes(order, rules, filter_name):
+    if filter_name is None:
+        check_filters(order, replace(BY_AVERAGE, **rules), AVERAGES.__getitem__)
+        return
+    with pytest.raises(FilterRefused) as refusal:
+        check_filters(order, replace(BY_AVERAGE, **rules), AVERAGES.__getitem__)
+    assert refusal.value.filter_name == filter_name

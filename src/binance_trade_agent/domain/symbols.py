@@ -1,6 +1,6 @@
 """What the exchange allows on a symbol: its filters (binance-protocol.md section 3), and rounding that obeys them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -8,12 +8,19 @@ from typing import Any
 from binance_trade_agent.domain.money import ZERO, floor_to_step, is_multiple
 from binance_trade_agent.domain.orders import OrderType, Side
 
+_MARKET_TYPES = frozenset({OrderType.MARKET, OrderType.STOP_LOSS, OrderType.TAKE_PROFIT})
+
+AveragePrice = Callable[[int], Decimal]
+"""A symbol's average price of the last so many minutes, quote per base; of 0 minutes its last price."""
+
 
 @dataclass(frozen=True, slots=True)
 class SymbolRules:
     """A symbol's filters. A zero bound switches its rule off, as on the exchange.
 
-    Prices in quote asset, quantities in base asset, notionals in quote asset.
+    Prices in quote asset, quantities in base asset, notionals in quote asset. `..._minutes` are those of the average
+    price by which a filter goes. The fields of the notional are those of NOTIONAL, or of MIN_NOTIONAL where the symbol
+    has no other; `extra_min_notional` and what belongs to it are MIN_NOTIONAL where it has both.
     """
 
     symbol: str
@@ -37,13 +44,18 @@ class SymbolRules:
     min_notional_on_market: bool = True
     max_notional_on_market: bool = False
     notional_filter: str = "NOTIONAL"
+    notional_minutes: int = 5
+    extra_min_notional: Decimal = ZERO
+    extra_min_notional_on_market: bool = True
+    extra_min_notional_minutes: int = 5
     multiplier_up: Decimal = ZERO
     multiplier_down: Decimal = ZERO
+    percent_price_minutes: int = 5
     bid_multiplier_up: Decimal = ZERO
     bid_multiplier_down: Decimal = ZERO
     ask_multiplier_up: Decimal = ZERO
     ask_multiplier_down: Decimal = ZERO
-    average_price_minutes: int = 5
+    percent_price_by_side_minutes: int = 5
     max_orders: int = 0
     max_algo_orders: int = 0
     max_iceberg_orders: int = 0
@@ -65,6 +77,14 @@ class SymbolRules:
         """The least quantity that LOT_SIZE and MARKET_LOT_SIZE let a MARKET order have."""
         return max(self.min_quantity, self.market_min_quantity)
 
+    @property
+    def smallest_market_notional(self) -> Decimal:
+        """The least value in quote asset that NOTIONAL and MIN_NOTIONAL let a MARKET order have."""
+        return max(
+            self.min_notional if self.min_notional_on_market else ZERO,
+            self.extra_min_notional if self.extra_min_notional_on_market else ZERO,
+        )
+
     def round_market_quantity(self, quantity: Decimal) -> Decimal:
         """`quantity` rounded down to what a MARKET order may carry, at most the largest allowed; 0 when too small."""
         ceilings = [bound for bound in (self.max_quantity, self.market_max_quantity) if bound]
@@ -78,7 +98,7 @@ class SymbolRules:
     def is_dust(self, quantity: Decimal, price: Decimal) -> bool:
         """Whether `quantity` is too little to be sold at `price`: below the lot or below the minimum notional."""
         sellable = self.round_market_quantity(quantity)
-        return not sellable or (self.min_notional_on_market and sellable * price < self.min_notional)
+        return not sellable or sellable * price < self.smallest_market_notional
 
     def price_violation(self, price: Decimal) -> str | None:
         """Name of the filter that `price` breaks, PRICE_FILTER, or None."""
@@ -117,26 +137,35 @@ class SymbolRules:
             minimum, maximum = self.min_trailing_below_delta, self.max_trailing_below_delta
         return "TRAILING_DELTA" if delta < minimum or (maximum and delta > maximum) else None
 
-    def percent_price_violation(self, side: Side, price: Decimal, reference_price: Decimal) -> str | None:
-        """Name of the filter by which `price` is too far from `reference_price` (the average price), or None."""
+    def percent_price_violation(self, side: Side, price: Decimal, average_price: AveragePrice) -> str | None:
+        """Name of the filter by which `price` is too far from the average price, or None."""
         buying = side is Side.BUY
         up = self.bid_multiplier_up if buying else self.ask_multiplier_up
         down = self.bid_multiplier_down if buying else self.ask_multiplier_down
-        if _too_far(price, reference_price, self.multiplier_up, self.multiplier_down):
+        if (self.multiplier_up or self.multiplier_down) and _too_far(
+            price, average_price(self.percent_price_minutes), self.multiplier_up, self.multiplier_down
+        ):
             return "PERCENT_PRICE"
-        return "PERCENT_PRICE_BY_SIDE" if _too_far(price, reference_price, up, down) else None
+        if (up or down) and _too_far(price, average_price(self.percent_price_by_side_minutes), up, down):
+            return "PERCENT_PRICE_BY_SIDE"
+        return None
 
     def notional_violation(self, order_type: OrderType, notional: Decimal) -> str | None:
         """Name of the filter that the order's value in quote asset breaks, NOTIONAL or MIN_NOTIONAL, or None.
 
         Stop orders that take at the market go by the rules for MARKET.
         """
-        on_market = order_type in {OrderType.MARKET, OrderType.STOP_LOSS, OrderType.TAKE_PROFIT}
+        on_market = order_type in _MARKET_TYPES
         too_small = notional < self.min_notional and (self.min_notional_on_market or not on_market)
         too_large = (
             self.max_notional and notional > self.max_notional and (self.max_notional_on_market or not on_market)
         )
         return self.notional_filter if too_small or too_large else None
+
+    def extra_notional_violation(self, order_type: OrderType, notional: Decimal) -> str | None:
+        """MIN_NOTIONAL when it stands beside NOTIONAL and the order's value in quote asset breaks it, or None."""
+        applies = self.extra_min_notional_on_market or order_type not in _MARKET_TYPES
+        return "MIN_NOTIONAL" if applies and notional < self.extra_min_notional else None
 
 
 def _outside(value: Decimal, minimum: Decimal, maximum: Decimal, step: Decimal) -> bool:
@@ -161,8 +190,12 @@ def symbol_rules(payload: Mapping[str, Any]) -> SymbolRules:
     def count(filter_type: str, field: str) -> int:
         return int(filters[filter_type][field]) if filter_type in filters else 0
 
+    def minutes(filter_type: str) -> int:
+        return int(filters.get(filter_type, {}).get("avgPriceMins", 5))
+
     notional_filter = "NOTIONAL" if "NOTIONAL" in filters else "MIN_NOTIONAL"
     notional = filters.get(notional_filter, {})
+    extra = filters.get("MIN_NOTIONAL", {}) if notional_filter == "NOTIONAL" else {}
     return SymbolRules(
         symbol=payload["symbol"],
         base_asset=payload["baseAsset"],
@@ -185,13 +218,18 @@ def symbol_rules(payload: Mapping[str, Any]) -> SymbolRules:
         min_notional_on_market=bool(notional.get("applyMinToMarket", notional.get("applyToMarket", True))),
         max_notional_on_market=bool(notional.get("applyMaxToMarket", False)),
         notional_filter=notional_filter,
+        notional_minutes=minutes(notional_filter),
+        extra_min_notional=Decimal(extra.get("minNotional", "0")),
+        extra_min_notional_on_market=bool(extra.get("applyToMarket", True)),
+        extra_min_notional_minutes=minutes("MIN_NOTIONAL"),
         multiplier_up=amount("PERCENT_PRICE", "multiplierUp"),
         multiplier_down=amount("PERCENT_PRICE", "multiplierDown"),
+        percent_price_minutes=minutes("PERCENT_PRICE"),
         bid_multiplier_up=amount("PERCENT_PRICE_BY_SIDE", "bidMultiplierUp"),
         bid_multiplier_down=amount("PERCENT_PRICE_BY_SIDE", "bidMultiplierDown"),
         ask_multiplier_up=amount("PERCENT_PRICE_BY_SIDE", "askMultiplierUp"),
         ask_multiplier_down=amount("PERCENT_PRICE_BY_SIDE", "askMultiplierDown"),
-        average_price_minutes=int(notional.get("avgPriceMins", 5)),
+        percent_price_by_side_minutes=minutes("PERCENT_PRICE_BY_SIDE"),
         max_orders=count("MAX_NUM_ORDERS", "maxNumOrders"),
         max_algo_orders=count("MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders"),
         max_iceberg_orders=count("MAX_NUM_ICEBERG_ORDERS", "maxNumIcebergOrders"),

@@ -112,6 +112,18 @@ def test_without_a_trade_for_five_minutes_the_average_is_the_last_price():
     assert market.average_price(SYMBOL) == 200
 
 
+def test_the_average_price_of_other_minutes_weighs_the_trades_that_are_kept():
+    session = PlayedMarket(make_feed(history_minutes=0))
+    market = session.market
+    for minute, price in enumerate((100, 200, 600)):
+        session.trade(SYMBOL, START_MS + minute * MINUTE_MS, Decimal(price), Decimal(1), Side.BUY)
+
+    averages = {minutes: market.average_price(SYMBOL, minutes) for minutes in (0, 1, 2, 60)}
+    assert averages == {0: 600, 1: 600, 2: 400, 60: 300}
+    session.trade(SYMBOL, START_MS + 3 * MINUTE_MS, Decimal(800), Decimal(3), Side.BUY)
+    assert (market.average_price(SYMBOL, 2), market.average_price(SYMBOL, 0)) == (750, 800)
+
+
 def test_minutes_that_pass_without_a_print_are_flat_klines():
     market = opened(make_feed())
 

@@ -19,6 +19,7 @@ from binance_trade_agent.simulator.market.payloads import (
     level_rows,
     trade_row,
 )
+from binance_trade_agent.simulator.market.state import AVERAGE_PRICE_MINUTES
 from binance_trade_agent.simulator.parameters import INTEGER, TEXT, Parameter
 
 _LIMIT = Parameter("limit", INTEGER)
@@ -93,9 +94,9 @@ def _average_price(call: Call) -> dict[str, Any]:
     return average_price_row(reference_price(call, symbol), last[0].at_ms if last else call.now_ms)
 
 
-def reference_price(call: Call, symbol: str) -> Decimal:
-    """The price against which MARKET orders and price bands are judged: the average of the last five minutes."""
-    return call.exchange.market.average_price(symbol) or ZERO
+def reference_price(call: Call, symbol: str, minutes: int = AVERAGE_PRICE_MINUTES) -> Decimal:
+    """The price against which MARKET orders and price bands are judged: the average of the last minutes."""
+    return call.exchange.market.average_price(symbol, minutes) or ZERO
 
 
 def _depth_weight(sent: Mapping[str, str]) -> int:

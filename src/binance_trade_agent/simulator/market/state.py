@@ -10,7 +10,7 @@ from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.matching.orders import PublicTrade
 from binance_trade_agent.simulator.market.feed import Feed, Print
 from binance_trade_agent.simulator.market.klines import Kline, KlineSeries
-from binance_trade_agent.simulator.market.tape import AggregateTrade, Tape
+from binance_trade_agent.simulator.market.tape import TRADES_KEPT, AggregateTrade, Tape
 
 AVERAGE_PRICE_MINUTES = 5
 
@@ -109,9 +109,12 @@ class Market:
         """The id that the next aggregate will have; the last one grows no more once its transaction is over."""
         return self._states[symbol].tape.next_aggregate_id
 
-    def average_price(self, symbol: str) -> Decimal | None:
-        """Volume-weighted price of the last five minutes; the last price when nothing traded, None before the first."""
-        return self._states[symbol].average_price(self.now_ms) or self.last_price(symbol)
+    def average_price(self, symbol: str, minutes: int = AVERAGE_PRICE_MINUTES) -> Decimal | None:
+        """Volume-weighted price of the last `minutes`, as far as trades are kept when it is first asked for.
+
+        The last price when nothing traded or for 0 minutes, None before the first trade.
+        """
+        return self._states[symbol].average_price(minutes, self.now_ms) or self.last_price(symbol)
 
     def klines(
         self,
@@ -161,7 +164,7 @@ class _SymbolState:
         if len(history):
             self._opened_ms = int(history.open_times_ms[-1])
             self.history_ends_ms = self._opened_ms + int(history.lengths_ms[-1]) - 1
-        self._window = _AverageWindow()
+        self._windows = {AVERAGE_PRICE_MINUTES: _AverageWindow(AVERAGE_PRICE_MINUTES)}
         self.series = KlineSeries(feed.intervals[symbol], history, feed.print_counts(symbol, history))
         self.tape = Tape(symbol)
         whole_history = self.series.between(0, feed.resume_ms)
@@ -172,7 +175,8 @@ class _SymbolState:
             self.open_klines_until(trade.at_ms)
             self.series.add_trade(trade.at_ms, trade.price, trade.quantity, trade.taker_side, trade.trade_id)
         self.tape.add(trade)
-        self._window.add(trade)
+        for window in self._windows.values():
+            window.add(trade)
 
     def open_klines_until(self, until_ms: int) -> int:
         """Begin the klines that the market has by `until_ms`: flat at the last price, as recorded if without volume.
@@ -186,8 +190,13 @@ class _SymbolState:
             self._opened_ms = interval_open_ms(self.series.interval, until_ms)
         return self._opened_ms + self._interval_ms
 
-    def average_price(self, now_ms: int) -> Decimal | None:
-        return self._window.price(now_ms - AVERAGE_PRICE_MINUTES * MINUTE_MS)
+    def average_price(self, minutes: int, now_ms: int) -> Decimal | None:
+        """A number of minutes that is asked for the first time gets a window of its own."""
+        if minutes not in self._windows:
+            window = self._windows[minutes] = _AverageWindow(minutes)
+            for trade in self.tape.recent(TRADES_KEPT):
+                window.add(trade)
+        return self._windows[minutes].price(now_ms)
 
     def ticker(self, open_ms: int, close_ms: int, *, first_kline_ms: int) -> Ticker:
         """Statistics of the klines that open in [first_kline_ms, close_ms], shown as [open_ms, close_ms]."""
@@ -217,21 +226,22 @@ class _SymbolState:
 
 
 class _AverageWindow:
-    """Volume-weighted price of the trades since some moment; the sums are exact, so nothing drifts."""
+    """Volume-weighted price of the trades of the last minutes; the sums are exact, so nothing drifts."""
 
-    def __init__(self) -> None:
+    def __init__(self, minutes: int) -> None:
+        self._length_ms = minutes * MINUTE_MS
         self._trades: deque[PublicTrade] = deque()
         self._quote = ZERO
         self._base = ZERO
 
     def add(self, trade: PublicTrade) -> None:
-        self._forget_until(trade.at_ms - AVERAGE_PRICE_MINUTES * MINUTE_MS)
+        self._forget_until(trade.at_ms - self._length_ms)
         self._trades.append(trade)
         self._quote += trade.price * trade.quantity
         self._base += trade.quantity
 
-    def price(self, after_ms: int) -> Decimal | None:
-        self._forget_until(after_ms)
+    def price(self, now_ms: int) -> Decimal | None:
+        self._forget_until(now_ms - self._length_ms)
         return self._quote / self._base if self._base else None
 
     def _forget_until(self, at_ms: int) -> None:

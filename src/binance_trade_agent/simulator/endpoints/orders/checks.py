@@ -1,5 +1,7 @@
 """What a new order must pass on its way to the engine: filters, then the account's order count (2.4)."""
 
+from functools import partial
+
 from binance_trade_agent.matching.errors import Refused
 from binance_trade_agent.matching.filters import check_filters
 from binance_trade_agent.matching.orders import OrderRequest
@@ -16,7 +18,7 @@ def check_order_filters(call: Call, *requests: OrderRequest) -> None:
     """
     for request in requests:
         try:
-            check_filters(request, call.exchange.rules(request.symbol), reference_price(call, request.symbol))
+            check_filters(request, call.exchange.rules(request.symbol), partial(reference_price, call, request.symbol))
         except Refused as refusal:
             raise from_refusal(refusal) from None
 
