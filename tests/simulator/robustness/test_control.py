@@ -14,7 +14,7 @@ from binance_trade_agent.simulator.faults.kinds import KINDS
 from tests.exchange_process import API_KEY
 from tests.simulator.robustness.nonsense import NONSENSE
 from tests.simulator.robustness.running import FUZZ_FACTOR, Victim, victim
-from tests.simulator.robustness.wire import Wire
+from tests.simulator.robustness.wire import Wire, WireReply
 from tests.simulator.signing import sign
 
 _NONSENSE = st.one_of(
@@ -132,6 +132,24 @@ _OTHERS = st.sampled_from(
 def ordered_about():
     with victim(fixture="F0") as running:
         yield running
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [({}, b"{}" + b" " * 2_000_000, 413), ({"Content-Encoding": "gzip"}, b"no gzip", 400)],
+)
+def test_body_that_cannot_be_read_is_answered_with_one_sentence(ordered_about, headers, body, status):
+    async def post() -> WireReply:
+        wire = Wire(ordered_about.exchange.control_url)
+        reply = await wire.ask("POST", b"/sim/config", headers, body)
+        await wire.close()
+        return reply
+
+    ordered_about.refresh()
+    reply = ordered_about.run(post())
+    assert reply.status == status
+    assert reply.json["error"].startswith("the body of /sim/config is")
+    ordered_about.run(ordered_about.examine())
 
 
 @settings(max_examples=40 * FUZZ_FACTOR)

@@ -95,7 +95,9 @@ def test_requests_in_one_breath_are_answered_in_their_order(under_attack):
 def test_body_that_is_not_encoded_as_it_says_is_refused_with_json(under_attack, encoding):
     async def post() -> WireReply:
         wire = Wire(under_attack.exchange.url)
-        return await wire.ask("POST", b"/api/v3/order", {"Content-Encoding": encoding}, b"symbol=BTCUSDT")
+        reply = await wire.ask("POST", b"/api/v3/order", {"Content-Encoding": encoding}, b"symbol=BTCUSDT")
+        await wire.close()
+        return reply
 
     under_attack.refresh()
     reply = under_attack.run(post())

@@ -1,6 +1,7 @@
 """HTTP byte by byte, over one connection that is kept: what a library would mend before it is sent goes out as it is."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,8 +49,10 @@ class Wire:
 
     async def close(self) -> None:
         if self._streams is not None:
-            self._streams[1].close()
-            self._streams = None
+            (_, writer), self._streams = self._streams, None
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
 
 
 async def read_reply(reader: asyncio.StreamReader, *, has_body: bool = True) -> WireReply:

@@ -98,6 +98,8 @@ async def mistakes_as_json(
         return _mistake(405, f"{request.path} knows {', '.join(sorted(error.allowed_methods))}, not {error.method}")
     except web.HTTPRequestEntityTooLarge as error:
         return _mistake(413, f"the body of {request.path} is too large: {error.text}")
+    except web.RequestPayloadError:
+        return _mistake(400, f"the body of {request.path} is not encoded as its headers say")
     except web.HTTPNotFound:
         known = sorted({str(route.resource.canonical) for route in request.app.router.routes() if route.resource})
         hint = f"; did you mean {near}?" if (near := nearest(request.path, known)) else ""
