@@ -301,11 +301,21 @@ async def test_aggregate_trades_are_found_by_id_or_by_time(raw):
     assert [later["a"] - row["a"] for row, later in pairwise(rows)] == [1, 1]
     at_ms = rows[-1]["T"]
     assert (await raw.get("aggTrades", f"symbol=BTCUSDT&fromId={rows[1]['a']}")).json == rows[1:]
-    assert (await raw.get("aggTrades", f"symbol=BTCUSDT&startTime={at_ms}&endTime={at_ms}")).json[-3:] == rows
-    assert (await raw.get("aggTrades", f"symbol=BTCUSDT&endTime={at_ms - 1}")).json == []
+    assert (await raw.get("aggTrades", f"symbol=BTCUSDT&startTime={rows[0]['T']}&endTime={at_ms}")).json == rows
+    assert (await raw.get("aggTrades", f"symbol=BTCUSDT&endTime={at_ms - 1}&limit=2")).json == rows[:2]
+    assert (await raw.get("aggTrades", f"symbol=BTCUSDT&endTime={at_ms - 3_600_000}")).json == []
     for bound in ("startTime", "endTime"):
         refused = await raw.get("aggTrades", f"symbol=BTCUSDT&fromId=1&{bound}={at_ms}")
         assert refused.error == (400, -1128, "Combination of optional parameters invalid.")
+
+
+async def test_the_fixture_has_full_pages_of_trades(raw):
+    trades = (await raw.get("trades", "symbol=BTCUSDT")).json
+    assert len(trades) == 500
+    first_id = trades[0]["id"]
+    page = (await raw.get("aggTrades", f"symbol=BTCUSDT&fromId={first_id}&limit=300")).json
+    rest = (await raw.get("aggTrades", f"symbol=BTCUSDT&fromId={page[-1]['a'] + 1}&limit=300")).json
+    assert [row["a"] for row in page + rest] == [trade["id"] for trade in trades]
 
 
 async def test_the_average_price_closes_with_the_last_trade(raw):

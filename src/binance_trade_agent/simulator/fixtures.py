@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,17 @@ from binance_trade_agent.domain.candles import MINUTE_MS, Candle, interval_open_
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.matching.book import Level
 from binance_trade_agent.simulator.market.candle_columns import CandleColumns
+from binance_trade_agent.simulator.market.columns import to_units
 from binance_trade_agent.simulator.market.feed import Print
 from binance_trade_agent.simulator.market.whole_numbers import Column
 from binance_trade_agent.simulator.symbols import listing
 
 _HISTORY_CANDLES = 2999  # and one that is open
 _TRADES_A_CANDLE = 10
-_FIRST_TRADES = 5
-_VOLUME = Decimal(10)
+_TRADE_EVERY_MS = MINUTE_MS // _TRADES_A_CANDLE
+_TRADED_CANDLES = 50  # as many closed candles are there as trades too, so that GET trades can answer its 500
+_TRADE_QUANTITY = Decimal(1)
+_VOLUME = _TRADES_A_CANDLE * _TRADE_QUANTITY
 
 
 def _levels(text: str) -> list[Level]:
@@ -97,18 +101,25 @@ class FixtureFeed:
         """Flat candles until the running minute."""
         open_ms = interval_open_ms("1m", self.start_ms)
         first_ms = open_ms - _HISTORY_CANDLES * MINUTE_MS
-        return CandleColumns.of(self.candles(symbol, first_ms - 1, open_ms - 1))
+        price, volume = to_units(self._last_price(symbol)), to_units(_VOLUME)
+        lengths_ms, prices, volumes = (np.full(_HISTORY_CANDLES, value) for value in (MINUTE_MS, price, volume))
+        return CandleColumns(
+            np.arange(first_ms, open_ms, MINUTE_MS), lengths_ms, prices, prices, prices, prices, volumes
+        )
 
     def print_counts(self, symbol: str, candles: CandleColumns) -> Column:  # noqa: ARG002 (Feed)
         """Every candle has had ten trades."""
         return np.full(len(candles), _TRADES_A_CANDLE)
 
     def prelude(self, symbol: str) -> Sequence[Print]:
-        """A few trades at the last price right before the start."""
+        """The trades of the last candles and of the open one, at the last price; half of the takers buy."""
         bids, asks = self._books[symbol]
+        price = self._last_price(symbol)
+        first_ms = interval_open_ms("1m", self.start_ms) - _TRADED_CANDLES * MINUTE_MS
+        times_ms = range(first_ms, self.start_ms, _TRADE_EVERY_MS)
         return [
-            Print(symbol, self.start_ms - 1, self._last_price(symbol), Decimal(1), Side.BUY, bids, asks)
-            for _ in range(_FIRST_TRADES)
+            Print(symbol, at_ms, price, _TRADE_QUANTITY, side, bids, asks)
+            for at_ms, side in zip(times_ms, cycle((Side.SELL, Side.BUY)), strict=False)
         ]
 
     def prints_until(self, until_ms: int) -> Iterator[Print]:  # noqa: ARG002 (Feed)
