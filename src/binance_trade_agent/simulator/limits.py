@@ -3,7 +3,7 @@
 Windows are aligned to the calendar. They run on the time they are given, which is the limits' own: see exchange.py.
 """
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -58,43 +58,43 @@ ALL_WINDOWS = (WEIGHT, *ORDER_WINDOWS, RAW_REQUESTS)
 STREAM_CONNECTIONS = Window("CONNECTIONS", "MINUTE", 5, 5 * _MINUTE_MS, 300)
 
 
-class Counters:
-    """A count for each of some windows; it begins anew with the window."""
+class Counter:
+    """A count that begins anew with each window."""
 
-    def __init__(self) -> None:
-        self._starts_ms: dict[Window, int] = {}
-        self._counts: Counter[Window] = Counter()
+    def __init__(self, window: Window) -> None:
+        self.window = window
+        self._number = 0  # of the window, since the epoch
+        self._count = 0
 
-    def count(self, window: Window, now_ms: int) -> int:
+    def count(self, now_ms: int) -> int:
         """What is counted in the running window."""
-        start_ms = window.start_ms(now_ms)
-        if self._starts_ms.get(window) != start_ms:
-            self._starts_ms[window] = start_ms
-            self._counts[window] = 0
-        return self._counts[window]
+        number = now_ms // self.window.length_ms
+        if number != self._number:
+            self._number, self._count = number, 0
+        return self._count
 
-    def set(self, window: Window, count: int, now_ms: int) -> None:
+    def set(self, count: int, now_ms: int) -> None:
         """Put a count in the place of the one of the running window."""
-        self._starts_ms[window] = window.start_ms(now_ms)
-        self._counts[window] = count
+        self._number, self._count = now_ms // self.window.length_ms, count
 
 
 class AddressLimits:
     """What one IP address has used up, through all doors together, and its ban."""
 
     def __init__(self) -> None:
-        self._counters = Counters()
+        self._weight, self._raw_requests = Counter(WEIGHT), Counter(RAW_REQUESTS)
+        self._stream_connections = Counter(STREAM_CONNECTIONS)
         self._refusals_ms: deque[int] = deque(maxlen=_REFUSALS_BEFORE_BAN)
         self._bans = 0
         self._banned_until_ms = 0
 
     def used(self, now_ms: int) -> int:
         """Weight of the running minute."""
-        return self._counters.count(WEIGHT, now_ms)
+        return self._weight.count(now_ms)
 
     def set_used(self, used: int, now_ms: int) -> None:
         """Put the weight of the running minute at `used`."""
-        self._counters.set(WEIGHT, used, now_ms)
+        self._weight.set(used, now_ms)
 
     def ban(self, seconds: float, now_ms: int) -> None:
         """Shut the address out for `seconds` from now; 0 ends a ban."""
@@ -107,7 +107,7 @@ class AddressLimits:
             ApiError: 418 -1003 the address is banned, 429 -1003 too many requests.
         """
         self.check_ban(now_ms)
-        self._add(RAW_REQUESTS, 1, now_ms)
+        self._add(self._raw_requests, 1, now_ms)
 
     def check_ban(self, now_ms: int) -> None:
         """Refuse whoever is banned.
@@ -129,7 +129,7 @@ class AddressLimits:
         Raises:
             ApiError: 429 -1003 when it does not fit into the running minute; then it is not added.
         """
-        self._add(WEIGHT, weight, now_ms)
+        self._add(self._weight, weight, now_ms)
 
     def charge_afterwards(self, weight: int, now_ms: int) -> None:
         """Add the weight of a request whose outcome stands already."""
@@ -142,7 +142,7 @@ class AddressLimits:
             ApiError: 418 -1003 banned, 429 -1003 more than 300 attempts in five minutes.
         """
         self.check_ban(now_ms)
-        self._add(STREAM_CONNECTIONS, 1, now_ms)
+        self._add(self._stream_connections, 1, now_ms)
 
     def refused(self, now_ms: int) -> None:
         """A request was answered with 429; the tenth within a minute leads to a ban, each twice as long as the last."""
@@ -152,8 +152,8 @@ class AddressLimits:
             self._bans += 1
             self._refusals_ms.clear()
 
-    def _add(self, window: Window, number: int, now_ms: int) -> None:
-        count = self._counters.count(window, now_ms)
+    def _add(self, counter: Counter, number: int, now_ms: int) -> None:
+        window, count = counter.window, counter.count(now_ms)
         if count + number > window.limit:
             self.refused(now_ms)
             text = (
@@ -162,7 +162,7 @@ class AddressLimits:
                 "Please use WebSocket Streams for live updates to avoid polling the API."
             )
             raise ApiError(-1003, text, status=429, retry_after_seconds=window.seconds_left(now_ms))
-        self._counters.set(window, count + number, now_ms)
+        counter.set(count + number, now_ms)
 
 
 class Limits:
@@ -204,7 +204,7 @@ class OrderCount:
     """Unfilled orders that one account has placed in the running windows."""
 
     def __init__(self) -> None:
-        self._counters = Counters()
+        self._counters = tuple(map(Counter, ORDER_WINDOWS))
 
     def check(self, now_ms: int, number: int = 1) -> None:
         """Refuse `number` orders more when they do not fit into a window.
@@ -212,8 +212,9 @@ class OrderCount:
         Raises:
             ApiError: 429 -1015.
         """
-        for window, count in self.counts(now_ms).items():
-            if count + number > window.limit:
+        for counter in self._counters:
+            window = counter.window
+            if counter.count(now_ms) + number > window.limit:
                 raise ApiError(
                     -1015,
                     f"Too many new orders; current limit is {window.limit} orders per "
@@ -224,17 +225,17 @@ class OrderCount:
 
     def add(self, number: int, now_ms: int) -> None:
         """Count `number` orders more; less than 0 gives back for fills, never below 0."""
-        for window, count in self.counts(now_ms).items():
-            self._counters.set(window, max(0, count + number), now_ms)
+        for counter in self._counters:
+            counter.set(max(0, counter.count(now_ms) + number), now_ms)
 
     def set_used(self, number: int, now_ms: int) -> None:
         """Put the count of every running window at `number`."""
-        for window in ORDER_WINDOWS:
-            self._counters.set(window, number, now_ms)
+        for counter in self._counters:
+            counter.set(number, now_ms)
 
     def counts(self, now_ms: int) -> dict[Window, int]:
         """Orders counted in each running window."""
-        return {window: self._counters.count(window, now_ms) for window in ORDER_WINDOWS}
+        return {counter.window: counter.count(now_ms) for counter in self._counters}
 
 
 def _whole_seconds(duration_ms: int) -> int:

@@ -5,7 +5,7 @@ combinations are the endpoints' own business, later.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -67,6 +67,8 @@ SIGNED_PARAMETERS = (
 
 def read_pairs(raw: bytes) -> list[tuple[str, str]]:
     """Names and values of a raw query or form, in its order; `parse_qsl` does the same at five times the cost."""
+    if not raw:
+        return []
     text = raw.decode("utf-8", "replace")
     if "%" in text or "+" in text:
         return parse_qsl(text, keep_blank_values=True)
@@ -182,11 +184,11 @@ class Arguments:
             raise invalid_data("limit")
         return min(default if value is None else value, highest)
 
-    def choice(self, name: str, choices: type[_Choice], refusal: ApiError) -> _Choice | None:
+    def choice(self, name: str, choices: type[_Choice], refuse: Callable[[], ApiError]) -> _Choice | None:
         """A member of an enum.
 
         Raises:
-            ApiError: `refusal`, for any other text.
+            ApiError: the one that `refuse` makes, for any other text.
         """
         value = self._values.get(name)
         if value is None:
@@ -194,7 +196,7 @@ class Arguments:
         try:
             return choices(value)
         except ValueError:
-            raise refusal from None
+            raise refuse() from None
 
     def names(self, name: str) -> list[str] | None:
         """A JSON array of symbols.

@@ -71,9 +71,11 @@ class RestApi:
     ) -> Answer:
         simulation = self._simulation
         unit = time_unit(request.headers.get(_TIME_UNIT_HEADER), _TIME_UNIT_HEADER)
-        payload = _signed_payload(request, body)
+        query = _raw_query(request)
+        payload = without_signature(query) + without_signature(body)  # no separator between them (2.2)
         credentials = Credentials(request.headers.get("X-MBX-APIKEY"), payload, is_percent_encoded(payload))
-        outcome = dispatch(simulation.exchange, limits, endpoint, _parameters(request, body), credentials, received_ms)
+        sent = _parameters(query, b"" if request.method == "GET" else body)
+        outcome = dispatch(simulation.exchange, limits, endpoint, sent, credentials, received_ms)
         simulation.settle()
         answer = error_answer(outcome.error) if outcome.error else json_answer(answer_in(unit, outcome.payload))
         answer.headers |= _order_count_headers(outcome)
@@ -101,7 +103,9 @@ async def _body(request: web.Request) -> bytes:
         ApiError: 413 too large, 408 it does not come, 400 not encoded as its headers say.
     """
     try:
-        return await asyncio.wait_for(request.read(), _BODY_SECONDS)
+        has_arrived = request.content.is_eof()  # as that of nearly every order has: then no timer is needed
+        async with asyncio.timeout(None if has_arrived else _BODY_SECONDS):
+            return await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise ApiError(-1000, f"The body of a request has at most {MOST_BODY_BYTES} bytes.", status=413) from None
     except TimeoutError:
@@ -130,15 +134,10 @@ def _raw_query(request: web.Request) -> bytes:
     return request.raw_path.partition("?")[2].encode("utf-8", "surrogateescape")
 
 
-def _signed_payload(request: web.Request, body: bytes) -> bytes:
-    """Query and body without separator, each without its signature (binance-protocol.md 2.2)."""
-    return without_signature(_raw_query(request)) + without_signature(body)
-
-
-def _parameters(request: web.Request, body: bytes) -> list[tuple[str, str]]:
+def _parameters(query: bytes, body: bytes) -> list[tuple[str, str]]:
     """Parameters of query and body; where both have a name, the query wins."""
-    in_query = read_pairs(_raw_query(request))
-    if request.method == "GET" or not body:
-        return in_query
+    in_query, in_body = read_pairs(query), read_pairs(body)
+    if not (in_query and in_body):
+        return in_query or in_body
     names = {name for name, _ in in_query}
-    return in_query + [(name, value) for name, value in read_pairs(body) if name not in names]
+    return in_query + [(name, value) for name, value in in_body if name not in names]

@@ -88,7 +88,7 @@ def _best_levels(call: Call, symbol: str) -> tuple[Level, Level]:
 
 
 def _type(call: Call) -> TickerType:
-    return call.arguments.choice("type", TickerType, ApiError(-1139, "Invalid ticker type.")) or TickerType.FULL
+    return call.arguments.choice("type", TickerType, lambda: ApiError(-1139, "Invalid ticker type.")) or TickerType.FULL
 
 
 def _window_ms(text: str) -> int:

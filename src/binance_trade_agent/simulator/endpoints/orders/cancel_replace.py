@@ -51,9 +51,9 @@ _FAILED = (-2022, "Order cancel-replace failed.")
 
 
 def _cancel_replace(call: Call) -> Json:
-    mode = call.arguments.choice("cancelReplaceMode", ReplaceMode, invalid_data("cancelReplaceMode"))
+    mode = call.arguments.choice("cancelReplaceMode", ReplaceMode, lambda: invalid_data("cancelReplaceMode"))
     exceeded_mode = call.arguments.choice(
-        "orderRateLimitExceededMode", ExceededMode, invalid_data("orderRateLimitExceededMode")
+        "orderRateLimitExceededMode", ExceededMode, lambda: invalid_data("orderRateLimitExceededMode")
     )
     assert mode is not None, "cancelReplaceMode is mandatory"
     request = read_order(call, ALONE)

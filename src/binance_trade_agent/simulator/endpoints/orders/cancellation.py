@@ -38,8 +38,11 @@ def read_restriction(call: Call) -> CancelRestriction | None:
     Raises:
         ApiError: -1145.
     """
-    refusal = ApiError(-1145, "`cancelRestrictions` has to be either `ONLY_NEW` or `ONLY_PARTIALLY_FILLED`.")
-    return call.arguments.choice("cancelRestrictions", CancelRestriction, refusal)
+    return call.arguments.choice("cancelRestrictions", CancelRestriction, _bad_restriction)
+
+
+def _bad_restriction() -> ApiError:
+    return ApiError(-1145, "`cancelRestrictions` has to be either `ONLY_NEW` or `ONLY_PARTIALLY_FILLED`.")
 
 
 def cancel_order(

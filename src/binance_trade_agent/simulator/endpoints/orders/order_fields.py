@@ -110,9 +110,9 @@ def read_order(call: Call, leg: Leg, *, number: int = 0) -> OrderRequest:
     symbol = call.symbol()
     order_type = read_type(call, leg)
     side = read_side(call, leg)
-    time_in_force = arguments.choice(name("timeInForce"), TimeInForce, ApiError(-1115, "Invalid timeInForce."))
+    time_in_force = arguments.choice(name("timeInForce"), TimeInForce, lambda: ApiError(-1115, "Invalid timeInForce."))
     mode = arguments.choice(
-        "selfTradePreventionMode", SelfTradePrevention, invalid_data("selfTradePreventionMode")
+        "selfTradePreventionMode", SelfTradePrevention, lambda: invalid_data("selfTradePreventionMode")
     ) or SelfTradePrevention(call.exchange.listings[symbol]["defaultSelfTradePreventionMode"])
     request = OrderRequest(
         account=call.account,
@@ -143,7 +143,7 @@ def read_type(call: Call, leg: Leg) -> OrderType:
     Raises:
         ApiError: -1116 unknown.
     """
-    order_type = call.arguments.choice(leg.name("type"), OrderType, ApiError(-1116, "Invalid orderType."))
+    order_type = call.arguments.choice(leg.name("type"), OrderType, lambda: ApiError(-1116, "Invalid orderType."))
     assert order_type is not None, "an order's type is mandatory"
     return order_type
 
@@ -154,7 +154,7 @@ def read_side(call: Call, leg: Leg) -> Side:
     Raises:
         ApiError: -1117 unknown.
     """
-    side = call.arguments.choice(leg.name("side"), Side, ApiError(-1117, "Invalid side."))
+    side = call.arguments.choice(leg.name("side"), Side, lambda: ApiError(-1117, "Invalid side."))
     assert side is not None, "an order's side is mandatory"
     return side
 

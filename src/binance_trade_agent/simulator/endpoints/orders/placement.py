@@ -48,7 +48,7 @@ def read_response_type(call: Call, default: ResponseType) -> ResponseType:
     Raises:
         ApiError: -1130.
     """
-    return call.arguments.choice("newOrderRespType", ResponseType, invalid_data("newOrderRespType")) or default
+    return call.arguments.choice("newOrderRespType", ResponseType, lambda: invalid_data("newOrderRespType")) or default
 
 
 def usual_response_type(order_type: OrderType) -> ResponseType:
