@@ -152,7 +152,7 @@ def test_body_that_cannot_be_read_is_answered_with_one_sentence(ordered_about, h
     ordered_about.run(ordered_about.examine())
 
 
-@settings(max_examples=40 * FUZZ_FACTOR)
+@settings(max_examples=30 * FUZZ_FACTOR)
 @given(st.lists(st.one_of(commands(), commands(), commands(), _OTHERS), min_size=1, max_size=8))
 def test_nonsense_is_answered_with_one_sentence(ordered_about, batch):
     ordered_about.run(order(ordered_about, batch))

@@ -67,7 +67,7 @@ def strange_requests(draw) -> Sent:
     )  # fmt: skip
 
 
-@settings(max_examples=150 * FUZZ_FACTOR)
+@settings(max_examples=100 * FUZZ_FACTOR)
 @given(st.lists(known_requests(), min_size=1, max_size=20))
 def test_every_answer_keeps_the_laws(exchange_under_fire, batch):
     exchange_under_fire.run(fire(exchange_under_fire, batch))

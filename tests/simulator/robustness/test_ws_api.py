@@ -77,7 +77,7 @@ def strange_frames(draw) -> Asked:
     return Asked(json.dumps(frame), ...)
 
 
-@settings(max_examples=100 * FUZZ_FACTOR)
+@settings(max_examples=60 * FUZZ_FACTOR)
 @given(st.lists(st.one_of(requests(), requests(), requests(), strange_frames()), min_size=1, max_size=20))
 def test_each_frame_has_one_answer(exchange_under_fire, batch):
     exchange_under_fire.run(fire(exchange_under_fire, batch))
