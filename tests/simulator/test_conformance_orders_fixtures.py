@@ -61,3 +61,13 @@ async def test_group_of_symbols_may_be_traded_once_the_account_has_its_permissio
     await exchange.control("config", account_permissions={"permissions": ["SPOT", "TRD_GRP_050"]})
     assert (await f2.order_market_buy(symbol="BNBUSDT", quantity="1"))["status"] == "FILLED"
     assert (await f2.get_account())["permissions"] == ["SPOT", "TRD_GRP_050"]
+
+
+async def test_of_two_filters_of_the_notional_both_hold_each_at_its_own_price(client, exchange):
+    older = {"filterType": "MIN_NOTIONAL", "minNotional": "10", "applyToMarket": True, "avgPriceMins": 0}
+    await exchange.control("config", symbol={"symbol": "BTCUSDT", "filters": [older]})
+    for quantity, name in (("0.00004", "NOTIONAL"), ("0.00009", "MIN_NOTIONAL")):
+        assert await refusal(place(client, quantity=quantity, price="99000")) == (400, -1013, f"Filter failure: {name}")
+    await exchange.control("trade", symbol="BTCUSDT", price="50000", qty="0.001", taker="SELL")
+    market = client.order_market_buy(symbol="BTCUSDT", quantity="0.00015")  # 15 by the average, 7.5 by the last price
+    assert await refusal(market) == (400, -1013, "Filter failure: MIN_NOTIONAL")
