@@ -88,7 +88,7 @@ def _run(**flags: Any) -> None:
     """
     from binance_trade_agent.ops.signals import end_quietly_until_listened_to
 
-    end_quietly_until_listened_to()
+    end_quietly_until_listened_to("trading began")
     container_log.copy_output(os.environ)
     configuration = _configuration(flags)
     _set_up_log(configuration)
@@ -192,7 +192,11 @@ def _reconcile(**flags: Any) -> None:
 @click.option("--port", type=click.IntRange(0, 65535), default=8090, show_default=True, help="0 takes a free port.")
 @click.option("--control-port", type=click.IntRange(0, 65535), default=8091, show_default=True, help="On the loopback.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--symbols", metavar="A,B", help="Symbols of a synthetic or relayed market. [TRADING_SYMBOLS]")
+@click.option(
+    "--symbols",
+    metavar="A,B",
+    help="Of a synthetic or relayed market; a synthetic one has SIM1USDT, ABC27USDT, ... too. [TRADING_SYMBOLS]",
+)
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Of a synthetic market. [SIMULATION_SEED]")
 @click.option(
     "--replay",
@@ -248,6 +252,9 @@ def _exchange(**options: Any) -> None:
     A setting in brackets holds where its flag is not given. Exit codes: 0 ended by a signal or idle, 2 wrong options,
     3 another exchange has the state file, 1 anything else.
     """
+    from binance_trade_agent.ops.signals import end_quietly_until_listened_to
+
+    end_quietly_until_listened_to("the market opened")
     from binance_trade_agent.simulator.command import exchange_options
     from binance_trade_agent.simulator.main import run_exchange
 

@@ -10,7 +10,7 @@ _WAITS = """
 import signal
 from binance_trade_agent.ops.signals import end_quietly_until_listened_to
 {before}
-end_quietly_until_listened_to()
+end_quietly_until_listened_to("trading began")
 print("waiting", flush=True)
 signal.pause()
 """

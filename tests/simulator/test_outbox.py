@@ -20,7 +20,7 @@ async def server():
     async def handle(request: web.Request) -> web.StreamResponse:
         response = web.WebSocketResponse(compress=False)
         await response.prepare(request)
-        outboxes.append(Outbox(response, request.transport))
+        outboxes.append(Outbox(request.transport))
         async for _ in response:
             pass
         return response

@@ -45,10 +45,19 @@ class StopSignals:
         self._is_first = False
 
 
-def end_quietly_until_listened_to() -> None:
-    """Let a signal end the process well while it still imports and reads settings; nothing can be under way yet."""
+def end_quietly_until_listened_to(before: str) -> None:
+    """Let a signal end the process well while it still imports and reads settings; nothing can be under way yet.
+
+    Args:
+        before: what has not happened then, such as `trading began`.
+    """
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        print(f"{signal.Signals(number).name}: stopped before {before}", file=sys.stderr)
+        sys.exit(0)
+
     for number in _handled():
-        signal.signal(number, _end_before_trading)
+        signal.signal(number, end)
 
 
 @contextlib.contextmanager
@@ -73,8 +82,3 @@ def _handled() -> list[signal.Signals]:
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
     return numbers
-
-
-def _end_before_trading(number: int, _frame: FrameType | None) -> None:
-    print(f"{signal.Signals(number).name}: stopped before trading began", file=sys.stderr)
-    sys.exit(0)

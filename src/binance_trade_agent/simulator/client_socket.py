@@ -50,6 +50,7 @@ class ClientSocket:
         self.response = response
         self.outbox = outbox
         self._rules = rules
+        self._is_refused = False
         self._unanswered: dict[bytes, float] = {}  # payloads of pings, and when they were sent
         self._received_seconds: deque[float] = deque(maxlen=round((rules.messages_a_second or 0) * _AVERAGED_SECONDS))
 
@@ -60,9 +61,11 @@ class ClientSocket:
         Raises:
             aiohttp.web.HTTPBadRequest: the request is none for a WebSocket.
         """
-        response = web.WebSocketResponse(autoping=False, compress=False, max_msg_size=rules.message_bytes)
+        response = web.WebSocketResponse(
+            autoping=False, autoclose=False, compress=False, max_msg_size=rules.message_bytes
+        )
         await response.prepare(request)
-        return cls(response, Outbox(response, request.transport), rules)
+        return cls(response, Outbox(request.transport), rules)
 
     async def serve(self, receive: Callable[[str], Awaitable[None]]) -> None:
         """Give the client's messages to `receive` until the connection ends; apply the rules meanwhile."""
@@ -70,7 +73,10 @@ class ClientSocket:
         try:
             async for message in self.response:
                 if self._is_too_fast():
-                    await self.outbox.disconnect(POLICY_VIOLATION, "too many messages")
+                    tasks.spawn(self.outbox.disconnect(POLICY_VIOLATION, "too many messages"), name="close a websocket")
+                    self._is_refused = True
+                elif self._is_refused:
+                    continue
                 elif message.type is WSMsgType.PING:
                     self.outbox.pong(bytes(message.data))
                 elif message.type is WSMsgType.PONG:

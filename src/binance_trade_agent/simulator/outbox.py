@@ -7,7 +7,7 @@ import struct
 from enum import Enum, auto
 from typing import cast
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSMsgType
 
 from binance_trade_agent.ops import tasks
 
@@ -16,7 +16,7 @@ GOING_AWAY = 1001
 
 _MOST_WAITING_FRAMES = 1_000
 _MOST_WAITING_BYTES = 16 * 1024 * 1024
-_CLOSE_SECONDS = 5.0
+_CLOSE_SECONDS = 10.0
 _FINAL = 0x80
 
 
@@ -41,14 +41,14 @@ class Outbox:
     one client's slowness costs the others nothing.
     """
 
-    def __init__(self, socket: web.WebSocketResponse, transport: asyncio.BaseTransport | None) -> None:
-        """Send on `socket`, which is prepared, by way of the `transport` of its request; None: gone already."""
-        self._socket = socket
+    def __init__(self, transport: asyncio.BaseTransport | None) -> None:
+        """Send on the WebSocket that has this transport and is prepared; None: it is gone already."""
         # A request's transport reads and writes; uvloop's is one by its methods, not by its class.
         self._transport = cast("asyncio.Transport | None", transport)
         self._loop = asyncio.get_running_loop()
         self._waiting: list[bytes] = []
         self._is_closed = transport is None
+        self._is_gone = asyncio.Event()
         self._freeze = Freeze.NO
 
     def put(self, text: str) -> None:
@@ -70,10 +70,13 @@ class Outbox:
 
     async def disconnect(self, code: int, reason: str = "") -> None:
         """Close the connection from our side. A client that does not answer the close within seconds is cut off."""
-        self._flush()
+        if not self._is_closed and self._transport is not None:
+            self._flush()
+            # Not by way of aiohttp's close: while somebody reads, that drops the connection right behind the frame.
+            self._transport.write(_frame(WSMsgType.CLOSE, struct.pack("!H", code) + reason.encode()))
         self._is_closed = True
         try:
-            await asyncio.wait_for(self._socket.close(code=code, message=reason.encode()), _CLOSE_SECONDS)
+            await asyncio.wait_for(self._is_gone.wait(), _CLOSE_SECONDS)
         except TimeoutError:
             self.abort()
 
@@ -103,6 +106,7 @@ class Outbox:
     def stop(self) -> None:
         """Send no more; the connection is gone."""
         self._is_closed = True
+        self._is_gone.set()
         self._waiting.clear()
 
     def _put(self, frame: bytes) -> None:

@@ -9,8 +9,8 @@ from binance_trade_agent.domain.nearest import nearest
 
 # In US dollars, for start prices and for filters in proportion; those of others are derived from the asset's name.
 _KNOWN_PRICES = {"BTC": Decimal(65_000), "ETH": Decimal(3_200), "BNB": Decimal(600), "SOL": Decimal(150)}
-# A synthetic market has assets that people know, so that a slip of the pen is not traded; SIM1, SIM2, ... are for tests
-# with many symbols.
+# A synthetic market has assets that people know, so that a slip of the pen is not traded; letters with a number behind
+# them (SIM1, SYM001) are for markets of many symbols.
 _OTHER_ASSETS = frozenset(
     asset
     for row in (
@@ -20,7 +20,7 @@ _OTHER_ASSETS = frozenset(
     )
     for asset in row.split()
 )
-_NUMBERED_ASSET = re.compile(r"SIM[1-9][0-9]{0,3}")
+_NUMBERED_ASSET = re.compile(r"[A-Z]{1,8}[0-9]{1,4}")
 _QUOTE_ASSETS = {"USDT": Decimal(1), "BTC": _KNOWN_PRICES["BTC"]}
 
 # Tick, highest price, step (also the least quantity), LOT_SIZE and MARKET_LOT_SIZE maxima: binance-protocol.md 3.
@@ -76,7 +76,10 @@ def check_synthetic(symbol: str) -> None:
         return
     near = nearest(symbol, sorted(asset + quote for asset in known for quote in _QUOTE_ASSETS if asset != quote))
     hint = f"; the nearest that it has is {near}" if near else ""
-    raise UnknownSymbolError(f"symbol {symbol} is unknown to the synthetic market{hint}")
+    raise UnknownSymbolError(
+        f"symbol {symbol} is unknown to the synthetic market, which has well-known coins and letters with a number, "
+        f"such as SIM1USDT{hint}"
+    )
 
 
 def typical_price(symbol: str) -> Decimal:

@@ -6,6 +6,8 @@ from aiohttp import web
 
 from binance_trade_agent.domain.nearest import nearest
 from binance_trade_agent.domain.orders import Side
+from binance_trade_agent.ops import tasks
+from binance_trade_agent.ops.clock import sleep_seconds
 from binance_trade_agent.simulator.control.bodies import (
     BookBody,
     KickBody,
@@ -119,7 +121,8 @@ class ControlApi:
         body = read_fields(await read_json(request), KickBody, "kick")
         outboxes = self._simulation.sockets.outboxes(body.target)
         for outbox in outboxes:
-            await outbox.disconnect(body.code)
+            tasks.spawn(outbox.disconnect(body.code), name="kick a websocket")
+        await sleep_seconds(0)  # the goodbyes are on their way; whoever asked may be the one who has to answer them
         return answer({"closed": len(outboxes)})
 
     async def _state(self, _request: web.Request) -> web.Response:
