@@ -10,7 +10,7 @@ from binance_trade_agent.simulator.failures import Failures
 from binance_trade_agent.simulator.faults.effects import FaultEffects
 from binance_trade_agent.simulator.faults.events import EventFaults
 from binance_trade_agent.simulator.faults.kinds import EventFault, Occasion, Target
-from binance_trade_agent.simulator.faults.register import NO_REQUEST, Faults
+from binance_trade_agent.simulator.faults.register import Faults
 from binance_trade_agent.simulator.faults.sockets import SocketFaults
 from binance_trade_agent.simulator.faults.state import StateFaults
 from binance_trade_agent.simulator.limits import Limits
@@ -114,7 +114,7 @@ class Simulation:
         try:
             yield
         finally:
-            self.faults.cause = NO_REQUEST
+            self.faults.cause = Occasion()
 
     def connected(self, outbox: Outbox) -> None:
         """See streams, StreamWatcher."""
@@ -135,6 +135,7 @@ class Simulation:
         self.exchange = exchange
         self.limits = Limits()
         self.faults = Faults(FaultEffects(self.sockets, StateFaults(exchange, self.limits)), exchange.now_ms)
+        exchange.listeners.append(lambda _transaction: self.faults.market_moves())
         self.user_events.attach(exchange)
         self.streams.attach(exchange)
 

@@ -179,11 +179,24 @@ class TruncateJson(RequestFault, tag="truncate_json"):
 
 
 class EventFault(Fault):
-    """Meets user events. `method` and `path` are of the request that caused the event."""
+    """Meets user events. `method` and `path` are of the request that caused the event.
+
+    With `event` each event of that type is an occasion. Without, the events of one request are one occasion together,
+    or those of one step of the market: all of them are met, or none.
+    """
+
+    @property
+    def meets_batches(self) -> bool:
+        """Whether the events of a request are one occasion."""
+        return self.event is None
+
+    def matches(self, occasion: Occasion) -> bool:
+        """See Fault. The occasion of a batch names no event."""
+        return self.meets_batches is (not occasion.event) and super().matches(occasion)
 
 
 class EventDelay(EventFault, tag="event_delay"):
-    """Arrives `ms` real milliseconds later."""
+    """Arrives `ms` real milliseconds later, and what comes behind it on that connection not before it."""
 
     ms: _Milliseconds = 1000
 
@@ -197,9 +210,14 @@ class EventDuplicate(EventFault, tag="event_duplicate"):
 
 
 class EventReorder(EventFault, tag="event_reorder"):
-    """Arrives after the one behind it, or after `ms` real milliseconds when none follows."""
+    """Arrives after the one behind it, or after `ms` real milliseconds when none follows. Each event is an occasion."""
 
     ms: _Milliseconds = 500
+
+    @property
+    def meets_batches(self) -> bool:
+        """See EventFault."""
+        return False
 
 
 class SocketFault(Fault):

@@ -2,8 +2,9 @@
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -22,7 +23,6 @@ from binance_trade_agent.simulator.faults.kinds import (
 from binance_trade_agent.simulator.outbox import Outbox
 
 _Family = TypeVar("_Family", bound=Fault)
-NO_REQUEST = Occasion()
 
 
 @dataclass(slots=True)
@@ -100,14 +100,16 @@ class Faults:
 
     Attributes:
         now_ms: market time of the last `advance`.
-        cause: the request that is being carried out; user events come of it.
+        cause: what user events come of: the request that is being carried out, else a step of the market. Each is an
+            object of its own, by which its events are known to be one batch.
     """
 
     effects: Effects
     now_ms: int
-    cause: Occasion = NO_REQUEST
+    cause: Occasion = field(default_factory=Occasion)
     _switched: dict[int, _Switched] = field(default_factory=dict)
     _last_number: int = 0
+    _batches: WeakKeyDictionary[Outbox, tuple[Occasion, EventFault | None]] = field(default_factory=WeakKeyDictionary)
 
     def add(self, fault: Fault, *, origin_ms: int | None = None) -> int:
         """Switch a fault on; returns its number. What is due at once has happened when this returns.
@@ -192,11 +194,21 @@ class Faults:
 
     def event_met(self, event: str, outbox: Outbox) -> EventFault | None:
         """What meets a user event on its way to a connection; faults of sockets that wait for it happen here."""
-        if not self._switched:
+        cause, batch_fault = self._batches.get(outbox, (None, None))
+        if not self._switched and cause is not self.cause:
             return None
-        occasion = Occasion(method=self.cause.method, path=self.cause.path, event=event, target="ws-api", outbox=outbox)
+        batch = Occasion(method=self.cause.method, path=self.cause.path, target="ws-api", outbox=outbox)
+        if cause is not self.cause:
+            batch_fault = next(self._met(batch, EventFault), None)
+            self._batches[outbox] = (self.cause, batch_fault)
+        occasion = replace(batch, event=event)
         self._meet_effects(occasion)
-        return next(self._met(occasion, EventFault), None)
+        return next(self._met(occasion, EventFault), batch_fault)
+
+    def market_moves(self) -> None:
+        """A step of the exchange begins to be told: when no request caused it, its events are a batch of their own."""
+        if not self.cause.method:
+            self.cause = Occasion()
 
     def stream_passes(self, name: str) -> None:
         """A message of a market stream is about to be sent: faults that wait for it happen."""
