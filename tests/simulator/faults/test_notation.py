@@ -40,6 +40,13 @@ def test_notations_mean_the_same(written):
         ({"path": "/api/v3/order"}, "POST", "/api/v3/order"),
         ({"path": "order"}, "DELETE", "/api/v3/order"),
         ({"path": "order.place"}, "WS", "order.place"),
+        ({"path": "/order"}, "POST", "/api/v3/order"),
+        ({"path": "api/v3/order"}, "POST", "/api/v3/order"),
+        ({"path": "post /api/v3/order"}, "POST", "/api/v3/order"),
+        ({"path": "ord*"}, "POST", "/api/v3/order/test"),
+        ({"path": "/api/v3/*Orders"}, "GET", "/api/v3/openOrders"),
+        ({"path": "order.*"}, "WS", "order.cancel"),
+        ({"path": "session.logon"}, "WS", "session.logon"),
         ({"method": "order.place"}, "WS", "order.place"),
         ({"ws_method": "order.place"}, "WS", "order.place"),
         ({"method": "POST"}, "POST", "/api/v3/order"),
@@ -52,6 +59,11 @@ def test_requests_can_be_named_in_several_ways(written, method, path):
 
 def test_skipping_is_another_word_for_the_first_that_is_met():
     assert read_fault({"kind": "latency", "skip": 2}) == Latency(nth=3)
+
+
+def test_probability_that_is_given_makes_a_series():
+    assert read_fault({"kind": "latency", "probability": 1}).most is None
+    assert read_fault({"kind": "latency"}).most == 1
 
 
 def test_body_may_be_json_itself():
@@ -71,6 +83,7 @@ def test_body_may_be_json_itself():
         ({"kind": "ban", "probability": 2}, "'probability' must be float <= 1.0, not 2"),
         ({"kind": "ban", "at_ms": 1, "at_seconds": 1}, "at_ms and at_seconds exclude each other"),
         ({"kind": "latency", "count": 0}, "'count'"),
+        ({"kind": "latency", "path": "/api/v3/odrer"}, "fault path 'odrer' matches no path .*; did you mean order"),
     ],
 )
 def test_mistake_is_one_sentence(written, complaint):

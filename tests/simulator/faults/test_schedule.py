@@ -23,6 +23,11 @@ def test_faults_are_read_in_their_order_with_seeds_of_their_own(tmp_path):
     assert first.seed == read_schedule(path)[0].seed != 9
 
 
+def test_plural_name_of_the_tables_is_read(tmp_path):
+    singular = read_schedule(written(tmp_path, '[[fault]]\nkind = "latency"\n'))
+    assert read_schedule(written(tmp_path, '[[faults]]\nkind = "latency"\n')) == singular
+
+
 def test_example_is_read():
     assert len(read_schedule(EXAMPLE)) > 5
 

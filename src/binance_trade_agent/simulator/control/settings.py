@@ -206,7 +206,7 @@ def set_event_before_response(simulation: Simulation, value: Any) -> None:
     """`event_before_response`: user events arrive before the answer to the request that caused them, always."""
     is_wanted = _flag(value, "event_before_response")
     for switched in simulation.faults.listed():
-        if switched["kind"] == "event_before_response" and switched["count"] is None:
+        if switched["kind"] == "event_before_response" and switched.get("count", 1) is None:
             simulation.faults.remove(switched["id"])
     if is_wanted:
         simulation.faults.add(EventBeforeResponse(count=None))

@@ -5,6 +5,7 @@ share say what is met: `Fault`. The class of a fault names its own.
 """
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -19,6 +20,11 @@ _Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 _HttpStatus = Annotated[int, msgspec.Meta(ge=200, le=599)]
 _CloseCode = Annotated[int, msgspec.Meta(ge=1000, le=4999)]
 Target = Literal["ws-api", "streams"]
+
+
+def bare_path(path: str) -> str:
+    """A path without the root that all of REST has, and without a slash in front."""
+    return path.removeprefix("/").removeprefix("api/v3/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, tag_field=
 
     Attributes:
         method: `GET`, `POST`, `PUT`, `DELETE`, or `WS` for the WebSocket API; None: any.
-        path: path of REST, with or without /api/v3 in front, or method of the WebSocket API; None: any.
+        path: path of REST without /api/v3/ in front, or method of the WebSocket API, with the shell's `*`; None: any.
         stream: name of a market stream; None: any.
         event: a user event's type, such as executionReport; None: any.
         target: kind of socket; None: both.
@@ -69,7 +75,7 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, tag_field=
     target: Target | None = None
     nth: _Count = 1
     count: _Count | msgspec.UnsetType | None = msgspec.UNSET
-    probability: _Share = 1.0
+    probability: _Share | msgspec.UnsetType = msgspec.UNSET
     seed: int = 0
     at_ms: _Whole | None = None
     at_seconds: _Seconds | None = None
@@ -89,7 +95,9 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, tag_field=
     def most(self) -> int | None:
         """How many occasions are met, None for all."""
         if self.count is msgspec.UNSET:
-            is_series = self.probability < 1 or self.for_seconds is not None or self.every_seconds is not None
+            is_series = (
+                self.probability is not msgspec.UNSET or self.for_seconds is not None or self.every_seconds is not None
+            )
             return None if is_series else 1
         return self.count
 
@@ -112,7 +120,7 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, tag_field=
         """Whether an occasion is one of those."""
         return (
             self.method in {None, occasion.method}
-            and (self.path is None or occasion.path in {self.path, f"/api/v3/{self.path}"})
+            and (self.path is None or fnmatchcase(bare_path(occasion.path), self.path))
             and self.stream in {None, occasion.stream}
             and self.event in {None, occasion.event}
             and self.target in {None, occasion.target}

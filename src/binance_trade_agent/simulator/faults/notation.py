@@ -4,14 +4,17 @@ One form is documented: flat, `{"kind": "weight", "used": 5990, "method": "GET"}
 Appendix A is read as well: `{"weight": {"used": 5990}}`, the matcher in an object `match`, and other names for `kind`.
 """
 
+from fnmatch import fnmatchcase
 from typing import Any
 
-from binance_trade_agent.simulator.faults.kinds import KINDS, Fault
+from binance_trade_agent.domain.nearest import nearest
+from binance_trade_agent.simulator.endpoints.catalogue import BY_PATH, BY_WEBSOCKET_METHOD
+from binance_trade_agent.simulator.faults.kinds import KINDS, Fault, WsNoUpgrade, bare_path
 from binance_trade_agent.simulator.fields import read_choice, read_fields
 
 _NAMES_OF_KIND = ("kind", "type", "fault", "name")
 _NAMES_OF_MATCHER = ("match", "matcher")
-_REST_ROOT = "/api/v3/"
+_SESSION_METHODS = "session.*", "userDataStream.*"
 _METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "WS"})
 
 
@@ -26,7 +29,24 @@ def read_fault(value: Any) -> Fault:
     fields = _flat(value)
     kind = read_choice(fields.pop("kind", None), sorted(KINDS), "fault kind")
     _use_our_names(fields)
-    return read_fields(fields, KINDS[kind], f"fault {kind}")
+    fault = read_fields(fields, KINDS[kind], f"fault {kind}")
+    if fault.path is not None and not isinstance(fault, WsNoUpgrade):
+        _check_path(fault.path)
+    return fault
+
+
+def _check_path(path: str) -> None:
+    """Refuse a path that no request can have.
+
+    Raises:
+        ValueError: neither REST nor the WebSocket API knows it.
+    """
+    known = [*map(bare_path, BY_PATH), *BY_WEBSOCKET_METHOD, "userDataStream"]
+    if any(fnmatchcase(name, path) for name in known) or any(fnmatchcase(path, each) for each in _SESSION_METHODS):
+        return
+    near = nearest(path, known)
+    hint = f"; did you mean {near}?" if near else ""
+    raise ValueError(f"fault path {path!r} matches no path of REST and no method of the WebSocket API{hint}")
 
 
 def _flat(value: dict[str, Any]) -> dict[str, Any]:
@@ -56,4 +76,8 @@ def _use_our_names(fields: dict[str, Any]) -> None:
     elif isinstance(method, str) and "path" not in fields:
         fields |= {"method": "WS", "path": method}
     if isinstance(fields.get("path"), str):
-        fields["path"] = fields["path"].removeprefix(_REST_ROOT)
+        method, separated, path = fields["path"].partition(" ")
+        if separated and method.upper() in _METHODS:
+            fields.setdefault("method", method.upper())
+            fields["path"] = path.strip()
+        fields["path"] = bare_path(fields["path"])

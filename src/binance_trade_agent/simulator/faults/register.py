@@ -88,7 +88,8 @@ class _Switched:
         if now_ms < self.starts_ms or self.is_over(now_ms) or (most is not None and self.met >= most):
             return False
         self.passed += 1
-        if self.passed < self.fault.nth or self.chance.random() >= self.fault.probability:
+        probability = 1.0 if self.fault.probability is msgspec.UNSET else self.fault.probability
+        if self.passed < self.fault.nth or self.chance.random() >= probability:
             return False
         self.met += 1
         return True

@@ -17,10 +17,11 @@ class ScheduleError(Exception):
 
 
 class _Schedule(msgspec.Struct, forbid_unknown_fields=True):
-    """What the file holds: a seed, and the tables `[[fault]]`."""
+    """What the file holds: a seed, and the tables `[[fault]]`; `[[faults]]` is read as well."""
 
     seed: int = 0
     fault: list[dict[str, Any]] = []
+    faults: list[dict[str, Any]] = []
 
 
 def read_schedule(path: Path) -> Sequence[Fault]:
@@ -39,7 +40,8 @@ def read_schedule(path: Path) -> Sequence[Fault]:
         schedule = read_fields(content, _Schedule, "the file")
     except ValueError as error:
         raise ScheduleError(f"fault file {path}: {error}") from None
-    return [_entry(path, schedule.seed, place, entry) for place, entry in enumerate(schedule.fault, start=1)]
+    entries = schedule.fault + schedule.faults
+    return [_entry(path, schedule.seed, place, entry) for place, entry in enumerate(entries, start=1)]
 
 
 def _entry(path: Path, seed: int, place: int, entry: dict[str, Any]) -> Fault:
