@@ -262,12 +262,19 @@ class TestExchange:
     @pytest.mark.parametrize(
         ("arguments", "sentence"),
         [
-            (["--speed", "fast"], "--speed fast is not allowed: it must be a number above 0, up to 1000000, or stepped"),
+            (
+                ["--speed", "fast"],
+                "--speed fast is not allowed: it must be a number above 0, up to 1000000, or stepped",
+            ),
             (["--fixture", "F0", "--seed", "1"], "--fixture and --seed contradict each other"),
-            (["--relay", "testent"], "it must be mainnet, testnet or an address such as http://127.0.0.1:8090; the nearest"),
+            (
+                ["--relay", "testent"],
+                "it must be mainnet, testnet or an address such as http://127.0.0.1:8090; the nearest",
+            ),
             (["--faults", "missing.toml"], "fault file missing.toml cannot be read"),
             (["--replay", "BTCUSDT-1min.csv"], "interval '1min' is none of"),
             (["--balance", "USDT"], "--balance USDT is not allowed"),
+            (["--balance", "USDT=1", "--balance", "usdt=2"], "--balance USDT is given twice"),
             (["--symbols", "NOTHING"], "'NOTHING' is unknown"),
             (["--fixture", "F9"], "fixture 'F9' is unknown"),
         ],

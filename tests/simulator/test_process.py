@@ -90,6 +90,18 @@ async def test_port_that_is_taken_is_refused(exchange):
     assert str(port) in errors
 
 
+async def test_host_that_is_not_ours_is_refused():
+    code, _, errors = await ended(await start_process(host="192.0.2.1"))
+    assert code == 2
+    assert errors.startswith("exchange: --host 192.0.2.1 is not an address of this machine")
+
+
+async def test_announcement_that_cannot_be_written_is_refused(tmp_path):
+    code, _, errors = await ended(await start_process(announce=tmp_path / "no" / "place"))
+    assert code == 2
+    assert "place cannot be written: No such file or directory" in errors
+
+
 async def test_state_file_of_another_market_is_refused(tmp_path):
     state = tmp_path / "exchange.json"
     async with exchange_process(state=state, seed=1):

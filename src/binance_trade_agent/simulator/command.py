@@ -97,7 +97,14 @@ def _rate(value: str) -> Decimal:
 
 
 def _balances(value: tuple[str, ...] | Mapping[str, Decimal]) -> dict[str, Decimal]:
-    return dict(value) if isinstance(value, Mapping) else dict(_balance(text) for text in value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    balances: dict[str, Decimal] = {}
+    for asset, amount in map(_balance, value):
+        if asset in balances:
+            raise ValueError(f"--balance {asset} is given twice: give each asset once.")
+        balances[asset] = amount
+    return balances
 
 
 def _balance(text: str) -> tuple[str, Decimal]:

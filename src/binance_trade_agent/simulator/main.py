@@ -1,6 +1,7 @@
 """The process of the simulated exchange: `trade-agent exchange`."""
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -62,7 +63,10 @@ async def _serve(options: ExchangeOptions, faults: Sequence[Fault]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
     async with following(exchange, options.relay):
-        await server.start(options.host, options.port, options.control_port)
+        try:
+            await server.start(options.host, options.port, options.control_port)
+        except OSError as error:
+            raise OptionsError(_why_not_there(error, options)) from None
         if options.announce:
             _announce(options.announce, server)
         print(_ready_line(options, exchange, server), flush=True)
@@ -75,12 +79,32 @@ async def _serve(options: ExchangeOptions, faults: Sequence[Fault]) -> int:
     return _FAILED if has_failed else _ENDED_WELL
 
 
+def _why_not_there(error: OSError, options: ExchangeOptions) -> str:
+    """One sentence for the person who chose the address."""
+    ports = f"--port {options.port} or --control-port {options.control_port}"
+    match error.errno:
+        case errno.EADDRINUSE:
+            return f"{ports} is taken by another program: choose others, or 0 for free ones"
+        case errno.EACCES:
+            return f"{ports} may not be used without more rights: choose ports above 1023, or 0 for free ones"
+    return (
+        f"--host {options.host} is not an address of this machine: use 127.0.0.1, or 0.0.0.0 for all of its addresses"
+    )
+
+
 def _announce(path: Path, server: ExchangeServer) -> None:
-    """Write where the exchange is reached, for a program that may lose the process that started it."""
+    """Write where the exchange is reached, for a program that may lose the process that started it.
+
+    Raises:
+        OptionsError: there is no such folder, or it may not be written.
+    """
     place = {"pid": os.getpid(), "url": server.url, "control_url": server.control_url}
     fresh = path.with_name(f"{path.name}.new")
-    fresh.write_text(json.dumps(place), encoding="utf-8")
-    fresh.replace(path)
+    try:
+        fresh.write_text(json.dumps(place), encoding="utf-8")
+        fresh.replace(path)
+    except OSError as error:
+        raise OptionsError(f"--announce {path} cannot be written: {error.strerror}") from None
 
 
 def _ready_line(options: ExchangeOptions, exchange: Exchange, server: ExchangeServer) -> str:

@@ -22,6 +22,14 @@ async def test_public_key_is_registered_as_pem(exchange, pair):
     assert Decimal((await client.get_asset_balance(asset="BTC"))["free"]) == 1
 
 
+@pytest.mark.parametrize("setting", ["keys", "apiKey"])
+async def test_key_is_registered_under_the_names_of_other_programs(exchange, setting):
+    keys = ed25519_pair()
+    entry = {"apiKey": KEY, "publicKey": keys.public_pem, "type": "ED25519"}
+    await exchange.control("config", **{setting: [entry] if setting == "keys" else entry})
+    assert await (await exchange.client(KEY, None, private_key=keys.private_pem)).get_account()
+
+
 async def test_public_key_is_registered_as_base64(exchange):
     keys = ed25519_pair()
     der = base64.b64decode("".join(keys.public_pem.splitlines()[1:-1]))

@@ -122,3 +122,8 @@ json_values = st.recursive(
 @given(json_values | st.fixed_dictionaries({"id": json_values, "method": json_values, "params": json_values}))
 def test_any_json_is_read_or_refused(frame):
     outcome(json.dumps(frame))
+
+
+def test_limits_may_be_switched_off_beside_the_parameters():
+    assert read_request('{"id":1,"method":"ping","returnRateLimits":false}').shows_limits is False
+    assert read_request('{"id":1,"method":"ping","returnRateLimits":false,"params":{}}').shows_limits is False

@@ -22,6 +22,7 @@ _SETTINGS: Mapping[str, Callable[[Simulation, Any], None]] = {
     "liquidity_is_consumed": settings.set_liquidity_is_consumed,
     "rejected_reports": settings.set_rejected_reports,
 }
+_OTHER_NAMES = {"keys": "api_key", "api_keys": "api_key", "apiKey": "api_key"}  # read as well, not documented
 
 
 def configure(simulation: Simulation, body: Mapping[str, Any]) -> None:
@@ -30,8 +31,7 @@ def configure(simulation: Simulation, body: Mapping[str, Any]) -> None:
     Raises:
         ValueError: an unknown key or a wrong value; the settings before it are applied.
     """
-    for key in body:
-        read_choice(key, list(_SETTINGS), "config key")
-    for key, value in body.items():
+    named = [(read_choice(_OTHER_NAMES.get(key, key), list(_SETTINGS), "config key"), body[key]) for key in body]
+    for key, value in named:
         for each in value if isinstance(value, list) else [value]:
             _SETTINGS[key](simulation, each)

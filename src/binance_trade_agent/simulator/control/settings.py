@@ -21,6 +21,16 @@ from binance_trade_agent.simulator.simulation import Simulation
 _KEY = re.compile(r"[A-Za-z0-9]{64}")
 _ED25519_PREFIX = bytes.fromhex("302a300506032b6570032100")  # of a public key in DER (RFC 8410)
 _ED25519_BYTES = 32
+# How other programs name the fields of a key; `type` and `kind` say what the key itself shows.
+_OTHER_KEY_FIELDS = {
+    "apiKey": "key",
+    "api_key": "key",
+    "secretKey": "secret",
+    "apiSecret": "secret",
+    "api_secret": "secret",
+    "publicKey": "public_key",
+    "pem": "public_key",
+}
 PermissionName = Literal["TRADE", "USER_DATA", "USER_STREAM"]
 
 
@@ -91,6 +101,10 @@ class SocketSetting(msgspec.Struct, forbid_unknown_fields=True):
 
 def register_key(simulation: Simulation, value: Any) -> None:
     """`api_key`: let a key in, or replace it."""
+    if isinstance(value, dict):
+        value = {
+            _OTHER_KEY_FIELDS.get(name, name): each for name, each in value.items() if name not in {"type", "kind"}
+        }
     setting = read_fields(value, KeySetting, "api_key")
     if not _KEY.fullmatch(setting.key):
         raise ValueError(f"api_key field 'key' must be 64 letters and digits, not {setting.key!r}")

@@ -68,6 +68,8 @@ def _use_our_names(fields: dict[str, Any]) -> None:
     """`skip` as `nth`, a method of the WebSocket API as `path`, and paths without the root that all of REST has."""
     if isinstance(fields.get("skip"), int) and "nth" not in fields:
         fields["nth"] = fields.pop("skip") + 1
+    if "apiKey" in fields:
+        fields["key"] = fields.pop("apiKey")
     if "ws_method" in fields:
         fields |= {"method": "WS", "path": fields.pop("ws_method")}
     method = fields.get("method")

@@ -63,7 +63,8 @@ def read_request(text: str) -> Request:
     if not isinstance(method, str) or isinstance(method, _Number) or not method:
         raise BadRequestError(request_id, missing("method"))
     params = _params(request_id, frame.get("params"))
-    return Request(request_id, method.removeprefix("v3/"), params, _shows_limits(request_id, params))
+    shown = params.get(_SHOWS_LIMITS, _literal(frame[_SHOWS_LIMITS]) if _SHOWS_LIMITS in frame else None)
+    return Request(request_id, method.removeprefix("v3/"), params, _shows_limits(request_id, shown))
 
 
 def _parsed(text: str) -> Any:
@@ -127,8 +128,8 @@ def _literal(value: Any) -> str:
     return "" if value is None else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-def _shows_limits(request_id: RequestId, params: dict[str, str]) -> bool | None:
-    match params.get(_SHOWS_LIMITS):
+def _shows_limits(request_id: RequestId, shown: str | None) -> bool | None:
+    match shown:
         case None:
             return None
         case "true" | "false" as text:
