@@ -11,6 +11,11 @@ def iso_utc(at_ms: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def iso_second(at_ms: int) -> str:
+    """`2026-01-05T14:36:00Z`."""
+    return (_EPOCH + timedelta(milliseconds=at_ms)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def clock_time(at_ms: int) -> str:
     """`14:36:00`, UTC."""
     return (_EPOCH + timedelta(milliseconds=at_ms)).strftime("%H:%M:%S")

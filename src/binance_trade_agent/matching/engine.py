@@ -236,28 +236,10 @@ class MatchingEngine(ExchangeState):
 
 def _new_order(request: OrderRequest, listing: Listing, at_ms: int) -> ExchangeOrder:
     """The order that a request asks for, without an id yet; a stop order does not work before its trigger."""
-    return ExchangeOrder(
-        order_id=0,
-        account=request.account,
-        symbol=request.symbol,
-        side=request.side,
-        type=request.type,
-        time_in_force=request.time_in_force,
-        client_order_id=request.client_order_id,
-        quantity=request.quantity or ZERO,
-        quote_quantity=request.quote_quantity or ZERO,
-        price=request.price or ZERO,
-        created_ms=at_ms,
-        updated_ms=at_ms,
-        lock_price=_lock_price(request, listing),
-        stop_price=request.stop_price or ZERO,
-        trailing_delta=request.trailing_delta,
-        iceberg_quantity=request.iceberg_quantity or ZERO,
-        self_trade_prevention=request.self_trade_prevention,
-        working_ms=None if request.type in STOP_TYPES else at_ms,
-        strategy_id=request.strategy_id,
-        strategy_type=request.strategy_type,
-    )
+    order = ExchangeOrder.of(request, 0, at_ms)
+    order.lock_price = _lock_price(request, listing)
+    order.working_ms = None if request.type in STOP_TYPES else at_ms
+    return order
 
 
 def _lock_price(request: OrderRequest, listing: Listing) -> Decimal | None:

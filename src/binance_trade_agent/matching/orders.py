@@ -163,6 +163,30 @@ class ExchangeOrder(msgspec.Struct, eq=False, gc=False):
     strategy_id: int | None = None
     strategy_type: int | None = None
 
+    @classmethod
+    def of(cls, request: OrderRequest, order_id: int, at_ms: int) -> "ExchangeOrder":
+        """What a request asks for, before anything has become of it: it neither works nor holds funds."""
+        return cls(
+            order_id=order_id,
+            account=request.account,
+            symbol=request.symbol,
+            side=request.side,
+            type=request.type,
+            time_in_force=request.time_in_force,
+            client_order_id=request.client_order_id,
+            quantity=request.quantity or ZERO,
+            quote_quantity=request.quote_quantity or ZERO,
+            price=request.price or ZERO,
+            created_ms=at_ms,
+            updated_ms=at_ms,
+            stop_price=request.stop_price or ZERO,
+            trailing_delta=request.trailing_delta,
+            iceberg_quantity=request.iceberg_quantity or ZERO,
+            self_trade_prevention=request.self_trade_prevention,
+            strategy_id=request.strategy_id,
+            strategy_type=request.strategy_type,
+        )
+
     @property
     def is_open(self) -> bool:
         """Whether it can still fill or be cancelled."""

@@ -9,12 +9,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from binance_trade_agent.domain.wording import iso_second
 from binance_trade_agent.simulator.exchange import Exchange
 from binance_trade_agent.simulator.faults.kinds import Fault
 from binance_trade_agent.simulator.faults.schedule import ScheduleError, read_schedule
 from binance_trade_agent.simulator.market.feed import FeedError
 from binance_trade_agent.simulator.market.relay.upstream import UpstreamError
-from binance_trade_agent.simulator.options import ExchangeOptions, OptionsError, iso_time, open_exchange, state_file
+from binance_trade_agent.simulator.options import ExchangeOptions, OptionsError, open_exchange, state_file
 from binance_trade_agent.simulator.relaying import following
 from binance_trade_agent.simulator.server import ExchangeServer
 from binance_trade_agent.simulator.simulation import Simulation
@@ -112,7 +113,7 @@ def _ready_line(options: ExchangeOptions, exchange: Exchange, server: ExchangeSe
     source = options.fixture or (f"relay of {options.relay}" if options.relay else source)
     return (
         f"simulated exchange ready: {server.url} control {server.control_url} symbols {','.join(exchange.listings)} "
-        f"{source} speed {exchange.speed_label} market time {iso_time(exchange.now_ms)}"
+        f"{source} speed {exchange.speed_label} market time {iso_second(exchange.now_ms)}"
     )
 
 

@@ -179,11 +179,6 @@ def fixture_exchange(
     return exchange
 
 
-def iso_time(at_ms: int) -> str:
-    """A market time for people: UTC to the second."""
-    return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _feed(options: ExchangeOptions, saved: SavedState | None) -> Feed:
     start_ms = saved.start_ms if saved else _start_ms(options)
     resume_ms = saved.market_ms + 1 if saved else None

@@ -10,27 +10,8 @@ _NO_ID = -1
 
 def rejection(request: OrderRequest, refusal: OrderRefused, execution_id: int, at_ms: int) -> Transaction:
     """A transaction that only says that `request` was refused; no order comes of it, so it has no id."""
-    order = ExchangeOrder(
-        order_id=_NO_ID,
-        account=request.account,
-        symbol=request.symbol,
-        side=request.side,
-        type=request.type,
-        time_in_force=request.time_in_force,
-        client_order_id=request.client_order_id,
-        quantity=request.quantity or ZERO,
-        quote_quantity=request.quote_quantity or ZERO,
-        price=request.price or ZERO,
-        created_ms=at_ms,
-        updated_ms=at_ms,
-        status=Status.REJECTED,
-        stop_price=request.stop_price or ZERO,
-        trailing_delta=request.trailing_delta,
-        iceberg_quantity=request.iceberg_quantity or ZERO,
-        self_trade_prevention=request.self_trade_prevention,
-        strategy_id=request.strategy_id,
-        strategy_type=request.strategy_type,
-    )
+    order = ExchangeOrder.of(request, _NO_ID, at_ms)
+    order.status = Status.REJECTED
     report = ExecutionReport(
         order=order,
         execution=ExecutionType.REJECTED,

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
+from binance_trade_agent.domain.wording import iso_second
 from binance_trade_agent.ops import tasks
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
 from binance_trade_agent.simulator.control.api import ControlApi
@@ -16,7 +17,6 @@ from binance_trade_agent.simulator.faults.kinds import Target
 from binance_trade_agent.simulator.faults.sockets import TARGETS
 from binance_trade_agent.simulator.http_answers import error_answer, page
 from binance_trade_agent.simulator.newcomers import Newcomers
-from binance_trade_agent.simulator.options import iso_time
 from binance_trade_agent.simulator.outbox import GOING_AWAY
 from binance_trade_agent.simulator.rest import MOST_BODY_BYTES, RestApi
 from binance_trade_agent.simulator.simulation import Simulation
@@ -177,5 +177,5 @@ def _announced_end(exchange: Exchange) -> bool:
     ends_ms = exchange.feed.ends_ms
     if ends_ms is None or exchange.now_ms < ends_ms:
         return False
-    logging.getLogger(__name__).warning("the recorded market ended at %s: its prices stand still", iso_time(ends_ms))
+    logging.getLogger(__name__).warning("the recorded market ended at %s: its prices stand still", iso_second(ends_ms))
     return True

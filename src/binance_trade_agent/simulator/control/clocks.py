@@ -60,9 +60,8 @@ def set_time(simulation: Simulation, now_ms: int) -> None:
 
 def _fixture_at(exchange: Exchange, now_ms: int) -> Exchange:
     """The same fixture at another time, with the keys, accounts and books of `exchange`."""
-    standard = exchange.engine.settlement.commissions.standard
     clock = MarketClock(now_ms, exchange.clock.speed)
-    moved = fixture_exchange(exchange.session_id.removeprefix(FIXTURE_SESSION), standard.taker, clock)
+    moved = fixture_exchange(exchange.session_id.removeprefix(FIXTURE_SESSION), clock=clock)
     moved.timestamps.is_strict = exchange.timestamps.is_strict
     moved.engine.settlement.commissions = exchange.engine.settlement.commissions
     moved.switches = exchange.switches

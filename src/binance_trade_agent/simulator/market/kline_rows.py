@@ -1,7 +1,7 @@
 """Closed klines of one interval, compactly, and what any run of them amounts to as one."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -31,9 +31,12 @@ def as_one(rows: Sequence[KlineRow]) -> KlineRow:
     """Rows that follow one another, at least one, joined."""
     if len(rows) == 1:
         return rows[0]
-    opens, prices, highs, lows, closes, volumes, quotes, trades, taker_bases, taker_quotes, last_ids = zip(
-        *rows, strict=True
-    )
+    return _joined(zip(*rows, strict=True))
+
+
+def _joined(columns: Iterable[Sequence[int]]) -> KlineRow:
+    """The rows of these columns, which come in the order of the fields, as one."""
+    opens, prices, highs, lows, closes, volumes, quotes, trades, taker_bases, taker_quotes, last_ids = columns
     return KlineRow(
         opens[0],
         prices[0],
@@ -114,21 +117,7 @@ class KlineRows:
             return None
         if beyond - first == 1:
             return KlineRow(*self._columns.row(first))
-        spans = [column[first:beyond] for column in self._columns]
-        _, prices, highs, lows, closes, volumes, quotes, trades, taker_bases, taker_quotes, last_ids = spans
-        return KlineRow(
-            opens[first],
-            prices[0],
-            max(highs),
-            min(lows),
-            closes[-1],
-            sum(volumes),
-            sum(quotes),
-            sum(trades),
-            sum(taker_bases),
-            sum(taker_quotes),
-            max(last_ids),
-        )
+        return _joined(column[first:beyond] for column in self._columns)
 
     def close_before(self, at_ms: int) -> int | None:
         """Close, in units, of the last kline that opens before `at_ms`."""

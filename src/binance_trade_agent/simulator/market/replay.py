@@ -2,10 +2,10 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from binance_trade_agent.domain.candles import Candle
+from binance_trade_agent.domain.wording import iso_second
 from binance_trade_agent.simulator.market.candle_columns import CandleColumns
 from binance_trade_agent.simulator.market.candle_feed import CandleFeed
 from binance_trade_agent.simulator.market.candle_files import CandleFile, read_candle_file
@@ -61,8 +61,8 @@ class ReplayFeed(CandleFeed):
         start_ms = _default_start_ms(files, last_ms) if start_ms is None else start_ms
         if not first_ms <= start_ms <= last_ms:
             raise FeedError(
-                f"start {_iso(start_ms)} is outside the recorded data, "
-                f"which go from {_iso(first_ms)} to {_iso(last_ms)}"
+                f"start {iso_second(start_ms)} is outside the recorded data, "
+                f"which go from {iso_second(first_ms)} to {iso_second(last_ms)}"
             )
         prices = {file.symbol: file.candles[0].open for file in files}
         listings = {symbol: listing(symbol, price) for symbol, price in prices.items()}
@@ -93,7 +93,7 @@ def _common_span(files: Sequence[CandleFile]) -> tuple[int, int]:
     if first_ms > last_ms:
         raise FeedError(
             "the recorded files have no time in common: one begins at "
-            f"{_iso(first_ms)}, another has ended at {_iso(last_ms)}"
+            f"{iso_second(first_ms)}, another has ended at {iso_second(last_ms)}"
         )
     return first_ms, last_ms
 
@@ -105,7 +105,3 @@ def _default_start_ms(files: Sequence[CandleFile], last_ms: int) -> int:
         count = len(file.candles)
         starts.append(file.candles[DEFAULT_HISTORY_CANDLES if count > DEFAULT_HISTORY_CANDLES else count // 2])
     return min(max(candle.open_time_ms for candle in starts), last_ms)
-
-
-def _iso(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
