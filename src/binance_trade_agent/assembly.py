@@ -128,6 +128,7 @@ class Assembly:
             on_connected=_after_a_gap(connection, ground.recovery),
             on_event=ground.execution.on_event,
             jitter=random.Random(run_id),  # noqa: S311 (spreads reconnections)
+            connector=connection.connector,
         )
         loop = AutonomousTradingLoop(
             _schedule(settings),

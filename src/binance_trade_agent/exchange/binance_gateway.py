@@ -40,14 +40,24 @@ class BinanceGateway:
     """Binance spot over REST. One owner; `close` it.
 
     Every call is classed by `errors.classify`; nothing that python-binance or aiohttp raises leaves this class.
+
+    Args:
+        connector: opens the connections instead of TCP, as a simulation of the network does.
     """
 
-    def __init__(self, endpoints: Endpoints, api_key: str, api_secret: str, clock: MarketClock) -> None:
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        api_key: str,
+        api_secret: str,
+        clock: MarketClock,
+        *,
+        connector: aiohttp.BaseConnector | None = None,
+    ) -> None:
         self._clock = clock
         self._budget = RateBudget()
-        self._client = _client_class(endpoints, clock)(
-            api_key, api_secret, session_params={"trace_configs": [self._weight_reader()]}
-        )
+        session_params = {"trace_configs": [self._weight_reader()], "connector": connector}
+        self._client = _client_class(endpoints, clock)(api_key, api_secret, session_params=session_params)
 
     async def __aenter__(self) -> Self:
         return self

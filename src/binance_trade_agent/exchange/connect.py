@@ -34,6 +34,7 @@ class Connection:
     Attributes:
         market: names what is traded on there; another simulated market has another name.
         is_stepped: whether its market stands still while the daemon works.
+        connector: of the WebSocket, where it is not TCP.
     """
 
     endpoints: Endpoints
@@ -43,6 +44,7 @@ class Connection:
     gateway: BinanceGateway
     market: str
     is_stepped: bool
+    connector: aiohttp.BaseConnector | None = None
 
 
 @contextlib.asynccontextmanager

@@ -52,6 +52,7 @@ class UserStream:
         on_event: called with each event, one at a time, in the order of the exchange. Whatever it raises leads to a
             fresh connection, and so to a reconciliation that finds what was not booked.
         jitter: spreads the reconnections of many daemons.
+        connector: opens the connections instead of TCP, as a simulation of the network does; stays open.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class UserStream:
         on_connected: Callable[[], Awaitable[None]],
         on_event: EventHandler,
         jitter: random.Random,
+        connector: aiohttp.BaseConnector | None = None,
     ) -> None:
         self._url = url
         self._api_key = api_key
@@ -72,6 +74,7 @@ class UserStream:
         self._on_connected = on_connected
         self._on_event = on_event
         self._jitter = jitter
+        self._connector = connector
         self._connection: _Connection | None = None
         self._is_lost = False
         self.is_live = asyncio.Event()
@@ -113,7 +116,9 @@ class UserStream:
 
     async def _session(self) -> None:
         async with (
-            aiohttp.ClientSession(timeout=_HANDSHAKE) as http,
+            aiohttp.ClientSession(
+                timeout=_HANDSHAKE, connector=self._connector, connector_owner=self._connector is None
+            ) as http,
             http.ws_connect(
                 self._url, heartbeat=20, max_msg_size=0, timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_SECONDS)
             ) as socket,

@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import aiohttp
@@ -18,14 +20,48 @@ class MarketGoneError(Exception):
     """A stepped market cannot be moved any more: its exchange does not answer."""
 
 
+class MachineTime(Protocol):
+    """The two clocks of a machine."""
+
+    def wall_ms(self) -> int:
+        """Wall time in integer milliseconds since the epoch, UTC."""
+        ...
+
+    def monotonic_seconds(self) -> float:
+        """Seconds that never jump; only differences have a meaning."""
+        ...
+
+
+class _ThisMachine:
+    def wall_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def monotonic_seconds(self) -> float:
+        return time.clock_gettime(_MONOTONIC_CLOCK)
+
+
+_machine: MachineTime = _ThisMachine()
+
+
+@contextmanager
+def machine_time(machine: MachineTime) -> Iterator[None]:
+    """Let the whole process live by the clocks of `machine` instead of its own, as a simulation does."""
+    global _machine  # noqa: PLW0603 (there is one machine, and this module is its only reader)
+    before, _machine = _machine, machine
+    try:
+        yield
+    finally:
+        _machine = before
+
+
 def wall_ms() -> int:
     """Wall time in integer milliseconds since the epoch, UTC."""
-    return time.time_ns() // 1_000_000
+    return _machine.wall_ms()
 
 
 def monotonic_seconds() -> float:
     """Seconds on the machine's monotonic clock; only differences have a meaning."""
-    return time.clock_gettime(_MONOTONIC_CLOCK)
+    return _machine.monotonic_seconds()
 
 
 async def sleep_seconds(seconds: float) -> None:
