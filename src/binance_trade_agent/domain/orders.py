@@ -1,13 +1,34 @@
 """Orders, their states, and the ids by which we know them."""
 
-import hashlib
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
 from binance_trade_agent.domain.money import ZERO
+from binance_trade_agent.domain.order_ids import CLIENT_ORDER_ID_PREFIX, client_order_id, is_own_order_id
+from binance_trade_agent.domain.order_states import (
+    STATE_OF_STATUS,
+    TERMINAL_STATES,
+    TRANSITIONS,
+    OrderState,
+)
 
-CLIENT_ORDER_ID_PREFIX = "bta"
+__all__ = [
+    "CLIENT_ORDER_ID_PREFIX",
+    "STATE_OF_STATUS",
+    "TERMINAL_STATES",
+    "TRANSITIONS",
+    "Fill",
+    "Order",
+    "OrderIntent",
+    "OrderReport",
+    "OrderState",
+    "OrderType",
+    "Role",
+    "Side",
+    "client_order_id",
+    "is_own_order_id",
+]
 
 
 class Side(StrEnum):
@@ -29,88 +50,18 @@ class OrderType(StrEnum):
     TAKE_PROFIT_LIMIT = "TAKE_PROFIT_LIMIT"
 
 
-class OrderState(StrEnum):
-    """Where an order of ours stands, as far as we know.
+class Role(StrEnum):
+    """What an order is for. ENTRY and EXIT trade at once; STOP_LOSS and TAKE_PROFIT rest and protect a position."""
 
-    INTENT: committed to the ledger, not sent. SENT: handed to the network. UNKNOWN: the outcome was not seen. ACCEPTED:
-    on the exchange, nothing filled. DENIED: never left us. NOT_PLACED: proved absent from the exchange. The others are
-    Binance's (binance-protocol.md 4.1; EXPIRED_IN_MATCH counts as EXPIRED).
-    """
+    ENTRY = "ENTRY"
+    EXIT = "EXIT"
+    STOP_LOSS = "STOP_LOSS"
+    TAKE_PROFIT = "TAKE_PROFIT"
 
-    INTENT = "INTENT"
-    SENT = "SENT"
-    UNKNOWN = "UNKNOWN"
-    ACCEPTED = "ACCEPTED"
-    PARTIALLY_FILLED = "PARTIALLY_FILLED"
-    FILLED = "FILLED"
-    CANCELED = "CANCELED"
-    EXPIRED = "EXPIRED"
-    REJECTED = "REJECTED"
-    DENIED = "DENIED"
-    NOT_PLACED = "NOT_PLACED"
-
-
-_ON_EXCHANGE = frozenset(
-    {
-        OrderState.ACCEPTED,
-        OrderState.PARTIALLY_FILLED,
-        OrderState.FILLED,
-        OrderState.CANCELED,
-        OrderState.EXPIRED,
-        OrderState.REJECTED,
-    }
-)
-
-# From each state, the states that may follow. Anything else is a late or repeated message and changes nothing.
-TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
-    OrderState.INTENT: frozenset({OrderState.SENT, OrderState.DENIED}),
-    OrderState.SENT: _ON_EXCHANGE | {OrderState.UNKNOWN, OrderState.DENIED},
-    OrderState.UNKNOWN: _ON_EXCHANGE | {OrderState.NOT_PLACED},
-    OrderState.ACCEPTED: frozenset(
-        {OrderState.PARTIALLY_FILLED, OrderState.FILLED, OrderState.CANCELED, OrderState.EXPIRED}
-    ),
-    OrderState.PARTIALLY_FILLED: frozenset({OrderState.FILLED, OrderState.CANCELED, OrderState.EXPIRED}),
-    OrderState.FILLED: frozenset(),
-    OrderState.CANCELED: frozenset(),
-    OrderState.EXPIRED: frozenset(),
-    OrderState.REJECTED: frozenset(),
-    OrderState.DENIED: frozenset(),
-    OrderState.NOT_PLACED: frozenset(),
-}
-
-TERMINAL_STATES = frozenset(state for state, followers in TRANSITIONS.items() if not followers)
-
-# Statuses of the exchange (binance-protocol.md 4.1) and what they mean for us.
-STATE_OF_STATUS: dict[str, OrderState] = {
-    "NEW": OrderState.ACCEPTED,
-    "PENDING_NEW": OrderState.ACCEPTED,
-    "PENDING_CANCEL": OrderState.ACCEPTED,
-    "PARTIALLY_FILLED": OrderState.PARTIALLY_FILLED,
-    "FILLED": OrderState.FILLED,
-    "CANCELED": OrderState.CANCELED,
-    "EXPIRED": OrderState.EXPIRED,
-    "EXPIRED_IN_MATCH": OrderState.EXPIRED,
-    "REJECTED": OrderState.REJECTED,
-}
-
-
-def client_order_id(
-    *, instance: str, epoch: int, strategy: str, symbol: str, tick_ms: int, leg: str, attempt: int
-) -> str:
-    """The id of the order that one decision leads to: the same decision gives the same id, after a crash too.
-
-    The readable part names the symbol; the digest holds all of the decision. At most 36 characters of `[A-Za-z0-9-]`,
-    because others break python-binance's signature (binance-protocol.md 2.2).
-    """
-    decision = "|".join((instance, str(epoch), strategy, symbol, str(tick_ms), leg, str(attempt)))
-    digest = hashlib.blake2b(decision.encode(), digest_size=8).hexdigest()
-    label = "".join(character for character in symbol if character.isascii() and character.isalnum())[:12]
-    return f"{CLIENT_ORDER_ID_PREFIX}-{label}-{digest}"
-
-
-def is_own_order_id(order_id: str) -> bool:
-    """Whether a client order id was made by this program; orders with other ids are foreign and are left alone."""
-    return order_id.startswith(f"{CLIENT_ORDER_ID_PREFIX}-")
+    @property
+    def is_protective(self) -> bool:
+        """Whether it rests on the exchange until the price comes to it."""
+        return self in {Role.STOP_LOSS, Role.TAKE_PROFIT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +72,8 @@ class OrderIntent:
         quantity: base asset, a multiple of the symbol's step.
         reference_price: price at which the order was sized, quote per base.
         reason: why this size, for the log.
+        price: limit price of an order that has one; stop_price: price that awakes a stop.
+        list_id: our id of the order list that it is a leg of, None outside lists.
     """
 
     client_order_id: str
@@ -133,13 +86,20 @@ class OrderIntent:
     candle_open_ms: int
     reason: str = ""
     price: Decimal | None = None
+    role: Role = Role.ENTRY
+    stop_price: Decimal | None = None
+    list_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """An order of ours as the ledger knows it. Quantities in base asset, `executed_quote` in quote asset, times ms UTC.
 
-    `exchange_order_id` is None until the exchange has told it.
+    Attributes:
+        exchange_order_id: None until the exchange has told it.
+        owner: run that answers for it: it asks until the order is settled. The next run takes over what a run leaves.
+        deadline_ms: market time by which its outcome has to be known, None while nothing is unknown; an alarm after it.
+        cancel_requested_ms: when we first wanted it cancelled, None when we did not.
     """
 
     client_order_id: str
@@ -158,11 +118,27 @@ class Order:
     executed_base: Decimal = ZERO
     executed_quote: Decimal = ZERO
     detail: str = ""
+    role: Role = Role.ENTRY
+    stop_price: Decimal | None = None
+    list_id: str | None = None
+    owner: str = ""
+    deadline_ms: int | None = None
+    cancel_requested_ms: int | None = None
 
     @property
     def is_terminal(self) -> bool:
-        """Whether no further state can follow."""
+        """Whether nothing of it rests on the exchange, as far as we know."""
         return self.state in TERMINAL_STATES
+
+    @property
+    def left_base(self) -> Decimal:
+        """What may still trade, in base asset."""
+        return ZERO if self.is_terminal else self.quantity - self.executed_base
+
+    @property
+    def reserved_quote(self) -> Decimal:
+        """Quote asset that it may still spend, at the price of its sizing; 0 for a SELL."""
+        return self.left_base * self.reference_price if self.side is Side.BUY else ZERO
 
 
 @dataclass(frozen=True, slots=True)

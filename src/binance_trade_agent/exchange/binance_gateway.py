@@ -31,6 +31,7 @@ from binance_trade_agent.ops.clock import MarketClock, monotonic_seconds, wall_m
 
 RECV_WINDOW_MS = 5_000
 _TRADES_A_PAGE = 1000
+_WITH_TIME_IN_FORCE = frozenset({OrderType.LIMIT, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
 _CLOSE_SECONDS = 3
 
 T = TypeVar("T")
@@ -126,13 +127,40 @@ class BinanceGateway:
             "newClientOrderId": intent.client_order_id,
             "newOrderRespType": "FULL",
         }
-        if intent.type is not OrderType.MARKET and intent.price is not None:
-            parameters |= {"price": plain(intent.price), "timeInForce": "GTC"}
+        if intent.price is not None:
+            parameters["price"] = plain(intent.price)
+        if intent.type in _WITH_TIME_IN_FORCE:
+            parameters["timeInForce"] = "GTC"
+        if intent.stop_price is not None:
+            parameters["stopPrice"] = plain(intent.stop_price)
         return await self._call(
             self._client.create_order(**parameters),
             lambda payload: order_report(payload, intent.client_order_id),
             changes_something=True,
         )
+
+    async def place_list(self, intents: Sequence[OrderIntent], list_id: str) -> list[OrderReport]:
+        """See Gateway (binance-protocol.md 1.3, order lists)."""
+        above, below = intents
+        parameters = {
+            "symbol": above.symbol,
+            "side": above.side.value,
+            "quantity": plain(above.quantity),
+            "listClientOrderId": list_id,
+            "newOrderRespType": "FULL",
+            **_leg("above", above),
+            **_leg("below", below),
+        }
+        return await self._call(
+            self._client.v3_post_order_list_oco(**parameters),
+            lambda payload: [order_report(row, row["clientOrderId"]) for row in payload["orderReports"]],
+            changes_something=True,
+        )
+
+    async def cancel_order(self, symbol: str, exchange_order_id: int) -> None:
+        """See Gateway."""
+        request = self._client.cancel_order(symbol=symbol, orderId=exchange_order_id)
+        await self._call(request, lambda payload: payload["symbol"], changes_something=True)
 
     async def order(self, symbol: str, client_order_id: str) -> OrderReport | None:
         """See Gateway."""
@@ -147,6 +175,11 @@ class BinanceGateway:
         """See Gateway."""
         request = self._client.get_open_orders(symbol=symbol)
         return await self._call(request, lambda rows: [order_report(row, row["clientOrderId"]) for row in rows])
+
+    async def latest_trade_id(self, symbol: str) -> int | None:
+        """See Gateway."""
+        request = self._client.get_my_trades(symbol=symbol, limit=1)
+        return await self._call(request, lambda rows: max((int(row["id"]) for row in rows), default=None))
 
     async def trades_of_order(self, symbol: str, exchange_order_id: int) -> list[Fill]:
         """See Gateway."""
@@ -204,6 +237,18 @@ class BinanceGateway:
         trace = aiohttp.TraceConfig()
         trace.on_request_end.append(read)
         return trace
+
+
+def _leg(place: str, intent: OrderIntent) -> dict[str, str]:
+    """Parameters of one leg of an OCO; `place` is `above` or `below` the price."""
+    leg = {f"{place}Type": intent.type.value, f"{place}ClientOrderId": intent.client_order_id}
+    if intent.price is not None:
+        leg[f"{place}Price"] = plain(intent.price)
+    if intent.stop_price is not None:
+        leg[f"{place}StopPrice"] = plain(intent.stop_price)
+    if intent.type in _WITH_TIME_IN_FORCE:
+        leg[f"{place}TimeInForce"] = "GTC"
+    return leg
 
 
 def _client_class(endpoints: Endpoints, clock: MarketClock) -> type[AsyncClient]:

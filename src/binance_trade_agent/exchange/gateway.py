@@ -1,7 +1,7 @@
 """The gateway: what the daemon may ask of an exchange, in the project's own values."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
@@ -13,10 +13,18 @@ from binance_trade_agent.domain.symbols import SymbolRules
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The account as the exchange states it: per asset free plus locked, and whether the keys may trade."""
+    """The account as the exchange states it.
+
+    Attributes:
+        balances: free plus locked, by asset; `free` alone too.
+        can_trade: whether the keys may trade.
+        uid: the account's own number, empty where the exchange states none.
+    """
 
     balances: Mapping[str, Decimal]
     can_trade: bool
+    free: Mapping[str, Decimal] = field(default_factory=dict)
+    uid: str = ""
 
 
 class Gateway(Protocol):
@@ -46,6 +54,17 @@ class Gateway(Protocol):
         """Send the order, once. Fills that the answer brings are in the report."""
         ...
 
+    async def place_list(self, intents: Sequence[OrderIntent], list_id: str) -> list[OrderReport]:
+        """Send two orders of which one cancels the other (OCO), once; first the one that waits above the price."""
+        ...
+
+    async def cancel_order(self, symbol: str, exchange_order_id: int) -> None:
+        """Cancel an open order; of a leg, its whole list. What became of it is asked for afterwards.
+
+        Raises RejectedError (-2011) when it is not open any more, or was never known.
+        """
+        ...
+
     async def order(self, symbol: str, client_order_id: str) -> OrderReport | None:
         """The order by our id, None when the exchange does not know it (yet)."""
         ...
@@ -56,6 +75,10 @@ class Gateway(Protocol):
 
     async def open_orders(self, symbol: str) -> list[OrderReport]:
         """Open orders of the account, foreign ones too."""
+        ...
+
+    async def latest_trade_id(self, symbol: str) -> int | None:
+        """Id of the account's latest trade on `symbol`, None when it has none."""
         ...
 
     async def trades_of_order(self, symbol: str, exchange_order_id: int) -> list[Fill]:

@@ -39,7 +39,8 @@ def account(payload: Mapping[str, Any]) -> Account:
     """Balances that are not zero and the permission to trade, from the answer to GET account."""
     totals = {row["asset"]: Decimal(row["free"]) + Decimal(row["locked"]) for row in payload["balances"]}
     held = {asset: total for asset, total in totals.items() if total}
-    return Account(held, can_trade=bool(payload["canTrade"]))
+    free = {row["asset"]: Decimal(row["free"]) for row in payload["balances"] if Decimal(row["free"])}
+    return Account(held, can_trade=bool(payload["canTrade"]), free=free, uid=str(payload.get("uid", "")))
 
 
 def order_report(payload: Mapping[str, Any], client_order_id: str) -> OrderReport:

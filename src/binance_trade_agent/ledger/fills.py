@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from binance_trade_agent.domain.orders import Fill
 from binance_trade_agent.domain.positions import Position, apply_fill
-from binance_trade_agent.ledger import queries
+from binance_trade_agent.ledger import fee_values, queries
 from binance_trade_agent.ledger.accounting import fill_postings
 from binance_trade_agent.ledger.errors import ContradictoryFill
 from binance_trade_agent.ledger.journal import post
@@ -37,6 +37,7 @@ def book_fill(connection: sqlite3.Connection, epoch: int, fill: Fill, *, base_as
     postings = fill_postings(fill, base_asset=base_asset, quote_asset=quote_asset)
     reference = f"{fill.symbol}:{fill.trade_id}"
     post(connection, epoch, postings, kind="fill", reference=reference, at_ms=fill.traded_ms)
+    fee_values.note(connection, epoch, fill, base_asset=base_asset, quote_asset=quote_asset)
     position = queries.position(connection, epoch, fill.symbol)
     if latest is not None and fill.trade_id < latest:
         # Average cost depends on the order of the trades, and this one came late.

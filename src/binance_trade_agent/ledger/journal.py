@@ -45,13 +45,22 @@ def name_market(connection: sqlite3.Connection, market: str) -> None:
     connection.execute("UPDATE epochs SET market = ? WHERE epoch = ?", (market, required_epoch(connection).epoch))
 
 
+def move_trade_cursor(connection: sqlite3.Connection, symbol: str, trade_id: int) -> None:
+    """Note that every trade of the account on `symbol` up to `trade_id` was read and, where it is ours, booked."""
+    connection.execute(
+        "INSERT INTO trade_cursors VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET trade_id = excluded.trade_id"
+        " WHERE excluded.trade_id > trade_id",
+        (required_epoch(connection).epoch, symbol, trade_id),
+    )
+
+
 def begin_run(connection: sqlite3.Connection, run: RunRecord) -> None:
     """Keep a run that starts now, in the current epoch."""
     epoch = required_epoch(connection).epoch
     number = connection.execute("SELECT count(*) + 1 FROM runs").fetchone()[0]
     connection.execute(
         "INSERT INTO runs VALUES (:run_id, :number, :epoch, :mode, :strategy, :symbols, :settings_json, :exchange,"
-        " :started_ms, :ended_ms, :started_wall_ms, :ended_wall_ms, :pid, :end_reason)",
+        " :started_ms, :ended_ms, :started_wall_ms, :ended_wall_ms, :pid, :end_reason, :fence)",
         {**run_columns(run), "number": number, "epoch": epoch},
     )
 

@@ -6,7 +6,7 @@ nothing of it was done. A caller that is cancelled while it waits does not stop 
 
 import asyncio
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,7 @@ from typing import Self, TypeVar
 from binance_trade_agent.domain.decisions import Decision
 from binance_trade_agent.domain.orders import Fill, Order, OrderIntent, OrderReport, OrderState
 from binance_trade_agent.domain.positions import Position
-from binance_trade_agent.ledger import fills, journal, orders, queries
+from binance_trade_agent.ledger import alarms, fills, journal, orders, queries
 from binance_trade_agent.ledger.connection import (
     Work,
     WriterConnection,
@@ -27,7 +27,7 @@ from binance_trade_agent.ledger.connection import (
 )
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.order_rows import required_order
-from binance_trade_agent.ledger.records import AppliedReport, Epoch, EquityPoint, OrderEntry, RunRecord
+from binance_trade_agent.ledger.records import Alarm, AppliedReport, Epoch, EquityPoint, OrderEntry, RunRecord
 
 T = TypeVar("T")
 
@@ -129,6 +129,48 @@ class Ledger:
             DuplicateIntent: the client order id is known; nothing was changed.
         """
         return await self.write(lambda connection: orders.commit_intent(connection, decision, intent, at_ms))
+
+    async def commit_protection(self, run_id: str, intents: Sequence[OrderIntent], at_ms: int) -> list[Order]:
+        """Keep the orders that are to protect a position, all or none. Only after this may they be sent.
+
+        Raises:
+            DuplicateIntent: one of the client order ids is known; nothing was changed.
+        """
+        return await self.write(lambda connection: orders.commit_protection(connection, run_id, intents, at_ms))
+
+    async def request_cancel(self, client_order_ids: Sequence[str], at_ms: int) -> None:
+        """Note that these orders are to be cancelled. Only after this may the cancel be sent.
+
+        Raises:
+            UnknownOrder: one of them is not in the ledger; nothing was changed.
+        """
+        await self.write(lambda connection: orders.request_cancel(connection, client_order_ids, at_ms))
+
+    async def take_over(self, run_id: str) -> list[str]:
+        """Let `run_id` answer for all that is not settled; returns the ids of the orders that it did not own."""
+        return await self.write(lambda connection: orders.take_over(connection, run_id))
+
+    async def raise_alarm(self, kind: str, subject: str, text: str, at_ms: int, *, blocks: bool = False) -> bool:
+        """Raise an alarm, or count one more time that stands already; True when it is new."""
+        return await self.write(
+            lambda connection: alarms.raise_alarm(connection, kind, subject, text, at_ms, blocks=blocks)
+        )
+
+    async def clear_alarm(self, kind: str, subject: str, at_ms: int) -> bool:
+        """Note that an alarm is over; False when it did not stand."""
+        return await self.write(lambda connection: alarms.clear_alarm(connection, kind, subject, at_ms))
+
+    async def alarms(self) -> list[Alarm]:
+        """Alarms that are not over, oldest first."""
+        return await self.read(alarms.standing)
+
+    async def trade_cursor(self, symbol: str) -> int | None:
+        """Up to which trade of the account the symbol was read, None when nothing was."""
+        return await self.read(lambda connection: queries.trade_cursor(connection, _epoch(connection), symbol))
+
+    async def move_trade_cursor(self, symbol: str, trade_id: int) -> None:
+        """Note that the account's trades on `symbol` up to `trade_id` are read, and booked where they are ours."""
+        await self.write(lambda connection: journal.move_trade_cursor(connection, symbol, trade_id))
 
     async def transition(
         self,

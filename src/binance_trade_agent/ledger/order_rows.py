@@ -3,6 +3,7 @@
 import sqlite3
 from typing import Any
 
+from binance_trade_agent.domain.order_ids import decision_digest
 from binance_trade_agent.domain.orders import Order
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.errors import UnknownOrder
@@ -27,7 +28,8 @@ def update_order(connection: sqlite3.Connection, entry: OrderEntry) -> None:
     connection.execute(
         "UPDATE orders SET state = :state, detail = :detail, exchange_order_id = :exchange_order_id,"
         " executed_base = :executed_base, executed_quote = :executed_quote, filled_base = :filled_base,"
-        " filled_quote = :filled_quote, settled = :settled, updated_ms = :updated_ms"
+        " filled_quote = :filled_quote, settled = :settled, updated_ms = :updated_ms, owner = :owner,"
+        " deadline_ms = :deadline_ms, cancel_requested_ms = :cancel_requested_ms"
         " WHERE client_order_id = :client_order_id",
         _columns(entry),
     )
@@ -38,8 +40,9 @@ def insert_order(connection: sqlite3.Connection, entry: OrderEntry) -> None:
     connection.execute(
         "INSERT INTO orders VALUES (:client_order_id, :epoch, :run_id, :symbol, :side, :type, :quantity, :price,"
         " :reference_price, :tick_ms, :candle_open_ms, :state, :detail, :exchange_order_id, :executed_base,"
-        " :executed_quote, :filled_base, :filled_quote, :settled, :created_ms, :updated_ms)",
-        _columns(entry),
+        " :executed_quote, :filled_base, :filled_quote, :settled, :created_ms, :updated_ms, :role, :stop_price,"
+        " :list_id, :owner, :deadline_ms, :cancel_requested_ms, :decision_key)",
+        {**_columns(entry), "decision_key": decision_digest(entry.order.client_order_id)},
     )
 
 

@@ -4,19 +4,15 @@ The functions take the SQLite connection inside a transaction; `ledger.py` provi
 """
 
 import sqlite3
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
 from binance_trade_agent.domain.decisions import Decision
 from binance_trade_agent.domain.money import ZERO
-from binance_trade_agent.domain.orders import (
-    STATE_OF_STATUS,
-    TRANSITIONS,
-    Order,
-    OrderIntent,
-    OrderReport,
-    OrderState,
-)
+from binance_trade_agent.domain.order_ids import decision_digest
+from binance_trade_agent.domain.order_states import GIVEN_UP_STATES, STATE_OF_STATUS, TRANSITIONS, OrderState
+from binance_trade_agent.domain.orders import Order, OrderIntent, OrderReport
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.errors import DuplicateIntent
 from binance_trade_agent.ledger.fills import book_fill
@@ -24,14 +20,33 @@ from binance_trade_agent.ledger.journal import record_decisions, required_epoch
 from binance_trade_agent.ledger.order_rows import add_event, insert_order, required_order, update_order
 from binance_trade_agent.ledger.records import AppliedReport, OrderEntry
 
+# An outcome that is still unknown after so long (market time) is an alarm: the quiet time is long over by then.
+UNKNOWN_DEADLINE_MS = 120_000
+
 
 def commit_intent(connection: sqlite3.Connection, decision: Decision, intent: OrderIntent, at_ms: int) -> Order:
     """Keep the decision and the order that it leads to, before anything is sent.
 
     Raises:
-        DuplicateIntent: the client order id is known.
+        DuplicateIntent: the decision has its order already, under this id or that of an earlier generation.
     """
-    if queries.order_entry(connection, intent.client_order_id):
+    record_decisions(connection, [decision])
+    return _insert_intent(connection, decision.run_id, intent, at_ms)
+
+
+def commit_protection(
+    connection: sqlite3.Connection, run_id: str, intents: Sequence[OrderIntent], at_ms: int
+) -> list[Order]:
+    """Keep the orders that are to protect a position, all or none, before anything is sent.
+
+    Raises:
+        DuplicateIntent: see commit_intent.
+    """
+    return [_insert_intent(connection, run_id, intent, at_ms) for intent in intents]
+
+
+def _insert_intent(connection: sqlite3.Connection, run_id: str, intent: OrderIntent, at_ms: int) -> Order:
+    if queries.has_decision(connection, decision_digest(intent.client_order_id)):
         raise DuplicateIntent(f"order {intent.client_order_id} is in the ledger already; it is not sent again")
     order = Order(
         client_order_id=intent.client_order_id,
@@ -47,11 +62,35 @@ def commit_intent(connection: sqlite3.Connection, decision: Decision, intent: Or
         reference_price=intent.reference_price,
         price=intent.price,
         detail=intent.reason,
+        role=intent.role,
+        stop_price=intent.stop_price,
+        list_id=intent.list_id,
+        owner=run_id,
     )
-    record_decisions(connection, [decision])
-    insert_order(connection, OrderEntry(order, required_epoch(connection).epoch, decision.run_id, ZERO, ZERO))
+    insert_order(connection, OrderEntry(order, required_epoch(connection).epoch, run_id, ZERO, ZERO))
     add_event(connection, order)
     return order
+
+
+def request_cancel(connection: sqlite3.Connection, client_order_ids: Iterable[str], at_ms: int) -> None:
+    """Note that these orders are to be cancelled, before anything is sent.
+
+    Raises:
+        UnknownOrder: one of them is not in the ledger.
+    """
+    for client_order_id in client_order_ids:
+        entry = required_order(connection, client_order_id)
+        if entry.order.cancel_requested_ms is None:
+            update_order(connection, replace(entry, order=replace(entry.order, cancel_requested_ms=at_ms)))
+
+
+def take_over(connection: sqlite3.Connection, run_id: str) -> list[str]:
+    """Let `run_id` answer for every order of the epoch that is not settled; returns the ids of those it did not own."""
+    epoch = required_epoch(connection).epoch
+    taken = [entry for entry in queries.unsettled_orders(connection, epoch) if entry.order.owner != run_id]
+    for entry in taken:
+        update_order(connection, replace(entry, order=replace(entry.order, owner=run_id)))
+    return [entry.order.client_order_id for entry in taken]
 
 
 def transition(
@@ -86,10 +125,17 @@ def transition(
     )
     if news == order:
         return False
-    news = replace(news, updated_ms=at_ms, detail=detail or order.detail)
+    news = replace(news, updated_ms=at_ms, detail=detail or order.detail, deadline_ms=_deadline_ms(order, news, at_ms))
     update_order(connection, replace(entry, order=news))
     add_event(connection, replace(news, detail=detail))
     return True
+
+
+def _deadline_ms(before: Order, after: Order, at_ms: int) -> int | None:
+    """Until when an unknown outcome has to be known; None when nothing is unknown any more."""
+    if after.state is not OrderState.UNKNOWN:
+        return None
+    return before.deadline_ms or at_ms + UNKNOWN_DEADLINE_MS
 
 
 def apply_report(
@@ -127,5 +173,7 @@ def apply_report(
         new_fills=new_fills,
         is_changed=is_changed or bool(new_fills),
         is_settled=after.is_settled,
+        repeated_fills=len(report.fills) - len(new_fills),
         is_after_end=bool(new_fills) and before.is_settled,
+        is_revived=before.order.state in GIVEN_UP_STATES and after.order.state is not before.order.state,
     )

@@ -42,6 +42,38 @@ def order_entry(connection: sqlite3.Connection, client_order_id: str) -> OrderEn
     return order_entry_from(row) if row else None
 
 
+def has_decision(connection: sqlite3.Connection, decision_key: str) -> bool:
+    """Whether a decision has its order in the ledger."""
+    return connection.execute("SELECT 1 FROM orders WHERE decision_key = ?", (decision_key,)).fetchone() is not None
+
+
+def order_by_exchange_id(
+    connection: sqlite3.Connection, epoch: int, symbol: str, exchange_order_id: int
+) -> OrderEntry | None:
+    """The order that the exchange knows by this id, None when it is not ours."""
+    row = connection.execute(
+        "SELECT * FROM orders WHERE epoch = ? AND symbol = ? AND exchange_order_id = ?",
+        (epoch, symbol, exchange_order_id),
+    ).fetchone()
+    return order_entry_from(row) if row else None
+
+
+def latest_orders(connection: sqlite3.Connection, epoch: int, limit: int) -> list[OrderEntry]:
+    """The latest orders of the epoch by their creation, newest first."""
+    rows = connection.execute("SELECT * FROM orders WHERE epoch = ? ORDER BY created_ms DESC LIMIT ?", (epoch, limit))
+    return [order_entry_from(row) for row in rows]
+
+
+def last_order_on_exchange(connection: sqlite3.Connection, epoch: int, symbol: str) -> OrderEntry | None:
+    """The symbol's order with the highest id of the exchange, None when it has none."""
+    row = connection.execute(
+        "SELECT * FROM orders WHERE epoch = ? AND symbol = ? AND exchange_order_id IS NOT NULL"
+        " ORDER BY exchange_order_id DESC LIMIT 1",
+        (epoch, symbol),
+    ).fetchone()
+    return order_entry_from(row) if row else None
+
+
 def orders(
     connection: sqlite3.Connection,
     *,
@@ -94,6 +126,28 @@ def fills(
         {"epoch": epoch, "run_id": run_id, "symbol": symbol},
     )
     return [fill_from(row) for row in rows]
+
+
+def latest_fills(connection: sqlite3.Connection, epoch: int, symbol: str, limit: int) -> list[Fill]:
+    """The symbol's latest fills in the order of their trade ids."""
+    rows = connection.execute(
+        "SELECT * FROM fills WHERE epoch = ? AND symbol = ? ORDER BY trade_id DESC LIMIT ?", (epoch, symbol, limit)
+    ).fetchall()
+    return [fill_from(row) for row in reversed(rows)]
+
+
+def fills_of_order(connection: sqlite3.Connection, client_order_id: str) -> list[Fill]:
+    """The fills of one order in the order of their trade ids."""
+    rows = connection.execute("SELECT * FROM fills WHERE client_order_id = ? ORDER BY trade_id", (client_order_id,))
+    return [fill_from(row) for row in rows]
+
+
+def trade_cursor(connection: sqlite3.Connection, epoch: int, symbol: str) -> int | None:
+    """Up to which trade of the account the symbol was read; where nothing was noted, its latest fill in the ledger."""
+    row = connection.execute(
+        "SELECT trade_id FROM trade_cursors WHERE epoch = ? AND symbol = ?", (epoch, symbol)
+    ).fetchone()
+    return int(row["trade_id"]) if row else last_trade_id(connection, epoch, symbol)
 
 
 def last_trade_id(connection: sqlite3.Connection, epoch: int, symbol: str) -> int | None:

@@ -34,6 +34,7 @@ class RunRecord:
         started_ms, ended_ms: market time; started_wall_ms, ended_wall_ms: the machine's.
         end_reason: None while it runs, and for ever when it was killed.
         number: 1 for the ledger's first run; epoch: the one it began in. Both are given by the ledger.
+        fence: generation of the daemon on its account; it stands in the client order ids.
     """
 
     run_id: str
@@ -50,6 +51,7 @@ class RunRecord:
     end_reason: str | None = None
     number: int = 0
     epoch: int = 0
+    fence: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +109,36 @@ class AppliedReport:
         new_fills: the fills that the ledger did not know.
         is_changed: whether state or executed quantity moved.
         is_settled: see OrderEntry.
+        repeated_fills: how many of the report's fills the ledger knew already.
         is_after_end: a fill came in for an order that was over and settled; worth an alarm.
+        is_revived: the order had been given up as refused, not sent or absent, and the exchange has it after all.
     """
 
     order: Order
     new_fills: tuple[Fill, ...]
     is_changed: bool
     is_settled: bool
+    repeated_fills: int
     is_after_end: bool
+    is_revived: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something that a person has to look at.
+
+    Attributes:
+        kind: what is wrong, such as `late_fill`; `subject`: a symbol, an asset, an order, or empty for everything.
+        raised_ms, last_ms: market time when it was raised and when it was found again last; `times`: how often.
+        blocks: whether it keeps its subject from entering positions.
+        cleared_ms: when it was over, None while it stands.
+    """
+
+    kind: str
+    subject: str
+    raised_ms: int
+    last_ms: int
+    times: int
+    blocks: bool
+    text: str
+    cleared_ms: int | None = None

@@ -8,7 +8,7 @@ from typing import Any
 
 from binance_trade_agent.domain.decisions import Decision, Outcome
 from binance_trade_agent.domain.money import plain
-from binance_trade_agent.domain.orders import Fill, Order, OrderState, OrderType, Side
+from binance_trade_agent.domain.orders import Fill, Order, OrderState, OrderType, Role, Side
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.ledger.records import Epoch, EquityPoint, OrderEntry, OrderEvent, RunRecord
@@ -92,6 +92,12 @@ def order_entry_from(row: sqlite3.Row) -> OrderEntry:
         executed_base=Decimal(row["executed_base"]),
         executed_quote=Decimal(row["executed_quote"]),
         detail=row["detail"],
+        role=Role(row["role"]),
+        stop_price=_optional_amount(row["stop_price"]),
+        list_id=row["list_id"],
+        owner=row["owner"],
+        deadline_ms=row["deadline_ms"],
+        cancel_requested_ms=row["cancel_requested_ms"],
     )
     return OrderEntry(order, row["epoch"], row["run_id"], Decimal(row["filled_base"]), Decimal(row["filled_quote"]))
 
