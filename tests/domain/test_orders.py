@@ -121,10 +121,6 @@ def test_each_part_of_the_decision_is_in_the_id(change):
     assert client_order_id(**DECISION) != client_order_id(**DECISION | change)
 
 
-def test_id_names_its_symbol():
-    assert client_order_id(**DECISION).startswith("bta-BTCUSDT-")
-
-
 @pytest.mark.parametrize("foreign", ["x-HNA2TXFJ0123", "web_abc", "", "abta-1", "BTA-BTCUSDT-1"])
 def test_foreign_ids_are_told_apart(foreign):
     assert not is_own_order_id(foreign)

@@ -18,11 +18,16 @@ from binance_trade_agent.risk.policy import RiskPolicy
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What goes into every client order id, so that the same decision gives the same id after a restart."""
+    """What goes into every client order id, so that the same decision is recognised after a restart.
+
+    Attributes:
+        fence: number of this daemon's generation on the account; it marks the order, not the decision.
+    """
 
     instance: str
     epoch: int
     strategy: str
+    fence: int = 0
 
 
 class RiskManagementAgent:
@@ -90,6 +95,7 @@ class RiskManagementAgent:
             tick_ms=tick_ms,
             leg="entry" if side is Side.BUY else "exit",
             attempt=1,
+            fence=self._identity.fence,
         )
 
 
