@@ -10,7 +10,7 @@ from typing import Self
 from binance_trade_agent.agents.execution import TradeExecutionAgent
 from binance_trade_agent.agents.market_data import MarketDataAgent, MarketDataError
 from binance_trade_agent.agents.risk import RiskManagementAgent
-from binance_trade_agent.agents.signal import SignalAgent
+from binance_trade_agent.agents.signal import SignalAgent, StrategyFailedError
 from binance_trade_agent.agents.suspension import Suspensions
 from binance_trade_agent.domain.decisions import Decision, Outcome, Refusal
 from binance_trade_agent.domain.market import MarketView
@@ -84,6 +84,9 @@ class TradingOrchestrator:
             return replace(decision, outcome=Outcome.NO_DATA, detail=f"no market data in {OBSERVE_SECONDS:g} s")
         except (MarketDataError, ExchangeError) as failure:
             return replace(decision, outcome=Outcome.NO_DATA, detail=str(failure))
+        except StrategyFailedError as failure:
+            log.error("%s: %s", decision.symbol, failure, exc_info=failure.__cause__)  # noqa: TRY400 (the strategy's)
+            return replace(decision, detail=str(failure))
         except Exception as failure:
             log.exception("%s: this tick's step failed", decision.symbol)
             return replace(decision, detail=f"{type(failure).__name__}: {failure}")
@@ -92,7 +95,7 @@ class TradingOrchestrator:
         async with self._looking, asyncio.timeout(OBSERVE_SECONDS):
             view = await self._market_data.observe(decision.symbol)
         self.views[decision.symbol] = view
-        signal = self._signals.evaluate(view)
+        signal = await self._signals.evaluate(view)
         decision = replace(
             decision,
             signal=signal,

@@ -150,9 +150,10 @@ async def test_unsound_candle_is_dropped_said_and_asked_for_again(tmp_path, capl
             return [*candles[:-2], _changed(last_closed, **changes), candles[-1]]
 
         market_data = agent_seeing(ready, edit)
-        view = await market_data.observe("BTCUSDT")
-        assert "BTCUSDT: 1 unsound candles dropped" in caplog.text
-        assert all(candle.is_sound for candle in view.candles)
+        with pytest.raises(MarketDataError, match="the newest closed 1m candle is broken: "):
+            await market_data.observe("BTCUSDT")
+        assert sum(market_data.dropped.values()) == 2  # it, and the running one
+        assert len([text for text in caplog.messages if text.startswith("BTCUSDT: the 1m candle of ")]) == 1
         spoilt.append(False)
         assert (await market_data.observe("BTCUSDT")).candles == (await ready.market_data().observe("BTCUSDT")).candles
 

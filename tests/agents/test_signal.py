@@ -18,6 +18,8 @@ VIEW = MarketView(
 class Always:
     """A strategy of one opinion."""
 
+    name = "always"
+
     def __init__(self, action: Action) -> None:
         self._action = action
 
@@ -35,8 +37,8 @@ class Always:
         (Action.BUY, "0.00009", None),
     ],
 )
-def test_sell_without_a_position_worth_selling_leaves_nothing_to_do(action, held, reason):
+async def test_sell_without_a_position_worth_selling_leaves_nothing_to_do(action, held, reason):
     agent = SignalAgent(Always(action))
-    signal = agent.evaluate(VIEW)
+    signal = await agent.evaluate(VIEW)
     assert signal.reason == "0 candles"
     assert agent.nothing_to_do(signal, VIEW, Position("BTCUSDT", Decimal(held))) == reason

@@ -1,22 +1,26 @@
 """MarketDataAgent: closed candles, best bid and ask, the symbol's rules; each with its age, read through the cache."""
 
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
 
 from binance_trade_agent.cache.cache import Cache
+from binance_trade_agent.domain.candle_series import QUIET_WINDOW, CandleSeries, Dropped, Flaw, candle_series
 from binance_trade_agent.domain.candles import INTERVAL_MS, Candle
 from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.market import BookTicker, MarketView
 from binance_trade_agent.domain.symbols import SymbolRules
+from binance_trade_agent.domain.wording import iso_utc
 from binance_trade_agent.exchange.gateway import Gateway
 
 LEAST_HISTORY = 500  # at least 300, so that the start-up of recursive indicators has faded (libraries.md)
 _OVERLAP = 2  # candles asked for beyond the missing ones: the open one, and one to join on
 _BOOK_MAX_AGE_MS = 500
-_RULES_TTL_SECONDS = 3600.0
+# A symbol that does not trade is looked at again sooner: its positions wait for it.
+_RULES_MAX_AGE_MS, _RULES_MAX_AGE_CLOSED_MS = 300_000, 30_000
 _STALE_INTERVALS = 2
 
 T = TypeVar("T")
@@ -28,12 +32,28 @@ class MarketDataError(Exception):
     """There is nothing sound to decide on. The text says what is missing, for a person."""
 
 
+@dataclass(frozen=True, slots=True)
+class _RulesRead:
+    """Rules, and the market time at which they were read."""
+
+    rules: SymbolRules
+    read_ms: int
+
+    def are_fresh(self, now_ms: int) -> bool:
+        """Whether they still hold, as far as their age tells."""
+        oldest_ms = _RULES_MAX_AGE_MS if self.rules.status == "TRADING" else _RULES_MAX_AGE_CLOSED_MS
+        return 0 <= now_ms - self.read_ms <= oldest_ms
+
+
 class MarketDataAgent:
     """Looks at the market for one symbol at a time.
 
     Args:
         namespace: begins each key in the cache, so that two exchanges never share an entry.
         warm_up: closed candles that the strategy needs; the same number is handed on at each tick.
+
+    Attributes:
+        dropped: how many candles were left out of the series since the start, by reason; each is counted once.
     """
 
     def __init__(
@@ -46,6 +66,10 @@ class MarketDataAgent:
         self._interval = interval
         self._interval_ms = INTERVAL_MS[interval]
         self._history = max(LEAST_HISTORY, warm_up)
+        self._forgotten: set[str] = set()
+        self._counted: dict[str, set[Dropped]] = {}
+        self._said: set[tuple[str, str]] = set()
+        self.dropped: Counter[str] = Counter()
 
     async def observe(self, symbol: str) -> MarketView:
         """Everything that one decision on `symbol` may look at.
@@ -55,42 +79,93 @@ class MarketDataAgent:
             ExchangeError: the exchange could not be asked.
         """
         rules = await self.rules(symbol)
-        candles = await self._closed_candles(symbol)
+        series = await self._closed_candles(symbol)
+        self._refuse_unusable(series)
         book = await self.book(symbol)
-        now_ms = self._clock.now_ms()
-        candle_age_ms = now_ms - candles[-1].close_time_ms if candles else None
-        if candle_age_ms is None:
-            raise MarketDataError(f"no closed {self._interval} candle")
-        if candle_age_ms > _STALE_INTERVALS * self._interval_ms:
-            raise MarketDataError(f"the last closed {self._interval} candle is {candle_age_ms // 1000} s old")
         if book.bid <= 0 or book.ask <= 0:
             raise MarketDataError("the order book is empty on one side")
-        return MarketView(symbol, rules, candles, book, candle_age_ms, now_ms - book.read_ms)
+        now_ms = self._clock.now_ms()
+        candle_age_ms = now_ms - series.candles[-1].close_time_ms
+        return MarketView(symbol, rules, series.candles, book, candle_age_ms, now_ms - book.read_ms)
 
     async def rules(self, symbol: str) -> SymbolRules:
-        """The symbol's rules, at most an hour old."""
+        """The symbol's rules: at most five minutes old, half a minute while it does not trade."""
         key = self._key("rules", symbol)
-        if cached := await self._cached(key, SymbolRules):
-            return cached
+        known = await self._cached(key, _RulesRead)
+        if known and symbol not in self._forgotten and known.are_fresh(self._clock.now_ms()):
+            return known.rules
         rules = (await self._gateway.symbol_rules([symbol]))[symbol]
-        await self._cache.put(key, msgspec.json.encode(rules), _RULES_TTL_SECONDS)
+        read = _RulesRead(rules, self._clock.now_ms())
+        await self._cache.put(key, msgspec.json.encode(read), _RULES_MAX_AGE_MS / 1000)
+        self._forgotten.discard(symbol)
         return rules
 
-    async def _closed_candles(self, symbol: str) -> Sequence[Candle]:
+    async def forget_rules(self, symbol: str) -> None:
+        """Let the next look at `symbol` read its rules anew: the exchange has refused an order that obeyed ours."""
+        self._forgotten.add(symbol)
+
+    def _refuse_unusable(self, series: CandleSeries) -> None:
+        """Raise MarketDataError for a series on which nothing may be decided."""
+        if bad := series.bad_end:
+            raise MarketDataError(f"the newest closed {self._interval} candle is broken: {bad.flaw}")
+        if not series.candles:
+            raise MarketDataError(f"no closed {self._interval} candle")
+        age_ms = self._clock.now_ms() - series.candles[-1].close_time_ms
+        if age_ms > _STALE_INTERVALS * self._interval_ms:
+            raise MarketDataError(f"the last closed {self._interval} candle is {age_ms // 1000} s old")
+        if series.is_quiet:
+            window = min(QUIET_WINDOW, len(series.candles))
+            raise MarketDataError(f"nobody traded in {series.quiet_candles} of the last {window} candles")
+
+    async def _closed_candles(self, symbol: str) -> CandleSeries:
+        """The symbol's series. A hole is believed only when the exchange shows it in one answer of the whole window."""
         key = self._key("candles", symbol, self._interval)
+        known = await self._known_candles(key)
         now_ms = self._clock.now_ms()
-        known = await self._cached(key, list[Candle]) or []
-        if known and known[-1].close_time_ms >= now_ms:
-            known = []  # ahead of the market, so not of this market
         missing = (now_ms - known[-1].close_time_ms) // self._interval_ms if known else self._history
         if not missing:
-            return known
-        limit = min(missing, self._history) + _OVERLAP
-        fetched = await self._gateway.candles(symbol, self._interval, limit)
-        closed = [candle for candle in fetched if candle.close_time_ms < now_ms]
-        candles = _joined(known, closed, symbol)[-self._history :]
-        await self._cache.put(key, msgspec.json.encode(candles), self._history * self._interval_ms / 1000)
-        return candles
+            return CandleSeries(known)
+        series = CandleSeries(())
+        if len(known) >= self._history and missing < self._history:
+            fetched = await self._gateway.candles(symbol, self._interval, missing + _OVERLAP)
+            series = candle_series(known, fetched, now_ms)
+            self._count_dropped(symbol, series, now_ms)
+        if not series.candles or series.hole:
+            fetched = await self._gateway.candles(symbol, self._interval, self._history + _OVERLAP)
+            series = candle_series((), fetched, now_ms)
+            self._count_dropped(symbol, series, now_ms)
+        if hole := series.hole:
+            gap = f"{self._interval} candles are missing from {iso_utc(hole.from_ms)} to {iso_utc(hole.until_ms)}"
+            self._say_once(symbol, gap, f"{gap}; only the {len(series.candles)} after that are used")
+        candles = series.candles[-self._history :]
+        if candles:
+            await self._cache.put(key, msgspec.json.encode(candles), self._history * self._interval_ms / 1000)
+        return CandleSeries(candles, series.dropped, series.hole)
+
+    async def _known_candles(self, key: str) -> list[Candle]:
+        """The candles in the cache; none when they are not what this agent would have put there."""
+        known = await self._cached(key, list[Candle]) or []
+        series = candle_series((), known, self._clock.now_ms())
+        return [] if series.dropped or series.hole else known
+
+    def _count_dropped(self, symbol: str, series: CandleSeries, now_ms: int) -> None:
+        """Count what was dropped, once, though it comes with each answer; say each reason once for a symbol."""
+        counted = self._counted.setdefault(symbol, set())
+        for each in series.dropped:
+            if each in counted:
+                continue
+            counted.add(each)
+            self.dropped[each.flaw] += 1
+            if each.flaw is not Flaw.UNCLOSED:  # the running candle ends each answer
+                what = f"the {self._interval} candle of {iso_utc(each.open_time_ms)} was dropped: {each.flaw}"
+                self._say_once(symbol, each.flaw, f"{what}; more of them are counted only")
+        oldest_ms = now_ms - (self._history + _OVERLAP) * self._interval_ms
+        counted -= {each for each in counted if each.open_time_ms < oldest_ms}
+
+    def _say_once(self, symbol: str, what: str, text: str) -> None:
+        if (symbol, what) not in self._said:
+            self._said.add((symbol, what))
+            log.warning("%s: %s", symbol, text)
 
     async def book(self, symbol: str) -> BookTicker:
         """Best bid and ask, at most half a second old."""
@@ -115,12 +190,3 @@ class MarketDataAgent:
 
     def _key(self, *parts: str) -> str:
         return ":".join((self._namespace, *parts))
-
-
-def _joined(known: Sequence[Candle], fetched: Sequence[Candle], symbol: str) -> list[Candle]:
-    """Both series as one, in time order, the fetched ones winning; unsound candles are dropped."""
-    by_time = {candle.open_time_ms: candle for candle in (*known, *fetched)}
-    sound = [candle for _, candle in sorted(by_time.items()) if candle.is_sound]
-    if dropped := len(by_time) - len(sound):
-        log.warning("%s: %d unsound candles dropped", symbol, dropped)
-    return sound

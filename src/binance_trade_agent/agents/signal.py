@@ -1,23 +1,62 @@
 """SignalAgent: the strategy's word on the closed candles, and whether the position leaves anything to do about it."""
 
+import asyncio
+import math
 from typing import Any
 
 from binance_trade_agent.domain.market import MarketView
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action, Signal
+from binance_trade_agent.ops.runner import OverdueError, Runner, in_thread
 from binance_trade_agent.strategies.base import Strategy
+
+DEADLINE_SECONDS = 5.0
+_SYMBOLS_AT_ONCE = 4
+
+
+class StrategyFailedError(Exception):
+    """The strategy raised, hung, or answered with what is no signal. One sentence; the cause is what it raised."""
 
 
 class SignalAgent:
-    """Asks one strategy."""
+    """Asks one strategy, which may be anybody's code: what it does wrong stays with the symbol that it was asked about.
 
-    def __init__(self, strategy: Strategy[Any]) -> None:
+    Args:
+        runner: runs the strategy; a simulation has it run inline.
+        deadline_seconds: wall time that the strategy has for an answer. While one that has not answered still runs, it
+            is not asked about that symbol again, so that hanging threads do not pile up.
+    """
+
+    def __init__(
+        self, strategy: Strategy[Any], runner: Runner = in_thread, *, deadline_seconds: float = DEADLINE_SECONDS
+    ) -> None:
         self._strategy = strategy
+        self._runner = runner
+        self._deadline_seconds = deadline_seconds
+        self._asking = asyncio.Semaphore(_SYMBOLS_AT_ONCE)
+        self._thinking: set[str] = set()  # symbols that the strategy is at work on, in whatever thread
 
-    def evaluate(self, view: MarketView) -> Signal:
-        """The strategy's signal at the close of the last candle; whatever the strategy raises comes through."""
-        return self._strategy.evaluate(view.symbol, view.candles)
+    async def evaluate(self, view: MarketView) -> Signal:
+        """The strategy's signal at the close of the last candle.
+
+        Raises:
+            StrategyFailedError: there is none.
+        """
+        name = self._strategy.name
+        if view.symbol in self._thinking:
+            raise StrategyFailedError(f"strategy {name} still has not answered; it is not asked again until it does")
+        try:
+            async with self._asking:
+                answer = await self._runner(lambda: self._ask(view), self._deadline_seconds)
+        except OverdueError:
+            raise StrategyFailedError(f"strategy {name} did not answer in {self._deadline_seconds:g} s") from None
+        if isinstance(answer, BaseException):
+            raise StrategyFailedError(f"{type(answer).__name__}: {answer}") from answer
+        if wrong := _what_is_wrong_with(answer, view):
+            raise StrategyFailedError(f"strategy {name} answered {wrong}")
+        assert isinstance(answer, Signal)
+        return answer
 
     def nothing_to_do(self, signal: Signal, view: MarketView, position: Position) -> str | None:
         """Why there is nothing to do about a signal, None when there is: the bot sells only what its ledger holds."""
@@ -26,3 +65,43 @@ class SignalAgent:
         if not position.quantity:
             return "no position to sell"
         return f"only dust to sell, {plain(position.quantity)} {view.rules.base_asset}"
+
+    def _ask(self, view: MarketView) -> object:
+        """The strategy's answer, or what it raised: even sys.exit() in a strategy ends nothing but its own step."""
+        self._thinking.add(view.symbol)
+        try:
+            return self._strategy.evaluate(view.symbol, view.candles)
+        except BaseException as failure:  # noqa: BLE001
+            return failure
+        finally:
+            self._thinking.discard(view.symbol)
+
+
+def _what_is_wrong_with(answer: object, view: MarketView) -> str | None:
+    """Why `answer` is no signal on the last candle of `view`, None when it is one.
+
+    What passes can be kept in the ledger and compared with limits: NaN compares as false with everything.
+    """
+    if not isinstance(answer, Signal):
+        return f"{type(answer).__name__} instead of a Signal"
+    undefined = [str(name) for name, value in answer.indicators.items() if not _is_number(value)]
+    last_open_ms = view.candles[-1].open_time_ms if view.candles else answer.candle_open_ms
+    faults = {
+        f"about {answer.symbol}, asked about {view.symbol}": answer.symbol != view.symbol,
+        f"with the action {answer.action!r}": not isinstance(answer.action, Action),
+        f"with a confidence of {answer.confidence!r}, which is not from 0 to 1": not (
+            _is_number(answer.confidence) and 0 <= answer.confidence <= 1
+        ),
+        "with a name or a reason that is no text": not (
+            isinstance(answer.strategy, str) and isinstance(answer.reason, str)
+        ),
+        "about another candle than the last one": not (
+            isinstance(answer.candle_open_ms, int) and answer.candle_open_ms == last_open_ms
+        ),
+        f"with no finite number for {', '.join(undefined)}": bool(undefined),
+    }
+    return next((what for what, is_wrong in faults.items() if is_wrong), None)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)

@@ -1,9 +1,12 @@
 """A symbol whose step fails again and again is left alone for a while; the others go on."""
 
+import logging
 from collections import Counter
 
 FAILURES_IN_A_ROW = 5
 TICKS_OF_REST = 10
+
+log = logging.getLogger(__name__)
 
 
 class Suspensions:
@@ -17,6 +20,8 @@ class Suspensions:
         """Why `symbol` takes no part in this cycle, None when it does."""
         until = self._rests_until.get(symbol, 0)
         if cycle >= until:
+            if self._rests_until.pop(symbol, None):
+                log.warning("%s is tried again", symbol)
             return None
         return f"suspended after {FAILURES_IN_A_ROW} failures in a row; tried again in cycle {until}"
 
@@ -28,4 +33,7 @@ class Suspensions:
         self._failures[symbol] += 1
         if self._failures[symbol] >= FAILURES_IN_A_ROW:
             self._failures[symbol] = 0
-            self._rests_until[symbol] = cycle + 1 + TICKS_OF_REST
+            until = self._rests_until[symbol] = cycle + 1 + TICKS_OF_REST
+            log.error(
+                "%s is suspended after %d failures in a row; tried again in cycle %d", symbol, FAILURES_IN_A_ROW, until
+            )

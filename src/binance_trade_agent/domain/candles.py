@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 MINUTE_MS = 60_000
 DAY_MS = 1_440 * MINUTE_MS
 MONTH = "1M"
+_INFINITE = Decimal("Infinity")
 
 # binance-protocol.md 1.2; `1M` is left out: it has no fixed length and no daemon trades on it.
 INTERVAL_MS: dict[str, int] = {
@@ -78,11 +79,11 @@ class Candle:
     @property
     def is_sound(self) -> bool:
         """Prices positive and in order, volume not negative, everything finite."""
-        values = (self.open, self.high, self.low, self.close, self.volume)
-        return (
-            all(value.is_finite() for value in values)
-            and self.low > 0
-            and self.low <= min(self.open, self.close)
-            and max(self.open, self.close) <= self.high
-            and self.volume >= 0
-        )
+        try:
+            return (
+                0 < self.low <= self.open <= self.high
+                and self.low <= self.close <= self.high < _INFINITE
+                and 0 <= self.volume < _INFINITE
+            )
+        except InvalidOperation:  # NaN can be compared with nothing
+            return False

@@ -86,10 +86,15 @@ class Strategy(ABC, Generic[P]):
             A frame with the same index: `action` (int8: 1 buy, -1 sell, 0 hold), `confidence` (float64, 0 to 1; 0 when
             holding), and a float64 column for each indicator. Rows before the warm-up is over, and rows with an
             undefined indicator, hold.
+
+        Raises:
+            ValueError: a direction is none of the three.
         """
         import pandas as pd
 
         votes = self.vote(frame)
+        if not np.isin(votes.direction, (-1, 0, 1)).all():
+            raise ValueError(f"strategy {self.name} voted something else than 1 (buy), -1 (sell) or 0 (neither)")
         ready = np.arange(len(frame)) >= self.warm_up - 1
         for values in votes.indicators.values():
             ready &= np.isfinite(values)
