@@ -20,7 +20,7 @@ from binance_trade_agent.cache.cache import Cache, InProcessCache
 from binance_trade_agent.control.commands import refuse_stale_stops
 from binance_trade_agent.domain.candles import MINUTE_MS
 from binance_trade_agent.domain.symbols import SymbolRules
-from binance_trade_agent.exchange.connect import Connection, until_reached
+from binance_trade_agent.exchange.connect import Connection, on_the_exchanges_time, until_reached
 from binance_trade_agent.exchange.errors import AuthError
 from binance_trade_agent.exchange.user_stream import UserStream
 from binance_trade_agent.ledger.ledger import Ledger
@@ -61,7 +61,7 @@ async def _recovered(settings: Settings, ledger: Ledger, connection: Connection)
     """
     gateway, clock = connection.gateway, connection.clock
     rules = await tradable_rules(gateway, settings)
-    account = await gateway.account()
+    account = await on_the_exchanges_time(clock, gateway.account)
     if not account.can_trade:
         raise AuthError("these API keys may not trade: enable spot trading for them")
     known_rules = await rules_of_books(gateway, ledger, rules)

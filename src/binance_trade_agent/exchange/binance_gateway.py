@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Coroutine, Sequence
+import random
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, Self, TypeVar
 
@@ -15,18 +16,24 @@ from binance_trade_agent.domain.market import BookTicker
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.orders import Fill, OrderIntent, OrderReport, OrderType
 from binance_trade_agent.domain.symbols import SymbolRules, symbol_rules
+from binance_trade_agent.exchange.auth_halt import AuthHalt
+from binance_trade_agent.exchange.breaker import Breaker
 from binance_trade_agent.exchange.endpoints import Endpoints
 from binance_trade_agent.exchange.errors import (
     CLOCK_CODE,
     NO_SUCH_ORDER_CODE,
+    AuthError,
     ExchangeError,
     RateLimitedError,
     RejectedError,
+    UnavailableError,
+    UnknownOutcomeError,
     classify,
 )
 from binance_trade_agent.exchange.gateway import Account
 from binance_trade_agent.exchange.payloads import account, book_ticker, candle, order_report, trade_fill
-from binance_trade_agent.exchange.rate_budget import RateBudget
+from binance_trade_agent.exchange.rate_budget import RateBudget, present_spending
+from binance_trade_agent.exchange.weights import cost
 from binance_trade_agent.ops.clock import MarketClock, monotonic_seconds, wall_ms
 
 RECV_WINDOW_MS = 5_000
@@ -42,8 +49,13 @@ class BinanceGateway:
 
     Every call is classed by `errors.classify`; nothing that python-binance or aiohttp raises leaves this class.
 
+    Attributes:
+        breaker: refuses requests while the exchange does not answer.
+        auth_halt: refuses signed requests while the exchange refuses the keys.
+
     Args:
         connector: opens the connections instead of TCP, as a simulation of the network does.
+        budget: what may be asked; without one this gateway counts for itself and remembers nothing.
     """
 
     def __init__(
@@ -54,11 +66,17 @@ class BinanceGateway:
         clock: MarketClock,
         *,
         connector: aiohttp.BaseConnector | None = None,
+        budget: RateBudget | None = None,
     ) -> None:
         self._clock = clock
-        self._budget = RateBudget()
+        self._budget = budget or RateBudget(clock)
+        self.breaker = Breaker(clock, self._server_ms, random.Random(api_key))  # noqa: S311 (spreads probes)
+        self.auth_halt = AuthHalt(clock, self.account)
+        self._synchronising = asyncio.Lock()
+        self._synchronised_seconds = float("-inf")
         session_params = {"trace_configs": [self._weight_reader()], "connector": connector}
         self._client = _client_class(endpoints, clock)(api_key, api_secret, session_params=session_params)
+        self._client.admitted = self._admitted
 
     async def __aenter__(self) -> Self:
         return self
@@ -67,7 +85,9 @@ class BinanceGateway:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connections. Bounded, because the library's own close may take 10 s (P10)."""
+        """End the probes and close the connections. Bounded: the library's own close may take 10 s (P10)."""
+        await self.breaker.close()
+        await self.auth_halt.close()
         try:
             await asyncio.wait_for(self._client.session.close(), _CLOSE_SECONDS)
         except TimeoutError:
@@ -79,14 +99,24 @@ class BinanceGateway:
         return self._budget.used_weight
 
     async def synchronise(self) -> None:
-        """Set the clock by the exchange's: of three samples, the one with the shortest round trip (P14)."""
+        """Set the clock by the exchange's: of three samples, the one with the shortest round trip (P14).
+
+        Raises:
+            UnavailableError: no round trip was shorter than half of what a signed request may take.
+        """
         samples = []
         for _ in range(3):
             sent = monotonic_seconds()
-            server_ms = await self._call(self._client.get_server_time(), lambda payload: int(payload["serverTime"]))
+            server_ms = await self._server_ms()
             samples.append((monotonic_seconds() - sent, server_ms, monotonic_seconds()))
         round_trip, server_ms, received = min(samples)
+        if round_trip > RECV_WINDOW_MS / 2 / 1000:
+            raise UnavailableError(f"the exchange took {round_trip:.1f} s to tell its time; no clock is set by that")
         self._clock.synchronise(server_ms, age_seconds=round_trip / 2 + monotonic_seconds() - received)
+        self._synchronised_seconds = monotonic_seconds()
+
+    async def _server_ms(self) -> int:
+        return await self._call(self._client.get_server_time(), lambda payload: int(payload["serverTime"]))
 
     async def symbol_rules(self, symbols: Sequence[str]) -> dict[str, SymbolRules]:
         """See Gateway."""
@@ -94,13 +124,14 @@ class BinanceGateway:
         names = json.dumps(list(symbols), separators=(",", ":"), ensure_ascii=False)
         return await self._call(
             self._client._get("exchangeInfo", data={"symbols": names}),  # noqa: SLF001
-            lambda payload: {entry["symbol"]: symbol_rules(entry) for entry in payload["symbols"]},
+            lambda payload: {entry["symbol"]: symbol_rules(entry) for entry in self._limits_read(payload)["symbols"]},
         )
 
     async def all_symbols(self) -> tuple[str, ...]:
         """See Gateway."""
         return await self._call(
-            self._client.get_exchange_info(), lambda payload: tuple(entry["symbol"] for entry in payload["symbols"])
+            self._client.get_exchange_info(),
+            lambda payload: tuple(entry["symbol"] for entry in self._limits_read(payload)["symbols"]),
         )
 
     async def candles(self, symbol: str, interval: str, limit: int) -> list[Candle]:
@@ -213,26 +244,55 @@ class BinanceGateway:
         self, request: Coroutine[Any, Any, Any], parse: Callable[[Any], T], *, changes_something: bool = False
     ) -> T:
         """The parsed answer. One that does not parse is as good as none, so parsing is classed with the rest."""
-        with contextlib.closing(request):  # one that the budget refuses is never started
-            self._budget.check()
+        asked_seconds = monotonic_seconds()
+        with contextlib.closing(request):
             try:
-                return parse(await request)
+                answer = parse(await request)
+            except ExchangeError:  # refused here (see _admitted): nothing was sent
+                raise
             except Exception as failure:
                 error = classify(failure, changes_something=changes_something)
-                await self._react(error)
+                await self._react(error, asked_seconds)
                 raise error from failure
+        self.breaker.succeeded()
+        return answer
 
-    async def _react(self, error: ExchangeError) -> None:
+    @contextlib.asynccontextmanager
+    async def _admitted(
+        self, method: str, path: str, is_signed: bool, parameters: Mapping[str, Any]
+    ) -> AsyncIterator[None]:
+        """Every request of the library passes here, and is under way while the context lasts."""
+        if is_signed:
+            await self.auth_halt.check()
+        if path != "time":  # which is what the breaker's probes ask for
+            await self.breaker.check()
+        async with self._budget.spend(cost(method, path, parameters)):
+            yield
+
+    async def _react(self, error: ExchangeError, asked_seconds: float) -> None:
+        if isinstance(error, UnavailableError | UnknownOutcomeError):
+            self.breaker.failed(error)
+        else:
+            self.breaker.succeeded()
+        if isinstance(error, AuthError):
+            self.auth_halt.begin(error)
         if isinstance(error, RateLimitedError):
-            self._budget.block(error)
+            await self._budget.block(error)
         if isinstance(error, RejectedError) and error.code == CLOCK_CODE:
             with contextlib.suppress(ExchangeError):  # this request was refused, whatever comes of the next
-                await self.synchronise()
+                async with self._synchronising:
+                    if self._synchronised_seconds < asked_seconds:
+                        await self.synchronise()
+
+    def _limits_read(self, exchange_info: Mapping[str, Any]) -> Mapping[str, Any]:
+        self._budget.learn(exchange_info.get("rateLimits", ()))
+        return exchange_info
 
     def _weight_reader(self) -> aiohttp.TraceConfig:
         # `client.response` is shared by concurrent calls (P12), so the header is read where the answer arrives.
         async def read(_: aiohttp.ClientSession, __: SimpleNamespace, end: aiohttp.TraceRequestEndParams) -> None:
-            self._budget.note(end.response.headers.get("x-mbx-used-weight-1m"))
+            if (spending := present_spending.get()) is not None:
+                spending.note(end.response.headers)
 
         trace = aiohttp.TraceConfig()
         trace.on_request_end.append(read)
@@ -266,6 +326,15 @@ def _client_class(endpoints: Endpoints, clock: MarketClock) -> type[AsyncClient]
         OPTIONS_URL = PAPI_URL = f"{host}/none"
         WS_API_URL = WS_FUTURES_URL = endpoints.websocket_api
         REQUEST_RECVWINDOW = RECV_WINDOW_MS
+
+        admitted: Callable[..., contextlib.AbstractAsyncContextManager[None]]
+
+        async def _request_api(
+            self, method: str, path: str, signed: bool = False, *arguments: Any, **options: Any
+        ) -> Any:
+            """Ask only what may be asked now."""
+            async with self.admitted(method, path, signed, options.get("data") or {}):
+                return await super()._request_api(method, path, signed, *arguments, **options)
 
         @property
         def timestamp_offset(self) -> int:

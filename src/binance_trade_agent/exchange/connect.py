@@ -11,10 +11,25 @@ import aiohttp
 
 from binance_trade_agent.configuration import ConfigError
 from binance_trade_agent.exchange import embedded
-from binance_trade_agent.exchange.binance_gateway import BinanceGateway
+from binance_trade_agent.exchange.binance_gateway import RECV_WINDOW_MS, BinanceGateway
 from binance_trade_agent.exchange.endpoints import LIVE, TESTNET, Endpoints, simulated
-from binance_trade_agent.exchange.errors import UnavailableError
-from binance_trade_agent.ops.clock import MarketClock, ScaledClock, SteppedClock, monotonic_seconds, sleep_seconds
+from binance_trade_agent.exchange.errors import (
+    CLOCK_CODE,
+    ClockError,
+    RateLimitedError,
+    RejectedError,
+    UnavailableError,
+)
+from binance_trade_agent.exchange.limits_store import LimitsFile, RedisLimits, place_of
+from binance_trade_agent.exchange.rate_budget import RateBudget
+from binance_trade_agent.ops.clock import (
+    MarketClock,
+    ScaledClock,
+    SteppedClock,
+    monotonic_seconds,
+    sleep_seconds,
+    wall_ms,
+)
 from binance_trade_agent.settings import Settings
 
 # The keys that every simulated exchange knows (binance-protocol.md, Appendix A); real keys never go there.
@@ -75,7 +90,9 @@ async def connected(settings: Settings, *, is_trader: bool = False) -> AsyncIter
             time = await until_reached(settings, lambda: _simulated_time(settings, endpoints))
             clock, market = _simulated_clock(settings, time, control_url), time.market
         key, secret = _keys(settings)
-        gateway = await stack.enter_async_context(BinanceGateway(endpoints, key, secret, clock))
+        budget = _budget(settings, endpoints, clock)
+        stack.push_async_callback(budget.close)
+        gateway = await stack.enter_async_context(BinanceGateway(endpoints, key, secret, clock, budget=budget))
         await until_reached(settings, gateway.synchronise)
         yield Connection(endpoints, key, secret, clock, gateway, market, isinstance(clock, SteppedClock))
 
@@ -86,6 +103,14 @@ def _keys(settings: Settings) -> tuple[str, str]:
     assert settings.binance_api_key is not None
     assert settings.binance_api_secret is not None
     return settings.binance_api_key.get_secret_value(), settings.binance_api_secret.get_secret_value()
+
+
+def _budget(settings: Settings, endpoints: Endpoints, clock: MarketClock) -> RateBudget:
+    """What this machine may ask of the exchange: kept beside the ledger, and shared over Redis when there is one."""
+    place = place_of(endpoints.rest)
+    url = settings.redis_url
+    shared = None if url is None else RedisLimits(url.get_secret_value(), place)
+    return RateBudget(clock, file=LimitsFile(settings.ledger_path.parent, place), shared=shared)
 
 
 def _simulated_clock(settings: Settings, time: "_SimulatedTime", control_url: str | None) -> MarketClock:
@@ -132,10 +157,11 @@ async def _simulated_time(settings: Settings, endpoints: Endpoints) -> _Simulate
 
 
 async def until_reached(settings: Settings, ask: Callable[[], Awaitable[T]]) -> T:
-    """The answer; while the exchange is away, it is asked again with back-off for the time that is set.
+    """The answer; while the exchange is away or wants us to be silent, `ask` is called again with back-off.
 
     Raises:
         UnavailableError: it was still away after EXCHANGE_STARTUP_SECONDS.
+        RateLimitedError: it still wanted silence.
     """
     seconds = settings.exchange_startup_seconds
     deadline = monotonic_seconds() + seconds
@@ -143,10 +169,31 @@ async def until_reached(settings: Settings, ask: Callable[[], Awaitable[T]]) -> 
     while True:
         try:
             return await ask()
-        except UnavailableError as failure:
+        except (UnavailableError, RateLimitedError) as failure:
             if monotonic_seconds() >= deadline:
                 raise
             if back_off == _FIRST_BACK_OFF_SECONDS:
                 log.warning("%s; trying again for %d s", failure, seconds)
             await sleep_seconds(back_off)
             back_off = min(back_off * 2, _LAST_BACK_OFF_SECONDS)
+
+
+async def on_the_exchanges_time(clock: MarketClock, ask: Callable[[], Awaitable[T]]) -> T:
+    """The answer to the first signed request. When its time is refused, the gateway sets the clock, and it is the last.
+
+    Raises:
+        ClockError: the time was refused again.
+    """
+    for _ in range(2):
+        try:
+            return await ask()
+        except RejectedError as refusal:
+            if refusal.code != CLOCK_CODE:
+                raise
+            message = refusal.message
+    offset_seconds = (clock.now_ms() - wall_ms()) / 1000
+    raise ClockError(
+        f"the exchange refuses the time of our requests ({message}), although its own was taken over: "
+        f"it is {offset_seconds:+.1f} s from this machine's clock; let NTP set that, and look for a network that takes "
+        f"more than {RECV_WINDOW_MS // 1000} s"
+    )

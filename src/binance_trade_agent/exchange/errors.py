@@ -12,7 +12,10 @@ AUTH_CODES = frozenset({-1002, -1022, -2014, -2015})  # -1022: the secret does n
 CLOCK_CODE = -1021
 NO_SUCH_ORDER_CODE = -2013
 UNKNOWN_SYMBOL_CODE = -1121
-_OUTCOME_UNKNOWN_CODES = frozenset({-1006, -1007})
+# Whatever the status: the exchange does not know itself (-1000, -1001, -1006, -1007), or half of it is done (-2021).
+_OUTCOME_UNKNOWN_CODES = frozenset({-1000, -1001, -1006, -1007, -2021})
+_TOO_MANY_CODE, _TOO_MANY_ORDERS_CODE = -1003, -1015
+_OVERLOADED_CODES = frozenset({-1008, -1016})
 _DEFAULT_RETRY_AFTER_SECONDS = 60
 
 
@@ -41,8 +44,16 @@ class BannedError(RateLimitedError):
     """This address is banned (418) for `retry_after_seconds`."""
 
 
+class OrderLimitError(RateLimitedError):
+    """The account has placed too many orders (-1015): no new one for `retry_after_seconds`; all else may be asked."""
+
+
 class AuthError(ExchangeError):
     """The keys are wrong, lack a permission, or were revoked. Trading stops until a person acts."""
+
+
+class ClockError(ExchangeError):
+    """The exchange refuses the time of signed requests, although its own was taken over."""
 
 
 class UnavailableError(ExchangeError):
@@ -89,19 +100,20 @@ def _message(failure: BinanceAPIException) -> str:
 
 
 def _classify_answer(failure: BinanceAPIException) -> ExchangeError | None:
-    """What a non-2xx answer means, None when it does not say that nothing happened."""
+    """What a non-2xx answer means, None when it does not say that nothing happened. 5xx never says so (2.7)."""
     status, code, message = failure.status_code, failure.code or 0, _message(failure)
-    if status == 418:
-        return BannedError(_retry_after(failure), message)
-    if status == 429:
-        return RateLimitedError(_retry_after(failure), message)
+    if not 400 <= status < 500 or status == 409 or code in _OUTCOME_UNKNOWN_CODES:
+        return None
+    if status in {418, 429} or code in {_TOO_MANY_CODE, _TOO_MANY_ORDERS_CODE}:
+        kind = BannedError if status == 418 else OrderLimitError if code == _TOO_MANY_ORDERS_CODE else RateLimitedError
+        return kind(_retry_after(failure), message)
     if status == 401 or code in AUTH_CODES:
         return AuthError(f"{message} ({code})")
     if status == 403:
         return UnavailableError("the exchange's firewall refused the request (403)")
-    if 400 <= status < 500 and code < 0 and code not in _OUTCOME_UNKNOWN_CODES:
-        return RejectedError(code, message)
-    return None
+    if code in _OVERLOADED_CODES:
+        return UnavailableError(f"{message} ({code})")
+    return RejectedError(code, message) if code < 0 else None
 
 
 def _retry_after(failure: BinanceAPIException) -> int:

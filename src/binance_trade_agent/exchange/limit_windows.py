@@ -1,0 +1,111 @@
+"""What is used up of the exchange's limits in the running calendar window (binance-protocol.md 2.8)."""
+
+from collections.abc import Callable
+
+from binance_trade_agent.exchange.weights import SHARE, Cost, Priority
+
+MINUTE_MS = 60_000
+_DEFAULT_WEIGHT_LIMIT = 6_000
+_DEFAULT_ORDER_LIMIT = 50
+_ORDERS_WINDOW_MS = 10_000
+
+
+class WeightWindow:
+    """The weight that the address has used in this minute, never less than what the exchange may have counted.
+
+    That is what it last said, and all that was sent since and is not answered yet.
+
+    Args:
+        now_ms: the exchange's time in ms.
+        uncertainty_ms: how far that time may be off. So near to a window's beginning an answer may still speak of the
+            window before, so its header says nothing.
+    """
+
+    def __init__(self, now_ms: Callable[[], int], uncertainty_ms: float) -> None:
+        self.limit = _DEFAULT_WEIGHT_LIMIT
+        self._now_ms = now_ms
+        self._uncertainty_ms = min(uncertainty_ms, MINUTE_MS / 2)
+        self._number = 0
+        self._confirmed = 0
+        self._in_flight = 0
+
+    @property
+    def number(self) -> int:
+        """Number of the running minute since the epoch."""
+        number = self._now_ms() // MINUTE_MS
+        if number > self._number or number < self._number - 1:  # a clock that is set back a little stays in its window
+            self._number, self._confirmed = number, 0
+        return self._number
+
+    @property
+    def used(self) -> int:
+        """Weight used in the running minute."""
+        _ = self.number
+        return self._confirmed + self._in_flight
+
+    @property
+    def ms_left(self) -> int:
+        """Exchange time until the next minute begins, at least 1."""
+        return max(1, (self.number + 1) * MINUTE_MS - self._now_ms())
+
+    def room_for(self, priority: Priority) -> int:
+        """How much of the limit this priority may use."""
+        return int(self.limit * SHARE[priority])
+
+    def fits(self, cost: Cost) -> bool:
+        """Whether the request may be sent now. One that is too large for any window may be sent in an empty one."""
+        room = self.room_for(cost.priority)
+        return self.used + min(cost.weight, room) <= room
+
+    def reserve(self, weight: int) -> None:
+        """Take the weight before the request is sent."""
+        self._in_flight += weight
+
+    def release(self, weight: int) -> None:
+        """Give back what was not sent."""
+        self._in_flight -= weight
+
+    def answered(self, weight: int, reserved_in: int, used_weight: int | None) -> None:
+        """Settle a request that was sent.
+
+        Args:
+            weight: what was reserved.
+            reserved_in: number of the window in which it was.
+            used_weight: what the answer says, None when there was none.
+        """
+        self._in_flight -= weight
+        number = self.number
+        is_certain = self._now_ms() - number * MINUTE_MS >= self._uncertainty_ms
+        if used_weight is None or reserved_in != number or not is_certain:
+            self._confirmed += weight
+        else:
+            self._confirmed = max(self._confirmed, used_weight)
+
+    def raise_to(self, used: int) -> None:
+        """Somebody else who asks from this address knows of more."""
+        self._confirmed = max(self._confirmed, used - self._in_flight)
+
+
+class OrderWindow:
+    """Orders that the account has placed in the running ten seconds, as the last placement's answer said."""
+
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        self.limit = _DEFAULT_ORDER_LIMIT
+        self._now_ms = now_ms
+        self._number = 0
+        self._count = 0
+
+    def note(self, count: int) -> None:
+        """Take the count from an answer."""
+        self._number, self._count = self._now_ms() // _ORDERS_WINDOW_MS, count
+
+    def fits(self, cost: Cost) -> bool:
+        """Whether the orders may be placed now."""
+        if self._now_ms() // _ORDERS_WINDOW_MS != self._number:
+            return True
+        return self._count + cost.orders <= int(self.limit * SHARE[cost.priority])
+
+    @property
+    def ms_left(self) -> int:
+        """Exchange time until the next window begins."""
+        return _ORDERS_WINDOW_MS - self._now_ms() % _ORDERS_WINDOW_MS
