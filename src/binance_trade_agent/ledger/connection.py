@@ -3,6 +3,7 @@
 A file that is not a sound ledger is refused with a sentence that says what to do; it is never replaced.
 """
 
+import contextlib
 import os
 import sqlite3
 from collections.abc import Callable
@@ -22,6 +23,16 @@ from binance_trade_agent.ledger.migrations import (
 
 BUSY_TIMEOUT_MS = 5_000
 
+_LOCKED = "is locked by another process; end that process, or wait for it"
+_READ_ONLY = "cannot be written: the file, its folder or its disk is read-only; check its rights"
+_READ_ONLY_CODES = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM})
+_UNAVAILABLE = {
+    sqlite3.SQLITE_BUSY: _LOCKED,
+    sqlite3.SQLITE_LOCKED: _LOCKED,
+    sqlite3.SQLITE_FULL: "cannot be written: its disk is full; free some space",
+    **dict.fromkeys(_READ_ONLY_CODES, _READ_ONLY),
+}
+
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
@@ -36,24 +47,36 @@ class WriterConnection(aiosqlite.Connection):
 
 
 def in_transaction(work: Work[T]) -> Work[T]:
-    """`work` as one durable transaction: all of it is on disk when it returns, none of it when it raises."""
+    """`work` as one durable transaction: all of it is on disk when it returns, none of it counts when it raises.
+
+    A commit that the disk refused may still be found whole after a crash, as its frames may have reached the file. So
+    what raised is written again, or asked about, by whoever needs it; nothing may be concluded from its absence.
+    """
 
     def transaction(connection: sqlite3.Connection) -> T:
+        _roll_back(connection)  # what an earlier rollback that failed has left open
         connection.execute("BEGIN IMMEDIATE")
         try:
             result = work(connection)
             connection.execute("COMMIT")
         except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            with contextlib.suppress(sqlite3.Error):  # the first error is the one to be told
+                _roll_back(connection)
             raise
         return result
 
     return transaction
 
 
-def open_or_create(path: Path) -> sqlite3.Connection:
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+def open_or_create(path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> sqlite3.Connection:
     """Open the ledger at `path` for writing, brought to this program's schema; make it when nothing is there.
+
+    A write waits for `busy_timeout_ms` (machine time) when another process holds the file's lock.
 
     Raises:
         LedgerError: the file or its folder cannot be used; the message says why and what to do.
@@ -61,14 +84,14 @@ def open_or_create(path: Path) -> sqlite3.Connection:
     try:
         if not path.exists():
             _create(path)
-        connection = _connect(path, "rw")
+        connection = _connect(path, "rw", busy_timeout_ms)
     except OSError as error:
         raise LedgerError(
             f"cannot use {path} as the ledger: {error.strerror}; check LEDGER_PATH and its rights"
         ) from error
     except sqlite3.Error as error:
         raise explained(error, path) from error
-    return _prepared(connection, path, bring_up_to_date)
+    return _prepared(connection, path, _ready_to_write)
 
 
 def open_existing(path: Path) -> sqlite3.Connection:
@@ -91,16 +114,38 @@ def open_read_only(path: Path) -> sqlite3.Connection:
 
 def explained(error: sqlite3.Error, path: Path) -> LedgerError:
     """The error for people that an SQLite error stands for."""
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    code = primary_code(error)
     if code == sqlite3.SQLITE_NOTADB:
         return LedgerError(f"{path} is not a SQLite file; set LEDGER_PATH to a ledger, or to a new path")
     if code == sqlite3.SQLITE_CORRUPT:
-        return _damaged(path, str(error))
-    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-        return LedgerUnavailable(f"the ledger {path} is locked by another process; end that process, or wait for it")
-    if code == sqlite3.SQLITE_FULL:
-        return LedgerUnavailable(f"the disk of the ledger {path} is full; free some space")
+        return damaged(path, str(error))
+    if code == sqlite3.SQLITE_IOERR:
+        return LedgerUnavailable(f"the disk of the ledger {path} failed ({error}); check the disk and its free space")
+    if code in _UNAVAILABLE:
+        return LedgerUnavailable(f"the ledger {path} {_UNAVAILABLE[code]}")
     return LedgerUnavailable(f"the ledger {path} cannot be read or written: {error}; check its disk and its rights")
+
+
+def primary_code(error: sqlite3.Error) -> int:
+    """The SQLite result code of an error, without its details; SQLITE_ERROR where Python's module raised it itself."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+
+
+def is_of_the_file(error: sqlite3.Error) -> bool:
+    """Whether the file or its disk is to blame, and not the statement."""
+    is_damaged = primary_code(error) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+    return is_damaged or isinstance(error, sqlite3.OperationalError)
+
+
+def _ready_to_write(connection: sqlite3.Connection, path: Path) -> None:
+    bring_up_to_date(connection, path)
+    try:
+        connection.execute("BEGIN IMMEDIATE")  # SQLite opens a file that is read-only, and says so at the first write
+        connection.execute("ROLLBACK")
+    except sqlite3.OperationalError as error:
+        if primary_code(error) in _READ_ONLY_CODES:
+            raise LedgerError(str(explained(error, path))) from error
+        raise
 
 
 def bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
@@ -148,7 +193,7 @@ def _connect_existing(path: Path, mode: str) -> sqlite3.Connection:
     return _connect(path, mode)
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
+def _connect(path: Path, mode: str, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> sqlite3.Connection:
     if path.is_dir():
         raise LedgerError(f"{path} is a folder; LEDGER_PATH has to name a file")
     try:
@@ -156,7 +201,7 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
             f"{path.absolute().as_uri()}?mode={mode}",
             uri=True,
             isolation_level=None,
-            timeout=BUSY_TIMEOUT_MS / 1000,
+            timeout=busy_timeout_ms / 1000,
             check_same_thread=False,  # opened on one thread, then used on another, never on two
         )
     except sqlite3.Error as error:
@@ -183,17 +228,26 @@ def _prepared(
 
 
 def check_integrity(connection: sqlite3.Connection, path: Path) -> None:
-    """Read the whole file and refuse a damaged one (PRAGMA quick_check; about a second for each 500 MB).
+    """Read the whole file and refuse a damaged one (PRAGMA quick_check; about 3 s for each GB).
 
     Raises:
         LedgerError: the file is damaged.
     """
+    refuse_unless_ok(connection, path, "PRAGMA quick_check(1)")
+
+
+def refuse_unless_ok(connection: sqlite3.Connection, path: Path, check: str) -> None:
+    """Run one of SQLite's checks.
+
+    Raises:
+        LedgerError: it found something.
+    """
     try:
-        answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        answer = connection.execute(check).fetchone()[0]
     except sqlite3.DatabaseError as error:
         raise explained(error, path) from error
     if answer != "ok":
-        raise _damaged(path, answer)
+        raise damaged(path, answer)
 
 
 def _refuse_foreign_file(connection: sqlite3.Connection, path: Path) -> None:
@@ -211,7 +265,8 @@ def _refuse_other_schema(connection: sqlite3.Connection, path: Path) -> None:
         raise LedgerError(f"the ledger {path} has schema {found}, not {needed}; start `trade-agent run` to bring it up")
 
 
-def _damaged(path: Path, what: str) -> LedgerError:
+def damaged(path: Path, what: str) -> LedgerError:
+    """The refusal of a ledger that is not whole."""
     return LedgerError(
         f"the ledger {path} is damaged ({what.splitlines()[0]}); move it away with its -wal file and put back a backup"
     )

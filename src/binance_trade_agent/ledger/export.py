@@ -11,6 +11,7 @@ from pathlib import Path
 
 from binance_trade_agent.ledger.ledger import LedgerReader
 
+_OF_A_RUN = frozenset({"run_id", "owner"})
 _LEFT_OUT = frozenset({"pid", "settings_json", "exchange"})
 
 
@@ -34,7 +35,7 @@ def _table_lines(connection: sqlite3.Connection, table: str, runs: dict[str, int
     columns = [row["name"] for row in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))]
     kept = [name for name in columns if name not in _LEFT_OUT and not name.endswith("_wall_ms")]
     rows = [
-        [runs[row[name]] if name == "run_id" else row[name] for name in kept]
+        [runs.get(row[name], row[name]) if name in _OF_A_RUN else row[name] for name in kept]
         for row in connection.execute(f"SELECT * FROM {table}")  # noqa: S608 - the name is the schema's own
     ]
     # Sorted by their text: each row is told by its key, and the order of the random run ids must not show.

@@ -22,8 +22,12 @@ def open_epoch(
     reason: str,
     balances: Mapping[str, Decimal],
     market: str | None = None,
+    trade_cursors: Mapping[str, int | None] | None = None,
 ) -> Epoch:
-    """Close the current epoch, if any, and begin the next from these balances (free and locked, by asset)."""
+    """Close the current epoch, if any, and begin the next from these balances (free and locked, by asset).
+
+    Trades up to `trade_cursors`, by symbol, were made before it and are in the balances already.
+    """
     previous = queries.current_epoch(connection)
     if previous:
         connection.execute("UPDATE epochs SET closed_ms = ? WHERE epoch = ?", (opened_ms, previous.epoch))
@@ -37,6 +41,9 @@ def open_epoch(
         reference="opening",
         at_ms=opened_ms,
     )
+    for symbol, trade_id in (trade_cursors or {}).items():
+        if trade_id is not None:
+            move_trade_cursor(connection, symbol, trade_id)
     return epoch
 
 
@@ -57,7 +64,7 @@ def move_trade_cursor(connection: sqlite3.Connection, symbol: str, trade_id: int
 def begin_run(connection: sqlite3.Connection, run: RunRecord) -> None:
     """Keep a run that starts now, in the current epoch."""
     epoch = required_epoch(connection).epoch
-    number = connection.execute("SELECT count(*) + 1 FROM runs").fetchone()[0]
+    number = connection.execute("SELECT coalesce(max(number), 0) + 1 FROM runs").fetchone()[0]
     connection.execute(
         "INSERT INTO runs VALUES (:run_id, :number, :epoch, :mode, :strategy, :symbols, :settings_json, :exchange,"
         " :started_ms, :ended_ms, :started_wall_ms, :ended_wall_ms, :pid, :end_reason, :fence)",

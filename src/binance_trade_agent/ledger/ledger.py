@@ -17,15 +17,17 @@ from binance_trade_agent.domain.orders import Fill, Order, OrderIntent, OrderRep
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.ledger import alarms, fills, journal, orders, queries
 from binance_trade_agent.ledger.connection import (
+    BUSY_TIMEOUT_MS,
     Work,
     WriterConnection,
-    check_integrity,
     explained,
     in_transaction,
+    is_of_the_file,
     open_or_create,
     open_read_only,
 )
 from binance_trade_agent.ledger.errors import LedgerError
+from binance_trade_agent.ledger.integrity import check_at_start
 from binance_trade_agent.ledger.order_rows import required_order
 from binance_trade_agent.ledger.records import Alarm, AppliedReport, Epoch, EquityPoint, OrderEntry, RunRecord
 
@@ -40,10 +42,11 @@ class Ledger:
         self._connection = connection
 
     @classmethod
-    async def open(cls, path: Path) -> Self:
+    async def open(cls, path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Self:
         """Open the ledger at `path`, brought to this program's schema and checked; make it when there is none.
 
-        The folder is made too; the file can be read by its owner only.
+        The folder is made too; the file can be read by its owner only. A write waits for `busy_timeout_ms` (machine
+        time) when another process holds the file's lock.
 
         Raises:
             LedgerError: the file cannot be used: not SQLite, another program's, damaged, of a newer schema, locked,
@@ -51,9 +54,9 @@ class Ledger:
         """
 
         def connect() -> sqlite3.Connection:
-            connection = open_or_create(path)
+            connection = open_or_create(path, busy_timeout_ms=busy_timeout_ms)
             try:
-                check_integrity(connection, path)
+                check_at_start(connection, path)
             except LedgerError:
                 connection.close()
                 raise
@@ -90,21 +93,34 @@ class Ledger:
 
         Raises:
             LedgerUnavailable: the file could not be read.
+            LedgerError: it is damaged.
         """
         try:
             return await self._connection.run(work)
-        except sqlite3.OperationalError as error:
-            raise explained(error, self.path) from error
+        except sqlite3.DatabaseError as error:
+            if is_of_the_file(error):
+                raise explained(error, self.path) from error
+            raise
 
     async def current_epoch(self) -> Epoch | None:
         """The open epoch, None in a new ledger."""
         return await self.read(queries.current_epoch)
 
     async def open_epoch(
-        self, opened_ms: int, reason: str, balances: Mapping[str, Decimal], market: str | None = None
+        self,
+        opened_ms: int,
+        reason: str,
+        balances: Mapping[str, Decimal],
+        market: str | None = None,
+        trade_cursors: Mapping[str, int | None] | None = None,
     ) -> Epoch:
-        """Close the current epoch and begin the next from these balances (free and locked, by asset)."""
-        return await self.write(lambda connection: journal.open_epoch(connection, opened_ms, reason, balances, market))
+        """Close the current epoch and begin the next from these balances (free and locked, by asset).
+
+        Trades up to `trade_cursors`, by symbol, were made before it.
+        """
+        return await self.write(
+            lambda connection: journal.open_epoch(connection, opened_ms, reason, balances, market, trade_cursors)
+        )
 
     async def name_market(self, market: str) -> None:
         """Note which market the current epoch is of."""

@@ -6,7 +6,7 @@ from decimal import Decimal
 from binance_trade_agent.domain.decisions import Decision
 from binance_trade_agent.domain.orders import Fill, Side
 from binance_trade_agent.domain.positions import Position
-from binance_trade_agent.ledger.accounting import Account, Posting
+from binance_trade_agent.ledger.accounting import Posting
 from binance_trade_agent.ledger.records import Epoch, EquityPoint, OrderEntry, OrderEvent, RunRecord
 from binance_trade_agent.ledger.rows import (
     decision_from,
@@ -16,6 +16,7 @@ from binance_trade_agent.ledger.rows import (
     order_entry_from,
     order_event_from,
     position_from,
+    posting_from,
     run_from,
 )
 
@@ -195,7 +196,16 @@ def postings(connection: sqlite3.Connection, epoch: int) -> list[Posting]:
     rows = connection.execute(
         "SELECT asset, account, amount FROM postings WHERE epoch = ? ORDER BY kind, reference, line", (epoch,)
     )
-    return [Posting(row["asset"], Account(row["account"]), Decimal(row["amount"])) for row in rows]
+    return [posting_from(row) for row in rows]
+
+
+def entry_of_fill(connection: sqlite3.Connection, epoch: int, fill: Fill) -> list[Posting]:
+    """The postings of one fill."""
+    rows = connection.execute(
+        "SELECT asset, account, amount FROM postings WHERE epoch = ? AND kind = 'fill' AND reference = ? ORDER BY line",
+        (epoch, f"{fill.symbol}:{fill.trade_id}"),
+    )
+    return [posting_from(row) for row in rows]
 
 
 def decisions(

@@ -11,6 +11,7 @@ from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.orders import Fill, Order, OrderState, OrderType, Role, Side
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action, Signal
+from binance_trade_agent.ledger.accounting import Account, Posting
 from binance_trade_agent.ledger.records import Epoch, EquityPoint, OrderEntry, OrderEvent, RunRecord
 
 _SIGNAL_COLUMNS = ("strategy", "action", "confidence", "reason", "candle_open_ms")
@@ -142,6 +143,11 @@ def position_from(row: sqlite3.Row) -> Position:
         opened_ms=row["opened_ms"],
         updated_ms=row["updated_ms"],
     )
+
+
+def posting_from(row: sqlite3.Row) -> Posting:
+    """The line of a row of `postings`."""
+    return Posting(row["asset"], Account(row["account"]), Decimal(row["amount"]))
 
 
 def epoch_from(row: sqlite3.Row) -> Epoch:
