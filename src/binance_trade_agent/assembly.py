@@ -8,8 +8,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from binance_trade_agent.agents.account_watch import AccountWatch
+from binance_trade_agent.agents.alarms import Alarms
+from binance_trade_agent.agents.entry_gate import EntryGate
+from binance_trade_agent.agents.epochs import Epochs
 from binance_trade_agent.agents.execution import TradeExecutionAgent
 from binance_trade_agent.agents.market_data import MarketDataAgent
+from binance_trade_agent.agents.order_keeper import OrderKeeper
+from binance_trade_agent.agents.protection import Protection, ProtectionSettings
+from binance_trade_agent.agents.reconciler import Reconciler
 from binance_trade_agent.agents.recovery import Recovery
 from binance_trade_agent.agents.risk import Identity, RiskManagementAgent
 from binance_trade_agent.agents.signal import SignalAgent
@@ -19,12 +26,12 @@ from binance_trade_agent.autonomous_trading_loop import AutonomousTradingLoop, R
 from binance_trade_agent.cache.cache import Cache, InProcessCache
 from binance_trade_agent.control.commands import refuse_stale_stops
 from binance_trade_agent.domain.candles import MINUTE_MS
+from binance_trade_agent.domain.orders import OrderIntent
 from binance_trade_agent.domain.symbols import SymbolRules
-from binance_trade_agent.exchange.connect import Connection, on_the_exchanges_time, until_reached
-from binance_trade_agent.exchange.errors import AuthError
+from binance_trade_agent.exchange.connect import Connection, until_reached
+from binance_trade_agent.exchange.errors import AuthError, RejectedError
 from binance_trade_agent.exchange.user_stream import UserStream
 from binance_trade_agent.ledger.ledger import Ledger
-from binance_trade_agent.ledger.records import Epoch
 from binance_trade_agent.ops import heartbeat
 from binance_trade_agent.ops.clock import monotonic_seconds
 from binance_trade_agent.ops.tasks import spawn, stop
@@ -41,16 +48,38 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class RunName:
+    """What tells this run from others.
+
+    Attributes:
+        fence: generation of the daemon on its account; it stands in the client order ids.
+        may_send: why no order may be sent now, such as a lease that another daemon has taken; None when it may.
+    """
+
+    run_id: str
+    fence: int
+    may_send: Callable[[], str | None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
 class _Ground:
     """What trading begins from: the rules of what is traded, and a ledger that says what the exchange says."""
 
     rules: Mapping[str, SymbolRules]
-    execution: TradeExecutionAgent
+    known_rules: Mapping[str, SymbolRules]
+    gate: EntryGate
+    alarms: Alarms
+    keeper: OrderKeeper
     recovery: Recovery
-    epoch: Epoch
+    reconciler: Reconciler
+
+    def epoch(self) -> int:
+        """Number of the epoch that is traded in."""
+        assert self.reconciler.epoch is not None, "reconciled before anything is traded"
+        return self.reconciler.epoch.epoch
 
 
-async def _recovered(settings: Settings, ledger: Ledger, connection: Connection) -> _Ground:
+async def _recovered(settings: Settings, ledger: Ledger, connection: Connection, run_id: str) -> _Ground:
     """Check symbols and keys, and bring the ledger up to date. May be done again when it failed half-way.
 
     Raises:
@@ -61,18 +90,21 @@ async def _recovered(settings: Settings, ledger: Ledger, connection: Connection)
     """
     gateway, clock = connection.gateway, connection.clock
     rules = await tradable_rules(gateway, settings)
-    account = await on_the_exchanges_time(clock, gateway.account)
+    account = await gateway.account()
     if not account.can_trade:
         raise AuthError("these API keys may not trade: enable spot trading for them")
     known_rules = await rules_of_books(gateway, ledger, rules)
-    execution = TradeExecutionAgent(gateway, ledger, clock, known_rules)
-    recovery = Recovery(
-        gateway, ledger, execution, clock, known_rules, may_reset=settings.mode != "live", market=connection.market
-    )
-    epoch = await recovery.epoch()
-    await recovery.catch_up()
-    await recovery.settle_balances()
-    return _Ground(rules, execution, recovery, epoch)
+    gate = EntryGate()
+    alarms = Alarms(ledger, clock, gate)
+    await alarms.load()
+    keeper = OrderKeeper(gateway, ledger, clock, known_rules, alarms, instance=settings.trading_instance)
+    recovery = Recovery(gateway, ledger, keeper, known_rules)
+    may_reset = settings.mode != "live"
+    epochs = Epochs(gateway, ledger, clock, known_rules, may_reset=may_reset, market=connection.market)
+    reconciler = Reconciler(gateway, ledger, clock, known_rules, epochs, keeper, recovery, alarms)
+    await reconciler.run("start")
+    await ledger.take_over(run_id)
+    return _Ground(rules, known_rules, gate, alarms, keeper, recovery, reconciler)
 
 
 class Assembly:
@@ -90,7 +122,7 @@ class Assembly:
         strategy: Strategy[Any],
         ledger: Ledger,
         connection: Connection,
-        run_id: str,
+        name: RunName,
     ) -> "Assembly":
         """Everything built and recovered, nothing traded yet.
 
@@ -101,44 +133,77 @@ class Assembly:
             ExchangeError: the exchange could not be asked for EXCHANGE_STARTUP_SECONDS.
         """
         gateway, clock = connection.gateway, connection.clock
-        ground = await until_reached(settings, lambda: _recovered(settings, ledger, connection))
+        ground = await until_reached(settings, lambda: _recovered(settings, ledger, connection, name.run_id))
         await refuse_stale_stops(ledger, clock.now_ms())
-        cache = await _cache(stack, settings)
         market_data = MarketDataAgent(
             gateway,
-            cache,
+            await _cache(stack, settings),
             clock,
-            namespace=_namespace(settings, run_id),
+            namespace=_namespace(settings, name.run_id),
             interval=settings.trading_candle_interval,
             warm_up=strategy.warm_up,
         )
-        identity = Identity(settings.trading_instance, ground.epoch.epoch, strategy.name)
-        orchestrator = TradingOrchestrator(
-            market_data,
-            SignalAgent(strategy),
-            RiskManagementAgent(RiskPolicy(_risk_settings(settings)), ledger, identity),
-            ground.execution,
-            ledger,
+        watch_holder: list[AccountWatch] = []
+
+        async def refused(intent: OrderIntent, refusal: RejectedError) -> None:
+            await market_data.forget_rules(intent.symbol)
+            watch_holder[0].reconcile_soon(f"an order was refused: {refusal}")
+
+        execution = TradeExecutionAgent(
+            gateway, ledger, clock, ground.keeper, run_id=name.run_id, may_send=name.may_send, refused=refused
+        )
+        identity = Identity(settings.trading_instance, strategy.name, name.fence)
+        protection = Protection(
+            _protection_settings(settings), gateway, ledger, clock, ground.keeper, execution, ground.alarms, identity
         )
         stream = UserStream(
             connection.endpoints.websocket_api,
             connection.api_key,
             connection.api_secret,
             clock,
-            on_connected=_after_a_gap(connection, ground.recovery),
-            on_event=ground.execution.on_event,
-            jitter=random.Random(run_id),  # noqa: S311 (spreads reconnections)
+            on_connected=_after_a_gap(connection, ground.reconciler),
+            on_event=ground.keeper.on_event,
+            jitter=random.Random(name.run_id),  # noqa: S311 (spreads reconnections)
             connector=connection.connector,
+        )
+        watch = AccountWatch(
+            gateway,
+            ledger,
+            clock,
+            ground.known_rules,
+            ground.reconciler,
+            ground.recovery,
+            protection,
+            ground.gate,
+            stream_is_live=stream.is_live.is_set,
+            disk_trouble=lambda: None,
+            is_stepped=connection.is_stepped,
+        )
+        watch_holder.append(watch)
+        orchestrator = TradingOrchestrator(
+            market_data,
+            SignalAgent(strategy),
+            RiskManagementAgent(
+                RiskPolicy(_risk_settings(settings)),
+                ledger,
+                identity,
+                ground.gate,
+                epoch=ground.epoch,
+                locked_by_others=lambda: ground.reconciler.foreign_locked,
+            ),
+            execution,
+            protection,
+            ledger,
         )
         loop = AutonomousTradingLoop(
             _schedule(settings),
             settings.trading_symbols,
             orchestrator,
             Valuation(market_data, ledger, settings.trading_symbols),
-            ground.recovery,
+            watch,
             ledger,
             clock,
-            RunIdentity(run_id, heartbeat.heartbeat_path(settings.ledger_path)),
+            RunIdentity(name.run_id, heartbeat.heartbeat_path(settings.ledger_path)),
             before_tick=stream.catch_up if connection.is_stepped else _nothing,
             periodically=_Resynchronisation(connection),
         )
@@ -162,13 +227,13 @@ class Assembly:
             log.warning("the user stream is not there yet; fills come from answers and queries until it is")
 
 
-def _after_a_gap(connection: Connection, recovery: Recovery) -> Callable[[], Awaitable[None]]:
+def _after_a_gap(connection: Connection, reconciler: Reconciler) -> Callable[[], Awaitable[None]]:
     """What a new connection of the stream asks for: an exchange that was away may be back with another time."""
 
     async def recover() -> None:
         if not connection.is_stepped:
             await connection.gateway.synchronise()
-        await recovery.catch_up()
+        await reconciler.run("the user stream is connected")
 
     return recover
 
@@ -221,6 +286,14 @@ def _risk_settings(settings: Settings) -> RiskSettings:
         cooldown_seconds=settings.risk_cooldown_seconds,
         order_quote=settings.trading_order_quote if fraction is None else None,
         order_fraction=fraction,
+    )
+
+
+def _protection_settings(settings: Settings) -> ProtectionSettings:
+    return ProtectionSettings(
+        stop_loss_pct=settings.risk_stop_loss_pct,
+        take_profit_pct=settings.risk_take_profit_pct,
+        closes_when_refused=settings.risk_unprotected == "close",
     )
 
 

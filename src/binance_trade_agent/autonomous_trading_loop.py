@@ -17,7 +17,7 @@ from typing import Any
 
 import structlog
 
-from binance_trade_agent.agents.recovery import Recovery
+from binance_trade_agent.agents.account_watch import AccountWatch
 from binance_trade_agent.agents.valuation import Valuation
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import Command, CommandKind, CommandState
@@ -28,13 +28,11 @@ from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ops import heartbeat
-from binance_trade_agent.ops.clock import monotonic_seconds
 from binance_trade_agent.ops.tasks import spawn, stop
 from binance_trade_agent.orchestrator import Tick, TradingOrchestrator
 from binance_trade_agent.reports.decision_line import decision_line
 
 _LOOK_AROUND_SECONDS = 1.0
-_RECOVERY_SECONDS = 5.0
 # A stop is over within 10 s: so long it waits for what is under way. An order cut off is asked about later.
 _LAST_CALL_SECONDS = 4.0
 _LAST_LOOK_SECONDS = 1.0
@@ -82,7 +80,7 @@ class AutonomousTradingLoop:
         symbols: Sequence[str],
         orchestrator: TradingOrchestrator,
         valuation: Valuation,
-        recovery: Recovery,
+        watch: AccountWatch,
         ledger: Ledger,
         clock: Clock,
         identity: RunIdentity,
@@ -94,7 +92,7 @@ class AutonomousTradingLoop:
         self._symbols = tuple(symbols)
         self._orchestrator = orchestrator
         self._valuation = valuation
-        self._recovery = recovery
+        self._watch = watch
         self._ledger = ledger
         self._clock = clock
         self._identity = identity
@@ -103,7 +101,6 @@ class AutonomousTradingLoop:
         self._stop = asyncio.Event()
         self._stop_reason = ""
         self._cycle = 0
-        self._recover_at = 0.0
         self.missed_ticks = 0
 
     def request_stop(self, reason: str) -> None:
@@ -117,6 +114,7 @@ class AutonomousTradingLoop:
 
         Raises:
             MarketGoneError: the simulated exchange that moves the market has ended.
+            CannotReconcileError: ledger and exchange contradict each other in a way that nothing explains.
         """
         started, started_ms = self._clock.monotonic_ms(), self._clock.now_ms()
         await self._until_done_or_stopped(self._record_equity(started_ms), _LAST_EQUITY_SECONDS)
@@ -147,7 +145,7 @@ class AutonomousTradingLoop:
             header = f"Trading Cycle #{tick.cycle} - {clock_time(tick_ms)}"
             trading_log.info("cycle_started", line=header)
             await self._survive(self._before_tick())
-            await self._survive(self._ask_about_open_orders())
+            await self._survive(self._watch.before_tick())
             decisions = await self._orchestrator.decide_all(tick, self._symbols)
             for decision in decisions:
                 _log_decision(decision)
@@ -189,15 +187,9 @@ class AutonomousTradingLoop:
     async def _look_around(self) -> None:
         for command in await commands.pending(self._ledger):
             await self._carry_out(command)
-        if monotonic_seconds() >= self._recover_at:
-            await self._ask_about_open_orders()
+        await self._survive(self._watch.between_ticks())
         await self._periodically()
         self._beat("trading")
-
-    async def _ask_about_open_orders(self) -> None:
-        self._recover_at = monotonic_seconds() + _RECOVERY_SECONDS
-        if await self._ledger.open_orders():
-            await self._recovery.catch_up()
 
     async def _carry_out(self, command: Command) -> None:
         said = {
@@ -215,7 +207,7 @@ class AutonomousTradingLoop:
         self.missed_ticks += missed
         log.warning("%d ticks were missed and are not made up for", missed)
         if missed >= _GAP_INTERVALS:
-            await self._until_done_or_stopped(self._survive(self._recovery.catch_up()), _LAST_LOOK_SECONDS)
+            self._watch.reconcile_soon("ticks were missed")
 
     async def _record_equity(self, at_ms: int, decisions: Sequence[Decision] = ()) -> None:
         bids = {decision.symbol: decision.bid for decision in decisions if decision.bid is not None}

@@ -9,8 +9,8 @@ import sys
 from datetime import UTC, datetime
 
 from binance_trade_agent import exit_codes
-from binance_trade_agent.agents.recovery import CannotReconcileError
-from binance_trade_agent.assembly import Assembly
+from binance_trade_agent.agents.epochs import CannotReconcileError
+from binance_trade_agent.assembly import Assembly, RunName
 from binance_trade_agent.configuration import ConfigError, Configuration
 from binance_trade_agent.exchange.connect import connected
 from binance_trade_agent.exchange.embedded import ExchangeStartError
@@ -73,7 +73,8 @@ async def _trade(configuration: Configuration, signals: StopSignals) -> int:
         strategy = create_strategy(settings.strategy_name, settings.strategy_params)
         ledger = await stack.enter_async_context(await Ledger.open(settings.ledger_path))
         connection = await stack.enter_async_context(connected(settings, is_trader=True))
-        assembly = await Assembly.of(stack, settings, strategy, ledger, connection, run_id)
+        fence = await ledger.next_fence()
+        assembly = await Assembly.of(stack, settings, strategy, ledger, connection, RunName(run_id, fence))
         record = RunRecord(
             run_id=run_id,
             mode=settings.mode,
@@ -84,6 +85,7 @@ async def _trade(configuration: Configuration, signals: StopSignals) -> int:
             started_ms=connection.clock.now_ms(),
             started_wall_ms=started_wall_ms,
             pid=os.getpid(),
+            fence=fence,
         )
         async with assembly.following_the_stream():
             await ledger.begin_run(record)

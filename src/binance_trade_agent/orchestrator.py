@@ -9,14 +9,17 @@ from typing import Self
 
 from binance_trade_agent.agents.execution import TradeExecutionAgent
 from binance_trade_agent.agents.market_data import MarketDataAgent, MarketDataError
+from binance_trade_agent.agents.protection import Protection
 from binance_trade_agent.agents.risk import RiskManagementAgent
 from binance_trade_agent.agents.signal import SignalAgent, StrategyFailedError
 from binance_trade_agent.agents.suspension import Suspensions
 from binance_trade_agent.domain.decisions import Decision, Outcome, Refusal
 from binance_trade_agent.domain.market import MarketView
+from binance_trade_agent.domain.orders import OrderIntent, Side
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action
 from binance_trade_agent.exchange.errors import ExchangeError
+from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import Ledger
 
 OBSERVE_SECONDS = 15.0
@@ -48,12 +51,14 @@ class TradingOrchestrator:
         signals: SignalAgent,
         risk: RiskManagementAgent,
         execution: TradeExecutionAgent,
+        protection: Protection,
         ledger: Ledger,
     ) -> None:
         self._market_data = market_data
         self._signals = signals
         self._risk = risk
         self._execution = execution
+        self._protection = protection
         self._ledger = ledger
         self._looking = asyncio.Semaphore(_SYMBOLS_AT_ONCE)
         self._suspensions = Suspensions()
@@ -118,7 +123,27 @@ class TradingOrchestrator:
         if isinstance(verdict, Refusal):
             return replace(decision, outcome=Outcome.REFUSED, rule=verdict.rule, detail=verdict.detail)
 
-        return await self._execution.execute(decision, verdict)
+        return await self._act(decision, verdict, view)
+
+    async def _act(self, decision: Decision, intent: OrderIntent, view: MarketView) -> Decision:
+        """Execute what was approved. What protects the position gives way to a sale, and follows a purchase."""
+        if intent.side is Side.SELL:
+            if not await self._protection.release(view.symbol):
+                text = "what protects the position is not cancelled yet"
+                return replace(decision, outcome=Outcome.SKIPPED, detail=text)
+            # The protection may have filled meanwhile: what is sold is what the ledger still holds.
+            position = (await self._ledger.positions()).get(view.symbol, Position(view.symbol))
+            left = view.rules.round_market_quantity(min(intent.quantity, position.quantity))
+            if view.rules.is_dust(left, view.book.bid):
+                text = "the protection has sold the position meanwhile"
+                return replace(decision, outcome=Outcome.SKIPPED, detail=text)
+            intent = replace(intent, quantity=left)
+        decision = await self._execution.execute(decision, intent)
+        try:
+            await self._protection.ensure(view.symbol, view.rules)
+        except (ExchangeError, LedgerError) as failure:
+            log.warning("%s: its protection is put right later: %s", view.symbol, failure)
+        return decision
 
 
 class Turn:

@@ -196,6 +196,25 @@ class Settings(BaseSettings):
     risk_cooldown_seconds: int = _setting(
         300, "seconds after an entry before the next one on the same symbol", "whole seconds, 0 or more", ge=0
     )
+    risk_stop_loss_pct: Amount = _setting(
+        Decimal(0),
+        "distance of the stop-loss that stands on the exchange below the average entry price, in percent; 0 = none",
+        "a percentage, 0 or more, below 100",
+        ge=0,
+        lt=100,
+    )
+    risk_take_profit_pct: Amount = _setting(
+        Decimal(0),
+        "distance of the take-profit that stands on the exchange above the average entry price, in percent; 0 = none",
+        "a percentage, 0 to 1000",
+        ge=0,
+        le=1000,
+    )
+    risk_unprotected: Annotated[Literal["protect", "close"], BeforeValidator(_lower)] = _setting(
+        "protect",
+        "when the exchange refuses the protection of a position: protect = try again, close = sell at market",
+        "protect or close",
+    )
     simulation_speed: Annotated[Decimal, BeforeValidator(_speed)] = _setting(
         Decimal(1), "market seconds a second in simulated mode", "a number above 0, up to 1000000"
     )

@@ -6,9 +6,16 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
+from binance_trade_agent.agents.alarms import Alarms
+from binance_trade_agent.agents.entry_gate import EntryGate
+from binance_trade_agent.agents.epochs import Epochs
 from binance_trade_agent.agents.execution import TradeExecutionAgent
 from binance_trade_agent.agents.market_data import MarketDataAgent
+from binance_trade_agent.agents.order_keeper import OrderKeeper
+from binance_trade_agent.agents.protection import Protection, ProtectionSettings
+from binance_trade_agent.agents.reconciler import Reconciler
 from binance_trade_agent.agents.recovery import Recovery
+from binance_trade_agent.agents.risk import Identity
 from binance_trade_agent.cache.cache import InProcessCache
 from binance_trade_agent.domain.decisions import Decision, Outcome
 from binance_trade_agent.domain.money import ZERO
@@ -17,6 +24,7 @@ from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.binance_gateway import BinanceGateway
 from binance_trade_agent.exchange.connect import SIMULATED_KEY, SIMULATED_SECRET
 from binance_trade_agent.exchange.endpoints import simulated
+from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ledger.records import OrderEntry
 from binance_trade_agent.ops.clock import SteppedClock
@@ -37,8 +45,26 @@ class Desk:
     gateway: BinanceGateway
     ledger: Ledger
     rules: Mapping[str, SymbolRules]
+    gate: EntryGate
+    alarms: Alarms
+    keeper: OrderKeeper
     execution: TradeExecutionAgent
     recovery: Recovery
+    epochs: Epochs
+    reconciler: Reconciler
+    refusals: list[str]
+
+    def protection(self, stop: str = "2", target: str = "4", *, closes: bool = False) -> Protection:
+        """Protection of positions at these distances in percent."""
+        wanted = ProtectionSettings(Decimal(stop), Decimal(target), closes)
+        identity = Identity("test", "s", 1)
+        return Protection(
+            wanted, self.gateway, self.ledger, self.clock, self.keeper, self.execution, self.alarms, identity
+        )
+
+    async def orders(self) -> list[OrderEntry]:
+        """Every order in the ledger, oldest first."""
+        return await self.ledger.read(queries.orders)
 
     async def wait(self, milliseconds: int) -> None:
         """Let market time pass."""
@@ -118,7 +144,7 @@ async def desk(
         reopened(tmp_path, exchange, symbols=symbols) as ready,
     ):
         if opened:
-            await ready.recovery.epoch()
+            await ready.reconciler.run("start")
             await ready.ledger.begin_run(run_record(RUN_ID))
         yield ready
 
@@ -139,7 +165,34 @@ async def reopened(
         await Ledger.open(tmp_path / "ledger.db") as ledger,
     ):
         rules = await gateway.symbol_rules(symbols)
-        execution = TradeExecutionAgent(gateway, ledger, clock, rules)
+        gate = EntryGate()
+        alarms = Alarms(ledger, clock, gate)
+        await alarms.load()
+        keeper = OrderKeeper(gateway, ledger, clock, rules, alarms, instance="test")
+        refusals: list[str] = []
+
+        async def refused(_, refusal) -> None:
+            refusals.append(str(refusal))
+
+        execution = TradeExecutionAgent(
+            gateway, ledger, clock, keeper, run_id=RUN_ID, may_send=lambda: None, refused=refused
+        )
         market = market or f"simulated {(await exchange.state())['session']}"
-        recovery = Recovery(gateway, ledger, execution, clock, rules, may_reset=may_reset, market=market)
-        yield Desk(exchange, clock, gateway, ledger, rules, execution, recovery)
+        recovery = Recovery(gateway, ledger, keeper, rules)
+        epochs = Epochs(gateway, ledger, clock, rules, may_reset=may_reset, market=market)
+        reconciler = Reconciler(gateway, ledger, clock, rules, epochs, keeper, recovery, alarms)
+        yield Desk(
+            exchange,
+            clock,
+            gateway,
+            ledger,
+            rules,
+            gate,
+            alarms,
+            keeper,
+            execution,
+            recovery,
+            epochs,
+            reconciler,
+            refusals,
+        )

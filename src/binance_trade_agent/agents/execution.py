@@ -1,45 +1,67 @@
-"""TradeExecutionAgent: the intent is committed, then sent; what comes of it enters the ledger through one door."""
+"""TradeExecutionAgent: the intent is committed, then sent, once; what comes of it is booked by the OrderKeeper."""
 
-import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
 
+from binance_trade_agent.agents.order_keeper import OrderKeeper
 from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.decisions import Decision, Outcome
 from binance_trade_agent.domain.money import ZERO, plain
 from binance_trade_agent.domain.orders import Fill, Order, OrderIntent, OrderReport, OrderState
-from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.errors import AuthError, ExchangeError, RejectedError, UnknownOutcomeError
 from binance_trade_agent.exchange.gateway import Gateway
-from binance_trade_agent.exchange.payloads import execution_report
-from binance_trade_agent.ledger.errors import DuplicateIntent, LedgerError, UnknownOrder
+from binance_trade_agent.ledger.errors import DuplicateIntent, LedgerError
 from binance_trade_agent.ledger.ledger import Ledger
-from binance_trade_agent.ledger.records import AppliedReport
+from binance_trade_agent.ops import crash_points
 
 log = logging.getLogger(__name__)
 
 
-class TradeExecutionAgent:
-    """Sends orders and books what the exchange says of them.
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What came of sending.
 
-    Whatever happens to the orders of a symbol happens one at a time, under the symbol's `turn`: an event that overtakes
-    the answer waits for it, so the ledger says the same whichever came first.
+    Attributes:
+        state: as far as the answer told; UNKNOWN when it was not seen.
+        reports: what the exchange answered, empty unless it took the orders.
+        failure: why it did not take them, or why the answer was not seen.
     """
 
-    def __init__(self, gateway: Gateway, ledger: Ledger, clock: Clock, rules: Mapping[str, SymbolRules]) -> None:
+    state: OrderState
+    reports: tuple[OrderReport, ...] = ()
+    failure: ExchangeError | None = None
+
+
+class TradeExecutionAgent:
+    """Sends orders, each at most once, and never before its intent is on disk.
+
+    Args:
+        run_id: the run that answers for the orders.
+        may_send: why nothing may be sent now, such as a lease that another daemon has taken; None when it may.
+        refused: told of each order that the exchange refused, with its reason.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        ledger: Ledger,
+        clock: Clock,
+        keeper: OrderKeeper,
+        *,
+        run_id: str,
+        may_send: Callable[[], str | None],
+        refused: Callable[[OrderIntent, RejectedError], Awaitable[None]],
+    ) -> None:
         self._gateway = gateway
         self._ledger = ledger
         self._clock = clock
-        self._rules = rules
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-
-    def turn(self, symbol: str) -> asyncio.Lock:
-        """To be held while an order of `symbol` is asked about or moved: nobody else does so meanwhile."""
-        return self._turns[symbol]
+        self._keeper = keeper
+        self._run_id = run_id
+        self._may_send = may_send
+        self._refused = refused
 
     async def execute(self, decision: Decision, intent: OrderIntent) -> Decision:
         """Place the approved order, once, and say how the decision ended.
@@ -48,63 +70,103 @@ class TradeExecutionAgent:
             LedgerError: the intent could not be committed, and nothing was sent.
         """
         decision = replace(decision, outcome=Outcome.ORDERED, client_order_id=intent.client_order_id)
-        async with self.turn(intent.symbol):
+        crash_points.passed("decision.approved")
+        async with self._keeper.turn(intent.symbol):
             try:
                 await self._ledger.commit_intent(decision, intent, self._clock.now_ms())
             except DuplicateIntent:
                 return replace(decision, outcome=Outcome.SKIPPED, detail="this decision's order was placed already")
+            crash_points.passed("intent.committed")
             try:
-                return await self._send(decision, intent)
+                sent = await self._send((intent,), lambda: self._one(intent))
+                return await self._concluded(decision, intent, sent)
             except LedgerError as failure:
                 # The order stays unsettled in the ledger, so it is asked about until its end can be written.
                 log.error("order %s: %s", intent.client_order_id, failure)  # noqa: TRY400 (a sentence for the user)
                 return replace(decision, detail=f"what came of the order could not be written yet: {failure}")
 
-    async def apply(self, report: OrderReport) -> AppliedReport | None:
-        """Book a report on one of our orders, under the symbol's turn; None for an order that the ledger lacks."""
-        rules = self._rules[report.symbol]
-        try:
-            applied = await self._ledger.apply_report(
-                report, base_asset=rules.base_asset, quote_asset=rules.quote_asset
-            )
-        except UnknownOrder:
-            return None
-        if applied.is_after_end:
-            log.error("order %s filled after it was thought dead; booked", report.client_order_id)
-        return applied
+    async def place(self, intents: Sequence[OrderIntent], list_id: str | None = None) -> Sent:
+        """Place what protects or closes a position: one order, or the two of a list. Under the symbol's turn.
 
-    async def on_event(self, event: Mapping[str, Any]) -> None:
-        """Handle one event of the user data stream (binance-protocol.md 4.5)."""
-        if event["e"] == "executionReport" and event["s"] in self._rules:
-            report = execution_report(event)
-            async with self.turn(report.symbol):
-                applied = await self.apply(report)
-            if applied is None:
-                log.warning("order %s on %s is not ours; left alone", report.client_order_id, report.symbol)
-        elif event["e"] == "balanceUpdate":
-            reference = f"balanceUpdate:{event['a']}:{event['T']}"
-            await self._ledger.post_external(event["a"], Decimal(event["d"]), int(event["T"]), reference)
-            log.warning("the account's %s changed by %s from outside", event["a"], event["d"])
+        Raises:
+            LedgerError: the intents could not be committed (nothing was sent), or what came of them could not be.
+        """
+        await self._ledger.commit_protection(self._run_id, intents, self._clock.now_ms())
+        crash_points.passed("protection.committed")
+        if list_id is None:
+            (intent,) = intents
+            return await self._send(intents, lambda: self._one(intent))
+        return await self._send(intents, lambda: self._gateway.place_list(intents, list_id))
 
-    async def _send(self, decision: Decision, intent: OrderIntent) -> Decision:
-        await self._move(intent, OrderState.SENT)
+    async def cancel(self, orders: Sequence[Order]) -> None:
+        """Cancel resting orders, then ask what became of each: a fill may have been faster. Under the symbol's turn.
+
+        Raises:
+            ExchangeError: it could not be asked; the wish is in the ledger, and is carried out or asked about later.
+            LedgerError: the wish or the answer could not be written.
+        """
+        await self._ledger.request_cancel([order.client_order_id for order in orders], self._clock.now_ms())
+        crash_points.passed("cancel.committed")
+        for order in _one_a_list(orders):
+            if order.exchange_order_id is None:
+                continue
+            try:
+                await self._gateway.cancel_order(order.symbol, order.exchange_order_id)
+            except (RejectedError, UnknownOutcomeError) as failure:
+                # It was over already (-2011), or the answer was not seen: asking tells.
+                log.info("cancel of %s: %s", order.client_order_id, failure)
+            crash_points.passed("cancel.answered")
+        for order in orders:
+            await self._keeper.ask(order)
+
+    async def _one(self, intent: OrderIntent) -> list[OrderReport]:
+        return [await self._gateway.place_order(intent)]
+
+    async def _send(self, intents: Sequence[OrderIntent], request: Callable[[], Awaitable[list[OrderReport]]]) -> Sent:
+        """Send what is committed and book the answer."""
+        if reason := self._may_send():
+            await self._move(intents, OrderState.DENIED, reason)
+            return Sent(OrderState.DENIED, failure=ExchangeError(reason))
+        await self._move(intents, OrderState.SENT)
+        crash_points.passed("order.sending")
         try:
-            report = await self._gateway.place_order(intent)
+            reports = await request()
         except UnknownOutcomeError as failure:
-            await self._move(intent, OrderState.UNKNOWN, str(failure))
-            return replace(decision, outcome=Outcome.UNKNOWN, detail=str(failure))
-        except (RejectedError, AuthError) as failure:
-            await self._move(intent, OrderState.REJECTED, str(failure))
-            return replace(decision, outcome=Outcome.REJECTED, detail=str(failure))
+            await self._move(intents, OrderState.UNKNOWN, str(failure))
+            return Sent(OrderState.UNKNOWN, failure=failure)
+        except RejectedError as failure:
+            await self._move(intents, OrderState.REJECTED, str(failure))
+            await self._refused(intents[0], failure)
+            return Sent(OrderState.REJECTED, failure=failure)
+        except AuthError as failure:
+            await self._move(intents, OrderState.REJECTED, str(failure))
+            return Sent(OrderState.REJECTED, failure=failure)
         except ExchangeError as failure:  # the exchange was not reached or was not willing to listen
-            await self._move(intent, OrderState.DENIED, str(failure))
-            return replace(decision, outcome=Outcome.REJECTED, detail=str(failure))
-        applied = await self.apply(report)
-        assert applied is not None, "the intent was committed before the order was sent"
-        return concluded(decision, applied.order, report.fills)
+            await self._move(intents, OrderState.DENIED, str(failure))
+            return Sent(OrderState.DENIED, failure=failure)
+        crash_points.passed("order.answered")
+        for report in reports:
+            await self._keeper.apply(report)
+        crash_points.passed("order.booked")
+        return Sent(OrderState.ACCEPTED, reports=tuple(reports))
 
-    async def _move(self, intent: OrderIntent, state: OrderState, detail: str = "") -> None:
-        await self._ledger.transition(intent.client_order_id, state, self._clock.now_ms(), detail=detail)
+    async def _concluded(self, decision: Decision, intent: OrderIntent, sent: Sent) -> Decision:
+        if sent.state is OrderState.UNKNOWN:
+            return replace(decision, outcome=Outcome.UNKNOWN, detail=str(sent.failure))
+        if sent.failure is not None:
+            return replace(decision, outcome=Outcome.REJECTED, detail=str(sent.failure))
+        entry = await self._ledger.order(intent.client_order_id)
+        assert entry is not None, "the intent was committed before the order was sent"
+        return concluded(decision, entry.order, sent.reports[0].fills)
+
+    async def _move(self, intents: Sequence[OrderIntent], state: OrderState, detail: str = "") -> None:
+        for intent in intents:
+            await self._ledger.transition(intent.client_order_id, state, self._clock.now_ms(), detail=detail)
+
+
+def _one_a_list(orders: Sequence[Order]) -> list[Order]:
+    """The orders without the second legs of lists: cancelling one leg cancels both (binance-protocol.md 1.3)."""
+    return list({order.list_id or order.client_order_id: order for order in orders}.values())
 
 
 def concluded(decision: Decision, order: Order, fills: tuple[Fill, ...]) -> Decision:

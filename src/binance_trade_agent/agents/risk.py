@@ -1,14 +1,16 @@
 """RiskManagementAgent: an approved intent, or a refusal with the rule and the numbers."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from binance_trade_agent.agents.entry_gate import EntryGate
+from binance_trade_agent.agents.recovery import rests
 from binance_trade_agent.control.commands import is_paused
 from binance_trade_agent.domain.decisions import Refusal, Verdict
 from binance_trade_agent.domain.market import MarketView
 from binance_trade_agent.domain.money import ZERO
-from binance_trade_agent.domain.orders import Order, OrderIntent, OrderType, Side, client_order_id
+from binance_trade_agent.domain.orders import Order, OrderIntent, OrderType, Role, Side, client_order_id
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.ledger.ledger import Ledger
@@ -25,7 +27,6 @@ class Identity:
     """
 
     instance: str
-    epoch: int
     strategy: str
     fence: int = 0
 
@@ -33,24 +34,44 @@ class Identity:
 class RiskManagementAgent:
     """Puts a signal and the account as the ledger knows it before the risk policy.
 
+    Args:
+        gate: says why no position may be entered now.
+        epoch: number of the epoch that is traded in.
+        locked_by_others: what open orders of others lock in the account, by asset.
+
     Attributes:
         marks: what the tick before saw of each symbol, set at the start of a tick. Other symbols are valued by it,
             because this tick may not have looked at them yet, and the verdict must not depend on who was faster.
     """
 
-    def __init__(self, policy: RiskPolicy, ledger: Ledger, identity: Identity) -> None:
+    def __init__(
+        self,
+        policy: RiskPolicy,
+        ledger: Ledger,
+        identity: Identity,
+        gate: EntryGate,
+        *,
+        epoch: Callable[[], int],
+        locked_by_others: Callable[[], Mapping[str, Decimal]],
+    ) -> None:
         self._policy = policy
         self._ledger = ledger
         self._identity = identity
+        self._gate = gate
+        self._epoch = epoch
+        self._locked_by_others = locked_by_others
         self.marks: Mapping[str, MarketView] = {}
 
     async def review(self, signal: Signal, view: MarketView, tick_ms: int) -> Verdict:
         """The verdict on a BUY or SELL signal, by the account's state at this moment."""
         open_orders = await self._ledger.open_orders()
-        if waiting := next((order for order in open_orders if order.symbol == view.symbol), None):
+        under_way = (order for order in open_orders if order.symbol == view.symbol and not rests(order))
+        if waiting := next(under_way, None):
             return Refusal("open_order", f"order {waiting.client_order_id} is {waiting.state}")
         if signal.action is Action.BUY and await is_paused(self._ledger):
             return Refusal("pause", "entries are paused until `resume`")
+        if signal.action is Action.BUY and (reason := self._gate.refusal(view.symbol)):
+            return Refusal(*reason)
         verdict = self._policy.review(await self._context(signal, view, tick_ms, open_orders))
         if isinstance(verdict, Refusal):
             return verdict
@@ -64,13 +85,15 @@ class RiskManagementAgent:
             tick_ms=tick_ms,
             candle_open_ms=signal.candle_open_ms,
             reason=verdict.reason,
+            role=Role.ENTRY if verdict.side is Side.BUY else Role.EXIT,
         )
 
     async def _context(self, signal: Signal, view: MarketView, tick_ms: int, open_orders: list[Order]) -> RiskContext:
         positions = await self._ledger.positions()
         wallet = await self._ledger.wallet()
         views = {**self.marks, view.symbol: view}
-        pending = sum((_still_to_spend(order) for order in open_orders), start=ZERO)
+        pending = sum((order.reserved_quote for order in open_orders), start=ZERO)
+        locked = self._locked_by_others().get(view.rules.quote_asset, ZERO)
         held = {symbol for symbol, position in positions.items() if _is_open(position, views.get(symbol))}
         entering = {order.symbol for order in open_orders if order.side is Side.BUY}
         return RiskContext(
@@ -82,14 +105,14 @@ class RiskManagementAgent:
             equity_quote=equity_quote(wallet, views.values(), view.rules.quote_asset),
             last_filled_ms=await self._ledger.last_entry_fill_ms(view.symbol),
             now_ms=tick_ms,
-            pending_buy_quote=pending,
+            pending_buy_quote=pending + locked,
             wallet_base=wallet.get(view.rules.base_asset, ZERO),
         )
 
     def _order_id(self, symbol: str, tick_ms: int, side: Side) -> str:
         return client_order_id(
             instance=self._identity.instance,
-            epoch=self._identity.epoch,
+            epoch=self._epoch(),
             strategy=self._identity.strategy,
             symbol=symbol,
             tick_ms=tick_ms,
@@ -109,9 +132,3 @@ def _is_open(position: Position, view: MarketView | None) -> bool:
     if view is None:  # not looked at in this run yet: anything held counts
         return position.quantity > 0
     return not view.rules.is_dust(position.quantity, view.book.bid)
-
-
-def _still_to_spend(order: Order) -> Decimal:
-    if order.side is not Side.BUY:
-        return ZERO
-    return (order.quantity - order.executed_base) * order.reference_price

@@ -126,6 +126,10 @@ class Ledger:
         """Note which market the current epoch is of."""
         await self.write(lambda connection: journal.name_market(connection, market))
 
+    async def next_fence(self) -> int:
+        """The generation after the latest that is in the ledger."""
+        return await self.read(queries.next_fence)
+
     async def begin_run(self, run: RunRecord) -> None:
         """Keep a run that starts now.
 

@@ -37,6 +37,12 @@ def runs(connection: sqlite3.Connection) -> list[RunRecord]:
     return [run_from(row) for row in connection.execute("SELECT * FROM runs ORDER BY number")]
 
 
+def next_fence(connection: sqlite3.Connection) -> int:
+    """The generation after the latest that is in the ledger."""
+    row = connection.execute("SELECT fence FROM runs ORDER BY number DESC LIMIT 1").fetchone()
+    return int(row["fence"]) + 1 if row else 1
+
+
 def order_entry(connection: sqlite3.Connection, client_order_id: str) -> OrderEntry | None:
     """The order with this id, None when there is none."""
     row = connection.execute("SELECT * FROM orders WHERE client_order_id = ?", (client_order_id,)).fetchone()

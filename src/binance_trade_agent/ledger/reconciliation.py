@@ -55,11 +55,13 @@ class ExchangeFacts:
         balances: free and locked together, by asset.
         orders: open orders of the traded symbols, and the answer for each of the ledger's orders that it knows.
         trades: trades of the traded symbols, with the client order id of their order, empty when it is not ours.
+        free: not locked, by asset.
     """
 
     balances: Mapping[str, Decimal]
     orders: Sequence[OrderReport]
     trades: Sequence[Fill]
+    free: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 
 from binance_trade_agent import exit_codes
-from binance_trade_agent.agents.recovery import exchange_facts, ledger_facts, traded_assets
+from binance_trade_agent.agents.facts import compared, ledger_facts
 from binance_trade_agent.configuration import ConfigError, Configuration
 from binance_trade_agent.exchange.connect import connected
 from binance_trade_agent.exchange.embedded import ExchangeStartError, has_traded_market
@@ -12,7 +12,7 @@ from binance_trade_agent.exchange.errors import AuthError, ExchangeError
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import LedgerReader
-from binance_trade_agent.ledger.reconciliation import LedgerFacts, Reconciliation, reconcile
+from binance_trade_agent.ledger.reconciliation import LedgerFacts, Reconciliation
 from binance_trade_agent.ops.terminal import complain
 
 
@@ -42,9 +42,8 @@ async def _compare(configuration: Configuration) -> Reconciliation:
             "that the trader had."
         )
     async with connected(settings) as connection:
-        theirs = await exchange_facts(connection.gateway, ours, symbols)
         rules = await connection.gateway.symbol_rules(symbols)
-    return reconcile(ours, theirs, traded_assets(rules.values()))
+        return await compared(connection.gateway, ours, rules.values())
 
 
 def _our_side(connection: sqlite3.Connection, symbols: tuple[str, ...]) -> tuple[LedgerFacts, tuple[str, ...]]:

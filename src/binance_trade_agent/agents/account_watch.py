@@ -1,0 +1,160 @@
+"""AccountWatch: what has to be looked at again and again beside the decisions, and what keeps entries away meanwhile.
+
+It asks about orders whose outcome is open, polls the account while the user stream is away, glances at the balances
+every minute and reconciles every hour, keeps an eye on the disk, converts fees, and puts protection right.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from functools import partial
+
+from binance_trade_agent.agents.entry_gate import EntryGate
+from binance_trade_agent.agents.protection import Protection
+from binance_trade_agent.agents.reconciler import Reconciler
+from binance_trade_agent.agents.recovery import Recovery
+from binance_trade_agent.domain.clock import Clock
+from binance_trade_agent.domain.symbols import SymbolRules
+from binance_trade_agent.exchange.errors import RejectedError
+from binance_trade_agent.exchange.gateway import Gateway
+from binance_trade_agent.ledger import fee_values
+from binance_trade_agent.ledger.errors import LedgerError
+from binance_trade_agent.ledger.ledger import Ledger
+
+GLANCE_MS, RECONCILE_MS, POLL_MS = 60_000, 3_600_000, 5_000
+# Entries need news of the account that is not older than this: by the stream, or by asking.
+NEWS_MS = 20_000
+
+log = logging.getLogger(__name__)
+
+
+class AccountWatch:
+    """Looks after the account. Times are market time.
+
+    Args:
+        stream_is_live: whether the user stream delivers.
+        disk_trouble: why the ledger's disk is no place to trade on, None when it is.
+        is_stepped: whether the market stands still while nobody waits; then everything happens at ticks, so that the
+            same seed gives the same ledger.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        ledger: Ledger,
+        clock: Clock,
+        rules: Mapping[str, SymbolRules],
+        reconciler: Reconciler,
+        recovery: Recovery,
+        protection: Protection,
+        gate: EntryGate,
+        *,
+        stream_is_live: Callable[[], bool],
+        disk_trouble: Callable[[], str | None],
+        is_stepped: bool,
+    ) -> None:
+        self._gateway = gateway
+        self._ledger = ledger
+        self._clock = clock
+        self._rules = rules
+        self._reconciler = reconciler
+        self._recovery = recovery
+        self._protection = protection
+        self._gate = gate
+        self._stream_is_live = stream_is_live
+        self._disk_trouble = disk_trouble
+        self._is_stepped = is_stepped
+        self._wants_reconciliation = ""
+        self._asked_ms = self._glanced_ms = clock.monotonic_ms()
+        self._reconciled_ms = clock.monotonic_ms()
+        self._news_ms = clock.monotonic_ms()
+
+    def reconcile_soon(self, reason: str) -> None:
+        """Ask for a reconciliation at the next look."""
+        self._wants_reconciliation = self._wants_reconciliation or reason
+
+    async def before_tick(self) -> None:
+        """Bring in what is known of the account, before anything is decided.
+
+        Raises:
+            CannotReconcileError: ledger and exchange contradict each other.
+            ExchangeError, LedgerError: something could not be asked or written; entries are kept away where needed.
+        """
+        await self._look(is_tick=True)
+
+    async def between_ticks(self) -> None:
+        """The same, about once a second of wall time.
+
+        Raises:
+            CannotReconcileError, ExchangeError, LedgerError: see before_tick.
+        """
+        await self._look(is_tick=False)
+
+    async def _look(self, *, is_tick: bool) -> None:
+        self._watch_disk()
+        may_do_all = is_tick or not self._is_stepped
+        try:
+            if is_tick or self._due("_asked_ms", POLL_MS):
+                self._asked_ms = self._clock.monotonic_ms()
+                await self._ask()
+            if may_do_all:
+                await self._reconcile_when_due()
+                await self._protection.ensure_all(self._rules)
+                await self._convert_fees()
+            self._gate.clear("ledger")
+        except LedgerError as failure:
+            self._gate.block("ledger", f"the ledger cannot be written: {failure}")
+            raise
+        finally:
+            self._watch_news()
+
+    def _due(self, name: str, interval_ms: int) -> bool:
+        return bool(self._clock.monotonic_ms() - getattr(self, name) >= interval_ms)
+
+    async def _ask(self) -> None:
+        """While the stream delivers only what is open is asked about; without it, everything is."""
+        if self._stream_is_live():
+            await self._recovery.ask_about_unsettled()
+        else:
+            await self._recovery.catch_up()
+        self._news_ms = self._clock.monotonic_ms()
+
+    async def _reconcile_when_due(self) -> None:
+        reason = self._wants_reconciliation or ("every hour" if self._due("_reconciled_ms", RECONCILE_MS) else "")
+        if not reason and self._reconciler.is_suspicious:
+            reason = "the exchange has said what it should not"
+        if not reason and self._due("_glanced_ms", GLANCE_MS):
+            self._glanced_ms = self._clock.monotonic_ms()
+            if not await self._reconciler.is_equal_at_a_glance():
+                reason = "balances differ"
+        if reason:
+            self._wants_reconciliation = ""
+            self._reconciled_ms = self._glanced_ms = self._clock.monotonic_ms()
+            await self._reconciler.run(reason)
+
+    def _watch_news(self) -> None:
+        age_ms = self._clock.monotonic_ms() - self._news_ms
+        if not self._stream_is_live() and age_ms > NEWS_MS:
+            text = f"no news of the account for {age_ms / 1000:.0f} s: the stream is away and asking fails"
+            self._gate.block("no_news", text)
+        else:
+            self._gate.clear("no_news")
+
+    def _watch_disk(self) -> None:
+        if trouble := self._disk_trouble():
+            self._gate.block("disk", trouble)
+        else:
+            self._gate.clear("disk")
+
+    async def _convert_fees(self) -> None:
+        """State commissions in a third asset in quote, once, at the price of now; unknown stays unknown."""
+        for fee in await self._ledger.read(fee_values.to_convert):
+            price = await self._price(fee.asset, fee.quote_asset)
+            await self._ledger.write(partial(fee_values.convert, fee=fee, price=price, at_ms=self._clock.now_ms()))
+
+    async def _price(self, asset: str, quote_asset: str) -> Decimal | None:
+        try:
+            bid = (await self._gateway.book_ticker(f"{asset}{quote_asset}")).bid
+        except RejectedError:
+            return None  # no such market
+        return bid if bid > 0 else None

@@ -1,0 +1,125 @@
+"""Epochs: the lives of the exchange's books, and how one is seen to have ended.
+
+The testnet forgets everything about once a month: orders and trades are gone, balances are new, ids begin again. That
+is no loss and no profit. The epoch is closed as it stood, and the next begins from the account as it is.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import partial
+
+from binance_trade_agent.agents.facts import traded_assets
+from binance_trade_agent.agents.order_keeper import is_another
+from binance_trade_agent.domain.clock import Clock
+from binance_trade_agent.domain.money import ZERO
+from binance_trade_agent.domain.orders import Fill, Order
+from binance_trade_agent.domain.symbols import SymbolRules
+from binance_trade_agent.exchange.gateway import Gateway
+from binance_trade_agent.ledger import queries
+from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ledger.records import Epoch
+from binance_trade_agent.ops import crash_points
+
+log = logging.getLogger(__name__)
+
+
+class CannotReconcileError(Exception):
+    """Ledger and exchange contradict each other in a way that no rule explains. Exit code 3."""
+
+
+class Epochs:
+    """Opens, names and closes epochs.
+
+    Args:
+        may_reset: whether the exchange may forget everything, as a testnet or a simulated exchange does; on a real
+            one the same signs stop the daemon.
+        market: name of the exchange's market; another name is another market, whatever else it looks like.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        ledger: Ledger,
+        clock: Clock,
+        rules: Mapping[str, SymbolRules],
+        *,
+        may_reset: bool,
+        market: str,
+    ) -> None:
+        self._gateway = gateway
+        self._ledger = ledger
+        self._clock = clock
+        self._rules = rules
+        self._may_reset = may_reset
+        self._market = market
+
+    async def current(self) -> Epoch:
+        """The epoch to trade in: the ledger's current one, or a new one for the first, another, or a reset market.
+
+        Raises:
+            CannotReconcileError: the exchange has forgotten our orders and is not one that may be reset.
+            ExchangeError: the exchange could not be asked.
+        """
+        current = await self._ledger.current_epoch()
+        if current is None:
+            return await self._open("first start")
+        if current.market not in {None, self._market}:
+            log.warning("this is another market: epoch %d is closed, a new one begins", current.epoch)
+            return await self._open("another market")
+        if not await self._was_reset():
+            if current.market is None:
+                await self._ledger.name_market(self._market)
+            return current
+        if not self._may_reset:
+            raise CannotReconcileError(
+                "the exchange knows neither the last order nor the last trade in the ledger: these are other keys or "
+                "another account. Set LEDGER_PATH to that account's own ledger."
+            )
+        log.warning("the exchange was reset: epoch %d is closed, a new one begins", current.epoch)
+        return await self._open("the exchange was reset")
+
+    async def _open(self, reason: str) -> Epoch:
+        cursors = {symbol: await self._gateway.latest_trade_id(symbol) for symbol in self._rules}
+        balances = (await self._gateway.account()).balances
+        ours = {asset: balances[asset] for asset in sorted(traded_assets(self._rules.values())) if asset in balances}
+        epoch = await self._ledger.open_epoch(self._clock.now_ms(), reason, ours, self._market, cursors)
+        crash_points.passed("epoch.opened")
+        return epoch
+
+    async def _was_reset(self) -> bool:
+        """Two independent signs: the last order is unknown there, and so is the last trade (or the balances moved)."""
+        for symbol in self._rules:
+            order, fill = await self._ledger.read(partial(_last_of, symbol=symbol))
+            if order is not None:
+                return await self._forgot_order(order) and await self._forgot_trade(order.symbol, fill)
+        return False
+
+    async def _forgot_order(self, order: Order) -> bool:
+        report = await self._gateway.order_by_exchange_id(order.symbol, order.exchange_order_id or 0)
+        return report is None or is_another(order, report)
+
+    async def _forgot_trade(self, symbol: str, last: Fill | None) -> bool:
+        if last is None:
+            return await self._has_other_balances()
+        trades = await self._gateway.trades_since(symbol, last.trade_id)
+        return not any(
+            (trade.trade_id, trade.exchange_order_id, trade.price)
+            == (last.trade_id, last.exchange_order_id, last.price)
+            for trade in trades
+        )
+
+    async def _has_other_balances(self) -> bool:
+        balances = (await self._gateway.account()).balances
+        wallet: dict[str, Decimal] = await self._ledger.wallet()
+        return any(balances.get(asset, ZERO) != amount for asset, amount in wallet.items())
+
+
+def _last_of(connection: sqlite3.Connection, symbol: str) -> tuple[Order | None, Fill | None]:
+    """The symbol's last order that the exchange knew, and its last fill."""
+    epoch = queries.current_epoch(connection)
+    number = epoch.epoch if epoch else 0
+    entry = queries.last_order_on_exchange(connection, number, symbol)
+    fills = queries.latest_fills(connection, number, symbol, 1)
+    return (entry.order if entry else None), (fills[0] if fills else None)

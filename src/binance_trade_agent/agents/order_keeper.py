@@ -1,0 +1,220 @@
+"""OrderKeeper: asks the exchange about our orders, and books what it says through the ledger's one door.
+
+Answers, queries, the user stream and the account's trades all come through here. Whatever happens to the orders of a
+symbol happens one at a time, under the symbol's `turn`: an event that overtakes an answer waits for it, so the ledger
+says the same whichever came first.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from binance_trade_agent.agents.alarms import Alarms
+from binance_trade_agent.domain.clock import Clock
+from binance_trade_agent.domain.order_ids import is_own_order_id
+from binance_trade_agent.domain.orders import Fill, Order, OrderReport, OrderState
+from binance_trade_agent.domain.symbols import SymbolRules
+from binance_trade_agent.exchange.gateway import Gateway
+from binance_trade_agent.exchange.payloads import execution_report
+from binance_trade_agent.ledger import queries
+from binance_trade_agent.ledger.errors import ContradictoryFill, UnknownOrder
+from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ledger.records import AppliedReport, OrderEntry
+from binance_trade_agent.ops import crash_points
+
+# An order that the exchange does not know may still be on its way for so long: recvWindow and the engine's own 10 s
+# (binance-protocol.md 2.7).
+QUIET_MS = 5_000 + 10_000
+
+log = logging.getLogger(__name__)
+
+
+class OrderKeeper:
+    """Keeps the ledger's orders equal to the exchange's.
+
+    Args:
+        rules: of the traded symbols, and of others that the ledger holds something of.
+        instance: name of this daemon; orders of others are foreign.
+
+    Attributes:
+        counts: what was seen so far: `repeated_fill`, `late_fill`, `foreign_order`, `stranger`.
+        suspects_reset: whether the exchange said something that only an exchange says that has forgotten us.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        ledger: Ledger,
+        clock: Clock,
+        rules: Mapping[str, SymbolRules],
+        alarms: Alarms,
+        *,
+        instance: str,
+    ) -> None:
+        self.rules = rules
+        self.counts: Counter[str] = Counter()
+        self.suspects_reset = False
+        self._gateway = gateway
+        self._ledger = ledger
+        self._clock = clock
+        self._alarms = alarms
+        self._instance = instance
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._foreign: set[tuple[str, int]] = set()
+
+    def turn(self, symbol: str) -> asyncio.Lock:
+        """To be held while an order of `symbol` is asked about or moved: nobody else does so meanwhile."""
+        return self._turns[symbol]
+
+    async def apply(self, report: OrderReport) -> AppliedReport | None:
+        """Book a report on one of our orders, under the symbol's turn; None for an order that the ledger lacks.
+
+        Raises:
+            LedgerError: it could not be booked, or contradicts what was booked before.
+        """
+        rules = self.rules[report.symbol]
+        try:
+            applied = await self._ledger.apply_report(
+                report, base_asset=rules.base_asset, quote_asset=rules.quote_asset
+            )
+        except UnknownOrder:
+            return None
+        except ContradictoryFill:
+            self.suspects_reset = True
+            raise
+        self.counts["repeated_fill"] += applied.repeated_fills
+        if applied.is_after_end or applied.is_revived:
+            self.counts["late_fill"] += 1
+            await self._alarms.sound(
+                "late_fill", report.client_order_id, "it lived on after it was thought dead; what it did is booked"
+            )
+        if applied.is_settled:
+            await self._alarms.clear("unknown_outcome", report.client_order_id)
+        return applied
+
+    async def on_event(self, event: Mapping[str, Any]) -> None:
+        """Handle one event of the user data stream (binance-protocol.md 4.5).
+
+        Raises:
+            LedgerError: it could not be booked; what it said has to be asked for again.
+        """
+        if event["e"] == "executionReport" and event["s"] in self.rules:
+            report = execution_report(event)
+            crash_points.passed("event.received")
+            async with self.turn(report.symbol):
+                applied = await self.apply(report)
+            crash_points.passed("event.booked")
+            if applied is None:
+                await self._note_foreign(report)
+        elif event["e"] == "balanceUpdate":
+            reference = f"balanceUpdate:{event['a']}:{event['T']}:{event['d']}"
+            await self._ledger.post_external(event["a"], Decimal(event["d"]), int(event["T"]), reference)
+            log.warning("the account's %s changed by %s from outside", event["a"], event["d"])
+
+    async def ask(self, order: Order) -> OrderEntry:
+        """Ask about `order`, under its symbol's turn, and book the answer; returns what the ledger says then.
+
+        An order that the exchange does not know is absent only when the quiet time is over and the account has no trade
+        of it. 'Could not ask' changes nothing.
+
+        Raises:
+            ExchangeError: the exchange could not be asked.
+            LedgerError: its answer could not be booked.
+        """
+        report = await asked_about(self._gateway, order)
+        crash_points.passed("recovery.asked")
+        if report is not None:
+            await self.book(order, report)
+        elif order.exchange_order_id is not None:
+            self.suspects_reset = True  # it knew the order once
+        elif order.state is OrderState.INTENT:
+            await self._move(order, OrderState.DENIED, "never sent")
+        elif order.state is OrderState.SENT:
+            await self._move(order, OrderState.UNKNOWN, "the exchange does not know it yet")
+        elif order.state is OrderState.UNKNOWN:
+            await self._prove_absent(order)
+        entry = await self._ledger.order(order.client_order_id)
+        assert entry is not None, "an order never leaves the ledger"
+        return entry
+
+    async def book(self, order: Order, report: OrderReport) -> None:
+        """Book what the exchange said of `order`, with every trade that it has made. Under the symbol's turn."""
+        trades = [] if not report.executed_base else await self._trades_of(order, report)
+        fills = tuple(replace(trade, client_order_id=order.client_order_id) for trade in trades)
+        await self.apply(replace(report, client_order_id=order.client_order_id, fills=fills))
+        crash_points.passed("recovery.booked")
+
+    async def _trades_of(self, order: Order, report: OrderReport) -> list[Fill]:
+        entry = await self._ledger.order(order.client_order_id)
+        if entry is not None and entry.filled_base == report.executed_base:
+            return []  # they are all in the ledger
+        return await self._gateway.trades_of_order(order.symbol, report.exchange_order_id)
+
+    async def _prove_absent(self, order: Order) -> None:
+        now_ms = self._clock.now_ms()
+        if order.deadline_ms is not None and now_ms > order.deadline_ms:
+            text = f"{order.side} on {order.symbol}: what became of it is still not known"
+            await self._alarms.sound("unknown_outcome", order.client_order_id, text)
+        if now_ms - order.updated_ms <= QUIET_MS or await self._found_among_trades(order):
+            return
+        await self._move(order, OrderState.NOT_PLACED, "the exchange does not know it and has no trade of it")
+        await self._alarms.clear("unknown_outcome", order.client_order_id)
+
+    async def _found_among_trades(self, order: Order) -> bool:
+        """Whether the account has a trade of `order`, by which it is booked then."""
+        cursor = await self._ledger.trade_cursor(order.symbol)
+        trades = await self._gateway.trades_since(order.symbol, 0 if cursor is None else cursor + 1)
+        for exchange_order_id in sorted({trade.exchange_order_id for trade in trades}):
+            known = await self._ledger.read(partial(_known, symbol=order.symbol, exchange_order_id=exchange_order_id))
+            report = None if known else await self._gateway.order_by_exchange_id(order.symbol, exchange_order_id)
+            if report is not None and report.client_order_id == order.client_order_id:
+                await self.book(order, report)
+                return True
+        return False
+
+    async def _move(self, order: Order, state: OrderState, detail: str) -> None:
+        await self._ledger.transition(order.client_order_id, state, self._clock.now_ms(), detail=detail)
+
+    async def _note_foreign(self, report: OrderReport) -> None:
+        """An order of somebody else on the account: left alone, said once."""
+        key = (report.symbol, report.exchange_order_id)
+        if key in self._foreign:
+            return
+        self._foreign.add(key)
+        if is_own_order_id(report.client_order_id, self._instance):
+            self.counts["stranger"] += 1
+            text = f"order {report.client_order_id} carries our name and is not in this ledger: another daemon trades"
+            await self._alarms.sound("stranger", report.symbol, text, blocks=report.symbol)
+            return
+        self.counts["foreign_order"] += 1
+        log.warning("order %s on %s is not ours; left alone", report.client_order_id, report.symbol)
+
+
+async def asked_about(gateway: Gateway, order: Order) -> OrderReport | None:
+    """What the exchange says of `order`: by its own id once known, since a cancel replaces ours."""
+    if order.exchange_order_id is not None:
+        report = await gateway.order_by_exchange_id(order.symbol, order.exchange_order_id)
+        return None if report is not None and is_another(order, report) else report
+    return await gateway.order(order.symbol, order.client_order_id)
+
+
+def is_another(order: Order, report: OrderReport) -> bool:
+    """Whether the exchange's order under our order's number is not ours: after a reset the numbers begin again.
+
+    A cancel replaces an order's client id (binance-protocol.md 1.3), so a cancelled one is told by what it was.
+    """
+    if report.status != "CANCELED" and report.client_order_id != order.client_order_id:
+        return True
+    return (report.side, report.quantity) != (order.side, order.quantity)
+
+
+def _known(connection: sqlite3.Connection, symbol: str, exchange_order_id: int) -> bool:
+    epoch = queries.current_epoch(connection)
+    number = epoch.epoch if epoch else 0
+    return queries.order_by_exchange_id(connection, number, symbol, exchange_order_id) is not None

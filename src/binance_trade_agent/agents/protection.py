@@ -1,0 +1,268 @@
+"""Protection: after an entry has filled, a stop-loss and a take-profit stand on the exchange, sized by what is held.
+
+What should stand is worked out from the ledger's position each time, and compared with what does: after an entry, after
+a crash, after somebody has cancelled a leg, the same code puts right what differs. One list (OCO) a symbol.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from binance_trade_agent.agents.alarms import Alarms
+from binance_trade_agent.agents.execution import Sent, TradeExecutionAgent
+from binance_trade_agent.agents.order_keeper import OrderKeeper
+from binance_trade_agent.agents.risk import Identity
+from binance_trade_agent.domain.clock import Clock
+from binance_trade_agent.domain.money import plain
+from binance_trade_agent.domain.order_ids import client_order_id
+from binance_trade_agent.domain.orders import Order, OrderIntent, OrderState, OrderType, Role, Side
+from binance_trade_agent.domain.positions import Position
+from binance_trade_agent.domain.symbols import SymbolRules
+from binance_trade_agent.exchange.errors import RejectedError
+from binance_trade_agent.exchange.gateway import Gateway
+from binance_trade_agent.ledger.ledger import Ledger
+
+_HUNDRED = Decimal(100)
+# A stop that needs a limit price gets one so far below its trigger that a falling market still takes it.
+_STOP_LIMIT_FRACTION = Decimal("0.98")
+# Engine texts (binance-protocol.md 2.6) that say that the price is beyond the stop or the target already.
+_JUMPED_OVER = ("would trigger immediately", "relationship of the prices", "would immediately match")
+UNPROTECTED = "unprotected"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectionSettings:
+    """How positions are protected.
+
+    Attributes:
+        stop_loss_pct, take_profit_pct: distance from the average entry price in percent; 0 is none.
+        closes_when_refused: what follows when the exchange refuses the protection or somebody cancels it: the position
+            is closed at market, or protected again.
+    """
+
+    stop_loss_pct: Decimal
+    take_profit_pct: Decimal
+    closes_when_refused: bool
+
+    @property
+    def is_on(self) -> bool:
+        """Whether positions are protected at all."""
+        return bool(self.stop_loss_pct or self.take_profit_pct)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    quantity: Decimal
+    stop_price: Decimal | None
+    target_price: Decimal | None
+
+    @property
+    def roles(self) -> set[Role]:
+        wanted = {Role.STOP_LOSS: self.stop_price, Role.TAKE_PROFIT: self.target_price}
+        return {role for role, price in wanted.items() if price is not None}
+
+
+class Protection:
+    """Keeps the protection of positions as it should be."""
+
+    def __init__(
+        self,
+        settings: ProtectionSettings,
+        gateway: Gateway,
+        ledger: Ledger,
+        clock: Clock,
+        keeper: OrderKeeper,
+        execution: TradeExecutionAgent,
+        alarms: Alarms,
+        identity: Identity,
+    ) -> None:
+        self._settings = settings
+        self._gateway = gateway
+        self._ledger = ledger
+        self._clock = clock
+        self._keeper = keeper
+        self._execution = execution
+        self._alarms = alarms
+        self._identity = identity
+        self._attempt = 0
+
+    async def ensure_all(self, rules: Mapping[str, SymbolRules]) -> None:
+        """Put right the protection of every symbol with a position or with resting orders.
+
+        Raises:
+            ExchangeError: the exchange could not be asked; what is missing is put right the next time.
+            LedgerError: something could not be written.
+        """
+        held = {symbol for symbol, position in (await self._ledger.positions()).items() if position.quantity > 0}
+        resting = {order.symbol for order in await self._ledger.open_orders() if order.role.is_protective}
+        for symbol in sorted(held | resting):
+            if symbol in rules:
+                await self.ensure(symbol, rules[symbol])
+
+    async def ensure(self, symbol: str, rules: SymbolRules) -> None:
+        """Put right the protection of one symbol. While another order of it is under way nothing is done.
+
+        Raises:
+            ExchangeError, LedgerError: see ensure_all.
+        """
+        async with self._keeper.turn(symbol):
+            live = await self._resting(symbol)
+            if live is None:
+                return
+            plan = self._plan(await self._position(symbol), rules)
+            if live and (plan is None or not _stands(live, plan)):
+                await self._execution.cancel(live)
+                live = await self._resting(symbol)
+                if live is None or live:
+                    return  # not cancelled yet: the next time
+                plan = self._plan(await self._position(symbol), rules)
+            if plan is None or live:
+                await self._alarms.clear(UNPROTECTED, symbol)
+                return
+            await self._protect(symbol, rules, plan)
+
+    async def release(self, symbol: str) -> bool:
+        """Take the protection off, so that the position can be sold; False when it is not off yet.
+
+        Raises:
+            ExchangeError, LedgerError: see ensure_all.
+        """
+        async with self._keeper.turn(symbol):
+            live = await self._resting(symbol)
+            if live:
+                await self._execution.cancel(live)
+                live = await self._resting(symbol)
+            return live == []
+
+    async def _resting(self, symbol: str) -> list[Order] | None:
+        """Resting protective orders of the symbol; None while an order of it is under way."""
+        orders = [order for order in await self._ledger.open_orders() if order.symbol == symbol]
+        is_quiet = all(
+            order.role.is_protective and order.state in {OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED}
+            for order in orders
+        )
+        return orders if is_quiet else None
+
+    async def _position(self, symbol: str) -> Position:
+        return (await self._ledger.positions()).get(symbol, Position(symbol))
+
+    def _plan(self, position: Position, rules: SymbolRules) -> _Plan | None:
+        """What should stand; None when there is nothing to protect, or too little to be sold at all."""
+        average = position.average_price
+        if not self._settings.is_on or average is None or position.quantity <= 0:
+            return None
+        stop = average * (1 - self._settings.stop_loss_pct / _HUNDRED)
+        target = average * (1 + self._settings.take_profit_pct / _HUNDRED)
+        quantity = rules.round_market_quantity(position.quantity)
+        if rules.is_dust(position.quantity, stop * _STOP_LIMIT_FRACTION):
+            return None
+        return _Plan(
+            quantity,
+            rules.round_price(stop) if self._settings.stop_loss_pct else None,
+            rules.round_price(target) if self._settings.take_profit_pct else None,
+        )
+
+    async def _protect(self, symbol: str, rules: SymbolRules, plan: _Plan) -> None:
+        bid = (await self._gateway.book_ticker(symbol)).bid
+        if plan.stop_price is not None and 0 < bid <= plan.stop_price:
+            await self._close(symbol, plan, f"the price {plain(bid)} is at or under the stop {plain(plan.stop_price)}")
+            return
+        if plan.target_price is not None and bid >= plan.target_price:
+            await self._close(symbol, plan, f"the price {plain(bid)} has reached {plain(plan.target_price)}")
+            return
+        if symbol in self._alarms.standing(UNPROTECTED) and self._settings.closes_when_refused:
+            await self._close(symbol, plan, "it cannot be protected")
+            return
+        self._attempt += 1
+        list_id = self._id(symbol, "list") if len(plan.roles) > 1 else None
+        sent = await self._execution.place(self._legs(symbol, rules, plan, list_id), list_id)
+        await self._judge(symbol, plan, sent)
+
+    async def _judge(self, symbol: str, plan: _Plan, sent: Sent) -> None:
+        if sent.failure is None:
+            await self._alarms.clear(UNPROTECTED, symbol)
+            log.info("%s: %s is protected%s", symbol, plain(plan.quantity), _levels(plan))
+            return
+        text = f"{plain(plan.quantity)} held without protection: {sent.failure}"
+        if isinstance(sent.failure, RejectedError) and any(said in sent.failure.message for said in _JUMPED_OVER):
+            await self._close(symbol, plan, f"the price has jumped over its protection ({sent.failure})")
+        elif isinstance(sent.failure, RejectedError) and self._settings.closes_when_refused:
+            await self._alarms.sound(UNPROTECTED, symbol, text)
+            await self._close(symbol, plan, f"the protection was refused ({sent.failure})")
+        else:
+            await self._alarms.sound(UNPROTECTED, symbol, text)
+
+    async def _close(self, symbol: str, plan: _Plan, reason: str) -> None:
+        """Sell what should have been protected, at market."""
+        log.warning("%s: closed at market: %s", symbol, reason)
+        self._attempt += 1
+        sent = await self._execution.place([self._intent(symbol, plan, Role.EXIT, OrderType.MARKET, reason=reason)])
+        if sent.failure is not None and sent.state is not OrderState.UNKNOWN:
+            text = f"{plain(plan.quantity)} held without protection and not sold either: {sent.failure}"
+            await self._alarms.sound(UNPROTECTED, symbol, text)
+
+    def _legs(self, symbol: str, rules: SymbolRules, plan: _Plan, list_id: str | None) -> list[OrderIntent]:
+        legs = []
+        if plan.target_price is not None:
+            leg = self._intent(symbol, plan, Role.TAKE_PROFIT, OrderType.LIMIT_MAKER, list_id=list_id)
+            legs.append(_priced(leg, price=plan.target_price))
+        if plan.stop_price is not None:
+            # A stop that takes the market cannot be jumped over; one with a limit is for symbols that have no other.
+            is_market = OrderType.STOP_LOSS.value in rules.order_types
+            kind = OrderType.STOP_LOSS if is_market else OrderType.STOP_LOSS_LIMIT
+            limit = None if is_market else rules.round_price(plan.stop_price * _STOP_LIMIT_FRACTION)
+            leg = self._intent(symbol, plan, Role.STOP_LOSS, kind, list_id=list_id)
+            legs.append(_priced(leg, price=limit, stop_price=plan.stop_price))
+        return legs
+
+    def _intent(
+        self, symbol: str, plan: _Plan, role: Role, kind: OrderType, *, list_id: str | None = None, reason: str = ""
+    ) -> OrderIntent:
+        now_ms = self._clock.now_ms()
+        return OrderIntent(
+            client_order_id=self._id(symbol, role.value),
+            symbol=symbol,
+            side=Side.SELL,
+            type=kind,
+            quantity=plan.quantity,
+            reference_price=plan.stop_price or plan.target_price or Decimal(0),
+            tick_ms=now_ms,
+            candle_open_ms=now_ms,
+            reason=reason or f"protects the position{_levels(plan)}",
+            role=role,
+            list_id=list_id,
+        )
+
+    def _id(self, symbol: str, leg: str) -> str:
+        # The generation and a count of its own make the id new each time: what protects follows from the position, and
+        # an intent that a crash has left is asked about or given up before the next is made.
+        return client_order_id(
+            instance=self._identity.instance,
+            epoch=0,
+            strategy=self._identity.strategy,
+            symbol=symbol,
+            tick_ms=self._clock.now_ms(),
+            leg=f"{leg}:{self._identity.fence}",
+            attempt=self._attempt,
+            fence=self._identity.fence,
+        )
+
+
+def _priced(intent: OrderIntent, *, price: Decimal | None, stop_price: Decimal | None = None) -> OrderIntent:
+    return replace(intent, price=price, stop_price=stop_price)
+
+
+def _stands(live: Sequence[Order], plan: _Plan) -> bool:
+    """Whether what rests protects all that is to be protected, and no more."""
+    roles = {order.role for order in live}
+    is_wanted = all(order.cancel_requested_ms is None for order in live)
+    return is_wanted and roles == plan.roles and all(order.left_base == plan.quantity for order in live)
+
+
+def _levels(plan: _Plan) -> str:
+    stop = f", stop {plain(plan.stop_price)}" if plan.stop_price is not None else ""
+    target = f", target {plain(plan.target_price)}" if plan.target_price is not None else ""
+    return f"{stop}{target}"

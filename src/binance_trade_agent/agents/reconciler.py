@@ -1,0 +1,208 @@
+"""Reconciler: at the start, after a gap in the stream, every hour and on a suspicion, the same way to the same truth.
+
+On spot the truth is the account's trades and balances. Orders and trades of others are told by their ids, reported and
+left alone. Every difference that is left is explained (it came from outside) or is an alarm, and an alarm about a
+symbol keeps it from entering until the difference is gone.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from decimal import Decimal
+
+from binance_trade_agent.agents.alarms import Alarms
+from binance_trade_agent.agents.epochs import CannotReconcileError, Epochs
+from binance_trade_agent.agents.facts import compared, ledger_facts, traded_assets
+from binance_trade_agent.agents.order_keeper import OrderKeeper
+from binance_trade_agent.agents.recovery import Recovery, rests
+from binance_trade_agent.domain.clock import Clock
+from binance_trade_agent.domain.money import ZERO, plain
+from binance_trade_agent.domain.symbols import SymbolRules
+from binance_trade_agent.exchange.gateway import Account, Gateway
+from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ledger.reconciliation import Difference, Kind
+from binance_trade_agent.ledger.records import Epoch
+
+DIFFERENCE = "difference"
+MISSING_COINS = "missing_coins"
+_LOOKS = 3  # a balance that moves between two looks is looked at again
+
+log = logging.getLogger(__name__)
+
+
+class Reconciler:
+    """Brings the ledger to what the exchange says.
+
+    Attributes:
+        epoch: the one that is traded in.
+        foreign_locked: what open orders of others lock, by asset: it is in the wallet and cannot be spent.
+        done_ms: market time of the last reconciliation that came to its end, None before the first.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        ledger: Ledger,
+        clock: Clock,
+        rules: Mapping[str, SymbolRules],
+        epochs: Epochs,
+        keeper: OrderKeeper,
+        recovery: Recovery,
+        alarms: Alarms,
+    ) -> None:
+        self.epoch: Epoch | None = None
+        self.foreign_locked: dict[str, Decimal] = {}
+        self.done_ms: int | None = None
+        self._gateway = gateway
+        self._ledger = ledger
+        self._clock = clock
+        self._rules = rules
+        self._epochs = epochs
+        self._keeper = keeper
+        self._recovery = recovery
+        self._alarms = alarms
+        self._one_at_a_time = asyncio.Lock()
+        self._noted: set[str] = set()
+
+    async def run(self, reason: str) -> list[Difference]:
+        """Reconcile; returns the differences that nothing explains, each of which is an alarm now.
+
+        Raises:
+            CannotReconcileError: the exchange has forgotten everything and may not, or at the first time the account
+                lacks coins that the bot holds.
+            ExchangeError: the exchange could not be asked; nothing is concluded from that.
+            LedgerError: something could not be written.
+        """
+        async with self._one_at_a_time:
+            log.debug("reconciling: %s", reason)
+            self.epoch = await self._epochs.current()
+            self._keeper.suspects_reset = False
+            await self._recovery.catch_up()
+            await self._settle_balances(is_first=self.done_ms is None)
+            differences = await self._compare()
+            self.done_ms = self._clock.now_ms()
+            return differences
+
+    @property
+    def is_suspicious(self) -> bool:
+        """Whether the exchange has said something that asks for a reconciliation."""
+        return self._keeper.suspects_reset
+
+    async def is_equal_at_a_glance(self) -> bool:
+        """Whether the balances are what the ledger says, at the price of one request.
+
+        Raises:
+            ExchangeError, LedgerError: see run.
+        """
+        account = await self._gateway.account()
+        wallet = await self._ledger.wallet()
+        return not self._moved(account, wallet)
+
+    async def _settle_balances(self, *, is_first: bool) -> None:
+        """Book what came from outside or went there (deposits, trades by hand), and say so.
+
+        While an order is under way nothing is booked: what it did to the balances is not known yet. A fill may come
+        between two questions, so a difference has to be seen twice.
+        """
+        seen: dict[str, Decimal] | None = None
+        for _ in range(_LOOKS):
+            orders = await self._ledger.open_orders()
+            if under_way := [order for order in orders if not rests(order)]:
+                log.warning("balances are not compared: order %s is not settled", under_way[0].client_order_id)
+                return
+            account = await self._gateway.account()
+            await self._recovery.catch_up()
+            wallet = await self._ledger.wallet()
+            moved = self._moved(account, wallet)
+            if not moved or moved == seen:
+                await self._book_from_outside(account, wallet, moved, is_first=is_first)
+                await self._note_locked(account)
+                return
+            seen = moved
+        log.warning("balances are not compared: they keep moving")
+
+    def _moved(self, account: Account, wallet: Mapping[str, Decimal]) -> dict[str, Decimal]:
+        assets = sorted({*traded_assets(self._rules.values()), *wallet})
+        moved = {asset: account.balances.get(asset, ZERO) - wallet.get(asset, ZERO) for asset in assets}
+        return {asset: amount for asset, amount in moved.items() if amount}
+
+    async def _book_from_outside(
+        self, account: Account, wallet: Mapping[str, Decimal], moved: Mapping[str, Decimal], *, is_first: bool
+    ) -> None:
+        held = await self._held()
+        for asset, amount in moved.items():
+            theirs = account.balances.get(asset, ZERO)
+            if theirs < held.get(asset, ZERO):
+                await self._miss(asset, held[asset], theirs, is_first=is_first)
+                continue
+            now_ms = self._clock.now_ms()
+            reference = f"seen:{asset}:{now_ms}:{plain(theirs)}"
+            await self._ledger.post_external(asset, amount, now_ms, reference)
+            if asset in wallet:
+                log.warning("%s in the account changed by %s from outside", asset, plain(amount))
+        for symbol, rules in self._rules.items():
+            if account.balances.get(rules.base_asset, ZERO) >= held.get(rules.base_asset, ZERO):
+                await self._alarms.clear(MISSING_COINS, symbol)
+
+    async def _miss(self, asset: str, held: Decimal, theirs: Decimal, *, is_first: bool) -> None:
+        text = (
+            f"the bot's positions hold {plain(held)} {asset} but the account has only {plain(theirs)}: "
+            "somebody sold or withdrew the bot's coins. Buy them back, or set LEDGER_PATH to a new ledger."
+        )
+        if is_first:
+            raise CannotReconcileError(text)
+        for symbol, rules in self._rules.items():
+            if rules.base_asset == asset:
+                await self._alarms.sound(MISSING_COINS, symbol, text, blocks=symbol)
+
+    async def _note_locked(self, account: Account) -> None:
+        """What the account has locked beyond our own open orders."""
+        ours: dict[str, Decimal] = {}
+        lists: set[str] = set()
+        for order in await self._ledger.open_orders():
+            rules = self._rules.get(order.symbol)
+            if rules is None or (order.list_id is not None and order.list_id in lists):
+                continue  # the legs of a list lock once (binance-protocol.md 4.2)
+            lists.add(order.list_id or "")
+            lists.discard("")
+            asset = rules.quote_asset if order.reserved_quote else rules.base_asset
+            ours[asset] = ours.get(asset, ZERO) + (order.reserved_quote or order.left_base)
+        locked = {
+            asset: amount - account.free.get(asset, ZERO) - ours.get(asset, ZERO)
+            for asset, amount in account.balances.items()
+        }
+        self.foreign_locked = {asset: amount for asset, amount in locked.items() if amount > 0}
+
+    async def _compare(self) -> list[Difference]:
+        symbols = tuple(self._rules)
+        ours = await self._ledger.read(lambda connection: ledger_facts(connection, symbols))
+        result = await compared(self._gateway, ours, self._rules.values())
+        for note in result.notes:
+            if note not in self._noted:
+                self._noted.add(note)
+                log.info("%s", note)
+        unexplained = [found for found in result.differences if found.kind is not Kind.BALANCE]
+        if unexplained:  # a fill between two questions looks like a difference: it is one when it is there again
+            await self._recovery.catch_up()
+            ours = await self._ledger.read(lambda connection: ledger_facts(connection, symbols))
+            again = {found.text for found in (await compared(self._gateway, ours, self._rules.values())).differences}
+            under_way = {order.symbol for order in await self._ledger.open_orders() if not rests(order)}
+            unexplained = [found for found in unexplained if found.text in again and found.subject not in under_way]
+        await self._tell(unexplained)
+        return unexplained
+
+    async def _tell(self, differences: list[Difference]) -> None:
+        by_symbol: dict[str, list[str]] = {}
+        for found in differences:
+            by_symbol.setdefault(found.subject, []).append(found.text)
+        for symbol, texts in by_symbol.items():
+            await self._alarms.sound(DIFFERENCE, symbol, "; ".join(texts[:5]), blocks=symbol)
+        for symbol in self._alarms.standing(DIFFERENCE) - by_symbol.keys():
+            await self._alarms.clear(DIFFERENCE, symbol)
+
+    async def _held(self) -> dict[str, Decimal]:
+        held: dict[str, Decimal] = {}
+        for symbol, position in (await self._ledger.positions()).items():
+            if rules := self._rules.get(symbol):
+                held[rules.base_asset] = held.get(rules.base_asset, ZERO) + position.quantity
+        return held
