@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 
@@ -58,3 +59,24 @@ def test_a_lock_that_cannot_be_written_is_one_clear_sentence(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(LedgerError, match=r"cannot write .*; check LEDGER_PATH"):
         LedgerLock.acquire(tmp_path / "file" / "ledger.sqlite3", HOLDER)
+
+
+def test_killed_holder_is_told_to_the_next(tmp_path):
+    path = tmp_path / "ledger.sqlite3"
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        other.kill()
+    with LedgerLock.acquire(path, HOLDER) as lock:
+        assert lock.killed == Holder(99, "run-b", 5)
+    with LedgerLock.acquire(path, HOLDER) as lock:
+        assert lock.killed is None  # the one before has given it back
+
+
+def test_copy_of_the_folder_says_nothing_of_who_runs_on_the_original(tmp_path):
+    path = tmp_path / "ledger.sqlite3"
+    copy = tmp_path / "copy" / "ledger.sqlite3"
+    with LedgerLock.acquire(path, HOLDER):
+        copy.parent.mkdir()
+        shutil.copy(lock_path(path), lock_path(copy))
+        with LedgerLock.acquire(copy, Holder(13, "run-b", 78)) as lock:
+            assert lock.killed is None

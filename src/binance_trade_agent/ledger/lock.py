@@ -10,6 +10,8 @@ from typing import Self
 
 from binance_trade_agent.ledger.errors import LedgerError
 
+_LONGEST_NAME = 4096
+
 
 @dataclass(frozen=True, slots=True)
 class Holder:
@@ -24,10 +26,10 @@ class LedgerInUse(LedgerError):  # noqa: N818 - named for the situation
     """Another process owns the ledger. `holder` is None when it has not written its name yet."""
 
     def __init__(self, path: Path, holder: Holder | None) -> None:
-        who = f"process {holder.pid} (run {holder.run_id})" if holder else "another process"
         super().__init__(
-            f"the trader already runs: {who} owns the ledger {path}; end it with `trade-agent stop`, in Docker start "
-            "the container with TRADING_AUTOSTART=false, or set another LEDGER_PATH for this one"
+            f"the trader already runs: {named(holder)} owns the ledger {path}; end it with `trade-agent stop`, in "
+            "Docker start the container with TRADING_AUTOSTART=false, set another LEDGER_PATH for this one, or take "
+            "over with `trade-agent run --takeover`"
         )
         self.holder = holder
 
@@ -36,10 +38,14 @@ class LedgerLock:
     """The exclusive right to write a ledger; a context manager.
 
     The file `<ledger>.lock` stays when the lock is released: to remove it could take it from under the next holder.
+
+    Attributes:
+        killed: who held this very file before and did not give it back: that process has ended without an end.
     """
 
-    def __init__(self, path: Path, descriptor: int) -> None:
+    def __init__(self, path: Path, descriptor: int, killed: Holder | None = None) -> None:
         self.path = path
+        self.killed = killed
         self._descriptor = descriptor
 
     @classmethod
@@ -58,10 +64,13 @@ class LedgerLock:
             raise LedgerError(f"cannot write {path}: {error.strerror}; check LEDGER_PATH and its rights") from error
         if not _try_lock(descriptor, fcntl.LOCK_EX):
             os.close(descriptor)
-            raise LedgerInUse(ledger_path, _read_holder(path))
+            raise LedgerInUse(ledger_path, read_holder(ledger_path))
+        killed = _holder_in(os.pread(descriptor, _LONGEST_NAME, 0), inode=os.fstat(descriptor).st_ino)
         os.truncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(asdict(holder)).encode(), 0)
-        return cls(path, descriptor)
+        # A copy of the folder has another inode, and its lock says nothing of the process that runs on the original.
+        name = {**asdict(holder), "inode": os.fstat(descriptor).st_ino}
+        os.pwrite(descriptor, json.dumps(name).encode(), 0)
+        return cls(path, descriptor, killed)
 
     def release(self) -> None:
         """Give the lock back."""
@@ -102,8 +111,25 @@ def _try_lock(descriptor: int, kind: int) -> bool:
     return True
 
 
-def _read_holder(path: Path) -> Holder | None:
+def read_holder(ledger_path: Path) -> Holder | None:
+    """Who has written its name into the lock, None when nobody has."""
     try:
-        return Holder(**json.loads(path.read_text("utf-8")))
-    except (OSError, ValueError, TypeError):
+        return _holder_in(lock_path(ledger_path).read_bytes())
+    except OSError:
         return None
+
+
+def named(holder: Holder | None) -> str:
+    """The holder in words."""
+    return f"process {holder.pid} (run {holder.run_id})" if holder else "another process"
+
+
+def _holder_in(text: bytes, *, inode: int | None = None) -> Holder | None:
+    """The holder that a lock file names; None when it names none, or the name was not written into the file `inode`."""
+    try:
+        fields = json.loads(text)
+        written_into = fields.pop("inode", None)
+        holder = Holder(**fields)
+    except (ValueError, TypeError, AttributeError):
+        return None
+    return holder if inode in {None, written_into} else None

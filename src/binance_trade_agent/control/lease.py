@@ -1,0 +1,139 @@
+"""One trader an account: a lease in Redis, and the number of the trader's generation (its fence).
+
+The ledger's lock keeps two traders from one ledger on one machine; the lease keeps two with different ledgers, or on
+different machines, from one account. Redis is not what trading depends on: while it is away trading goes on (design.md
+rule 11), and when it is back the lease is taken anew. A trader that then finds one of a later generation has lost, and
+sends nothing more.
+"""
+
+import contextlib
+import hashlib
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ops.tasks import spawn, stop
+
+
+class LeaseHeldError(Exception):
+    """Another trader has the account. The text is one sentence that names it. Exit code 2."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseHolder:
+    """Who trades on the account.
+
+    Attributes:
+        fence: its generation; `started` is an ISO time for people.
+    """
+
+    host: str
+    pid: int
+    run_id: str
+    instance: str
+    started: str
+    fence: int = 0
+
+    @property
+    def rank(self) -> tuple[int, str]:
+        """Of two holders that meet, the one with the higher rank stays."""
+        return self.fence, self.run_id
+
+    def __str__(self) -> str:
+        return (
+            f"process {self.pid} on {self.host} (run {self.run_id}, TRADING_INSTANCE {self.instance}, generation "
+            f"{self.fence}, since {self.started})"
+        )
+
+
+class Lease(Protocol):
+    """The right to trade on the account.
+
+    Attributes:
+        fence: generation of this trader; it stands in its client order ids.
+        is_lost: whether another trader took over.
+    """
+
+    @property
+    def fence(self) -> int: ...  # noqa: D102
+
+    @property
+    def is_lost(self) -> bool: ...  # noqa: D102
+
+    def may_send(self) -> bool:
+        """Whether an order may be sent at this moment; asked before each, and answered without waiting."""
+        ...
+
+    def when_lost(self, tell: Callable[[str], None]) -> None:
+        """Call `tell` with the reason when another trader takes over, at once when it has already."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NoLease:
+    """The lease where there is no Redis: nobody can be seen, the ledger alone says which generation this is."""
+
+    fence: int
+    is_lost: bool = False
+
+    def may_send(self) -> bool:
+        """See Lease."""
+        return True
+
+    def when_lost(self, tell: Callable[[str], None]) -> None:
+        """See Lease; it never is."""
+
+
+@contextlib.asynccontextmanager
+async def leased(
+    redis_url: str | None,
+    account: Callable[[], Awaitable[str]],
+    ledger: Ledger,
+    holder: LeaseHolder,
+    *,
+    dead_run: str | None,
+    takeover: bool,
+) -> AsyncIterator[Lease]:
+    """The right to trade on an account, renewed until the end of the context and then given back.
+
+    Args:
+        redis_url: without one there is no lease, only a fence.
+        account: asks for the account's name (`account_name`).
+        ledger: knows the last fence.
+        holder: this trader, its fence still open.
+        dead_run: see RedisLease.
+        takeover: take it from a trader that has it.
+
+    Raises:
+        LeaseHeldError: another trader has it, and this is no takeover.
+    """
+    least_fence = await ledger.read(_next_fence)
+    if redis_url is None:
+        yield NoLease(least_fence)
+        return
+    from binance_trade_agent.control.redis_lease import RedisLease
+
+    lease = RedisLease(redis_url, await account(), holder, least_fence=least_fence, dead_run=dead_run)
+    try:
+        await lease.take(takeover=takeover)
+        keeping = spawn(lease.keep(), name="lease")
+        try:
+            yield lease
+        finally:
+            await stop(keeping)
+    finally:
+        await lease.let_go()
+
+
+def _next_fence(connection: sqlite3.Connection) -> int:
+    """One more than the last generation in the ledger; of runs from before there were any, their number counts."""
+    return int(connection.execute("SELECT max(coalesce(max(fence), 0), count(*)) + 1 FROM runs").fetchone()[0])
+
+
+def account_name(rest_url: str, uid: str, api_key: str) -> str:
+    """The account for the lease's key: the exchange's host and the account's uid, else a hash of the key."""
+    account = uid or f"key-{hashlib.blake2b(api_key.encode(), digest_size=8).hexdigest()}"
+    return f"{urlsplit(rest_url).netloc}:{account}"
