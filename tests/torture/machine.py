@@ -36,8 +36,6 @@ class Machine:
         """Note a task that runs here."""
         self._tasks[task] = None
         task.add_done_callback(lambda _: self._tasks.pop(task, None))
-        if self.is_dead:
-            task.cancel()
 
     def enter(self) -> "Token[Machine | None]":
         """Let what follows in this context happen on this machine."""
