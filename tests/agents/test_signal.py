@@ -31,6 +31,7 @@ class Always:
     ("action", "held", "reason"),
     [
         (Action.SELL, "0", "no position to sell"),
+        (Action.SELL, "-0.00009", "no position to sell"),
         (Action.SELL, "0.00009", "only dust to sell, 0.00009 BTC"),
         (Action.SELL, "0.00011", None),
         (Action.BUY, "0", None),

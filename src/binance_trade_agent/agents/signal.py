@@ -62,7 +62,7 @@ class SignalAgent:
         """Why there is nothing to do about a signal, None when there is: the bot sells only what its ledger holds."""
         if signal.action is not Action.SELL or not view.rules.is_dust(position.quantity, view.book.bid):
             return None
-        if not position.quantity:
+        if position.quantity <= 0:  # below 0: the fee of the last sale was taken in the base asset
             return "no position to sell"
         return f"only dust to sell, {plain(position.quantity)} {view.rules.base_asset}"
 
