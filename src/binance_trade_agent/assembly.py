@@ -133,7 +133,9 @@ class Assembly:
             ExchangeError: the exchange could not be asked for EXCHANGE_STARTUP_SECONDS.
         """
         gateway, clock = connection.gateway, connection.clock
-        ground = await until_reached(settings, lambda: _recovered(settings, ledger, connection, name.run_id))
+        ground = await until_reached(
+            settings, lambda: _recovered(settings, ledger, connection, name.run_id), connection.tell
+        )
         await refuse_stale_stops(ledger, clock.now_ms())
         market_data = MarketDataAgent(
             gateway,

@@ -81,7 +81,12 @@ def _set_up_log(configuration: "Configuration") -> None:
 
 
 @_group.command("run", cls=_SettingsCommand)
-def _run(**flags: Any) -> None:
+@click.option(
+    "--takeover",
+    is_flag=True,
+    help="Take the ledger and the account from the trader that has them: it is ended, killed after 12 s.",
+)
+def _run(takeover: bool, **flags: Any) -> None:
     """Trade until the duration is over or a signal comes.
 
     Exit codes: 0 done or stopped, 2 wrong settings or keys, 3 ledger and exchange could not be reconciled, 1 the rest.
@@ -94,7 +99,7 @@ def _run(**flags: Any) -> None:
     _set_up_log(configuration)
     from binance_trade_agent.daemon import run
 
-    sys.exit(run(configuration))
+    sys.exit(run(configuration, takeover=takeover))
 
 
 @_group.command("config", cls=_SettingsCommand)
@@ -297,7 +302,8 @@ def _health() -> None:
             print("TRADING_AUTOSTART=false, and nobody has started the trader.")
             return
         _fail(f"no trader has ever run on {settings.ledger_path}.", exit_codes.FAILURE)
-    said = f"run {last.run_id}: {last.state}, cycle {last.cycle}, heartbeat {last.age_seconds:.0f} s old."
+    said = f"run {last.run_id}: {last.state}, cycle {last.cycle}, heartbeat {last.age_seconds:.0f} s old"
+    said += f"; {last.detail}" if last.detail else "."
     if not last.is_healthy:
         _fail(said, exit_codes.FAILURE)
     print(said)

@@ -5,37 +5,48 @@ import contextlib
 import json
 import logging
 import os
+import socket
 import sys
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from binance_trade_agent import exit_codes
 from binance_trade_agent.agents.epochs import CannotReconcileError
 from binance_trade_agent.assembly import Assembly, RunName
 from binance_trade_agent.configuration import ConfigError, Configuration
-from binance_trade_agent.exchange.connect import connected
+from binance_trade_agent.control.lease import Lease, LeaseHeldError, LeaseHolder, account_name, leased
+from binance_trade_agent.domain.wording import iso_utc
+from binance_trade_agent.exchange.connect import Connection, connected, until_reached
 from binance_trade_agent.exchange.embedded import ExchangeStartError
 from binance_trade_agent.exchange.errors import AuthError, ExchangeError
 from binance_trade_agent.ledger.errors import LedgerError, LedgerUnavailable
 from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
 from binance_trade_agent.ledger.lock import Holder, LedgerLock
 from binance_trade_agent.ledger.records import RunRecord
+from binance_trade_agent.ledger.takeover import take_over
 from binance_trade_agent.ops import heartbeat
 from binance_trade_agent.ops.clock import MarketGoneError, wall_ms
 from binance_trade_agent.ops.signals import StopSignals, stop_signals
 from binance_trade_agent.reports.session import render, session_report
+from binance_trade_agent.settings import Settings
 from binance_trade_agent.strategies.registry import StrategyError, create_strategy
 
 log = logging.getLogger(__name__)
 
 
-def run(configuration: Configuration) -> int:
-    """Trade until the duration is over or a signal comes. Returns the exit code; failures are said in one sentence."""
+def run(configuration: Configuration, *, takeover: bool = False) -> int:
+    """Trade until the duration is over or a signal comes. Returns the exit code; failures are said in one sentence.
+
+    Args:
+        configuration: what and where to trade.
+        takeover: take ledger and account from the trader that has them.
+    """
     try:
-        return asyncio.run(_run(configuration))
+        return asyncio.run(_run(configuration, takeover=takeover))
     except (ExchangeStartError, MarketGoneError, LedgerUnavailable) as failure:
         log.error("%s", failure)  # noqa: TRY400 (a sentence for the user, not a trace)
         return exit_codes.FAILURE
-    except (ConfigError, StrategyError, LedgerError, AuthError) as failure:
+    except (ConfigError, StrategyError, LedgerError, LeaseHeldError, AuthError) as failure:
         log.error("%s", failure)  # noqa: TRY400
         return exit_codes.WRONG_CONFIGURATION
     except CannotReconcileError as failure:
@@ -49,10 +60,10 @@ def run(configuration: Configuration) -> int:
         return exit_codes.FAILURE
 
 
-async def _run(configuration: Configuration) -> int:
+async def _run(configuration: Configuration, *, takeover: bool = False) -> int:
     with stop_signals() as signals:
         try:
-            return await _trade(configuration, signals)
+            return await _trade(configuration, signals, takeover=takeover)
         except asyncio.CancelledError:
             if not signals.has_ended_start:
                 raise
@@ -60,21 +71,25 @@ async def _run(configuration: Configuration) -> int:
             return exit_codes.OK
 
 
-async def _trade(configuration: Configuration, signals: StopSignals) -> int:
+async def _trade(configuration: Configuration, signals: StopSignals, *, takeover: bool) -> int:
     settings = configuration.settings
     started_wall_ms = wall_ms()
     run_id = _run_id(started_wall_ms)
     async with contextlib.AsyncExitStack() as stack:
-        stack.enter_context(LedgerLock.acquire(settings.ledger_path, Holder(os.getpid(), run_id, started_wall_ms)))
-        beat_path = heartbeat.heartbeat_path(settings.ledger_path)
-        heartbeat.beat(
-            beat_path, run_id=run_id, state="starting", cycle=0, next_within_seconds=settings.exchange_startup_seconds
+        holder = Holder(os.getpid(), run_id, started_wall_ms)
+        acquired = (
+            LedgerLock.acquire(settings.ledger_path, holder)
+            if not takeover
+            else await take_over(settings.ledger_path, holder)
         )
+        lock = stack.enter_context(acquired)
+        tell = stack.enter_context(_signs_of_life(settings, run_id))
         strategy = create_strategy(settings.strategy_name, settings.strategy_params)
         ledger = await stack.enter_async_context(await Ledger.open(settings.ledger_path))
-        connection = await stack.enter_async_context(connected(settings, is_trader=True))
-        fence = await ledger.next_fence()
-        assembly = await Assembly.of(stack, settings, strategy, ledger, connection, RunName(run_id, fence))
+        connection = await stack.enter_async_context(connected(settings, is_trader=True, tell=tell))
+        lease = await stack.enter_async_context(_lease(settings, ledger, connection, lock, holder, takeover=takeover))
+        name = RunName(run_id, lease.fence, lease.objection)
+        assembly = await Assembly.of(stack, settings, strategy, ledger, connection, name)
         record = RunRecord(
             run_id=run_id,
             mode=settings.mode,
@@ -85,17 +100,61 @@ async def _trade(configuration: Configuration, signals: StopSignals) -> int:
             started_ms=connection.clock.now_ms(),
             started_wall_ms=started_wall_ms,
             pid=os.getpid(),
-            fence=fence,
+            fence=lease.fence,
         )
         async with assembly.following_the_stream():
             await ledger.begin_run(record)
             signals.loop = assembly.loop
+            lease.when_lost(assembly.loop.request_stop)
             reason = await assembly.loop.run()
         await ledger.end_run(run_id, connection.clock.now_ms(), wall_ms(), reason)
         log.info("Stopped: %s", reason)
     with LedgerReader.open(settings.ledger_path) as reader:
         _print_report(render(session_report(reader, run_id)))
-    return exit_codes.OK
+    return exit_codes.WRONG_CONFIGURATION if lease.is_lost else exit_codes.OK  # a restart would be refused
+
+
+@contextlib.contextmanager
+def _signs_of_life(settings: Settings, run_id: str) -> Iterator[Callable[[str], None]]:
+    """Heartbeats of the start, by a function that is told what keeps it, and the last one of a run that fails."""
+    path = heartbeat.heartbeat_path(settings.ledger_path)
+    within_seconds = settings.exchange_startup_seconds
+
+    def tell(detail: str) -> None:
+        heartbeat.beat(
+            path, run_id=run_id, state="starting", cycle=0, next_within_seconds=within_seconds, detail=detail
+        )
+
+    tell("")
+    try:
+        yield tell
+    except asyncio.CancelledError:
+        heartbeat.end(path, "stopped")
+        raise
+    except Exception as failure:
+        heartbeat.end(path, "failed", str(failure))
+        raise
+
+
+def _lease(
+    settings: Settings, ledger: Ledger, connection: Connection, lock: LedgerLock, holder: Holder, *, takeover: bool
+) -> contextlib.AbstractAsyncContextManager[Lease]:
+    """One trader an account: see control/lease.py. The lease of a run that was killed on this ledger is nobody's."""
+
+    async def account() -> str:
+        stated = await until_reached(settings, connection.gateway.account, connection.tell)
+        return account_name(connection.endpoints.rest, stated.uid, connection.api_key)
+
+    return leased(
+        settings.redis_url.get_secret_value() if settings.redis_url else None,
+        account,
+        ledger,
+        LeaseHolder(
+            socket.gethostname(), holder.pid, holder.run_id, settings.trading_instance, iso_utc(holder.started_wall_ms)
+        ),
+        dead_run=lock.killed.run_id if lock.killed else None,
+        takeover=takeover,
+    )
 
 
 def _print_report(report: str) -> None:

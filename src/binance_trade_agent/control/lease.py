@@ -8,7 +8,6 @@ sends nothing more.
 
 import contextlib
 import hashlib
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -67,6 +66,10 @@ class Lease(Protocol):
         """Whether an order may be sent at this moment; asked before each, and answered without waiting."""
         ...
 
+    def objection(self) -> str | None:
+        """Why no order may be sent at this moment, for a person; None when one may."""
+        ...
+
     def when_lost(self, tell: Callable[[str], None]) -> None:
         """Call `tell` with the reason when another trader takes over, at once when it has already."""
         ...
@@ -82,6 +85,10 @@ class NoLease:
     def may_send(self) -> bool:
         """See Lease."""
         return True
+
+    def objection(self) -> str | None:
+        """See Lease."""
+        return None
 
     def when_lost(self, tell: Callable[[str], None]) -> None:
         """See Lease; it never is."""
@@ -110,7 +117,7 @@ async def leased(
     Raises:
         LeaseHeldError: another trader has it, and this is no takeover.
     """
-    least_fence = await ledger.read(_next_fence)
+    least_fence = await ledger.next_fence()
     if redis_url is None:
         yield NoLease(least_fence)
         return
@@ -126,11 +133,6 @@ async def leased(
             await stop(keeping)
     finally:
         await lease.let_go()
-
-
-def _next_fence(connection: sqlite3.Connection) -> int:
-    """One more than the last generation in the ledger; of runs from before there were any, their number counts."""
-    return int(connection.execute("SELECT max(coalesce(max(fence), 0), count(*)) + 1 FROM runs").fetchone()[0])
 
 
 def account_name(rest_url: str, uid: str, api_key: str) -> str:

@@ -99,7 +99,15 @@ class RedisLease:
 
         Each renewal is good for the lease's 30 s from when it was begun; one that failed because Redis is away, too.
         """
-        return not self._lost and monotonic_seconds() < self._sure_until
+        return self.objection() is None
+
+    def objection(self) -> str | None:
+        """See Lease."""
+        if self._lost:
+            return self._lost
+        if monotonic_seconds() >= self._sure_until:
+            return "the account's lease was not renewed for 30 s; another daemon may have taken over"
+        return None
 
     def when_lost(self, tell: Callable[[str], None]) -> None:
         """See Lease."""

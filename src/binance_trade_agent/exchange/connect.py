@@ -50,6 +50,7 @@ class Connection:
         market: names what is traded on there; another simulated market has another name.
         is_stepped: whether its market stands still while the daemon works.
         connector: of the WebSocket, where it is not TCP.
+        tell: told why the exchange cannot be reached at the start, and told nothing ("") when it is.
     """
 
     endpoints: Endpoints
@@ -60,15 +61,19 @@ class Connection:
     market: str
     is_stepped: bool
     connector: aiohttp.BaseConnector | None = None
+    tell: Callable[[str], None] = lambda _: None
 
 
 @contextlib.asynccontextmanager
-async def connected(settings: Settings, *, is_trader: bool = False) -> AsyncIterator[Connection]:
+async def connected(
+    settings: Settings, *, is_trader: bool = False, tell: Callable[[str], None] = lambda _: None
+) -> AsyncIterator[Connection]:
     """The exchange of the mode, reached and its clock taken over; a simulated one is started when none is named.
 
     Args:
         settings: say which exchange, with which keys.
         is_trader: whether the trader asks, which ends its simulated exchange when it ends; others leave it running.
+        tell: see Connection.
 
     Raises:
         ConfigError: the settings do not fit the exchange that is there.
@@ -87,14 +92,14 @@ async def connected(settings: Settings, *, is_trader: bool = False) -> AsyncIter
         clock: MarketClock = ScaledClock()
         market: str = settings.mode
         if settings.is_simulated:
-            time = await until_reached(settings, lambda: _simulated_time(settings, endpoints))
+            time = await until_reached(settings, lambda: _simulated_time(settings, endpoints), tell)
             clock, market = _simulated_clock(settings, time, control_url), time.market
         key, secret = _keys(settings)
         budget = _budget(settings, endpoints, clock)
         stack.push_async_callback(budget.close)
         gateway = await stack.enter_async_context(BinanceGateway(endpoints, key, secret, clock, budget=budget))
-        await until_reached(settings, gateway.synchronise)
-        yield Connection(endpoints, key, secret, clock, gateway, market, isinstance(clock, SteppedClock))
+        await until_reached(settings, gateway.synchronise, tell)
+        yield Connection(endpoints, key, secret, clock, gateway, market, isinstance(clock, SteppedClock), tell=tell)
 
 
 def _keys(settings: Settings) -> tuple[str, str]:
@@ -156,7 +161,9 @@ async def _simulated_time(settings: Settings, endpoints: Endpoints) -> _Simulate
         raise UnavailableError(f"the exchange cannot be reached: {reason}") from failure
 
 
-async def until_reached(settings: Settings, ask: Callable[[], Awaitable[T]]) -> T:
+async def until_reached(
+    settings: Settings, ask: Callable[[], Awaitable[T]], tell: Callable[[str], None] = lambda _: None
+) -> T:
     """The answer; while the exchange is away or wants us to be silent, `ask` is called again with back-off.
 
     Raises:
@@ -168,14 +175,19 @@ async def until_reached(settings: Settings, ask: Callable[[], Awaitable[T]]) -> 
     back_off = _FIRST_BACK_OFF_SECONDS
     while True:
         try:
-            return await ask()
+            answer = await ask()
         except (UnavailableError, RateLimitedError) as failure:
             if monotonic_seconds() >= deadline:
+                log.warning("given up after %d s (EXCHANGE_STARTUP_SECONDS)", seconds)
                 raise
             if back_off == _FIRST_BACK_OFF_SECONDS:
                 log.warning("%s; trying again for %d s", failure, seconds)
+            tell(str(failure))
             await sleep_seconds(back_off)
             back_off = min(back_off * 2, _LAST_BACK_OFF_SECONDS)
+        else:
+            tell("")
+            return answer
 
 
 async def on_the_exchanges_time(clock: MarketClock, ask: Callable[[], Awaitable[T]]) -> T:

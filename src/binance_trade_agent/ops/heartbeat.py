@@ -15,10 +15,11 @@ class Heartbeat:
     """A sign of life.
 
     Attributes:
-        state: starting, trading or stopped.
+        state: starting, trading, stopped or failed.
         cycle: last tick that ended, 0 before the first.
         beat_wall_ms: when, machine time.
         next_within_seconds: wall time within which the loop means to give the next sign.
+        detail: what a person should know of the state, such as why a start takes so long; mostly empty.
     """
 
     pid: int
@@ -27,6 +28,7 @@ class Heartbeat:
     cycle: int
     beat_wall_ms: int
     next_within_seconds: float
+    detail: str = ""
 
     @property
     def age_seconds(self) -> float:
@@ -48,15 +50,21 @@ def heartbeat_path(ledger_path: Path) -> Path:
     return ledger_path.with_name(f"{ledger_path.name}.heartbeat")
 
 
-def beat(path: Path, *, run_id: str, state: str, cycle: int, next_within_seconds: float) -> None:
+def beat(path: Path, *, run_id: str, state: str, cycle: int, next_within_seconds: float, detail: str = "") -> None:
     """Give a sign of life; a full disk must not stop the loop, so a failure is silent and shows as age."""
-    heartbeat = Heartbeat(os.getpid(), run_id, state, cycle, wall_ms(), next_within_seconds)
+    heartbeat = Heartbeat(os.getpid(), run_id, state, cycle, wall_ms(), next_within_seconds, detail)
     fresh = path.with_name(f"{path.name}.new")
     try:
         fresh.write_text(json.dumps(asdict(heartbeat)), encoding="utf-8")
         fresh.replace(path)
     except OSError:
         return
+
+
+def end(path: Path, state: str, detail: str = "") -> None:
+    """Say that the run is over: `stopped` on purpose, or `failed`, and why."""
+    if last := read(path):
+        beat(path, run_id=last.run_id, state=state, cycle=last.cycle, next_within_seconds=0, detail=detail)
 
 
 def read(path: Path) -> Heartbeat | None:
