@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from binance_trade_agent import assembly, daemon, exit_codes
-from binance_trade_agent.agents.recovery import CannotReconcileError
+from binance_trade_agent.agents.epochs import CannotReconcileError
 from binance_trade_agent.configuration import ConfigError, Configuration, load
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import CommandKind, CommandState
@@ -152,7 +152,8 @@ async def test_first_signal_stops_the_loop_and_the_second_cancels():
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
 )
 def test_failure_is_one_sentence_and_an_exit_code(tmp_path, monkeypatch, caplog, failure, code):
-    async def fail(_: Configuration) -> int:
+    async def fail(_: Configuration, *, takeover: bool) -> int:
+        assert not takeover
         raise failure
 
     monkeypatch.setattr(daemon, "_run", fail)
