@@ -20,7 +20,7 @@ from binance_trade_agent.ops import heartbeat
 from binance_trade_agent.ops.clock import MarketGoneError, monotonic_seconds, sleep_seconds
 from binance_trade_agent.ops.tasks import spawn
 from binance_trade_agent.orchestrator import Tick
-from tests.ledger.bookkeeping import place, trading_ledger
+from tests.ledger.bookkeeping import trading_ledger
 from tests.virtual_clock import VirtualClock
 
 START_MS = 1_000_000
@@ -63,14 +63,21 @@ class Valuation:
         self.points.append((tick_ms, cycle))
 
 
-class Recovery:
-    """Counts how often it was asked."""
+class Watch:
+    """Keeps what was asked of it."""
 
     def __init__(self) -> None:
-        self.times = 0
+        self.asked: list[str] = []
+        self.reasons: list[str] = []
 
-    async def catch_up(self) -> None:
-        self.times += 1
+    async def before_tick(self) -> None:
+        self.asked.append("before tick")
+
+    async def between_ticks(self) -> None:
+        self.asked.append("between ticks")
+
+    def reconcile_soon(self, reason: str) -> None:
+        self.reasons.append(reason)
 
 
 @dataclass
@@ -80,7 +87,7 @@ class Rig:
     clock: VirtualClock
     orchestrator: Orchestrator
     valuation: Valuation
-    recovery: Recovery
+    watch: Watch
     ledger: Ledger
     loop: AutonomousTradingLoop
     beat_path: Path
@@ -95,7 +102,7 @@ class Rig:
 @asynccontextmanager
 async def rig(tmp_path: Path, *, duration_ms: int | None = None):
     clock = VirtualClock(START_MS)
-    orchestrator, valuation, recovery = Orchestrator(clock), Valuation(), Recovery()
+    orchestrator, valuation, watch = Orchestrator(clock), Valuation(), Watch()
     beat_path = tmp_path / "heartbeat"
     chores: list[str] = []
 
@@ -111,14 +118,14 @@ async def rig(tmp_path: Path, *, duration_ms: int | None = None):
             SYMBOLS,
             orchestrator,
             valuation,
-            recovery,
+            watch,
             ledger,
             clock,
             RunIdentity("run-a", beat_path),
             before_tick=before_tick,
             periodically=periodically,
         )
-        yield Rig(clock, orchestrator, valuation, recovery, ledger, loop, beat_path, chores)
+        yield Rig(clock, orchestrator, valuation, watch, ledger, loop, beat_path, chores)
 
 
 async def until(condition) -> None:
@@ -185,7 +192,7 @@ async def test_late_tick_is_run_once_and_counted_and_the_schedule_stays(tmp_path
         await ready.loop.run()
         assert ready.ticks == [(1, 0), (2, 10), (3, 30), (4, 40), (5, 50)]
         assert ready.loop.missed_ticks == 1
-        assert ready.recovery.times == 0
+        assert ready.watch.reasons == []
 
 
 async def test_machine_that_slept_runs_one_tick_after_a_recovery(tmp_path, caplog):
@@ -194,7 +201,7 @@ async def test_machine_that_slept_runs_one_tick_after_a_recovery(tmp_path, caplo
         await ready.loop.run()
         assert ready.ticks[:3] == [(1, 0), (2, 3610), (3, 3620)]
         assert ready.loop.missed_ticks == 360
-        assert ready.recovery.times == 1
+        assert ready.watch.reasons == ["ticks were missed"]
         assert "360 ticks were missed and are not made up for" in caplog.text
 
 
@@ -272,14 +279,11 @@ async def test_looking_around_that_hangs_does_not_keep_the_stop(tmp_path, monkey
         assert await asyncio.wait_for(running, 2) == "SIGTERM"
 
 
-async def test_open_orders_are_asked_about_before_each_tick_and_between_ticks(tmp_path):
+async def test_account_is_looked_after_before_each_tick_and_between_ticks(tmp_path):
     async with rig(tmp_path, duration_ms=30_000) as ready:
         await ready.loop.run()
-        assert ready.recovery.times == 0
-    async with rig(tmp_path / "with an order", duration_ms=30_000) as ready:
-        await place(ready.ledger)
-        await ready.loop.run()
-        assert ready.recovery.times == 1 + len(ready.ticks)
+        assert ready.watch.asked.count("before tick") == len(ready.ticks)
+        assert "between ticks" in ready.watch.asked
 
 
 async def test_trouble_beside_the_decisions_is_said_and_survived(tmp_path, caplog):

@@ -61,9 +61,16 @@ async def pipeline(tmp_path, *, limits=None, **opinions):
         known = {"max_position_quote": Decimal(500), "max_open_positions": 5, "cooldown_seconds": 0}
         settings = RiskSettings(order_quote=Decimal(100), **{**known, **(limits or {})})
         strategy = Scripted(**opinions)
-        risk = RiskManagementAgent(RiskPolicy(settings), ready.ledger, Identity("test", 1, strategy.name))
+        risk = RiskManagementAgent(
+            RiskPolicy(settings),
+            ready.ledger,
+            Identity("test", strategy.name),
+            ready.gate,
+            epoch=lambda: 1,
+            locked_by_others=dict,
+        )
         orchestrator = TradingOrchestrator(
-            ready.market_data(), SignalAgent(strategy), risk, ready.execution, ready.ledger
+            ready.market_data(), SignalAgent(strategy), risk, ready.execution, ready.protection("0", "0"), ready.ledger
         )
         yield Pipeline(ready, strategy, orchestrator)
 

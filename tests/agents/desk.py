@@ -134,6 +134,16 @@ class Desk:
             assert ours == await self.gateway.trades_since(symbol, 0)
 
 
+def executing(gateway, ledger, clock, keeper, refusals: list[str] | None = None) -> TradeExecutionAgent:
+    """An execution agent that may always send, and keeps what was refused."""
+
+    async def refused(_, refusal) -> None:
+        if refusals is not None:
+            refusals.append(str(refusal))
+
+    return TradeExecutionAgent(gateway, ledger, clock, keeper, run_id=RUN_ID, may_send=lambda: None, refused=refused)
+
+
 @asynccontextmanager
 async def desk(
     tmp_path: Path, *, opened: bool = True, symbols: Sequence[str] = SYMBOLS, **exchange_options
@@ -170,13 +180,7 @@ async def reopened(
         await alarms.load()
         keeper = OrderKeeper(gateway, ledger, clock, rules, alarms, instance="test")
         refusals: list[str] = []
-
-        async def refused(_, refusal) -> None:
-            refusals.append(str(refusal))
-
-        execution = TradeExecutionAgent(
-            gateway, ledger, clock, keeper, run_id=RUN_ID, may_send=lambda: None, refused=refused
-        )
+        execution = executing(gateway, ledger, clock, keeper, refusals)
         market = market or f"simulated {(await exchange.state())['session']}"
         recovery = Recovery(gateway, ledger, keeper, rules)
         epochs = Epochs(gateway, ledger, clock, rules, may_reset=may_reset, market=market)

@@ -8,7 +8,10 @@ from decimal import Decimal
 
 import pytest
 
-from binance_trade_agent.agents.execution import TradeExecutionAgent, execution_text
+from binance_trade_agent.agents.alarms import Alarms
+from binance_trade_agent.agents.entry_gate import EntryGate
+from binance_trade_agent.agents.execution import execution_text
+from binance_trade_agent.agents.order_keeper import OrderKeeper
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.orders import Order, OrderState, Side
 from binance_trade_agent.exchange.binance_gateway import BinanceGateway
@@ -17,7 +20,7 @@ from binance_trade_agent.exchange.user_stream import UserStream
 from binance_trade_agent.ledger.errors import LedgerUnavailable
 from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ops.tasks import spawn, stop
-from tests.agents.desk import RUN_ID, desk
+from tests.agents.desk import RUN_ID, desk, executing
 from tests.exchange_process import API_KEY, API_SECRET
 from tests.ledger.bookkeeping import fill, intent, run_record
 
@@ -118,7 +121,8 @@ async def test_answer_and_events_in_any_order_and_repeated_leave_the_same_books(
                 await ledger.begin_run(run_record(RUN_ID))
                 await ledger.commit_intent(ready.decision(placed), placed, placed.tick_ms)
                 await ledger.transition(placed.client_order_id, OrderState.SENT, placed.tick_ms)
-                agent = TradeExecutionAgent(ready.gateway, ledger, ready.clock, ready.rules)
+                alarms = Alarms(ledger, ready.clock, EntryGate())
+                agent = OrderKeeper(ready.gateway, ledger, ready.clock, ready.rules, alarms, instance="test")
                 for message in (*messages, *messages, accepted):
                     if message is answer:
                         async with agent.turn(answer.symbol):
@@ -131,7 +135,7 @@ async def test_answer_and_events_in_any_order_and_repeated_leave_the_same_books(
 
 
 async def test_stream_that_runs_beside_the_orders_books_nothing_twice(tmp_path):
-    async with desk(tmp_path) as ready, Streaming(ready, ready.execution.on_event) as stream:
+    async with desk(tmp_path) as ready, Streaming(ready, ready.keeper.on_event) as stream:
         for side, quantity in ((Side.BUY, "0.005"), (Side.SELL, "0.004"), (Side.BUY, "0.003")):
             assert (await ready.trade(side, quantity)).outcome is Outcome.EXECUTED
             await ready.wait(1000)
@@ -141,7 +145,7 @@ async def test_stream_that_runs_beside_the_orders_books_nothing_twice(tmp_path):
 
 
 async def test_fills_come_from_the_stream_when_the_answer_is_lost(tmp_path):
-    async with desk(tmp_path) as ready, Streaming(ready, ready.execution.on_event) as stream:
+    async with desk(tmp_path) as ready, Streaming(ready, ready.keeper.on_event) as stream:
         await ready.exchange.fault("drop_after", method="POST", path="order")
         decision = await ready.trade()
         assert decision.outcome is Outcome.UNKNOWN
@@ -152,7 +156,7 @@ async def test_fills_come_from_the_stream_when_the_answer_is_lost(tmp_path):
 
 
 async def test_order_of_another_program_is_left_alone(tmp_path, caplog):
-    async with desk(tmp_path) as ready, Streaming(ready, ready.execution.on_event) as stream:
+    async with desk(tmp_path) as ready, Streaming(ready, ready.keeper.on_event) as stream:
         client = await ready.exchange.client()
         await client.order_market_buy(symbol="BTCUSDT", quantity="0.01")
         await stream.catch_up()
@@ -163,8 +167,8 @@ async def test_order_of_another_program_is_left_alone(tmp_path, caplog):
 async def test_deposit_while_trading_is_booked_as_external_once(tmp_path):
     event = {"e": "balanceUpdate", "E": 7, "a": "USDT", "d": "-25.50000000", "T": 7}
     async with desk(tmp_path) as ready:
-        await ready.execution.on_event(event)
-        await ready.execution.on_event(event)
+        await ready.keeper.on_event(event)
+        await ready.keeper.on_event(event)
         assert (await ready.ledger.wallet())["USDT"] == Decimal("9974.5")
 
 
@@ -210,7 +214,7 @@ async def test_unreachable_exchange_means_that_the_order_never_left(tmp_path):
         placed = await ready.intent()
         nowhere = simulated("http://127.0.0.1:9")
         async with BinanceGateway(nowhere, API_KEY, API_SECRET, ready.clock) as gateway:
-            agent = TradeExecutionAgent(gateway, ready.ledger, ready.clock, ready.rules)
+            agent = executing(gateway, ready.ledger, ready.clock, ready.keeper)
             decision = await agent.execute(ready.decision(placed), placed)
         assert decision.outcome is Outcome.REJECTED
         assert (await ready.entry(decision)).order.state is OrderState.DENIED
@@ -274,9 +278,9 @@ async def test_fill_of_an_order_thought_dead_is_booked_with_an_alarm(tmp_path, c
         answer = await ready.gateway.place_order(placed)
         for state in (OrderState.UNKNOWN, OrderState.NOT_PLACED):
             await ready.ledger.transition(placed.client_order_id, state, ready.clock.now_ms())
-        async with ready.execution.turn(placed.symbol):
-            await ready.execution.apply(answer)
-        assert "filled after it was thought dead" in caplog.text
+        async with ready.keeper.turn(placed.symbol):
+            await ready.keeper.apply(answer)
+        assert "it lived on after it was thought dead" in caplog.text
         await ready.assert_reconciled()
 
 

@@ -5,7 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from binance_trade_agent.agents.recovery import QUIET_MS, CannotReconcileError, exchange_facts, ledger_facts
+from binance_trade_agent.agents.epochs import CannotReconcileError
+from binance_trade_agent.agents.facts import exchange_facts, ledger_facts
+from binance_trade_agent.agents.order_keeper import QUIET_MS
 from binance_trade_agent.agents.symbols import rules_of_books
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.orders import OrderState, Side
@@ -22,18 +24,16 @@ async def state(ready: Desk, order) -> OrderState:
 
 async def restart(ready: Desk) -> None:
     """What a start does before it trades."""
-    await ready.recovery.epoch()
-    await ready.recovery.catch_up()
-    await ready.recovery.settle_balances()
+    await ready.reconciler.run("start")
 
 
 async def test_first_start_opens_an_epoch_from_the_exchanges_balances(tmp_path):
     async with desk(tmp_path, opened=False, balances={"USDT": Decimal(500), "BTC": Decimal("0.25")}) as ready:
-        epoch = await ready.recovery.epoch()
+        epoch = await ready.epochs.current()
         assert (epoch.epoch, epoch.reason) == (1, "first start")
         assert await ready.ledger.wallet() == {"USDT": Decimal(500), "BTC": Decimal("0.25")}
         assert await ready.ledger.positions() == {}  # what was there before is not the bot's to sell
-        assert await ready.recovery.epoch() == epoch
+        assert await ready.epochs.current() == epoch
 
 
 async def test_killed_before_the_send_the_order_is_given_up_and_never_sent(tmp_path):
@@ -80,8 +80,8 @@ async def test_killed_between_a_fill_and_the_rest_the_missing_fills_are_found(tm
         await ready.exchange.control("book", symbol="BTCUSDT", bids=[["63999", "1"]], asks=asks)
         intent = await ready.sent(quantity="0.1")
         report = await ready.gateway.place_order(intent)
-        async with ready.execution.turn(intent.symbol):
-            await ready.execution.apply(replace(report, fills=()))
+        async with ready.keeper.turn(intent.symbol):
+            await ready.keeper.apply(replace(report, fills=()))
         assert [order.client_order_id for order in await ready.ledger.open_orders()] == [intent.client_order_id]
         await restart(ready)
         await ready.assert_reconciled()
@@ -190,9 +190,9 @@ async def test_two_changes_from_outside_at_the_same_market_time_are_both_booked(
 async def test_balances_are_left_alone_while_an_order_is_not_settled(tmp_path, caplog):
     async with desk(tmp_path) as ready:
         intent = await ready.sent()
-        await ready.gateway.place_order(intent)
-        await ready.recovery.settle_balances()
+        await ready.reconciler.run("start")
         assert "balances are not compared" in caplog.text
+        await ready.gateway.place_order(intent)
         assert (await ready.ledger.wallet())["USDT"] == 10_000
         await restart(ready)
         await ready.assert_reconciled()
@@ -203,8 +203,16 @@ async def test_withdrawn_coins_of_the_bot_stop_the_start(tmp_path):
         await ready.trade(quantity="0.01")
         client = await ready.exchange.client()
         await client.order_market_sell(symbol="BTCUSDT", quantity="0.009")
-        with pytest.raises(CannotReconcileError, match=r"hold 0\.00999 BTC but the account has only 0\.00099"):
-            await restart(ready)
+        async with reopened(tmp_path, ready.exchange) as again:
+            with pytest.raises(CannotReconcileError, match=r"hold 0\.00999 BTC but the account has only 0\.00099"):
+                await restart(again)
+        # While it runs it is an alarm, and the symbol is not entered any more.
+        await ready.reconciler.run("every hour")
+        assert ready.gate.refusal("BTCUSDT")[0] == "missing_coins"
+        assert ready.gate.refusal("ETHUSDT") is None
+        await client.order_market_buy(symbol="BTCUSDT", quantity="0.01")
+        await ready.reconciler.run("every hour")
+        assert ready.gate.refusal("BTCUSDT") is None
 
 
 async def test_reset_exchange_begins_a_new_epoch_without_profit_or_loss(tmp_path):
@@ -225,11 +233,11 @@ async def test_reset_is_told_from_the_balances_when_nothing_was_filled(tmp_path)
     async with desk(tmp_path) as ready:
         await ready.exchange.control("book", symbol="BTCUSDT", bids=[["63999", "1"]], asks=[])
         assert (await ready.trade()).outcome is Outcome.UNFILLED
-        assert (await ready.recovery.epoch()).epoch == 1
+        assert (await ready.epochs.current()).epoch == 1
         await ready.reset()
         await ready.exchange.control("config", deposit={"asset": "USDT", "amount": "1"})
         async with reopened(tmp_path, ready.exchange) as again:
-            assert (await again.recovery.epoch()).epoch == 2
+            assert (await again.epochs.current()).epoch == 2
 
 
 async def test_other_account_is_refused_where_nothing_is_ever_reset(tmp_path):
@@ -238,7 +246,7 @@ async def test_other_account_is_refused_where_nothing_is_ever_reset(tmp_path):
         await ready.reset()
         async with reopened(tmp_path, ready.exchange, may_reset=False) as again:
             with pytest.raises(CannotReconcileError, match="Set LEDGER_PATH to that account's own ledger"):
-                await again.recovery.epoch()
+                await again.epochs.current()
 
 
 async def test_order_on_a_symbol_that_is_not_traded_any_more_is_still_resolved(tmp_path):
@@ -277,10 +285,10 @@ async def test_facts_of_both_sides_agree_until_somebody_trades_by_hand(tmp_path)
 
 async def test_another_market_begins_a_new_epoch_before_any_order(tmp_path):
     async with desk(tmp_path) as ready, reopened(tmp_path, ready.exchange, market="quite another") as again:
-        epoch = await again.recovery.epoch()
+        epoch = await again.epochs.current()
         assert (epoch.epoch, epoch.reason, epoch.market) == (2, "another market", "quite another")
-        assert (await again.recovery.epoch()).epoch == 2
-        await again.recovery.settle_balances()
+        assert (await again.epochs.current()).epoch == 2
+        await again.reconciler.run("start")
         moves = await again.ledger.read(
             lambda c: c.execute("SELECT * FROM postings WHERE kind = 'external'").fetchall()
         )
@@ -290,5 +298,5 @@ async def test_another_market_begins_a_new_epoch_before_any_order(tmp_path):
 async def test_epoch_of_an_older_ledger_is_of_the_market_that_comes_next(tmp_path):
     async with desk(tmp_path) as ready:
         await ready.ledger.write(lambda connection: connection.execute("UPDATE epochs SET market = NULL"))
-        assert (await ready.recovery.epoch()).epoch == 1
+        assert (await ready.epochs.current()).epoch == 1
         assert (await ready.ledger.current_epoch()).market.startswith("simulated ")

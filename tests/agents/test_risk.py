@@ -17,7 +17,9 @@ def agent(ready: Desk, epoch: int = 1, **limits) -> RiskManagementAgent:
     known = {"max_position_quote": Decimal(500), "max_open_positions": 5, "cooldown_seconds": 300}
     size = {} if "order_fraction" in limits else {"order_quote": Decimal(100)}
     policy = RiskPolicy(RiskSettings(**{**known, **size, **limits}))
-    return RiskManagementAgent(policy, ready.ledger, Identity("test", epoch, "s"))
+    return RiskManagementAgent(
+        policy, ready.ledger, Identity("test", "s"), ready.gate, epoch=lambda: epoch, locked_by_others=dict
+    )
 
 
 async def verdict(ready: Desk, action: Action, symbol: str = "BTCUSDT", **limits) -> OrderIntent | Refusal:
