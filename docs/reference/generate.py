@@ -5,6 +5,7 @@ With `--check` nothing is written; the exit code is 1 when a page is missing or 
 
 import argparse
 import inspect
+import itertools
 import re
 import sqlite3
 import sys
@@ -60,7 +61,9 @@ def settings_page() -> str:
 
 def commands_page() -> str:
     """Every command with its own options, in click's own words."""
-    sections = (_command(name, command) for name, command in commands_of_trade_agent.commands.items())
+    sections = itertools.chain.from_iterable(
+        _commands(name, command) for name, command in commands_of_trade_agent.commands.items()
+    )
     return _page("Commands", inspect.cleandoc(commands_of_trade_agent.help or ""), *sections)
 
 
@@ -156,6 +159,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         path.write_text(pages[path], encoding="utf-8")
         print(f"wrote {path}")
     return 0
+
+
+def _commands(name: str, command: click.Command) -> Iterator[str]:
+    yield _command(name, command)
+    if isinstance(command, click.Group):
+        for below, subcommand in command.commands.items():
+            yield from _commands(f"{name} {below}", subcommand)
 
 
 def _command(name: str, command: click.Command) -> str:

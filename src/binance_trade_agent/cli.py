@@ -193,6 +193,56 @@ def _reconcile(**flags: Any) -> None:
     sys.exit(compare(configuration))
 
 
+_LEDGER_PATH = click.option(
+    "--ledger-path", type=click.Path(path_type=Path), help="The ledger; LEDGER_PATH without this."
+)
+
+
+@_group.group("ledger")
+def _ledger() -> None:
+    """Verify, back up or export the ledger; the trader may run meanwhile."""
+
+
+@_ledger.command("verify")
+@_LEDGER_PATH
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def _ledger_verify(ledger_path: Path | None, as_json: bool) -> None:
+    """Work out wallets, positions, profits and orders again from the journal, and print each difference.
+
+    Exit code 0 only for `0 differences`, 2 when there is no ledger that can be read.
+    """
+    path = _configuration({"LEDGER_PATH": ledger_path}).settings.ledger_path
+    from binance_trade_agent.ops.ledger_commands import verify_ledger
+
+    sys.exit(verify_ledger(path, as_json=as_json))
+
+
+@_ledger.command("backup")
+@_LEDGER_PATH
+@click.option("--to", type=click.Path(path_type=Path), help="A new file, or a folder; <ledger>.backup-TIME without it.")
+def _ledger_backup(ledger_path: Path | None, to: Path | None) -> None:
+    """Copy the ledger as of one moment, check the copy, and print where it is and how large.
+
+    To restore one: stop the trader, move the ledger and its -wal file away, and copy the backup to the ledger's place.
+    """
+    path = _configuration({"LEDGER_PATH": ledger_path}).settings.ledger_path
+    from binance_trade_agent.ops.ledger_commands import back_up_ledger
+
+    sys.exit(back_up_ledger(path, to))
+
+
+@_ledger.command("export")
+@_LEDGER_PATH
+@click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True)
+@click.option("--to", type=click.Path(path_type=Path), help="A new folder; <ledger>.export-TIME without it.")
+def _ledger_export(ledger_path: Path | None, form: str, to: Path | None) -> None:
+    """Write each table to a file of its own, for accountants and other programs."""
+    path = _configuration({"LEDGER_PATH": ledger_path}).settings.ledger_path
+    from binance_trade_agent.ops.ledger_commands import export_ledger
+
+    sys.exit(export_ledger(path, to, form))
+
+
 @_group.command("exchange")
 @click.option("--port", type=click.IntRange(0, 65535), default=8090, show_default=True, help="0 takes a free port.")
 @click.option("--control-port", type=click.IntRange(0, 65535), default=8091, show_default=True, help="On the loopback.")

@@ -266,6 +266,12 @@ class Settings(BaseSettings):
         "an address such as redis://127.0.0.1:6379/0",
     )
     ledger_path: Path = _setting(Path("data/ledger.db"), "the ledger, a SQLite file", "a path")
+    ledger_min_free_mb: int = _setting(
+        100,
+        "MB that the ledger's disk has to have left for new entries; 0 = never look",
+        "a whole number of MB, 0 or more",
+        ge=0,
+    )
     log_format: Annotated[Literal["console", "json"], BeforeValidator(_lower)] = _setting(
         "console", "form of the log", "console or json"
     )

@@ -144,7 +144,10 @@ def test_a_reader_says_that_there_is_no_ledger_and_makes_none(tmp_path):
 async def test_a_reader_cannot_write(tmp_path):
     path = tmp_path / "ledger.sqlite3"
     await opened_and_closed(path)
-    with LedgerReader.open(path) as reader, pytest.raises(LedgerUnavailable, match="cannot be written: .* is read-only"):
+    with (
+        LedgerReader.open(path) as reader,
+        pytest.raises(LedgerUnavailable, match="cannot be used: .* is read-only"),
+    ):
         reader.snapshot(lambda connection: connection.execute("DELETE FROM runs"))
 
 

@@ -24,7 +24,7 @@ from binance_trade_agent.ledger.migrations import (
 BUSY_TIMEOUT_MS = 5_000
 
 _LOCKED = "is locked by another process; end that process, or wait for it"
-_READ_ONLY = "cannot be written: the file, its folder or its disk is read-only; check its rights"
+_READ_ONLY = "cannot be used: the file, its folder or its disk is read-only; check its rights"
 _READ_ONLY_CODES = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM})
 _UNAVAILABLE = {
     sqlite3.SQLITE_BUSY: _LOCKED,

@@ -1,0 +1,58 @@
+"""A copy of the ledger while the trader writes it: SQLite's online backup of one moment, checked before it counts."""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from binance_trade_agent.ledger.connection import explained, open_read_only
+from binance_trade_agent.ledger.disk import MB, free_bytes
+from binance_trade_agent.ledger.errors import LedgerError
+from binance_trade_agent.ledger.files import in_place_when_whole, sync_file
+
+_SPARE_BYTES = 10 * MB  # for the trader, which writes on
+
+
+def back_up(ledger_path: Path, to: Path) -> int:
+    """Copy the ledger to `to`, readable by its owner only. The trader may run and is not held up.
+
+    Returns:
+        Size of the copy in bytes.
+
+    Raises:
+        LedgerError: there is no sound ledger, something is at `to` already, or the disk has too little space.
+    """
+    with closing(open_read_only(ledger_path)) as source, in_place_when_whole(to) as unfinished:
+        try:
+            _refuse_when_too_large(source, to)
+            os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            _copy(source, unfinished)
+        except sqlite3.Error as error:
+            raise explained(error, ledger_path) from error
+        sync_file(unfinished)
+        return unfinished.stat().st_size
+
+
+def _refuse_when_too_large(source: sqlite3.Connection, to: Path) -> None:
+    pages = source.execute("PRAGMA page_count").fetchone()[0]
+    needed = pages * source.execute("PRAGMA page_size").fetchone()[0] + _SPARE_BYTES
+    free = free_bytes(to.parent)
+    if free < needed:
+        raise LedgerError(
+            f"the disk of {to.parent} has {free // MB} MB left and the copy needs {needed // MB} MB; free some space, "
+            "or give a path on another disk with --to"
+        )
+
+
+def _copy(source: sqlite3.Connection, to: Path) -> None:
+    with closing(sqlite3.connect(to)) as copy:
+        source.backup(copy)  # in one step, so that it is of one moment; readers do not keep the trader from writing
+    # `immutable`: the copy is checked without making files beside it
+    with closing(sqlite3.connect(f"{to.absolute().as_uri()}?immutable=1", uri=True)) as copy:
+        answer = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        lost = copy.execute("PRAGMA foreign_key_check").fetchone()
+    if answer != "ok" or lost:
+        raise LedgerError(
+            f"the ledger is damaged ({answer if answer != 'ok' else 'rows refer to others that are not there'}) and "
+            "was not copied; `trade-agent ledger verify` says more"
+        )

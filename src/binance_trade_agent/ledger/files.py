@@ -1,0 +1,51 @@
+"""Making files that are whole or not there: written under another name, synced, then moved into place."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import rmtree
+
+from binance_trade_agent.ledger.errors import LedgerError
+
+
+@contextmanager
+def in_place_when_whole(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write a file or a folder to; it is moved to `path` when the context ends well.
+
+    Raises:
+        LedgerError: something is at `path` already, or its folder cannot be written.
+    """
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    _refuse_to_overwrite(path)
+    try:
+        yield unfinished
+        _refuse_to_overwrite(path)  # nobody else may have come first
+        unfinished.rename(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise LedgerError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        if unfinished.is_dir():
+            rmtree(unfinished, ignore_errors=True)
+        else:
+            unfinished.unlink(missing_ok=True)
+
+
+def sync_file(path: Path) -> None:
+    """Have the disk hold all of a file."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+sync_folder = sync_file  # a folder is synced in the same way: the names in it are on disk then
+
+
+def _refuse_to_overwrite(path: Path) -> None:
+    if path.exists() or path.is_symlink():
+        raise LedgerError(f"{path} is there already and is not overwritten; give another path with --to")
+    if not path.parent.is_dir():
+        raise LedgerError(f"there is no folder {path.parent} to write {path.name} to; make it first")
