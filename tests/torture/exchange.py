@@ -11,8 +11,10 @@ from aiohttp import web
 from binance_trade_agent.exchange.endpoints import Endpoints, simulated
 from binance_trade_agent.ops import tasks
 from binance_trade_agent.ops.clock import sleep_seconds
+from binance_trade_agent.simulator.exchange import MAIN_ACCOUNT
 from binance_trade_agent.simulator.faults.notation import read_fault
 from binance_trade_agent.simulator.options import ExchangeOptions, build_exchange
+from binance_trade_agent.simulator.payloads import balance_rows
 from binance_trade_agent.simulator.request_log import RequestLog
 from binance_trade_agent.simulator.rest import MOST_BODY_BYTES
 from binance_trade_agent.simulator.server import ExchangeServer
@@ -88,10 +90,7 @@ class WorldExchange:
 
     def balances(self) -> dict[str, Decimal]:
         """Free and locked together, by asset."""
-        account = self.exchange.engine.accounts["main"]
-        from binance_trade_agent.simulator.payloads import balance_rows
-
-        rows = balance_rows(account, omit_zero=False)
+        rows = balance_rows(self.exchange.engine.accounts[MAIN_ACCOUNT], omit_zero=False)
         return {row["asset"]: Decimal(row["free"]) + Decimal(row["locked"]) for row in rows}
 
     @asynccontextmanager

@@ -35,7 +35,7 @@ class Machine:
     def adopt(self, task: "asyncio.Task[Any]") -> None:
         """Note a task that runs here."""
         self._tasks[task] = None
-        task.add_done_callback(lambda _: self._tasks.pop(task, None))
+        task.add_done_callback(self._ended)
 
     def enter(self) -> "Token[Machine | None]":
         """Let what follows in this context happen on this machine."""
@@ -59,6 +59,11 @@ class Machine:
             cut()
         for task in list(self._tasks):
             task.cancel()
+
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.pop(task, None)
+        if self.is_dead and not task.cancelled():
+            task.exception()  # nobody asks any more what became of it
 
     async def buried(self) -> None:
         """Return when nothing of it runs any more; tasks that cling to life are cancelled again and again."""

@@ -23,12 +23,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
-from binance_trade_agent.ledger.connection import open_read_only
+from binance_trade_agent.ledger.connection import open_or_create, open_read_only
 from binance_trade_agent.ops import crash_points
 from binance_trade_agent.ops.clock import sleep_seconds
 from binance_trade_agent.strategies.base import Strategy
 from tests.torture.daemon import Daemon, settings_of
-from tests.torture.exchange import WorldExchange
+from tests.torture.exchange import WorldExchange, order_ids_in
 from tests.torture.invariants import Invariants
 from tests.torture.ledger import DiskFaults
 from tests.torture.loop import VirtualLoop
@@ -40,6 +40,8 @@ from tests.torture.trace import Trace, log_of_world
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (files of a world are forgotten with it)
 _POLL_SECONDS = 1.0
+
+_empty_ledger: list[bytes] = []
 
 
 class World:
@@ -70,6 +72,7 @@ class World:
         self.loop = cast("VirtualLoop", asyncio.get_running_loop())
         self.trace = Trace(self.loop, is_printed=is_printed)
         self.folder = Path(tempfile.mkdtemp(prefix="torture-", dir=_SHARED_MEMORY if _SHARED_MEMORY.is_dir() else None))
+        self._put_empty_ledger()
         self.settings = settings_of(self.folder, TRADING_SYMBOLS=",".join(symbols), **settings)
         self.network = Network(seed, network)
         self.exchange = WorldExchange(self.network, seed=seed, symbols=symbols, usdt=usdt)
@@ -83,6 +86,14 @@ class World:
         self.passes: Counter[str] = Counter()
         self.crash_when: Callable[[str], bool] = lambda _: False
         self._stack = contextlib.AsyncExitStack()
+
+    def _put_empty_ledger(self) -> None:
+        """A ledger that was made and closed before costs a copy; the first world of a process makes it."""
+        path = self.folder / "ledger.db"
+        if not _empty_ledger:
+            open_or_create(path).close()
+            _empty_ledger.append(path.read_bytes())
+        path.write_bytes(_empty_ledger[0])
 
     async def __aenter__(self) -> Self:
         stack = self._stack
@@ -99,6 +110,7 @@ class World:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.trace.is_over = True
         for daemon in self.daemons:
             if daemon.is_alive:
                 await daemon.kill()
@@ -172,7 +184,7 @@ class World:
     # -- what is listened to
 
     def _on_request(self, method: str, target: str, body: str) -> None:
-        ours = " ".join(order_id for order_id in _order_ids(method, target, body))
+        ours = " ".join(order_ids_in(method, target, body))
         self.trace.add("request", f"{method} {target.partition('?')[0]} {ours}")
         self.invariants.on_request(method, target, body)
 
@@ -206,8 +218,3 @@ class World:
             machine.kill()
             raise Killed(point)
 
-
-def _order_ids(method: str, target: str, body: str) -> list[str]:
-    from tests.torture.exchange import order_ids_in
-
-    return order_ids_in(method, target, body)
