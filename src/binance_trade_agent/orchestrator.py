@@ -115,6 +115,7 @@ class TradingOrchestrator:
             return replace(decision, outcome=Outcome.SKIPPED, detail="the daemon is stopping")
 
         await turn.comes()  # money is decided on in the symbols' order, so that the same seed decides the same
+        self._market_data.refuse_old(view)
         position = (await self._ledger.positions()).get(decision.symbol, Position(decision.symbol))
         if reason := self._signals.nothing_to_do(signal, view, position):
             return replace(decision, outcome=Outcome.SKIPPED, detail=reason)

@@ -22,6 +22,7 @@ _BOOK_MAX_AGE_MS = 500
 # A symbol that does not trade is looked at again sooner: its positions wait for it.
 _RULES_MAX_AGE_MS, _RULES_MAX_AGE_CLOSED_MS = 300_000, 30_000
 _STALE_INTERVALS = 2
+_VIEW_MAX_AGE_MS = 120_000
 
 T = TypeVar("T")
 
@@ -103,6 +104,16 @@ class MarketDataAgent:
     async def forget_rules(self, symbol: str) -> None:
         """Let the next look at `symbol` read its rules anew: the exchange has refused an order that obeyed ours."""
         self._forgotten.add(symbol)
+
+    def refuse_old(self, view: MarketView) -> None:
+        """Refuse to act on what was seen too long ago: the machine slept since, or others took very long.
+
+        Raises:
+            MarketDataError: it was.
+        """
+        age_ms = self._clock.now_ms() - view.book.read_ms
+        if age_ms > _VIEW_MAX_AGE_MS:
+            raise MarketDataError(f"what was decided on is {age_ms // 1000} s old by now")
 
     def _refuse_unusable(self, series: CandleSeries) -> None:
         """Raise MarketDataError for a series on which nothing may be decided."""
