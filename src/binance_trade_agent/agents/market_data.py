@@ -196,7 +196,7 @@ class MarketDataAgent:
         try:
             return msgspec.json.decode(value, type=kind)
         except ValueError as failure:  # msgspec's, or text that is not UTF-8
-            log.warning("the cache holds something else under %s, ignored: %s", key, failure)
+            self._say_once(key, "rubbish", f"the cache holds something else here, ignored: {failure}")
             return None
 
     def _key(self, *parts: str) -> str:
