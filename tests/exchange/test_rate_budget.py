@@ -199,6 +199,15 @@ class TestWeight:
         await ask(budget, SELL, used=5999)
 
     @on_virtual_time
+    async def test_answers_may_come_in_another_order_than_they_were_given(self):
+        budget = budget_at(1)
+        async with budget.spend(QUESTION) as first:
+            await ask(budget, used=5998)
+            first.note(headers(used=5994))
+        with pytest.raises(RateLimitedError):
+            await ask(budget)
+
+    @on_virtual_time
     async def test_answer_from_around_the_minute_s_end_says_nothing_of_the_new_one(self):
         budget = budget_at(59.9)
         async with budget.spend(QUESTION) as spending:
@@ -280,6 +289,18 @@ class TestQueue:
 
         run_virtual(test)
 
+    def test_answer_that_frees_weight_wakes_the_next(self):
+        async def test():
+            budget = await filled(52, 5999)
+            began = monotonic_seconds()
+            async with budget.spend(SELL) as spending:
+                served, tasks = await self.waiting(budget, Cost(1, Priority.ESSENTIAL))
+                spending.note(headers(used=5999))
+            await asyncio.gather(*tasks)
+            assert (served, monotonic_seconds()) == ([0], began)
+
+        run_virtual(test)
+
     def test_those_for_whom_the_next_minute_has_no_room_are_refused(self):
         async def test():
             budget = await filled(55, 6000)
@@ -343,7 +364,7 @@ def test_never_above_the_limit_in_order_and_without_a_leak(requests, second, sil
                     assert used <= 100
                     await sleep_seconds(after)
                     if has_headers:
-                        spending.note(headers(used=exchange.used[exchange.minute]))
+                        spending.note(headers(used=used))
             except RateLimitedError:
                 assert monotonic_seconds() - began <= LONGEST_WAIT_SECONDS + 0.01
 
