@@ -84,7 +84,7 @@ class Daemon:
 
 
 @asynccontextmanager
-async def daemon(folder: Path, **settings: str) -> AsyncIterator[Daemon]:
+async def daemon(folder: Path, *flags: str, **settings: str) -> AsyncIterator[Daemon]:
     """`python -m binance_trade_agent.autonomous_trading_loop` in `folder`, by environment; killed when left running.
 
     Without other settings: an hour of market time in about two seconds, a tick a minute, ledger in the folder.
@@ -99,6 +99,7 @@ async def daemon(folder: Path, **settings: str) -> AsyncIterator[Daemon]:
         sys.executable,
         "-m",
         "binance_trade_agent.autonomous_trading_loop",
+        *flags,
         cwd=folder,
         env={**CLEAN_ENVIRONMENT, **fast, **settings},
         stdout=asyncio.subprocess.PIPE,
