@@ -219,7 +219,9 @@ def _ledger_verify(ledger_path: Path | None, as_json: bool) -> None:
 
 @_ledger.command("backup")
 @_LEDGER_PATH
-@click.option("--to", type=click.Path(path_type=Path), help="A new file, or a folder; <ledger>.backup-TIME without it.")
+@click.option(
+    "--to", type=click.Path(path_type=Path), help="A new file, or a folder for it; <ledger>.backup-TIME without it."
+)
 def _ledger_backup(ledger_path: Path | None, to: Path | None) -> None:
     """Copy the ledger as of one moment, check the copy, and print where it is and how large.
 
@@ -234,7 +236,9 @@ def _ledger_backup(ledger_path: Path | None, to: Path | None) -> None:
 @_ledger.command("export")
 @_LEDGER_PATH
 @click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True)
-@click.option("--to", type=click.Path(path_type=Path), help="A new folder; <ledger>.export-TIME without it.")
+@click.option(
+    "--to", type=click.Path(path_type=Path), help="A new folder, or one to make it in; <ledger>.export-TIME without it."
+)
 def _ledger_export(ledger_path: Path | None, form: str, to: Path | None) -> None:
     """Write each table to a file of its own, for accountants and other programs."""
     path = _configuration({"LEDGER_PATH": ledger_path}).settings.ledger_path

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,12 +14,21 @@ from binance_trade_agent.reports.trades import replay
 ROOT = Path(__file__).parents[2]
 
 
-def killed_after(reports, path):
+@contextmanager
+def writing(path):
+    """A process that trades without end into the ledger at `path`, killed at the end; gives a line for each report."""
     command = [sys.executable, "-m", "tests.ledger.endless_writer", str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as writer:
+        try:
+            yield writer.stdout
+        finally:
+            writer.kill()
+
+
+def killed_after(reports, path):
+    with writing(path) as lines:
         for _ in range(reports):
-            assert writer.stdout.readline()
-        writer.kill()
+            assert next(lines)
 
 
 @pytest.mark.parametrize("reports_before", [1, 8, 25])

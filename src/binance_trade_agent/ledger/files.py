@@ -16,8 +16,8 @@ def in_place_when_whole(path: Path) -> Iterator[Path]:
     Raises:
         LedgerError: something is at `path` already, or its folder cannot be written.
     """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     _refuse_to_overwrite(path)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:
         yield unfinished
         _refuse_to_overwrite(path)  # nobody else may have come first

@@ -45,8 +45,7 @@ def _verified(path: Path, say: Say) -> dict[str, int]:
 
 def back_up_ledger(path: Path, to: Path | None) -> int:
     """Copy the ledger and print where to, and how large it is. Returns 0, or 2 when it could not be done."""
-    name = f"{path.name}.backup-{_now()}"
-    target = path.with_name(name) if to is None else to / name if to.is_dir() else to
+    target = _target(path, to, "backup")
     try:
         size = backup.back_up(path, target)
     except LedgerError as failure:
@@ -57,7 +56,7 @@ def back_up_ledger(path: Path, to: Path | None) -> int:
 
 def export_ledger(path: Path, to: Path | None, form: str) -> int:
     """Write each table to a file and print how many rows it has. Returns 0, or 2 when it could not be done."""
-    target = path.with_name(f"{path.name}.export-{_now()}") if to is None else to
+    target = _target(path, to, "export")
     try:
         counts = tables.export_tables(path, target, form)
     except LedgerError as failure:
@@ -67,5 +66,9 @@ def export_ledger(path: Path, to: Path | None, form: str) -> int:
     return exit_codes.OK
 
 
-def _now() -> str:
-    return f"{datetime.fromtimestamp(wall_ms() // 1000, UTC):%Y%m%dT%H%M%SZ}"
+def _target(path: Path, to: Path | None, what: str) -> Path:
+    """Where it goes: to a new path as it was given; into a folder that is there, and beside the ledger, by its time."""
+    if to is not None and not to.is_dir():
+        return to
+    name = f"{path.name}.{what}-{datetime.fromtimestamp(wall_ms() // 1000, UTC):%Y%m%dT%H%M%SZ}"
+    return path.with_name(name) if to is None else to / name

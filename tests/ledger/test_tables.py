@@ -1,0 +1,73 @@
+import csv
+import json
+import sqlite3
+from contextlib import closing
+from decimal import Decimal
+
+import pytest
+
+from binance_trade_agent.ledger.errors import LedgerError
+from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.tables import export_tables
+from tests.ledger.bookkeeping import BTCUSDT, fill, place, report, trading_ledger
+
+
+@pytest.fixture
+async def path(tmp_path):
+    path = tmp_path / "ledger.sqlite3"
+    async with trading_ledger(path) as ledger:
+        await place(ledger)
+        awkward = report("FILLED", "0.0000001", fill(1, quantity=Decimal("0.0000001")), detail='a "word", ünd\nmore')
+        await ledger.apply_report(awkward, **BTCUSDT)
+    return path
+
+
+def rows_in(path, table):
+    with closing(sqlite3.connect(path)) as connection:
+        cursor = connection.execute(f"SELECT * FROM {table}")
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def tables_in(path):
+    with LedgerReader.open(path) as reader:
+        return reader.snapshot(
+            lambda connection: {
+                row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type='table'")
+            }
+        )
+
+
+def test_json_lines_say_what_the_tables_say(path, tmp_path):
+    counts = export_tables(path, tmp_path / "out", "jsonl")
+    assert set(counts) == tables_in(path)
+    for table, count in counts.items():
+        lines = (tmp_path / "out" / f"{table}.jsonl").read_text("utf-8").splitlines()
+        assert [json.loads(line) for line in lines] == rows_in(path, table)
+        assert len(lines) == count
+
+
+def test_csv_says_what_the_tables_say_with_plain_decimals(path, tmp_path):
+    counts = export_tables(path, tmp_path / "out", "csv")
+    for table in counts:
+        with (tmp_path / "out" / f"{table}.csv").open(encoding="utf-8", newline="") as file:
+            told = list(csv.DictReader(file))
+        stored = [{name: "" if v is None else str(v) for name, v in row.items()} for row in rows_in(path, table)]
+        assert told == stored
+    assert rows_in(path, "fills")[0]["quantity"] == "0.0000001"
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_a_folder_that_is_there_is_left_alone(path, tmp_path, form):
+    (tmp_path / "out").mkdir()
+    with pytest.raises(LedgerError, match="is there already and is not overwritten"):
+        export_tables(path, tmp_path / "out", form)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_folder_appears_whole_or_not_at_all(path, tmp_path):
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE orders SET detail = CAST(X'ff' AS TEXT)")
+    with pytest.raises(LedgerError, match="cannot be read or written"):
+        export_tables(path, tmp_path / "out", "csv")
+    assert list(tmp_path.glob("*out*")) == []

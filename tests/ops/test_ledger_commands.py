@@ -1,0 +1,99 @@
+"""`trade-agent ledger`, as a person types it."""
+
+import json
+import re
+import sqlite3
+from contextlib import closing
+
+import pytest
+from click.testing import CliRunner
+
+from binance_trade_agent.cli import _group
+from tests.ledger.bookkeeping import place, trading_ledger
+
+
+@pytest.fixture
+async def path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "ledger.db"
+    async with trading_ledger(path) as ledger:
+        await place(ledger)
+    return path
+
+
+def ledger(*arguments):
+    result = CliRunner().invoke(_group, ["ledger", *map(str, arguments)], prog_name="trade-agent")
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+def damage(path):
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE wallets SET amount = '1' WHERE asset = 'BNB'")
+
+
+def test_verify_ends_with_the_number_of_differences_and_its_exit_code_is_0_only_for_none(path):
+    assert ledger("verify", "--ledger-path", path) == (0, "0 fills, 6 postings, 1 orders read\n0 differences\n", "")
+    damage(path)
+    code, output, _ = ledger("verify", "--ledger-path", path)
+    assert code == 1
+    assert output.splitlines() == [
+        "wallet of epoch 1: 1 BNB, and its postings sum to 0.5",
+        "0 fills, 6 postings, 1 orders read",
+        "1 differences",
+    ]
+
+
+def test_verify_as_json_is_one_document(path):
+    damage(path)
+    code, output, _ = ledger("verify", "--ledger-path", path, "--json")
+    assert code == 1
+    assert json.loads(output) == {
+        "ledger": str(path),
+        "read": {"fills": 0, "postings": 6, "orders": 1},
+        "differences": ["wallet of epoch 1: 1 BNB, and its postings sum to 0.5"],
+        "count": 1,
+    }
+
+
+def test_backup_is_named_for_its_time_or_goes_where_it_is_told(path, tmp_path):
+    code, output, _ = ledger("backup", "--ledger-path", path)
+    assert code == 0
+    name, size = re.fullmatch(r"(.+)  (\d+) bytes\n", output).groups()
+    assert re.fullmatch(r"ledger\.db\.backup-\d{8}T\d{6}Z", name.removeprefix(f"{tmp_path}/"))
+    assert int(size) == (tmp_path / name).stat().st_size
+    (tmp_path / "backups").mkdir()
+    assert ledger("backup", "--ledger-path", path, "--to", tmp_path / "backups")[0] == 0
+    assert [file.name[:17] for file in (tmp_path / "backups").iterdir()] == ["ledger.db.backup-"]
+    assert ledger("backup", "--ledger-path", path, "--to", tmp_path / "copy")[0] == 0
+    assert ledger("verify", "--ledger-path", tmp_path / "copy")[0] == 0
+
+
+def test_export_names_each_file_and_its_rows(path, tmp_path):
+    code, output, _ = ledger("export", "--ledger-path", path, "--format", "jsonl", "--to", tmp_path / "out")
+    assert code == 0
+    assert f"{tmp_path / 'out' / 'orders.jsonl'}  1 rows" in output.splitlines()
+    assert len(output.splitlines()) == len(list((tmp_path / "out").iterdir()))
+    assert ledger("export", "--ledger-path", path)[0] == 0
+    assert len(list(tmp_path.glob("ledger.db.export-*/*.csv"))) == len(output.splitlines())
+    assert ledger("export", "--ledger-path", path, "--to", tmp_path / "out")[0] == 0
+    assert len(list(tmp_path.glob("out/ledger.db.export-*/*.csv"))) == len(output.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("verify", "--ledger-path", "none.db"), "there is no ledger at none.db: start `trade-agent run` first"),
+        (("backup", "--ledger-path", "none.db"), "there is no ledger at none.db: start `trade-agent run` first"),
+        (("export", "--ledger-path", "none.db"), "there is no ledger at none.db: start `trade-agent run` first"),
+        (("backup", "--ledger-path", "ledger.db", "--to", "none/copy"), "there is no folder none to write copy to"),
+        (("backup", "--ledger-path", "ledger.db", "--to", "ledger.db"), "ledger.db is there already"),
+        (("export", "--ledger-path", "ledger.db", "--to", "ledger.db"), "ledger.db is there already"),
+        (("export", "--ledger-path", "ledger.db", "--format", "xml"), "'xml' is not one of 'csv', 'jsonl'"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence_and_exit_code_2(path, arguments, sentence):
+    code, output, error = ledger(*arguments)
+    assert (code, output) == (2, "")
+    (line,) = [line for line in error.splitlines() if line.startswith("Error: ")]
+    assert sentence in line
