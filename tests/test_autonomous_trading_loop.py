@@ -79,6 +79,12 @@ class Watch:
     def reconcile_soon(self, reason: str) -> None:
         self.reasons.append(reason)
 
+    def health(self) -> tuple[str, bool, float]:
+        return "", True, 0.0
+
+    async def close_down(self, orders_on_stop: str) -> None:
+        self.asked.append(orders_on_stop)
+
 
 @dataclass
 class Rig:

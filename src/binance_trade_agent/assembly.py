@@ -177,11 +177,15 @@ class Assembly:
             ground.recovery,
             protection,
             ground.gate,
+            ground.alarms,
             stream_is_live=stream.is_live.is_set,
+            exchange_trouble=lambda: gateway.breaker.reason or None,
+            keys_trouble=lambda: gateway.auth_halt.reason,
             disk_trouble=lambda: None,
             is_stepped=connection.is_stepped,
         )
         watch_holder.append(watch)
+        gateway.breaker.on_closed.append(lambda: watch.reconcile_soon("the exchange answers again"))
         orchestrator = TradingOrchestrator(
             market_data,
             SignalAgent(strategy),
@@ -277,7 +281,11 @@ def _namespace(settings: Settings, run_id: str) -> str:
 
 def _schedule(settings: Settings) -> Schedule:
     minutes = settings.trading_duration_minutes
-    return Schedule(settings.trading_interval_seconds * 1000, round(minutes * MINUTE_MS) if minutes else None)
+    return Schedule(
+        settings.trading_interval_seconds * 1000,
+        round(minutes * MINUTE_MS) if minutes else None,
+        settings.trading_orders_on_stop,
+    )
 
 
 def _risk_settings(settings: Settings) -> RiskSettings:

@@ -36,7 +36,8 @@ _LOOK_AROUND_SECONDS = 1.0
 # A stop is over within 10 s: so long it waits for what is under way. An order cut off is asked about later.
 _LAST_CALL_SECONDS = 4.0
 _LAST_LOOK_SECONDS = 1.0
-_LAST_EQUITY_SECONDS = 2.0
+_LAST_EQUITY_SECONDS = 1.0
+_LAST_CANCEL_SECONDS = 2.0
 _GAP_INTERVALS = 2
 
 log = logging.getLogger(__name__)
@@ -45,10 +46,16 @@ trading_log = structlog.get_logger("trading")
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When it ticks (market time): beat k is due k intervals after the start. `duration_ms` None means for ever."""
+    """When it ticks (market time): beat k is due k intervals after the start.
+
+    Attributes:
+        duration_ms: None means for ever.
+        orders_on_stop: what becomes of open orders at the end, see AccountWatch.close_down.
+    """
 
     interval_ms: int
     duration_ms: int | None
+    orders_on_stop: str = "cancel_entries"
 
     def is_over(self, beat: int) -> bool:
         """Whether the run ends before this beat."""
@@ -131,6 +138,8 @@ class AutonomousTradingLoop:
             if not self._stop.is_set() and not self._schedule.is_over(beat):
                 await self._until_done_or_stopped(self._tick(started_ms + beat * interval_ms), _LAST_CALL_SECONDS)
                 beat += 1
+        closing = self._survive(self._watch.close_down(self._schedule.orders_on_stop))
+        await self._until_done_or_stopped(closing, _LAST_CANCEL_SECONDS)
         await self._until_done_or_stopped(self._record_equity(self._clock.now_ms()), _LAST_EQUITY_SECONDS)
         self.request_stop("the duration is over")  # unless it was asked to before
         if self.missed_ticks:
@@ -221,12 +230,16 @@ class AutonomousTradingLoop:
             log.warning("%s", failure)
 
     def _beat(self, state: str) -> None:
+        detail, stream_is_live, news_age_seconds = self._watch.health()
         heartbeat.beat(
             self._identity.heartbeat_path,
             run_id=self._identity.run_id,
             state=state,
             cycle=self._cycle,
             next_within_seconds=_LOOK_AROUND_SECONDS,
+            detail="" if state == "stopped" else detail,
+            stream_is_live=stream_is_live,
+            news_age_seconds=round(news_age_seconds, 3),
         )
 
 

@@ -168,6 +168,13 @@ class Settings(BaseSettings):
     trading_candle_interval: Annotated[str, AfterValidator(_interval)] = _setting(
         "1m", "candles that strategies look at", "one of " + ", ".join(INTERVAL_MS)
     )
+    trading_orders_on_stop: Annotated[Literal["cancel_entries", "keep", "cancel_all"], BeforeValidator(_lower)] = (
+        _setting(
+            "cancel_entries",
+            "what becomes of open orders when it stops: cancel_entries = entries are cancelled and protection stays",
+            "cancel_entries, keep or cancel_all",
+        )
+    )
     trading_order_quote: Amount = _setting(
         Decimal(100), "size of an entry in quote asset", "an amount of quote asset above 0", gt=0
     )

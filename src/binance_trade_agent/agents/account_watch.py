@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import partial
 
+from binance_trade_agent.agents.alarms import Alarms
 from binance_trade_agent.agents.entry_gate import EntryGate
 from binance_trade_agent.agents.protection import Protection
 from binance_trade_agent.agents.reconciler import Reconciler
@@ -32,7 +33,10 @@ class AccountWatch:
     """Looks after the account. Times are market time.
 
     Args:
+        alarms: sounded when the keys are refused.
         stream_is_live: whether the user stream delivers.
+        exchange_trouble: why the exchange is not asked now, None when it is.
+        keys_trouble: why nothing is signed now, None when it is.
         disk_trouble: why the ledger's disk is no place to trade on, None when it is.
         is_stepped: whether the market stands still while nobody waits; then everything happens at ticks, so that the
             same seed gives the same ledger.
@@ -48,8 +52,11 @@ class AccountWatch:
         recovery: Recovery,
         protection: Protection,
         gate: EntryGate,
+        alarms: Alarms,
         *,
         stream_is_live: Callable[[], bool],
+        exchange_trouble: Callable[[], str | None],
+        keys_trouble: Callable[[], str | None],
         disk_trouble: Callable[[], str | None],
         is_stepped: bool,
     ) -> None:
@@ -61,6 +68,9 @@ class AccountWatch:
         self._recovery = recovery
         self._protection = protection
         self._gate = gate
+        self._alarms = alarms
+        self._exchange_trouble = exchange_trouble
+        self._keys_trouble = keys_trouble
         self._stream_is_live = stream_is_live
         self._disk_trouble = disk_trouble
         self._is_stepped = is_stepped
@@ -90,8 +100,30 @@ class AccountWatch:
         """
         await self._look(is_tick=False)
 
+    def health(self) -> tuple[str, bool, float]:
+        """Why no position is entered now (empty when nothing forbids it), whether the stream delivers, age of news."""
+        reasons = "; ".join(dict.fromkeys(self._gate.reasons().values()))
+        return reasons, self._stream_is_live(), (self._clock.monotonic_ms() - self._news_ms) / 1000
+
+    async def close_down(self, orders_on_stop: str) -> None:
+        """Cancel what is not to stay on the exchange when the daemon stops: `cancel_entries`, `cancel_all` or `keep`.
+
+        Raises:
+            ExchangeError, LedgerError: it could not be done; what was wished is asked about later.
+        """
+        if orders_on_stop == "keep":
+            return
+        for order in await self._ledger.open_orders():
+            if order.exchange_order_id is None or order.symbol not in self._rules:
+                continue
+            if orders_on_stop == "cancel_all" or not order.role.is_protective:
+                log.info("cancelling %s on %s, as TRADING_ORDERS_ON_STOP says", order.client_order_id, order.symbol)
+                await self._protection.cancel(order)
+
     async def _look(self, *, is_tick: bool) -> None:
-        self._watch_disk()
+        self._shut_while("disk", self._disk_trouble())
+        self._shut_while("exchange", self._exchange_trouble())
+        await self._watch_keys()
         may_do_all = is_tick or not self._is_stepped
         try:
             if is_tick or self._due("_asked_ms", POLL_MS):
@@ -140,11 +172,17 @@ class AccountWatch:
         else:
             self._gate.clear("no_news")
 
-    def _watch_disk(self) -> None:
-        if trouble := self._disk_trouble():
-            self._gate.block("disk", trouble)
+    def _shut_while(self, name: str, trouble: str | None) -> None:
+        if trouble:
+            self._gate.block(name, trouble)
         else:
-            self._gate.clear("disk")
+            self._gate.clear(name)
+
+    async def _watch_keys(self) -> None:
+        if trouble := self._keys_trouble():
+            await self._alarms.sound("keys", "", trouble, blocks="")
+        else:
+            await self._alarms.clear("keys")
 
     async def _convert_fees(self) -> None:
         """State commissions in a third asset in quote, once, at the price of now; unknown stays unknown."""

@@ -137,6 +137,15 @@ class Protection:
                 live = await self._resting(symbol)
             return live == []
 
+    async def cancel(self, order: Order) -> None:
+        """Cancel one order and see what became of it.
+
+        Raises:
+            ExchangeError, LedgerError: see ensure_all.
+        """
+        async with self._keeper.turn(order.symbol):
+            await self._execution.cancel([order])
+
     async def _resting(self, symbol: str) -> list[Order] | None:
         """Resting protective orders of the symbol; None while an order of it is under way."""
         orders = [order for order in await self._ledger.open_orders() if order.symbol == symbol]

@@ -19,7 +19,10 @@ class Heartbeat:
         cycle: last tick that ended, 0 before the first.
         beat_wall_ms: when, machine time.
         next_within_seconds: wall time within which the loop means to give the next sign.
-        detail: what a person should know of the state, such as why a start takes so long; mostly empty.
+        detail: what a person should know of the state, such as why a start takes so long, or why no position is entered
+            now; mostly empty.
+        stream_is_live: whether the user stream delivered then; None where nobody knows.
+        news_age_seconds: age of the last news of the account then, by stream or by asking, in market time.
     """
 
     pid: int
@@ -29,6 +32,8 @@ class Heartbeat:
     beat_wall_ms: int
     next_within_seconds: float
     detail: str = ""
+    stream_is_live: bool | None = None
+    news_age_seconds: float | None = None
 
     @property
     def age_seconds(self) -> float:
@@ -50,9 +55,29 @@ def heartbeat_path(ledger_path: Path) -> Path:
     return ledger_path.with_name(f"{ledger_path.name}.heartbeat")
 
 
-def beat(path: Path, *, run_id: str, state: str, cycle: int, next_within_seconds: float, detail: str = "") -> None:
+def beat(
+    path: Path,
+    *,
+    run_id: str,
+    state: str,
+    cycle: int,
+    next_within_seconds: float,
+    detail: str = "",
+    stream_is_live: bool | None = None,
+    news_age_seconds: float | None = None,
+) -> None:
     """Give a sign of life; a full disk must not stop the loop, so a failure is silent and shows as age."""
-    heartbeat = Heartbeat(os.getpid(), run_id, state, cycle, wall_ms(), next_within_seconds, detail)
+    heartbeat = Heartbeat(
+        os.getpid(),
+        run_id,
+        state,
+        cycle,
+        wall_ms(),
+        next_within_seconds,
+        detail,
+        stream_is_live,
+        news_age_seconds,
+    )
     fresh = path.with_name(f"{path.name}.new")
     try:
         fresh.write_text(json.dumps(asdict(heartbeat)), encoding="utf-8")
