@@ -66,7 +66,10 @@ async def trading(tmp_path, *, minutes: int, **opinions):
             desk.recovery,
             desk.protection("0", "0"),
             desk.gate,
+            desk.alarms,
             stream_is_live=lambda: True,
+            exchange_trouble=lambda: None,
+            keys_trouble=lambda: None,
             disk_trouble=lambda: None,
             is_stepped=True,
         )
