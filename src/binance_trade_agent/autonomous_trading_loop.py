@@ -112,6 +112,7 @@ class AutonomousTradingLoop:
 
     def request_stop(self, reason: str) -> None:
         """End after what is under way; no new order is decided on from now."""
+        self._ledger.hurry()
         self._stop_reason = self._stop_reason or reason
         self._orchestrator.is_stopping = True
         self._stop.set()

@@ -107,7 +107,7 @@ async def _trade(configuration: Configuration, signals: StopSignals, *, takeover
             signals.loop = assembly.loop
             lease.when_lost(assembly.loop.request_stop)
             reason = await assembly.loop.run()
-        await ledger.end_run(run_id, connection.clock.now_ms(), wall_ms(), reason)
+        await _note_end(ledger, run_id, connection.clock.now_ms(), reason)
         log.info("Stopped: %s", reason)
     with LedgerReader.open(settings.ledger_path) as reader:
         _print_report(render(session_report(reader, run_id)))
@@ -155,6 +155,14 @@ def _lease(
         dead_run=lock.killed.run_id if lock.killed else None,
         takeover=takeover,
     )
+
+
+async def _note_end(ledger: Ledger, run_id: str, ended_ms: int, reason: str) -> None:
+    """Write why the run ended. It has ended well even when the ledger cannot be told so."""
+    try:
+        await ledger.end_run(run_id, ended_ms, wall_ms(), reason)
+    except LedgerUnavailable as failure:
+        log.warning("the end of the run could not be written (%s)", failure)
 
 
 def _print_report(report: str) -> None:

@@ -111,9 +111,6 @@ class TradingOrchestrator:
         )
         if signal.action is Action.HOLD:
             return replace(decision, outcome=Outcome.HELD, detail=signal.reason)
-        if self.is_stopping:
-            return replace(decision, outcome=Outcome.SKIPPED, detail="the daemon is stopping")
-
         await turn.comes()  # money is decided on in the symbols' order, so that the same seed decides the same
         self._market_data.refuse_old(view)
         position = (await self._ledger.positions()).get(decision.symbol, Position(decision.symbol))
@@ -123,6 +120,8 @@ class TradingOrchestrator:
         verdict = await self._risk.review(signal, view, decision.tick_ms)
         if isinstance(verdict, Refusal):
             return replace(decision, outcome=Outcome.REFUSED, rule=verdict.rule, detail=verdict.detail)
+        if self.is_stopping:  # asked last: a signal may have come while another symbol's call was waited for
+            return replace(decision, outcome=Outcome.SKIPPED, detail="the daemon is stopping")
 
         return await self._act(decision, verdict, view)
 

@@ -22,6 +22,7 @@ from binance_trade_agent.ledger.migrations import (
 )
 
 BUSY_TIMEOUT_MS = 5_000
+HURRIED_TIMEOUT_MS = 300
 
 _LOCKED = "is locked by another process; end that process, or wait for it"
 _READ_ONLY = "cannot be used: the file, its folder or its disk is read-only; check its rights"
@@ -38,12 +39,23 @@ Work = Callable[[sqlite3.Connection], T]
 
 
 class WriterConnection(aiosqlite.Connection):
-    """The writer's connection on its own thread. A transaction is one hop to it: one function, run there whole."""
+    """The writer's connection on its own thread. A transaction is one hop to it: one function, run there whole.
+
+    Attributes:
+        busy_timeout_ms: how long what begins from now on waits for another process's lock; None changes nothing.
+    """
+
+    busy_timeout_ms: int | None = None
 
     async def run(self, work: Work[T]) -> T:
         """Run `work` with the SQLite connection on its thread; it runs to its end even when the caller is cancelled."""
-        result: T = await self._execute(work, self._conn)  # type: ignore[no-untyped-call]
+        result: T = await self._execute(self._run, work)  # type: ignore[no-untyped-call]
         return result
+
+    def _run(self, work: Work[T]) -> T:
+        if self.busy_timeout_ms is not None:
+            self._conn.execute(f"PRAGMA busy_timeout = {self.busy_timeout_ms}")
+        return work(self._conn)
 
 
 def in_transaction(work: Work[T]) -> Work[T]:

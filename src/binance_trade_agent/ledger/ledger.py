@@ -18,6 +18,7 @@ from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.ledger import alarms, fills, journal, orders, queries
 from binance_trade_agent.ledger.connection import (
     BUSY_TIMEOUT_MS,
+    HURRIED_TIMEOUT_MS,
     Work,
     WriterConnection,
     explained,
@@ -67,6 +68,13 @@ class Ledger:
         connection = WriterConnection(lambda: ready, iter_chunk_size=64)
         await connection
         return cls(path, connection)
+
+    def hurry(self) -> None:
+        """Let what is written from now on, also what is queued, wait for another process's lock only shortly.
+
+        For a daemon that is asked to end: what it cannot write any more the next start finds out at the exchange.
+        """
+        self._connection.busy_timeout_ms = HURRIED_TIMEOUT_MS
 
     async def close(self) -> None:
         """Finish what is queued and close the file."""
