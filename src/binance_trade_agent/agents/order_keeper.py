@@ -94,7 +94,7 @@ class OrderKeeper:
             await self._alarms.sound(
                 "late_fill", report.client_order_id, "it lived on after it was thought dead; what it did is booked"
             )
-        if applied.is_settled:
+        if applied.order.state is not OrderState.UNKNOWN:
             await self._alarms.clear("unknown_outcome", report.client_order_id)
         return applied
 
@@ -127,6 +127,7 @@ class OrderKeeper:
             ExchangeError: the exchange could not be asked.
             LedgerError: its answer could not be booked.
         """
+        asked_ms = self._clock.now_ms()  # a slow answer is as old as its question
         report = await asked_about(self._gateway, order)
         crash_points.passed("recovery.asked")
         if report is not None:
@@ -138,7 +139,7 @@ class OrderKeeper:
         elif order.state is OrderState.SENT:
             await self._move(order, OrderState.UNKNOWN, "the exchange does not know it yet")
         elif order.state is OrderState.UNKNOWN:
-            await self._prove_absent(order)
+            await self._prove_absent(order, asked_ms)
         entry = await self._ledger.order(order.client_order_id)
         assert entry is not None, "an order never leaves the ledger"
         return entry
@@ -156,27 +157,41 @@ class OrderKeeper:
             return []  # they are all in the ledger
         return await self._gateway.trades_of_order(order.symbol, report.exchange_order_id)
 
-    async def _prove_absent(self, order: Order) -> None:
-        now_ms = self._clock.now_ms()
-        if order.deadline_ms is not None and now_ms > order.deadline_ms:
-            text = f"{order.side} on {order.symbol}: what became of it is still not known"
-            await self._alarms.sound("unknown_outcome", order.client_order_id, text)
-        if now_ms - order.updated_ms <= QUIET_MS or await self._found_among_trades(order):
-            return
-        await self._move(order, OrderState.NOT_PLACED, "the exchange does not know it and has no trade of it")
-        await self._alarms.clear("unknown_outcome", order.client_order_id)
+    async def _prove_absent(self, order: Order, asked_ms: int) -> None:
+        """Give up an order that the exchange did not know at `asked_ms`, when that says enough; else say it is late."""
+        try:
+            if asked_ms - order.updated_ms > QUIET_MS and await self._has_no_trade(order):
+                await self._move(order, OrderState.NOT_PLACED, "the exchange does not know it and has no trade of it")
+                await self._alarms.clear("unknown_outcome", order.client_order_id)
+        finally:
+            await self._say_late(order.client_order_id)
 
-    async def _found_among_trades(self, order: Order) -> bool:
-        """Whether the account has a trade of `order`, by which it is booked then."""
+    async def _say_late(self, client_order_id: str) -> None:
+        """Sound the alarm for an outcome that is still unknown after its deadline."""
+        entry = await self._ledger.order(client_order_id)
+        if entry is None or entry.order.deadline_ms is None or self._clock.now_ms() <= entry.order.deadline_ms:
+            return
+        text = f"{entry.order.side} on {entry.order.symbol}: what became of it is still not known"
+        await self._alarms.sound("unknown_outcome", client_order_id, text)
+
+    async def _has_no_trade(self, order: Order) -> bool:
+        """Whether the account surely has no trade of `order`; it is booked by one that is found.
+
+        A trade of an order that the exchange does not tell about may be of this one, so it proves nothing.
+        """
         cursor = await self._ledger.trade_cursor(order.symbol)
         trades = await self._gateway.trades_since(order.symbol, 0 if cursor is None else cursor + 1)
         for exchange_order_id in sorted({trade.exchange_order_id for trade in trades}):
             known = await self._ledger.read(partial(_known, symbol=order.symbol, exchange_order_id=exchange_order_id))
-            report = None if known else await self._gateway.order_by_exchange_id(order.symbol, exchange_order_id)
-            if report is not None and report.client_order_id == order.client_order_id:
+            if known:
+                continue
+            report = await self._gateway.order_by_exchange_id(order.symbol, exchange_order_id)
+            if report is None:
+                return False
+            if report.client_order_id == order.client_order_id:
                 await self.book(order, report)
-                return True
-        return False
+                return False
+        return True
 
     async def _move(self, order: Order, state: OrderState, detail: str) -> None:
         await self._ledger.transition(order.client_order_id, state, self._clock.now_ms(), detail=detail)
