@@ -54,10 +54,10 @@ class Desk:
     reconciler: Reconciler
     refusals: list[str]
 
-    def protection(self, stop: str = "2", target: str = "4", *, closes: bool = False) -> Protection:
-        """Protection of positions at these distances in percent."""
+    def protection(self, stop: str = "2", target: str = "4", *, closes: bool = False, fence: int = 1) -> Protection:
+        """Protection of positions at these distances in percent, by the daemon's generation `fence`."""
         wanted = ProtectionSettings(Decimal(stop), Decimal(target), closes)
-        identity = Identity("test", "s", 1)
+        identity = Identity("test", "s", fence)
         return Protection(
             wanted, self.gateway, self.ledger, self.clock, self.keeper, self.execution, self.alarms, identity
         )

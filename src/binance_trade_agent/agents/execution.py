@@ -95,8 +95,11 @@ class TradeExecutionAgent:
         crash_points.passed("protection.committed")
         if list_id is None:
             (intent,) = intents
-            return await self._send(intents, lambda: self._one(intent))
-        return await self._send(intents, lambda: self._gateway.place_list(intents, list_id))
+            sent = await self._send(intents, lambda: self._one(intent))
+        else:
+            sent = await self._send(intents, lambda: self._gateway.place_list(intents, list_id))
+        crash_points.passed("protection.answered")
+        return sent
 
     async def cancel(self, orders: Sequence[Order]) -> None:
         """Cancel resting orders, then ask what became of each: a fill may have been faster. Under the symbol's turn.

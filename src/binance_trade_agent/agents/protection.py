@@ -5,9 +5,11 @@ a crash, after somebody has cancelled a leg, the same code puts right what diffe
 """
 
 import logging
+import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 
 from binance_trade_agent.agents.alarms import Alarms
 from binance_trade_agent.agents.execution import Sent, TradeExecutionAgent
@@ -21,6 +23,7 @@ from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.errors import RejectedError
 from binance_trade_agent.exchange.gateway import Gateway
+from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import Ledger
 
 _HUNDRED = Decimal(100)
@@ -29,6 +32,9 @@ _STOP_LIMIT_FRACTION = Decimal("0.98")
 # Engine texts (binance-protocol.md 2.6) that say that the price is beyond the stop or the target already.
 _JUMPED_OVER = ("would trigger immediately", "relationship of the prices", "would immediately match")
 UNPROTECTED = "unprotected"
+# What the exchange has refused is not asked for again for so long (market time), unless something else is to be held.
+REFUSED_PAUSE_MS = 60_000
+DENIED_PAUSE_MS = 5_000  # it was not listening, or was not asked
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +71,21 @@ class _Plan:
         return {role for role, price in wanted.items() if price is not None}
 
 
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """What was not done for a plan; `again_ms` is when it may be tried again (monotonic market time)."""
+
+    plan: _Plan
+    again_ms: float
+    is_final: bool  # the exchange itself has refused it
+
+
 class Protection:
-    """Keeps the protection of positions as it should be."""
+    """Keeps the protection of positions as it should be.
+
+    What is refused is tried again after a pause. The price is watched meanwhile: a position whose stop cannot stand on
+    the exchange is closed at market when the price has come to it.
+    """
 
     def __init__(
         self,
@@ -88,6 +107,8 @@ class Protection:
         self._alarms = alarms
         self._identity = identity
         self._attempt = 0
+        self._not_placed: dict[str, _Refusal] = {}
+        self._not_closed: dict[str, _Refusal] = {}
 
     async def ensure_all(self, rules: Mapping[str, SymbolRules]) -> None:
         """Put right the protection of every symbol with a position or with resting orders.
@@ -98,7 +119,7 @@ class Protection:
         """
         held = {symbol for symbol, position in (await self._ledger.positions()).items() if position.quantity > 0}
         resting = {order.symbol for order in await self._ledger.open_orders() if order.role.is_protective}
-        for symbol in sorted(held | resting):
+        for symbol in sorted(held | resting | self._alarms.standing(UNPROTECTED)):
             if symbol in rules:
                 await self.ensure(symbol, rules[symbol])
 
@@ -113,14 +134,14 @@ class Protection:
             if live is None:
                 return
             plan = self._plan(await self._position(symbol), rules)
-            if live and (plan is None or not _stands(live, plan)):
+            if live and (plan is None or not _stands(live, plan, rules.tick_size)):
                 await self._execution.cancel(live)
                 live = await self._resting(symbol)
                 if live is None or live:
                     return  # not cancelled yet: the next time
                 plan = self._plan(await self._position(symbol), rules)
             if plan is None or live:
-                await self._alarms.clear(UNPROTECTED, symbol)
+                await self._settled(symbol)
                 return
             await self._protect(symbol, rules, plan)
 
@@ -175,34 +196,54 @@ class Protection:
         )
 
     async def _protect(self, symbol: str, rules: SymbolRules, plan: _Plan) -> None:
+        if self._has_to_wait(self._not_closed.get(symbol), plan):
+            return  # neither protected nor sold, as the alarm says
         bid = (await self._gateway.book_ticker(symbol)).bid
-        if plan.stop_price is not None and 0 < bid <= plan.stop_price:
-            await self._close(symbol, plan, f"the price {plain(bid)} is at or under the stop {plain(plan.stop_price)}")
-            return
-        if plan.target_price is not None and bid >= plan.target_price:
-            await self._close(symbol, plan, f"the price {plain(bid)} has reached {plain(plan.target_price)}")
-            return
-        if symbol in self._alarms.standing(UNPROTECTED) and self._settings.closes_when_refused:
-            await self._close(symbol, plan, "it cannot be protected")
-            return
-        self._attempt += 1
-        list_id = self._id(symbol, "list") if len(plan.roles) > 1 else None
-        sent = await self._execution.place(self._legs(symbol, rules, plan, list_id), list_id)
-        await self._judge(symbol, plan, sent)
+        if reason := _is_over(plan, bid):
+            await self._close(symbol, plan, reason)
+        elif self._settings.closes_when_refused and (reason := await self._cannot_stand(symbol, plan)):
+            await self._alarms.sound(UNPROTECTED, symbol, f"{plain(plan.quantity)} held without protection: {reason}")
+            await self._close(symbol, plan, reason)
+        elif not self._has_to_wait(self._not_placed.get(symbol), plan):
+            self._attempt += 1
+            list_id = self._id(symbol, "list") if len(plan.roles) > 1 else None
+            sent = await self._execution.place(self._legs(symbol, rules, plan, list_id), list_id)
+            await self._judge(symbol, plan, sent)
+
+    async def _cannot_stand(self, symbol: str, plan: _Plan) -> str:
+        """Why the position is to be closed instead of being protected; empty when it may be protected."""
+        refused = self._not_placed.get(symbol)
+        if refused is not None and refused.is_final and refused.plan == plan:
+            return "its protection was refused"
+        # The order that the exchange took last: after a new entry, what became of older protection does not count.
+        last = await self._ledger.read(partial(_last_order, symbol=symbol))
+        if last is None or last.state is not OrderState.CANCELED or not last.role.is_protective:
+            return ""
+        return "" if last.cancel_requested_ms is not None else "somebody else has cancelled its protection"
+
+    def _has_to_wait(self, refusal: _Refusal | None, plan: _Plan) -> bool:
+        return refusal is not None and refusal.plan == plan and self._clock.monotonic_ms() < refusal.again_ms
+
+    def _refusal(self, plan: _Plan, sent: Sent) -> _Refusal:
+        is_final = sent.state is OrderState.REJECTED
+        pause_ms = REFUSED_PAUSE_MS if is_final else DENIED_PAUSE_MS
+        return _Refusal(plan, self._clock.monotonic_ms() + pause_ms, is_final)
 
     async def _judge(self, symbol: str, plan: _Plan, sent: Sent) -> None:
         if sent.failure is None:
-            await self._alarms.clear(UNPROTECTED, symbol)
+            await self._settled(symbol)
             log.info("%s: %s is protected%s", symbol, plain(plan.quantity), _levels(plan))
             return
-        text = f"{plain(plan.quantity)} held without protection: {sent.failure}"
         if isinstance(sent.failure, RejectedError) and any(said in sent.failure.message for said in _JUMPED_OVER):
             await self._close(symbol, plan, f"the price has jumped over its protection ({sent.failure})")
-        elif isinstance(sent.failure, RejectedError) and self._settings.closes_when_refused:
-            await self._alarms.sound(UNPROTECTED, symbol, text)
+            return
+        text = f"{plain(plan.quantity)} held without protection: {sent.failure}"
+        await self._alarms.sound(UNPROTECTED, symbol, text)
+        if sent.state is OrderState.UNKNOWN:
+            return  # it is asked about
+        self._not_placed[symbol] = self._refusal(plan, sent)
+        if isinstance(sent.failure, RejectedError) and self._settings.closes_when_refused:
             await self._close(symbol, plan, f"the protection was refused ({sent.failure})")
-        else:
-            await self._alarms.sound(UNPROTECTED, symbol, text)
 
     async def _close(self, symbol: str, plan: _Plan, reason: str) -> None:
         """Sell what should have been protected, at market."""
@@ -210,8 +251,15 @@ class Protection:
         self._attempt += 1
         sent = await self._execution.place([self._intent(symbol, plan, Role.EXIT, OrderType.MARKET, reason=reason)])
         if sent.failure is not None and sent.state is not OrderState.UNKNOWN:
+            self._not_closed[symbol] = self._refusal(plan, sent)
             text = f"{plain(plan.quantity)} held without protection and not sold either: {sent.failure}"
             await self._alarms.sound(UNPROTECTED, symbol, text)
+
+    async def _settled(self, symbol: str) -> None:
+        """The position is protected, or there is none to protect."""
+        self._not_placed.pop(symbol, None)
+        self._not_closed.pop(symbol, None)
+        await self._alarms.clear(UNPROTECTED, symbol)
 
     def _legs(self, symbol: str, rules: SymbolRules, plan: _Plan, list_id: str | None) -> list[OrderIntent]:
         legs = []
@@ -264,11 +312,35 @@ def _priced(intent: OrderIntent, *, price: Decimal | None, stop_price: Decimal |
     return replace(intent, price=price, stop_price=stop_price)
 
 
-def _stands(live: Sequence[Order], plan: _Plan) -> bool:
-    """Whether what rests protects all that is to be protected, and no more."""
-    roles = {order.role for order in live}
-    is_wanted = all(order.cancel_requested_ms is None for order in live)
-    return is_wanted and roles == plan.roles and all(order.left_base == plan.quantity for order in live)
+def _stands(live: Sequence[Order], plan: _Plan, tick_size: Decimal) -> bool:
+    """Whether what rests protects all that is to be protected, and no more, at the prices that are wanted.
+
+    A partial sale may move the average entry price by a rounding, and so a price by a tick: that is the same price.
+    """
+    wanted = {Role.STOP_LOSS: plan.stop_price, Role.TAKE_PROFIT: plan.target_price}
+    for order in live:
+        price, stands_at = wanted[order.role], order.stop_price if order.role is Role.STOP_LOSS else order.price
+        if price is None or stands_at is None or abs(price - stands_at) > tick_size:
+            return False
+        if order.cancel_requested_ms is not None or order.left_base != plan.quantity:
+            return False
+    return {order.role for order in live} == plan.roles
+
+
+def _is_over(plan: _Plan, bid: Decimal) -> str:
+    """Why the position is to be closed at this bid; empty while the price is between stop and target, or unknown."""
+    if plan.stop_price is not None and 0 < bid <= plan.stop_price:
+        return f"the price {plain(bid)} is at or under the stop {plain(plan.stop_price)}"
+    if plan.target_price is not None and bid >= plan.target_price:
+        return f"the price {plain(bid)} has reached {plain(plan.target_price)}"
+    return ""
+
+
+def _last_order(connection: sqlite3.Connection, symbol: str) -> Order | None:
+    """The order of the current epoch that the exchange took last."""
+    epoch = queries.current_epoch(connection)
+    entry = queries.last_order_on_exchange(connection, epoch.epoch if epoch else 0, symbol)
+    return entry.order if entry else None
 
 
 def _levels(plan: _Plan) -> str:

@@ -1,0 +1,210 @@
+"""Protection: what stands on the exchange follows from what is held, whatever happens in between."""
+
+from decimal import Decimal
+
+import pytest
+
+from binance_trade_agent.agents.protection import REFUSED_PAUSE_MS, UNPROTECTED
+from binance_trade_agent.domain.orders import OrderState, Role, Side
+from tests.agents.desk import Desk, desk
+from tests.agents.market import alarms, assert_equal, held, levels, price, resting
+
+ALARM = (UNPROTECTED, "BTCUSDT")
+
+
+async def ensure(ready: Desk, protection) -> None:
+    await protection.ensure("BTCUSDT", ready.rules["BTCUSDT"])
+
+
+async def bought(ready: Desk, quantity: str = "0.01") -> None:
+    await price(ready, "64000")
+    await ready.trade(quantity=quantity)
+    await ready.wait(1)
+    await price(ready, "64000")
+
+
+async def average(ready: Desk) -> Decimal:
+    return (await ready.ledger.positions())["BTCUSDT"].average_price
+
+
+@pytest.mark.parametrize(
+    ("stop", "target", "types"),
+    [
+        ("2", "4", {"STOP_LOSS", "LIMIT_MAKER"}),
+        ("2", "0", {"STOP_LOSS"}),
+        ("0", "4", {"LIMIT_MAKER"}),
+        ("0", "0", set()),
+    ],
+)
+async def test_what_was_bought_is_protected_after_fees_in_whole_lots_and_ticks(tmp_path, stop, target, types):
+    async with desk(tmp_path) as ready:
+        await bought(ready, "0.01234")
+        await ensure(ready, ready.protection(stop, target))
+        standing, rules = await levels(ready), ready.rules["BTCUSDT"]
+        assert standing.keys() == types
+        for quantity, level in standing.values():
+            assert quantity == rules.round_market_quantity(await held(ready)) < await held(ready)
+            assert rules.price_violation(level) is None
+        if "STOP_LOSS" in types:
+            assert abs(standing["STOP_LOSS"][1] - await average(ready) * Decimal("0.98")) < rules.tick_size
+        if "LIMIT_MAKER" in types:
+            assert abs(standing["LIMIT_MAKER"][1] - await average(ready) * Decimal("1.04")) < rules.tick_size
+        assert {order.role for order in await resting(ready)} == {
+            {"STOP_LOSS": Role.STOP_LOSS, "LIMIT_MAKER": Role.TAKE_PROFIT}[each] for each in types
+        }
+        await assert_equal(ready)
+
+
+async def test_second_purchase_resizes_it_and_what_is_right_already_is_left_alone(tmp_path):
+    async with desk(tmp_path) as ready:
+        protection = ready.protection()
+        await bought(ready)
+        await ensure(ready, protection)
+        first = await resting(ready)
+        await ensure(ready, protection)
+        assert await resting(ready) == first
+        await bought(ready, "0.02")
+        await ensure(ready, protection)
+        standing = await levels(ready)
+        assert {quantity for quantity, _ in standing.values()} == {Decimal("0.02997")}
+        assert len(standing) == 2
+        await assert_equal(ready)
+
+
+async def test_settings_that_changed_over_a_restart_move_it(tmp_path):
+    async with desk(tmp_path) as ready:
+        await bought(ready)
+        await ensure(ready, ready.protection("2", "4"))
+        await ready.wait(1)
+        await price(ready, "64000")
+        await ensure(ready, ready.protection("5", "4"))
+        level = (await levels(ready))["STOP_LOSS"][1]
+        assert abs(level - await average(ready) * Decimal("0.95")) < Decimal("0.01")
+        await ready.wait(1)
+        await ensure(ready, ready.protection("0", "0"))
+        assert await levels(ready) == {}
+        await assert_equal(ready)
+
+
+async def test_stop_that_fires_closes_the_position_and_leaves_nothing(tmp_path):
+    async with desk(tmp_path) as ready:
+        protection = ready.protection()
+        await bought(ready)
+        await ensure(ready, protection)
+        await price(ready, "62000")
+        await ready.recovery.catch_up()
+        await ensure(ready, protection)
+        assert await levels(ready) == {}
+        assert await held(ready) < ready.rules["BTCUSDT"].step_size
+        states = {entry.order.role: entry.order.state for entry in await ready.orders()}
+        assert states[Role.STOP_LOSS] is OrderState.FILLED
+        assert states[Role.TAKE_PROFIT] is OrderState.EXPIRED
+        await ready.assert_reconciled()
+
+
+async def test_target_that_fills_partly_lets_the_rest_be_protected_again(tmp_path):
+    async with desk(tmp_path) as ready:
+        protection = ready.protection()
+        await bought(ready)
+        await ensure(ready, protection)
+        target = (await levels(ready))["LIMIT_MAKER"][1]
+        await ready.exchange.control("trade", symbol="BTCUSDT", price=str(target), qty="0.004", taker="BUY")
+        await ready.recovery.catch_up()
+        sold = Decimal("0.00999") - await held(ready)
+        assert 0 < sold < Decimal("0.009")
+        assert (await levels(ready)).keys() == {"LIMIT_MAKER"}  # the stop is gone: OCO_TRIGGER
+        await price(ready, "64000")
+        await ensure(ready, protection)
+        standing = await levels(ready)
+        assert standing.keys() == {"LIMIT_MAKER", "STOP_LOSS"}
+        assert {quantity for quantity, _ in standing.values()} == {await held(ready)}
+        await assert_equal(ready)
+
+
+async def test_alone_standing_target_that_fills_partly_stays_where_it_is(tmp_path):
+    async with desk(tmp_path) as ready:
+        protection = ready.protection("0", "4")
+        await bought(ready, "0.01237")
+        await ensure(ready, protection)
+        first = [order.client_order_id for order in await resting(ready)]
+        target = (await levels(ready))["LIMIT_MAKER"][1]
+        await ready.exchange.control("trade", symbol="BTCUSDT", price=str(target), qty="0.00411", taker="BUY")
+        await ready.recovery.catch_up()
+        await price(ready, "64000", trades=False)
+        await ensure(ready, protection)
+        assert [order.client_order_id for order in await resting(ready)] == first
+        await assert_equal(ready)
+
+
+async def test_symbol_without_market_stops_gets_a_stop_with_a_limit_below_it(tmp_path):
+    async with desk(tmp_path) as ready:
+        kinds = [kind for kind in ready.rules["BTCUSDT"].order_types if kind != "STOP_LOSS"]
+        await ready.exchange.control("config", symbol={"symbol": "BTCUSDT", "fields": {"orderTypes": kinds}})
+        rules = (await ready.gateway.symbol_rules(["BTCUSDT"]))["BTCUSDT"]
+        await bought(ready)
+        await ready.protection().ensure("BTCUSDT", rules)
+        (stop,) = [order for order in await resting(ready) if order.role is Role.STOP_LOSS]
+        assert stop.type == "STOP_LOSS_LIMIT"
+        assert stop.price == rules.round_price(stop.stop_price * Decimal("0.98"))
+        await price(ready, "62500")
+        await ready.recovery.catch_up()
+        assert await held(ready) < rules.step_size
+        await ready.assert_reconciled()
+
+
+async def test_too_little_to_be_protected_is_left_alone(tmp_path):
+    async with desk(tmp_path) as ready:
+        await bought(ready, "0.00008")  # 5.12 at the price; at the stop less than the 5 that an order must be worth
+        protection = ready.protection()
+        sent = len(await ready.exchange.log())
+        for _ in range(3):
+            await ensure(ready, protection)
+            await protection.ensure_all(ready.rules)
+            await ready.wait(REFUSED_PAUSE_MS)
+        assert not [row for row in (await ready.exchange.log())[sent:] if row["method"] == "POST"]
+        assert await alarms(ready) == {}
+
+
+async def test_released_for_a_sale_and_put_back_when_nothing_was_sold(tmp_path):
+    async with desk(tmp_path) as ready:
+        protection = ready.protection()
+        await bought(ready)
+        await ensure(ready, protection)
+        assert await protection.release("BTCUSDT")
+        assert await levels(ready) == {}
+        await ready.wait(1)
+        await price(ready, "64000")
+        await ensure(ready, protection)
+        assert len(await levels(ready)) == 2
+        assert await protection.release("BTCUSDT")
+        await ready.trade(Side.SELL, "0.00999")
+        await ensure(ready, protection)
+        assert await levels(ready) == {}
+        await ready.assert_reconciled()
+
+
+@pytest.mark.parametrize("fault", ["unknown_executed", "unknown_not_executed", "drop_after", "drop_before"])
+async def test_cancel_whose_answer_is_lost_is_asked_about_and_repeated_where_needed(tmp_path, fault):
+    async with desk(tmp_path) as ready:
+        protection = ready.protection()
+        await bought(ready)
+        await ensure(ready, protection)
+        await ready.exchange.fault(fault, method="DELETE")
+        done = await protection.release("BTCUSDT")
+        assert done is (await levels(ready) == {})
+        assert await protection.release("BTCUSDT")
+        assert await levels(ready) == {}
+        await ready.assert_reconciled()
+
+
+async def test_order_of_the_symbol_that_is_under_way_keeps_protection_waiting(tmp_path):
+    async with desk(tmp_path) as ready:
+        protection = ready.protection()
+        await bought(ready)
+        await ready.exchange.fault("unknown_executed", method="POST", path="order")
+        await ready.trade(quantity="0.02")
+        await ensure(ready, protection)
+        assert await levels(ready) == {}
+        await ready.recovery.catch_up()
+        await ensure(ready, protection)
+        assert {quantity for quantity, _ in (await levels(ready)).values()} == {Decimal("0.02997")}
