@@ -19,6 +19,7 @@ import aiohttp
 import orjson
 
 from binance_trade_agent.exchange.errors import ExchangeError
+from binance_trade_agent.ledger.errors import LedgerUnavailable
 from binance_trade_agent.ops.clock import MarketClock, monotonic_seconds, sleep_seconds
 from binance_trade_agent.ops.tasks import spawn, stop
 
@@ -97,7 +98,7 @@ class UserStream:
 
     def _say_lost(self, failure: Exception) -> None:
         """An outage is said once, whatever keeps the stream from coming back; a mistake of ours with its trace."""
-        is_foreseen = isinstance(failure, (ExchangeError, *_TROUBLES))
+        is_foreseen = isinstance(failure, (ExchangeError, LedgerUnavailable, *_TROUBLES))
         reason = str(failure) or type(failure).__name__
         if not self._is_lost or not is_foreseen:
             log.warning("the user stream is lost, connecting again: %s", reason, exc_info=not is_foreseen)
@@ -147,7 +148,7 @@ class UserStream:
                     {reader, worker}, timeout=_PROBE_SECONDS, return_when=asyncio.FIRST_COMPLETED
                 )
                 if worker in done:
-                    raise StreamError("an event could not be handled")
+                    raise StreamError("an event could not be handled" if worker.exception() else worker.result())
                 if done:
                     raise StreamError(connection.ended_because)
                 await connection.ask("session.subscriptions", {})
@@ -207,12 +208,14 @@ class _Connection:
                 if not answer.done():
                     answer.set_exception(StreamError(self.ended_because))
 
-    async def handle(self, on_event: EventHandler) -> None:
-        """Hand on events, one at a time."""
+    async def handle(self, on_event: EventHandler) -> str:
+        """Hand on events, one at a time, until one cannot be written; says why."""
         while True:
             event = await self._events.get()
             try:
                 await on_event(event)
+            except LedgerUnavailable as failure:  # a fresh connection asks for what it told
+                return f"an event could not be written: {failure}"
             finally:
                 self._events.task_done()
 
