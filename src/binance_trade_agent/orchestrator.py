@@ -17,7 +17,7 @@ from binance_trade_agent.domain.decisions import Decision, Outcome, Refusal
 from binance_trade_agent.domain.market import MarketView
 from binance_trade_agent.domain.orders import OrderIntent, Side
 from binance_trade_agent.domain.positions import Position
-from binance_trade_agent.domain.signals import Action
+from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import Ledger
@@ -111,6 +111,12 @@ class TradingOrchestrator:
         )
         if signal.action is Action.HOLD:
             return replace(decision, outcome=Outcome.HELD, detail=signal.reason)
+        try:
+            return await self._decide_on_money(decision, signal, view, turn)
+        except LedgerError as failure:  # it could not be read, or the intent not be written: nothing was sent
+            return replace(decision, outcome=Outcome.REFUSED, rule="ledger", detail=str(failure))
+
+    async def _decide_on_money(self, decision: Decision, signal: Signal, view: MarketView, turn: "Turn") -> Decision:
         await turn.comes()  # money is decided on in the symbols' order, so that the same seed decides the same
         self._market_data.refuse_old(view)
         position = (await self._ledger.positions()).get(decision.symbol, Position(decision.symbol))

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from binance_trade_agent.ledger.errors import LedgerError
+from binance_trade_agent.ledger.errors import LedgerError, LedgerUnavailable
 
 _LONGEST_NAME = 4096
 
@@ -54,7 +54,7 @@ class LedgerLock:
 
         Raises:
             LedgerInUse: another process has it.
-            LedgerError: the lock file cannot be made.
+            LedgerError: the lock file cannot be made or written.
         """
         path = lock_path(ledger_path)
         try:
@@ -66,10 +66,14 @@ class LedgerLock:
             os.close(descriptor)
             raise LedgerInUse(ledger_path, read_holder(ledger_path))
         killed = _holder_in(os.pread(descriptor, _LONGEST_NAME, 0), inode=os.fstat(descriptor).st_ino)
-        os.truncate(descriptor, 0)
         # A copy of the folder has another inode, and its lock says nothing of the process that runs on the original.
         name = {**asdict(holder), "inode": os.fstat(descriptor).st_ino}
-        os.pwrite(descriptor, json.dumps(name).encode(), 0)
+        try:
+            os.truncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(name).encode(), 0)
+        except OSError as error:  # a full disk: no place to trade on
+            os.close(descriptor)
+            raise LedgerUnavailable(f"cannot write {path}: {error.strerror}; free some space") from error
         return cls(path, descriptor, killed)
 
     def release(self) -> None:
