@@ -15,6 +15,8 @@ from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.records import Epoch, EquityPoint, RunRecord
 from binance_trade_agent.ledger.rows import columns, decision_columns, run_columns
 
+_BEFORE_ALL_TRADES = -1  # trade ids count from 0
+
 
 def open_epoch(
     connection: sqlite3.Connection,
@@ -26,7 +28,7 @@ def open_epoch(
 ) -> Epoch:
     """Close the current epoch, if any, and begin the next from these balances (free and locked, by asset).
 
-    Trades up to `trade_cursors`, by symbol, were made before it and are in the balances already.
+    Trades up to `trade_cursors`, by symbol, were made before it and are in the balances already; None: there are none.
     """
     previous = queries.current_epoch(connection)
     if previous:
@@ -42,8 +44,8 @@ def open_epoch(
         at_ms=opened_ms,
     )
     for symbol, trade_id in (trade_cursors or {}).items():
-        if trade_id is not None:
-            move_trade_cursor(connection, symbol, trade_id)
+        # Without a row the latest fill would count as the last trade that was read, and hide a missed one before it.
+        move_trade_cursor(connection, symbol, _BEFORE_ALL_TRADES if trade_id is None else trade_id)
     return epoch
 
 
