@@ -160,9 +160,10 @@ class AccountWatch:
             if not await self._reconciler.is_equal_at_a_glance():
                 reason = "balances differ"
         if reason:
+            self._wants_reconciliation = reason  # until it has come to its end
+            await self._reconciler.run(reason)
             self._wants_reconciliation = ""
             self._reconciled_ms = self._glanced_ms = self._clock.monotonic_ms()
-            await self._reconciler.run(reason)
 
     def _watch_news(self) -> None:
         age_ms = self._clock.monotonic_ms() - self._news_ms

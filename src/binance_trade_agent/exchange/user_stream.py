@@ -120,9 +120,7 @@ class UserStream:
             aiohttp.ClientSession(
                 timeout=_HANDSHAKE, connector=self._connector, connector_owner=self._connector is None
             ) as http,
-            http.ws_connect(
-                self._url, heartbeat=20, max_msg_size=0, timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_SECONDS)
-            ) as socket,
+            await self._connected(http) as socket,
         ):
             connection = _Connection(socket)
             reader = spawn(connection.read(), name="user stream reader")
@@ -137,6 +135,13 @@ class UserStream:
                 await self._hand_on(connection, reader)
             finally:
                 await stop(reader)
+
+    async def _connected(self, http: aiohttp.ClientSession) -> aiohttp.ClientWebSocketResponse:
+        timeout = aiohttp.ClientWSTimeout(ws_close=_CLOSE_SECONDS)
+        try:
+            return await http.ws_connect(self._url, heartbeat=20, max_msg_size=0, timeout=timeout)
+        except AssertionError:  # what aiohttp makes of a connection that is gone right behind the answer
+            raise StreamError("the connection was lost while it was made") from None
 
     async def _hand_on(self, connection: "_Connection", reader: "asyncio.Task[None]") -> None:
         """Handle events until the connection ends; probe it when it is quiet."""
