@@ -23,6 +23,8 @@ from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import Ledger
 
 GLANCE_MS, RECONCILE_MS, POLL_MS = 60_000, 3_600_000, 5_000
+# A reconciliation costs some hundred request weight: one that failed, or explained nothing, is not repeated before.
+RETRY_MS = 15_000
 # Entries need news of the account that is not older than this: by the stream, or by asking.
 NEWS_MS = 20_000
 
@@ -77,6 +79,7 @@ class AccountWatch:
         self._wants_reconciliation = ""
         self._asked_ms = self._glanced_ms = clock.monotonic_ms()
         self._reconciled_ms = clock.monotonic_ms()
+        self._tried_ms = float("-inf")
         self._news_ms = clock.monotonic_ms()
 
     def reconcile_soon(self, reason: str) -> None:
@@ -152,14 +155,19 @@ class AccountWatch:
         self._news_ms = self._clock.monotonic_ms()
 
     async def _reconcile_when_due(self) -> None:
-        reason = self._wants_reconciliation or ("every hour" if self._due("_reconciled_ms", RECONCILE_MS) else "")
-        if not reason and self._reconciler.is_suspicious:
-            reason = "the exchange has said what it should not"
+        reason = ""
+        if self._due("_tried_ms", RETRY_MS):
+            reason = self._wants_reconciliation
+            if not reason and self._reconciler.is_suspicious:
+                reason = "the exchange has said what it should not"
+        if not reason and self._due("_reconciled_ms", RECONCILE_MS):
+            reason = "every hour"
         if not reason and self._due("_glanced_ms", GLANCE_MS):
             self._glanced_ms = self._clock.monotonic_ms()
             if not await self._reconciler.is_equal_at_a_glance():
                 reason = "balances differ"
         if reason:
+            self._tried_ms = self._clock.monotonic_ms()
             self._wants_reconciliation = reason  # until it has come to its end
             await self._reconciler.run(reason)
             self._wants_reconciliation = ""

@@ -74,8 +74,8 @@ class Epochs:
             return current
         if not self._may_reset:
             raise CannotReconcileError(
-                "the exchange knows neither the last order nor the last trade in the ledger: these are other keys or "
-                "another account. Set LEDGER_PATH to that account's own ledger."
+                "the exchange knows neither the order nor the trade that this ledger began with: these are other keys "
+                "or another account. Set LEDGER_PATH to that account's own ledger."
             )
         log.warning("the exchange was reset: epoch %d is closed, a new one begins", current.epoch)
         return await self._open("the exchange was reset")
@@ -89,26 +89,26 @@ class Epochs:
         return epoch
 
     async def _was_reset(self) -> bool:
-        """Two independent signs: the last order is unknown there, and so is the last trade (or the balances moved)."""
+        """Two independent signs: an order of ours is unknown there, and so is its trade (or the balances moved).
+
+        The witness is the epoch's first trade: what was placed after a reset and before it is seen has a place in the
+        ledger too, and the exchange knows it.
+        """
+        unfilled = None
         for symbol in self._rules:
-            order, fill = await self._ledger.read(partial(_last_of, symbol=symbol))
-            if order is not None:
-                return await self._forgot_order(order) and await self._forgot_trade(order.symbol, fill)
-        return False
+            order, fill = await self._ledger.read(partial(_witness, symbol=symbol))
+            if order is not None and fill is not None:
+                return await self._forgot_order(order) and await self._forgot_trade(order, fill)
+            unfilled = unfilled or order
+        return unfilled is not None and await self._forgot_order(unfilled) and await self._has_other_balances()
 
     async def _forgot_order(self, order: Order) -> bool:
         report = await self._gateway.order_by_exchange_id(order.symbol, order.exchange_order_id or 0)
         return report is None or is_another(order, report)
 
-    async def _forgot_trade(self, symbol: str, last: Fill | None) -> bool:
-        if last is None:
-            return await self._has_other_balances()
-        trades = await self._gateway.trades_since(symbol, last.trade_id)
-        return not any(
-            (trade.trade_id, trade.exchange_order_id, trade.price)
-            == (last.trade_id, last.exchange_order_id, last.price)
-            for trade in trades
-        )
+    async def _forgot_trade(self, order: Order, fill: Fill) -> bool:
+        trades = await self._gateway.trades_of_order(order.symbol, fill.exchange_order_id)
+        return not any((trade.trade_id, trade.price) == (fill.trade_id, fill.price) for trade in trades)
 
     async def _has_other_balances(self) -> bool:
         balances = (await self._gateway.account()).balances
@@ -116,10 +116,13 @@ class Epochs:
         return any(balances.get(asset, ZERO) != amount for asset, amount in wallet.items())
 
 
-def _last_of(connection: sqlite3.Connection, symbol: str) -> tuple[Order | None, Fill | None]:
-    """The symbol's last order that the exchange knew, and its last fill."""
+def _witness(connection: sqlite3.Connection, symbol: str) -> tuple[Order | None, Fill | None]:
+    """The symbol's first fill in the epoch, with its order; where nothing has filled, the last order."""
     epoch = queries.current_epoch(connection)
     number = epoch.epoch if epoch else 0
-    entry = queries.last_order_on_exchange(connection, number, symbol)
-    fills = queries.latest_fills(connection, number, symbol, 1)
-    return (entry.order if entry else None), (fills[0] if fills else None)
+    fill = queries.first_fill(connection, number, symbol)
+    if fill is None:
+        entry = queries.last_order_on_exchange(connection, number, symbol)
+    else:
+        entry = queries.order_entry(connection, fill.client_order_id)
+    return (entry.order if entry else None), fill

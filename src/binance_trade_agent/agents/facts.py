@@ -12,6 +12,7 @@ from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.reconciliation import ExchangeFacts, LedgerFacts, Reconciliation, reconcile
 
 _COMPARED_ORDERS, _COMPARED_FILLS = 20, 1000
+_SEEN_WITHIN_MS = 3_600_000  # the hourly check sees a reset at the latest
 COMMISSION_ASSET = "BNB"
 
 
@@ -32,7 +33,8 @@ def ledger_facts(connection: sqlite3.Connection, symbols: Sequence[str]) -> Ledg
         if entry.order.symbol in symbols or not entry.is_settled
     }
     fills = [fill for symbol in symbols for fill in queries.latest_fills(connection, number, symbol, _COMPARED_FILLS)]
-    return LedgerFacts(queries.wallet(connection, number), tuple(orders.values()), fills)
+    left_behind = queries.left_behind(connection, epoch, _SEEN_WITHIN_MS) if epoch else frozenset()
+    return LedgerFacts(queries.wallet(connection, number), tuple(orders.values()), fills, left_behind)
 
 
 async def exchange_facts(gateway: Gateway, ledger: LedgerFacts, symbols: Sequence[str]) -> ExchangeFacts:

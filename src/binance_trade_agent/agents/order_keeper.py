@@ -88,6 +88,8 @@ class OrderKeeper:
         except ContradictoryFill:
             self.suspects_reset = True
             raise
+        if applied.is_changed and await self._has_strange_number(report.client_order_id):
+            self.suspects_reset = True
         self.counts["repeated_fill"] += applied.repeated_fills
         if applied.is_after_end or applied.is_revived:
             self.counts["late_fill"] += 1
@@ -97,6 +99,13 @@ class OrderKeeper:
         if applied.order.state is not OrderState.UNKNOWN:
             await self._alarms.clear("unknown_outcome", report.client_order_id)
         return applied
+
+    async def _has_strange_number(self, client_order_id: str) -> bool:
+        """Whether the exchange counts orders from a lower number than it had reached, as it does after a reset."""
+        entry = await self._ledger.order(client_order_id)
+        if entry is None or entry.order.exchange_order_id is None:
+            return False
+        return await self._ledger.read(partial(queries.is_number_out_of_order, entry=entry))
 
     async def on_event(self, event: Mapping[str, Any]) -> None:
         """Handle one event of the user data stream (binance-protocol.md 4.5).

@@ -81,6 +81,29 @@ def last_order_on_exchange(connection: sqlite3.Connection, epoch: int, symbol: s
     return order_entry_from(row) if row else None
 
 
+def is_number_out_of_order(connection: sqlite3.Connection, entry: OrderEntry) -> bool:
+    """Whether the epoch has an earlier order on the symbol whose id of the exchange is not lower: they only rise."""
+    order = entry.order
+    row = connection.execute(
+        "SELECT 1 FROM orders WHERE epoch = ? AND symbol = ? AND exchange_order_id >= ? AND created_ms < ?"
+        " AND client_order_id != ? LIMIT 1",
+        (entry.epoch, order.symbol, order.exchange_order_id, order.created_ms, order.client_order_id),
+    )
+    return row.fetchone() is not None
+
+
+def left_behind(connection: sqlite3.Connection, epoch: Epoch, within_ms: int) -> frozenset[str]:
+    """Client ids of the orders that the epoch before was given in its last `within_ms`.
+
+    Its exchange may have been reset by then: the new one knows them, and this epoch does not.
+    """
+    rows = connection.execute(
+        "SELECT client_order_id FROM orders WHERE epoch = ? AND created_ms >= ?",
+        (epoch.epoch - 1, epoch.opened_ms - within_ms),
+    )
+    return frozenset(row["client_order_id"] for row in rows)
+
+
 def orders(
     connection: sqlite3.Connection,
     *,
@@ -133,6 +156,14 @@ def fills(
         {"epoch": epoch, "run_id": run_id, "symbol": symbol},
     )
     return [fill_from(row) for row in rows]
+
+
+def first_fill(connection: sqlite3.Connection, epoch: int, symbol: str) -> Fill | None:
+    """The symbol's first fill in the epoch, None when there is none."""
+    row = connection.execute(
+        "SELECT * FROM fills WHERE epoch = ? AND symbol = ? ORDER BY trade_id LIMIT 1", (epoch, symbol)
+    ).fetchone()
+    return fill_from(row) if row else None
 
 
 def latest_fills(connection: sqlite3.Connection, epoch: int, symbol: str, limit: int) -> list[Fill]:

@@ -40,11 +40,13 @@ class LedgerFacts:
         wallet: by asset.
         orders: those to compare: all that are not settled, and any others that the exchange was asked about.
         fills: the fills of the traded symbols from the trade ids on from which the exchange was asked.
+        left_behind: ids of orders of ours that are none of this epoch's, though its exchange may know them.
     """
 
     wallet: Mapping[str, Decimal]
     orders: Sequence[Order]
     fills: Sequence[Fill]
+    left_behind: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +83,12 @@ def reconcile(ledger: LedgerFacts, exchange: ExchangeFacts, traded_assets: Itera
     assets = {*traded_assets, *ledger.wallet}
     differences = [
         *_balance_differences(ledger.wallet, exchange.balances, sorted(assets)),
-        *_order_differences(ledger.orders, [report for report in exchange.orders if _is_own(report)]),
-        *_trade_differences(ledger.fills, [trade for trade in exchange.trades if _is_own(trade)]),
+        *_order_differences(ledger.orders, [report for report in exchange.orders if _is_own(report, ledger)]),
+        *_trade_differences(ledger.fills, [trade for trade in exchange.trades if _is_own(trade, ledger)]),
     ]
-    return Reconciliation(differences, [*_foreign_orders(exchange.orders), *_foreign_trades(exchange.trades)])
+    foreign_orders = [report for report in exchange.orders if not _is_own(report, ledger)]
+    foreign_trades = [trade for trade in exchange.trades if not _is_own(trade, ledger)]
+    return Reconciliation(differences, [*map(_foreign_order, foreign_orders), *map(_foreign_trade, foreign_trades)])
 
 
 def _balance_differences(
@@ -135,18 +139,14 @@ def _numbers(fill: Fill) -> str:
     return f"{fill.side} {plain(fill.quantity)} @ {plain(fill.price)}, {fee}"
 
 
-def _foreign_orders(reports: Iterable[OrderReport]) -> Iterator[str]:
-    for report in reports:
-        if not _is_own(report):
-            what = f"{report.side} {plain(report.quantity)} {report.symbol}, {report.status}"
-            yield f"order {report.exchange_order_id} is not ours ({what}); left alone"
+def _foreign_order(report: OrderReport) -> str:
+    what = f"{report.side} {plain(report.quantity)} {report.symbol}, {report.status}"
+    return f"order {report.exchange_order_id} is not ours ({what}); left alone"
 
 
-def _foreign_trades(trades: Iterable[Fill]) -> Iterator[str]:
-    for trade in trades:
-        if not _is_own(trade):
-            yield f"trade {trade.trade_id} of {trade.symbol} is not ours ({_numbers(trade)}); left alone"
+def _foreign_trade(trade: Fill) -> str:
+    return f"trade {trade.trade_id} of {trade.symbol} is not ours ({_numbers(trade)}); left alone"
 
 
-def _is_own(fact: OrderReport | Fill) -> bool:
-    return is_own_order_id(fact.client_order_id)
+def _is_own(fact: OrderReport | Fill, ledger: LedgerFacts) -> bool:
+    return is_own_order_id(fact.client_order_id) and fact.client_order_id not in ledger.left_behind
