@@ -110,17 +110,25 @@ class TradeExecutionAgent:
         """
         await self._ledger.request_cancel([order.client_order_id for order in orders], self._clock.now_ms())
         crash_points.passed("cancel.committed")
-        for order in _one_a_list(orders):
+        for together in _by_list(orders):
+            await self._cancel_one_of(together)
+            crash_points.passed("cancel.answered")
+        for order in orders:
+            await self._keeper.ask(order)
+
+    async def _cancel_one_of(self, orders: Sequence[Order]) -> None:
+        """Cancel a list by one of its legs. A leg that is over already (-2011) does not take the other one along."""
+        for order in orders:
             if order.exchange_order_id is None:
                 continue
             try:
                 await self._gateway.cancel_order(order.symbol, order.exchange_order_id)
-            except (RejectedError, UnknownOutcomeError) as failure:
-                # It was over already (-2011), or the answer was not seen: asking tells.
+            except RejectedError as failure:
                 log.info("cancel of %s: %s", order.client_order_id, failure)
-            crash_points.passed("cancel.answered")
-        for order in orders:
-            await self._keeper.ask(order)
+                continue
+            except UnknownOutcomeError as failure:  # the answer was not seen: asking tells
+                log.info("cancel of %s: %s", order.client_order_id, failure)
+            return
 
     async def _one(self, intent: OrderIntent) -> list[OrderReport]:
         return [await self._gateway.place_order(intent)]
@@ -167,9 +175,12 @@ class TradeExecutionAgent:
             await self._ledger.transition(intent.client_order_id, state, self._clock.now_ms(), detail=detail)
 
 
-def _one_a_list(orders: Sequence[Order]) -> list[Order]:
-    """The orders without the second legs of lists: cancelling one leg cancels both (binance-protocol.md 1.3)."""
-    return list({order.list_id or order.client_order_id: order for order in orders}.values())
+def _by_list(orders: Sequence[Order]) -> list[list[Order]]:
+    """The orders by their lists: cancelling one leg cancels both (binance-protocol.md 1.3)."""
+    lists: defaultdict[str, list[Order]] = defaultdict(list)
+    for order in orders:
+        lists[order.list_id or order.client_order_id].append(order)
+    return list(lists.values())
 
 
 def concluded(decision: Decision, order: Order, fills: tuple[Fill, ...]) -> Decision:
