@@ -7,16 +7,18 @@ symbol keeps it from entering until the difference is gone.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from binance_trade_agent.agents.alarms import Alarms
 from binance_trade_agent.agents.epochs import CannotReconcileError, Epochs
 from binance_trade_agent.agents.facts import compared, ledger_facts, traded_assets
-from binance_trade_agent.agents.order_keeper import OrderKeeper
+from binance_trade_agent.agents.order_keeper import STRANGER, OrderKeeper
 from binance_trade_agent.agents.recovery import Recovery, rests
 from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.money import ZERO, plain
+from binance_trade_agent.domain.orders import OrderReport
+from binance_trade_agent.domain.strangers import strangers
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.gateway import Account, Gateway
 from binance_trade_agent.ledger.ledger import Ledger
@@ -76,7 +78,7 @@ class Reconciler:
         async with self._one_at_a_time:
             log.debug("reconciling: %s", reason)
             self.epoch = await self._epochs.current()
-            self._keeper.suspects_reset = False
+            self._keeper.suspects_reset = self._keeper.heard_of_balance = False
             await self._recovery.catch_up()
             await self._settle_balances(is_first=self.done_ms is None)
             differences = await self._compare()
@@ -86,7 +88,7 @@ class Reconciler:
     @property
     def is_suspicious(self) -> bool:
         """Whether the exchange has said something that asks for a reconciliation."""
-        return self._keeper.suspects_reset
+        return self._keeper.suspects_reset or self._keeper.heard_of_balance
 
     async def is_equal_at_a_glance(self) -> bool:
         """Whether the balances are what the ledger says, at the price of one request.
@@ -96,7 +98,10 @@ class Reconciler:
         """
         account = await self._gateway.account()
         wallet = await self._ledger.wallet()
-        return not self._moved(account, wallet)
+        moved = self._moved(account, wallet)
+        if not moved:  # an order of somebody else locks funds and moves no balance
+            await self._note_locked(account)
+        return not moved
 
     async def _settle_balances(self, *, is_first: bool) -> None:
         """Book what came from outside or went there (deposits, trades by hand), and say so.
@@ -184,14 +189,21 @@ class Reconciler:
         unexplained = [found for found in result.differences if found.kind is not Kind.BALANCE]
         if unexplained:  # a fill between two questions looks like a difference: it is one when it is there again
             await self._recovery.catch_up()
+            for symbol in {found.subject for found in unexplained if found.kind is Kind.ORDER}:
+                await self._recovery.take_back(symbol, ours.orders)
             ours = await self._ledger.read(lambda connection: ledger_facts(connection, symbols))
-            again = {found.text for found in (await compared(self._gateway, ours, self._rules.values())).differences}
+            result = await compared(self._gateway, ours, self._rules.values())
+            again = {found.text for found in result.differences}
             under_way = {order.symbol for order in await self._ledger.open_orders() if not rests(order)}
             unexplained = [found for found in unexplained if found.text in again and found.subject not in under_way]
-        await self._tell(unexplained)
+        await self._tell(unexplained, result.strangers if unexplained else ())
         return unexplained
 
-    async def _tell(self, differences: list[Difference]) -> None:
+    async def _tell(self, differences: Sequence[Difference], strange: Sequence[OrderReport]) -> None:
+        strange_symbols = set()
+        for stranger in strangers(strange, ()):
+            strange_symbols.add(stranger.report.symbol)
+            await self._keeper.sound_stranger(stranger)
         by_symbol: dict[str, list[str]] = {}
         for found in differences:
             by_symbol.setdefault(found.subject, []).append(found.text)
@@ -199,6 +211,8 @@ class Reconciler:
             await self._alarms.sound(DIFFERENCE, symbol, "; ".join(texts[:5]), blocks=symbol)
         for symbol in self._alarms.standing(DIFFERENCE) - by_symbol.keys():
             await self._alarms.clear(DIFFERENCE, symbol)
+        for symbol in self._alarms.standing(STRANGER) - by_symbol.keys() - strange_symbols:
+            await self._alarms.clear(STRANGER, symbol)
 
     async def _held(self) -> dict[str, Decimal]:
         held: dict[str, Decimal] = {}

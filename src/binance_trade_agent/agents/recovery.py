@@ -2,10 +2,11 @@
 
 import logging
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from binance_trade_agent.agents.order_keeper import OrderKeeper
+from binance_trade_agent.domain.order_states import GIVEN_UP_STATES
 from binance_trade_agent.domain.orders import Order, OrderState
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.gateway import Gateway
@@ -56,6 +57,20 @@ class Recovery:
             async with self._keeper.turn(order.symbol):
                 entry = await self._ledger.order(order.client_order_id)
                 if entry is not None and not entry.is_settled:  # it may have moved on while its turn was awaited
+                    await self._keeper.ask(entry.order)
+
+    async def take_back(self, symbol: str, orders: Iterable[Order]) -> None:
+        """Ask about what was given up, of `orders` and of all that rests there: the exchange may have it after all.
+
+        Raises:
+            ExchangeError, LedgerError: see catch_up.
+        """
+        async with self._keeper.turn(symbol):
+            names = [report.client_order_id for report in await self._gateway.open_orders(symbol)]
+            names += [order.client_order_id for order in orders if order.symbol == symbol]
+            for name in dict.fromkeys(names):
+                entry = await self._ledger.order(name)
+                if entry is not None and entry.order.state in GIVEN_UP_STATES:
                     await self._keeper.ask(entry.order)
 
     async def _book_missed_trades(self, symbol: str) -> None:
