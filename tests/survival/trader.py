@@ -9,14 +9,15 @@ from pathlib import Path
 from binance_trade_agent.agents.protection import Protection
 from binance_trade_agent.agents.risk import Identity, RiskManagementAgent
 from binance_trade_agent.agents.signal import SignalAgent
+from binance_trade_agent.domain.decisions import Decision
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Order, OrderReport, Role
 from binance_trade_agent.domain.signals import Action
 from binance_trade_agent.ops import crash_points
-from binance_trade_agent.orchestrator import TradingOrchestrator
+from binance_trade_agent.orchestrator import Tick, TradingOrchestrator, turns
 from binance_trade_agent.risk.policy import RiskPolicy
 from binance_trade_agent.risk.settings import RiskSettings
-from tests.agents.desk import Desk, desk
+from tests.agents.desk import RUN_ID, Desk, desk
 from tests.test_orchestrator import Pipeline, Scripted
 
 NO_SUCH_ORDER = {"status": 400, "body": '{"code": -2013, "msg": "Order does not exist."}'}
@@ -76,6 +77,12 @@ def trading_on(ready: Desk, protection: Protection, *, order_quote: int = 100, *
         ready.market_data(), SignalAgent(strategy), risk, ready.execution, protection, ready.ledger
     )
     return Pipeline(ready, strategy, orchestrator)
+
+
+async def decided_now(ready: Pipeline, symbol: str = "BTCUSDT") -> Decision:
+    """The decision on one symbol at this moment of the market."""
+    tick = Tick(RUN_ID, ready.desk.clock.now_ms(), 99)
+    return await ready.orchestrator.decide(tick, symbol, turns([symbol])[symbol])
 
 
 async def legs(ready: Desk) -> dict[Role, Order]:
