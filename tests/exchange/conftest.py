@@ -1,14 +1,14 @@
 """The fixed market F0 behind real HTTP, and the gateway that trades on it."""
 
 from collections.abc import Callable
-from decimal import Decimal
 
 import pytest
 
-from binance_trade_agent.domain.orders import OrderIntent, OrderType, Side
+from binance_trade_agent.domain.orders import OrderIntent
 from binance_trade_agent.exchange.binance_gateway import BinanceGateway
 from binance_trade_agent.exchange.endpoints import simulated
 from binance_trade_agent.ops.clock import ScaledClock
+from tests.exchange.orders import order
 from tests.exchange_process import API_KEY, API_SECRET, running_exchange
 
 
@@ -25,18 +25,7 @@ async def gateway(exchange):
         yield opened
 
 
-def _intent(order_id: str = "bta-BTCUSDT-1", side: Side = Side.BUY, quantity: str = "0.1", **changes) -> OrderIntent:
-    values = {
-        "symbol": "BTCUSDT",
-        "type": OrderType.MARKET,
-        "reference_price": Decimal(100_000),
-        "tick_ms": 0,
-        "candle_open_ms": 0,
-    }
-    return OrderIntent(client_order_id=order_id, side=side, quantity=Decimal(quantity), **{**values, **changes})
-
-
 @pytest.fixture(scope="session")
 def intent() -> Callable[..., OrderIntent]:
     """A market order for 0.1 BTC unless said otherwise."""
-    return _intent
+    return order

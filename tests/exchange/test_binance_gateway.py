@@ -189,7 +189,7 @@ class TestClock:
         async with BinanceGateway(simulated(exchange.url), API_KEY, API_SECRET, clock) as gateway:
             clock.synchronise(wall_ms() - 60_000, age_seconds=0)  # as if this machine were a minute off
             with pytest.raises(RejectedError) as refusal:
-                await gateway.account()
+                await gateway.open_orders("BTCUSDT")
             assert refusal.value.code == -1021
             assert abs(clock.now_ms() - wall_ms()) < 1_000, "the refusal has set the clock right"
             assert (await gateway.account()).can_trade

@@ -208,6 +208,16 @@ class TestWeight:
             await ask(budget)
 
     @on_virtual_time
+    async def test_late_answer_says_nothing_of_what_was_sent_after_it_was_given(self):
+        budget = budget_at(1)
+        async with budget.spend(QUESTION) as late:
+            async with budget.spend(Cost(5990, Priority.ESSENTIAL)):
+                pass
+            late.note(headers(used=4))
+        with pytest.raises(RateLimitedError, match="5994 of the 6000"):
+            await ask(budget, Cost(20, Priority.ESSENTIAL))
+
+    @on_virtual_time
     async def test_answer_from_around_the_minute_s_end_says_nothing_of_the_new_one(self):
         budget = budget_at(59.9)
         async with budget.spend(QUESTION) as spending:

@@ -23,6 +23,7 @@ from binance_trade_agent.exchange.errors import (
     CLOCK_CODE,
     NO_SUCH_ORDER_CODE,
     AuthError,
+    ClockError,
     ExchangeError,
     RateLimitedError,
     RejectedError,
@@ -145,8 +146,23 @@ class BinanceGateway:
         return await self._call(request, lambda payload: book_ticker(payload, self._clock.now_ms()))
 
     async def account(self) -> Account:
-        """See Gateway."""
-        return await self._call(self._client.get_account(), account)
+        """See Gateway. A start asks this first of all that is signed, so a clock that nothing sets right shows here.
+
+        Raises:
+            ClockError: the time of the request was refused, and again after the exchange's had been taken over.
+        """
+        for _ in range(2):
+            try:
+                return await self._call(self._client.get_account(), account)
+            except RejectedError as refusal:
+                if refusal.code != CLOCK_CODE:
+                    raise
+                message = refusal.message
+        raise ClockError(
+            f"the exchange refuses the time of our requests ({message}) although its own was taken over: "
+            f"{(self._clock.now_ms() - wall_ms()) / 1000:+.1f} s from this machine's clock; let NTP set that, and see "
+            f"whether the network takes more than {RECV_WINDOW_MS // 1000} s"
+        )
 
     async def place_order(self, intent: OrderIntent) -> OrderReport:
         """See Gateway. The id is always ours: the library would make one up and a retry would place a second (P17)."""

@@ -11,25 +11,12 @@ import aiohttp
 
 from binance_trade_agent.configuration import ConfigError
 from binance_trade_agent.exchange import embedded
-from binance_trade_agent.exchange.binance_gateway import RECV_WINDOW_MS, BinanceGateway
+from binance_trade_agent.exchange.binance_gateway import BinanceGateway
 from binance_trade_agent.exchange.endpoints import LIVE, TESTNET, Endpoints, simulated
-from binance_trade_agent.exchange.errors import (
-    CLOCK_CODE,
-    ClockError,
-    RateLimitedError,
-    RejectedError,
-    UnavailableError,
-)
+from binance_trade_agent.exchange.errors import RateLimitedError, UnavailableError
 from binance_trade_agent.exchange.limits_store import LimitsFile, RedisLimits, place_of
 from binance_trade_agent.exchange.rate_budget import RateBudget
-from binance_trade_agent.ops.clock import (
-    MarketClock,
-    ScaledClock,
-    SteppedClock,
-    monotonic_seconds,
-    sleep_seconds,
-    wall_ms,
-)
+from binance_trade_agent.ops.clock import MarketClock, ScaledClock, SteppedClock, monotonic_seconds, sleep_seconds
 from binance_trade_agent.settings import Settings
 
 # The keys that every simulated exchange knows (binance-protocol.md, Appendix A); real keys never go there.
@@ -188,24 +175,3 @@ async def until_reached(
         else:
             tell("")
             return answer
-
-
-async def on_the_exchanges_time(clock: MarketClock, ask: Callable[[], Awaitable[T]]) -> T:
-    """The answer to the first signed request. When its time is refused, the gateway sets the clock, and it is the last.
-
-    Raises:
-        ClockError: the time was refused again.
-    """
-    for _ in range(2):
-        try:
-            return await ask()
-        except RejectedError as refusal:
-            if refusal.code != CLOCK_CODE:
-                raise
-            message = refusal.message
-    offset_seconds = (clock.now_ms() - wall_ms()) / 1000
-    raise ClockError(
-        f"the exchange refuses the time of our requests ({message}), although its own was taken over: "
-        f"it is {offset_seconds:+.1f} s from this machine's clock; let NTP set that, and look for a network that takes "
-        f"more than {RECV_WINDOW_MS // 1000} s"
-    )

@@ -1,6 +1,7 @@
 """What is used up of the exchange's limits in the running calendar window (binance-protocol.md 2.8)."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from binance_trade_agent.exchange.weights import SHARE, Cost, Priority
 
@@ -10,10 +11,18 @@ _DEFAULT_ORDER_LIMIT = 50
 _ORDERS_WINDOW_MS = 10_000
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The moment in which a request was sent: the number of the minute, and all weight that was settled by then."""
+
+    minute: int
+    settled: int
+
+
 class WeightWindow:
     """The weight that the address has used in this minute, never less than what the exchange may have counted.
 
-    That is what it last said, and all that was sent since and is not answered yet.
+    That is what it said, and all that may have been counted after it said so.
 
     Args:
         now_ms: the exchange's time in ms.
@@ -28,6 +37,7 @@ class WeightWindow:
         self._number = 0
         self._confirmed = 0
         self._in_flight = 0
+        self._settled = 0  # in all, over all minutes
 
     @property
     def number(self) -> int:
@@ -61,25 +71,31 @@ class WeightWindow:
         """Take the weight before the request is sent."""
         self._in_flight += weight
 
+    def mark(self) -> Mark:
+        """To be taken when the request is sent."""
+        return Mark(self.number, self._settled)
+
     def release(self, weight: int) -> None:
         """Give back what was not sent."""
         self._in_flight -= weight
 
-    def answered(self, weight: int, reserved_in: int, used_weight: int | None) -> None:
+    def answered(self, weight: int, sent: Mark, used_weight: int | None) -> None:
         """Settle a request that was sent.
 
         Args:
             weight: what was reserved.
-            reserved_in: number of the window in which it was.
-            used_weight: what the answer says, None when there was none.
+            sent: when.
+            used_weight: what the answer says, None when there was none. It was true at some moment since the sending:
+                what was settled in between may have been counted before it or after.
         """
         self._in_flight -= weight
         number = self.number
         is_certain = self._now_ms() - number * MINUTE_MS >= self._uncertainty_ms
-        if used_weight is None or reserved_in != number or not is_certain:
+        if used_weight is None or sent.minute != number or not is_certain:
             self._confirmed += weight
         else:
-            self._confirmed = max(self._confirmed, used_weight)
+            self._confirmed = max(self._confirmed, used_weight + self._settled - sent.settled)
+        self._settled += weight
 
     def raise_to(self, used: int) -> None:
         """Somebody else who asks from this address knows of more."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from binance_trade_agent.exchange.errors import OrderLimitError, RateLimitedError
-from binance_trade_agent.exchange.limit_windows import OrderWindow, WeightWindow
+from binance_trade_agent.exchange.limit_windows import Mark, OrderWindow, WeightWindow
 from binance_trade_agent.exchange.limits_store import ALL, ORDERS, LimitsFile, RedisLimits, Silences
 from binance_trade_agent.exchange.weights import Cost, Priority
 from binance_trade_agent.ops.clock import MarketClock, ScaledClock, SteppedClock, monotonic_seconds, wall_ms
@@ -36,9 +36,8 @@ class _Waiter:
 class Spending:
     """A request that has its weight."""
 
-    def __init__(self, budget: "RateBudget", cost: Cost, window: int) -> None:
-        self.cost = cost
-        self.window = window
+    def __init__(self, budget: "RateBudget", sent: Mark) -> None:
+        self.sent = sent
         self.used_weight: int | None = None
         self._budget = budget
 
@@ -95,14 +94,14 @@ class RateBudget:
         Raises:
             RateLimitedError: it may not be sent within the longest wait.
         """
-        window = await self._taken(cost)
-        spending = Spending(self, cost, window)
+        await self._take(cost)
+        spending = Spending(self, self._weight.mark())
         token = present_spending.set(spending)
         try:
             yield spending
         finally:
             present_spending.reset(token)
-            self._weight.answered(cost.weight, window, spending.used_weight)
+            self._weight.answered(cost.weight, spending.sent, spending.used_weight)
             self._wake()
 
     def check(self) -> None:
@@ -160,24 +159,24 @@ class RateBudget:
         if self._shared is not None:
             await self._shared.close()
 
-    async def _taken(self, cost: Cost) -> int:
-        """The weight reserved, here and with the others; the number of the minute."""
+    async def _take(self, cost: Cost) -> None:
+        """Return when the weight is reserved, here and with the others."""
         place = next(self._places)
         deadline = monotonic_seconds() + self._longest_wait
         while True:
             self._read_file()
             self._check_orders(cost)
             await self._turn(cost, place, deadline)
-            window = self._weight.number
-            if self._shared is None or await self._shares(self._shared, cost, window):
-                return window
+            if self._shared is None or await self._shares(self._shared, cost):
+                return
 
-    async def _shares(self, shared: RedisLimits, cost: Cost, window: int) -> bool:
+    async def _shares(self, shared: RedisLimits, cost: Cost) -> bool:
         """Whether the others leave room for the request; if not, its weight is given back."""
+        minute = self._weight.number
         room = self._weight.room_for(cost.priority)
         at_least = self._weight.used - cost.weight
         try:
-            answer = await shared.take(window, min(cost.weight, room), room=room, at_least=at_least)
+            answer = await shared.take(minute, min(cost.weight, room), room=room, at_least=at_least)
         except BaseException:
             self._give_back(cost)
             raise
@@ -187,7 +186,7 @@ class RateBudget:
         may_be_sent = answer.fits and not self._is_silent_for(cost)
         if not may_be_sent:
             self._weight.release(cost.weight)
-        if window == self._weight.number:
+        if minute == self._weight.number:
             self._weight.raise_to(answer.used)
         self._wake()
         return may_be_sent
