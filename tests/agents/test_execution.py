@@ -165,10 +165,13 @@ async def test_order_of_another_program_is_left_alone(tmp_path, caplog):
 
 
 async def test_deposit_while_trading_is_booked_as_external_once(tmp_path):
-    event = {"e": "balanceUpdate", "E": 7, "a": "USDT", "d": "-25.50000000", "T": 7}
-    async with desk(tmp_path) as ready:
-        await ready.keeper.on_event(event)
-        await ready.keeper.on_event(event)
+    async with desk(tmp_path) as ready, Streaming(ready, ready.keeper.on_event) as stream:
+        await ready.exchange.fault("event_duplicate", event="balanceUpdate")
+        await ready.exchange.control("config", deposit={"asset": "USDT", "amount": "-25.5"})
+        await stream.catch_up()
+        assert ready.reconciler.is_suspicious
+        await ready.reconciler.run("the exchange has told of it")
+        assert not ready.reconciler.is_suspicious
         assert (await ready.ledger.wallet())["USDT"] == Decimal("9974.5")
 
 

@@ -11,14 +11,13 @@ import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
-from decimal import Decimal
 from functools import partial
 from typing import Any
 
 from binance_trade_agent.agents.alarms import Alarms
 from binance_trade_agent.domain.clock import Clock
-from binance_trade_agent.domain.order_ids import is_own_order_id
 from binance_trade_agent.domain.orders import Fill, Order, OrderReport, OrderState
+from binance_trade_agent.domain.strangers import Stranger, strangers
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.gateway import Gateway
 from binance_trade_agent.exchange.payloads import execution_report
@@ -31,6 +30,8 @@ from binance_trade_agent.ops import crash_points
 # An order that the exchange does not know may still be on its way for so long: recvWindow and the engine's own 10 s
 # (binance-protocol.md 2.7).
 QUIET_MS = 5_000 + 10_000
+
+STRANGER = "stranger"
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class OrderKeeper:
     Attributes:
         counts: what was seen so far: `repeated_fill`, `late_fill`, `foreign_order`, `stranger`.
         suspects_reset: whether the exchange said something that only an exchange says that has forgotten us.
+        heard_of_balance: whether the stream told of a deposit or withdrawal that nobody has looked for yet.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class OrderKeeper:
         self.rules = rules
         self.counts: Counter[str] = Counter()
         self.suspects_reset = False
+        self.heard_of_balance = False
         self._gateway = gateway
         self._ledger = ledger
         self._clock = clock
@@ -122,9 +125,8 @@ class OrderKeeper:
             if applied is None:
                 await self._note_foreign(report)
         elif event["e"] == "balanceUpdate":
-            reference = f"balanceUpdate:{event['a']}:{event['T']}:{event['d']}"
-            await self._ledger.post_external(event["a"], Decimal(event["d"]), int(event["T"]), reference)
-            log.warning("the account's %s changed by %s from outside", event["a"], event["d"])
+            # A reconciliation may have seen the new balance before this was read, so the event itself is not booked.
+            self.heard_of_balance = True
 
     async def ask(self, order: Order) -> OrderEntry:
         """Ask about `order`, under its symbol's turn, and book the answer; returns what the ledger says then.
@@ -211,13 +213,17 @@ class OrderKeeper:
         if key in self._foreign:
             return
         self._foreign.add(key)
-        if is_own_order_id(report.client_order_id, self._instance):
-            self.counts["stranger"] += 1
-            text = f"order {report.client_order_id} carries our name and is not in this ledger: another daemon trades"
-            await self._alarms.sound("stranger", report.symbol, text, blocks=report.symbol)
+        if found := strangers([report], ()):
+            await self.sound_stranger(found[0])
             return
         self.counts["foreign_order"] += 1
         log.warning("order %s on %s is not ours; left alone", report.client_order_id, report.symbol)
+
+    async def sound_stranger(self, stranger: Stranger) -> None:
+        """Raise the alarm for an order that this program made and that the ledger does not know."""
+        self.counts["stranger"] += 1
+        symbol = stranger.report.symbol
+        await self._alarms.sound(STRANGER, symbol, stranger.told(self._instance), blocks=symbol)
 
 
 async def asked_about(gateway: Gateway, order: Order) -> OrderReport | None:

@@ -91,7 +91,7 @@ class Reconciler:
         return self._keeper.suspects_reset or self._keeper.heard_of_balance
 
     async def is_equal_at_a_glance(self) -> bool:
-        """Whether the balances are what the ledger says, at the price of one request.
+        """Whether the balances are what the ledger says and nothing is unexplained, at the price of one request.
 
         Raises:
             ExchangeError, LedgerError: see run.
@@ -101,7 +101,7 @@ class Reconciler:
         moved = self._moved(account, wallet)
         if not moved:  # an order of somebody else locks funds and moves no balance
             await self._note_locked(account)
-        return not moved
+        return not moved and not any(self._alarms.standing(kind) for kind in (DIFFERENCE, STRANGER, MISSING_COINS))
 
     async def _settle_balances(self, *, is_first: bool) -> None:
         """Book what came from outside or went there (deposits, trades by hand), and say so.

@@ -68,10 +68,15 @@ class ExchangeFacts:
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """The result: equal when there are no differences."""
+    """The result: equal when there are no differences.
+
+    Attributes:
+        strangers: orders that carry our mark and are not in the ledger; each is a difference too.
+    """
 
     differences: list[Difference] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    strangers: list[OrderReport] = field(default_factory=list)
 
 
 def reconcile(ledger: LedgerFacts, exchange: ExchangeFacts, traded_assets: Iterable[str]) -> Reconciliation:
@@ -88,7 +93,12 @@ def reconcile(ledger: LedgerFacts, exchange: ExchangeFacts, traded_assets: Itera
     ]
     foreign_orders = [report for report in exchange.orders if not _is_own(report, ledger)]
     foreign_trades = [trade for trade in exchange.trades if not _is_own(trade, ledger)]
-    return Reconciliation(differences, [*map(_foreign_order, foreign_orders), *map(_foreign_trade, foreign_trades)])
+    notes = [*map(_foreign_order, foreign_orders), *map(_foreign_trade, foreign_trades)]
+    known = {order.client_order_id for order in ledger.orders}
+    strangers = [
+        report for report in exchange.orders if _is_own(report, ledger) and report.client_order_id not in known
+    ]
+    return Reconciliation(differences, notes, strangers)
 
 
 def _balance_differences(
