@@ -1,5 +1,6 @@
 """Every way in which a request fails, by the reaction that it needs (binance-protocol.md 2.5 to 2.7, 6 P16)."""
 
+import asyncio
 import json
 from types import SimpleNamespace
 
@@ -24,6 +25,7 @@ from binance_trade_agent.exchange.errors import (
     classify,
 )
 from binance_trade_agent.ops.clock import ScaledClock, monotonic_seconds, sleep_seconds
+from binance_trade_agent.ops.tasks import spawn
 from tests.exchange_process import API_KEY, API_SECRET, READING_API_KEY
 
 PAGE = "<html><body>Bad Gateway</body></html>"
@@ -60,6 +62,16 @@ def refused(code: int, status: int = 400) -> BinanceAPIException:
         (refused(-1015, 429), OrderLimitError, OrderLimitError),
         (answered(429, PAGE), RateLimitedError, RateLimitedError),
         (refused(-1003, 418), BannedError, BannedError),
+        (refused(-1003), RateLimitedError, RateLimitedError),
+        (refused(-1015), OrderLimitError, OrderLimitError),
+        (refused(-2022, 429), RateLimitedError, RateLimitedError),
+        (refused(-2022), RejectedError, RejectedError),
+        (refused(-2021, 409), UnknownOutcomeError, UnavailableError),
+        (refused(-2021, 429), UnknownOutcomeError, UnavailableError),
+        (refused(-1007, 429), UnknownOutcomeError, UnavailableError),
+        (refused(-1006, 418), UnknownOutcomeError, UnavailableError),
+        (refused(-1006, 403), UnknownOutcomeError, UnavailableError),
+        (refused(-1007, 401), UnknownOutcomeError, UnavailableError),
         (answered(403, PAGE), UnavailableError, UnavailableError),
         (refused(-1000, 500), UnknownOutcomeError, UnavailableError),
         (refused(-1006, 504), UnknownOutcomeError, UnavailableError),
@@ -67,6 +79,17 @@ def refused(code: int, status: int = 400) -> BinanceAPIException:
         (refused(-1006, 400), UnknownOutcomeError, UnavailableError),
         (refused(-1007, 400), UnknownOutcomeError, UnavailableError),
         (refused(-1008, 503), UnknownOutcomeError, UnavailableError),
+        (refused(-1008), UnavailableError, UnavailableError),
+        (refused(-1016, 503), UnknownOutcomeError, UnavailableError),
+        (refused(-1016), UnavailableError, UnavailableError),
+        (refused(-1000), UnknownOutcomeError, UnavailableError),
+        (refused(-1001), UnknownOutcomeError, UnavailableError),
+        (refused(-2015, 500), UnknownOutcomeError, UnavailableError),
+        (refused(-1003, 503), UnknownOutcomeError, UnavailableError),
+        (answered(302, ""), UnknownOutcomeError, UnavailableError),
+        (answered(404, ""), UnknownOutcomeError, UnavailableError),
+        (answered(405, ""), UnknownOutcomeError, UnavailableError),
+        (answered(410, PAGE), UnknownOutcomeError, UnavailableError),
         (refused(-2010, 502), UnknownOutcomeError, UnavailableError),
         (answered(502, PAGE), UnknownOutcomeError, UnavailableError),
         (answered(503, ""), UnknownOutcomeError, UnavailableError),
@@ -80,6 +103,8 @@ def refused(code: int, status: int = 400) -> BinanceAPIException:
         (aiohttp.SocketTimeoutError(), UnknownOutcomeError, UnavailableError),
         (ConnectionResetError(104, "reset"), UnknownOutcomeError, UnavailableError),
         (KeyError("orderId"), UnknownOutcomeError, UnavailableError),
+        (aiohttp.ContentTypeError(SimpleNamespace(real_url="u"), ()), UnknownOutcomeError, UnavailableError),
+        (OSError(101, "Network is unreachable"), UnknownOutcomeError, UnavailableError),
         (AttributeError("'list' object has no attribute 'get'"), UnknownOutcomeError, UnavailableError),
         (aiohttp.ConnectionTimeoutError(), UnavailableError, UnavailableError),
         (
@@ -198,6 +223,22 @@ class TestOverHttp:
                 break
         assert 0.9 < monotonic_seconds() - began < 1.5, "asking meanwhile does not prolong the silence"
         assert len(await exchange.log()) == sent + 1
+
+    async def test_order_that_is_cancelled_on_its_way_is_cancelled_and_may_be_asked_about(
+        self, gateway, exchange, intent
+    ):
+        await exchange.fault("latency", ms=200, method="POST", path="order")
+        placing = spawn(gateway.place_order(intent()), name="order")
+        while not any(entry["method"] == "POST" for entry in await exchange.log()):
+            await sleep_seconds(0.005)
+        placing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await placing
+        assert gateway.breaker.state == "closed"
+        report = None
+        while report is None:
+            report = await gateway.order("BTCUSDT", "bta-BTCUSDT-1")
+        assert report.status == "FILLED", "whoever asked for it keeps it as sent, and asks"
 
     async def test_ban_is_a_ban(self, gateway, exchange, intent):
         await exchange.fault("http", status=418, retry_after_seconds=120, path="order")
