@@ -166,6 +166,7 @@ class Assembly:
             on_connected=_after_a_gap(connection, ground.reconciler),
             on_event=ground.keeper.on_event,
             jitter=random.Random(name.run_id),  # noqa: S311 (spreads reconnections)
+            before_connecting=gateway.refuse_while_silent,
             connector=connection.connector,
         )
         watch = AccountWatch(

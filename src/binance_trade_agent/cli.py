@@ -363,6 +363,27 @@ def _health() -> None:
     print(said)
 
 
+@_group.command("status")
+@click.option("--ledger-path", type=click.Path(path_type=Path), help="The ledger; LEDGER_PATH without this.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def _status(ledger_path: Path | None, as_json: bool) -> None:
+    """What the trader does now: heartbeat, positions, orders that are not settled, alarms; from the ledger alone."""
+    from binance_trade_agent.ledger.errors import LedgerError
+    from binance_trade_agent.ledger.ledger import LedgerReader
+    from binance_trade_agent.ledger.lock import is_held
+    from binance_trade_agent.ops import heartbeat
+    from binance_trade_agent.reports import status
+
+    path = _configuration({"LEDGER_PATH": ledger_path}).settings.ledger_path
+    try:
+        with LedgerReader.open(path) as reader:
+            last = heartbeat.read(heartbeat.heartbeat_path(path))
+            found = status.status(reader, last, is_running=is_held(path))
+    except LedgerError as failure:
+        _fail(str(failure), exit_codes.FAILURE)
+    print(status.as_json(found) if as_json else "\n".join(status.lines(found)))
+
+
 def _command(kind: str, text: str) -> None:
     @_group.command(kind, help=text)
     @click.option("--ledger-path", type=click.Path(path_type=Path), help="The ledger; LEDGER_PATH without this.")

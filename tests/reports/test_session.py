@@ -13,6 +13,7 @@ Session run-a (run 1, simulated, combined_default, BTCUSDT ETHUSDT)
   1970-01-01 00:00:01 to 1970-01-01 00:05:00 UTC, ended: duration is over
   cycles 4, decisions 7
   orders 4: FILLED 3, SENT 1, 1 not settled yet
+    SENT ENTRY BUY 0 ETHUSDT (bta-ETHUSDT-1, run run-a)
 BTCUSDT
   decisions    HELD 1, ORDERED 3
   traded       2 buys, 1 sells, 3 fills

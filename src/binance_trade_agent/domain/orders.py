@@ -133,7 +133,7 @@ class Order:
     @property
     def left_base(self) -> Decimal:
         """What may still trade, in base asset."""
-        return ZERO if self.is_terminal else self.quantity - self.executed_base
+        return ZERO if self.is_terminal else max(ZERO, self.quantity - self.executed_base)
 
     @property
     def reserved_quote(self) -> Decimal:

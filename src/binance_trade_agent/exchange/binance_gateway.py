@@ -99,6 +99,10 @@ class BinanceGateway:
         """Request weight used in the current minute, as the exchange last said; None before the first answer."""
         return self._budget.used_weight
 
+    def refuse_while_silent(self) -> None:
+        """Raise RateLimitedError while the exchange has asked this address to be silent, for who connects beside us."""
+        self._budget.check()
+
     async def synchronise(self) -> None:
         """Set the clock by the exchange's: of three samples, the one with the shortest round trip (P14).
 

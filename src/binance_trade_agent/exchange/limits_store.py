@@ -72,7 +72,7 @@ class LimitsFile:
         """Add silences; a shorter one does not shorten. A folder that takes nothing is said and borne."""
         content = self._content()
         longest = {scope: max(until, content.get(scope, 0)) for scope, until in silences.items()}
-        text = json.dumps({"place": self._place, "silent_until_ms": {**content, **longest}})
+        text = json.dumps({"place": self._place, "noted_ms": wall_ms(), "silent_until_ms": {**content, **longest}})
         draft = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         try:
             draft.write_text(text, encoding="utf-8")
@@ -85,7 +85,13 @@ class LimitsFile:
             document = json.loads(self._path.read_text(encoding="utf-8"))
             if document["place"] != self._place:
                 return {}
-            return {scope: until for scope, until in document["silent_until_ms"].items() if _is_possible(until)}
+            # A wall clock that was set back since must not make a wait longer than it was.
+            set_back_ms = max(0, int(document.get("noted_ms", 0)) - wall_ms())
+            return {
+                scope: until - set_back_ms
+                for scope, until in document["silent_until_ms"].items()
+                if _is_possible(until)
+            }
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
 

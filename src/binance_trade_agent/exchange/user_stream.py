@@ -53,6 +53,7 @@ class UserStream:
         on_event: called with each event, one at a time, in the order of the exchange. Whatever it raises leads to a
             fresh connection, and so to a reconciliation that finds what was not booked.
         jitter: spreads the reconnections of many daemons.
+        before_connecting: raises an ExchangeError while the exchange has asked us to be silent.
         connector: opens the connections instead of TCP, as a simulation of the network does; stays open.
     """
 
@@ -66,6 +67,7 @@ class UserStream:
         on_connected: Callable[[], Awaitable[None]],
         on_event: EventHandler,
         jitter: random.Random,
+        before_connecting: Callable[[], None] = lambda: None,
         connector: aiohttp.BaseConnector | None = None,
     ) -> None:
         self._url = url
@@ -75,6 +77,7 @@ class UserStream:
         self._on_connected = on_connected
         self._on_event = on_event
         self._jitter = jitter
+        self._before_connecting = before_connecting
         self._connector = connector
         self._connection: _Connection | None = None
         self._is_lost = False
@@ -116,6 +119,7 @@ class UserStream:
                 await self._connection.handled()
 
     async def _session(self) -> None:
+        self._before_connecting()
         async with (
             aiohttp.ClientSession(
                 timeout=_HANDSHAKE, connector=self._connector, connector_owner=self._connector is None

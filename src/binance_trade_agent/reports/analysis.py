@@ -7,10 +7,11 @@ from decimal import Decimal
 
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.nearest import nearest
-from binance_trade_agent.ledger import queries
+from binance_trade_agent.ledger import alarms, fee_values, queries
 from binance_trade_agent.ledger.ledger import LedgerReader
-from binance_trade_agent.ledger.records import Epoch, RunRecord
+from binance_trade_agent.ledger.records import Alarm, Epoch, RunRecord
 from binance_trade_agent.reports.holdings import Equity, Holding, equity, holdings
+from binance_trade_agent.reports.status import OpenOrder, open_orders
 from binance_trade_agent.reports.trades import Figures, Trade, figures_by_symbol, figures_in_all, replay
 
 
@@ -32,6 +33,8 @@ class Analysis:
         symbol, since_ms: what trades and summary were narrowed to; the symbol narrows positions and profit too.
         trades: the last ones, oldest first; trade_count: how many there are.
         wallet: by asset, exact.
+        open_orders: every order that is not settled, unknown ones too; alarms: those that stand.
+        fees_converted_quote: worth of commissions in third assets (BNB); fees_unknown: how many have no price.
     """
 
     ledger: str
@@ -47,6 +50,10 @@ class Analysis:
     profit: list[Profit]
     equity: Equity | None
     wallet: dict[str, Decimal]
+    open_orders: list[OpenOrder]
+    alarms: list[Alarm]
+    fees_converted_quote: Decimal
+    fees_unknown: int
 
 
 def analyze(
@@ -78,6 +85,7 @@ def _analyze(
     trades, positions = replay(queries.fills(connection, epoch=epoch, symbol=symbol), assets)
     trades = [trade for trade in trades if since_ms is None or trade.traded_ms >= since_ms]
     held = holdings(connection, positions.values(), assets, runs)
+    fees_converted, fees_unknown = fee_values.total(connection, epoch)
     return Analysis(
         ledger=ledger,
         epochs=epochs,
@@ -92,6 +100,10 @@ def _analyze(
         profit=_profit(held),
         equity=equity(point for run in runs for point in queries.equity(connection, run.run_id)),
         wallet=queries.wallet(connection, epoch),
+        open_orders=open_orders(connection, epoch),
+        alarms=alarms.standing(connection),
+        fees_converted_quote=fees_converted,
+        fees_unknown=fees_unknown,
     )
 
 

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from binance_trade_agent.reports.analysis import Analysis
 from binance_trade_agent.reports.holdings import Holding
+from binance_trade_agent.reports.status import order_line
 from binance_trade_agent.reports.trades import Figures, Trade
 from binance_trade_agent.reports.wording import amounts, exact, money, signed_money, utc_text
 
@@ -117,6 +118,13 @@ def _foot(analysis: Analysis) -> Iterator[str]:
         yield f"Equity: {money(first)} first, {money(last)} last ({signed_money(analysis.equity.change_quote)})"
         yield f"  from {utc_text(analysis.equity.first_ms)} to {utc_text(analysis.equity.last_ms)} UTC"
     yield f"Wallet: {amounts(analysis.wallet)}"
+    if analysis.fees_converted_quote or analysis.fees_unknown:
+        unknown = f", {analysis.fees_unknown} without a price" if analysis.fees_unknown else ""
+        yield f"Commissions in a third asset, not in the profit: worth {money(analysis.fees_converted_quote)}{unknown}"
+    for order in analysis.open_orders:
+        yield f"Not settled: {order_line(order)}"
+    for alarm in analysis.alarms:
+        yield f"Alarm {alarm.kind}{f' ({alarm.subject})' if alarm.subject else ''}: {alarm.text}"
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from binance_trade_agent.domain.money import ZERO
-from binance_trade_agent.ledger import queries
+from binance_trade_agent.ledger import alarms, queries
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import LedgerReader
-from binance_trade_agent.ledger.records import RunRecord
+from binance_trade_agent.ledger.records import Alarm, RunRecord
 from binance_trade_agent.reports.holdings import Equity, Holding, equity, holdings
+from binance_trade_agent.reports.status import OpenOrder, open_orders, order_line
 from binance_trade_agent.reports.trades import Figures, figures_by_symbol, figures_in_all, replay
 from binance_trade_agent.reports.wording import amounts, exact, money, signed_money, utc_text
 
@@ -23,6 +24,7 @@ class SessionReport:
         cycles: ticks that left a decision.
         decisions: how many ended how, by symbol and outcome.
         orders: how many are in which state; unsettled: those whose end or fills are not known yet.
+        open_orders: every order that is not settled, whichever run made it; alarms: those that stand.
         by_symbol, in_all: what the run's own orders traded; in_all once for each quote asset.
         holdings: positions as the run left them, those of runs before it included.
     """
@@ -32,6 +34,8 @@ class SessionReport:
     decisions: dict[str, dict[str, int]]
     orders: dict[str, int]
     unsettled: int
+    open_orders: list[OpenOrder]
+    alarms: list[Alarm]
     by_symbol: list[Figures]
     in_all: list[Figures]
     holdings: list[Holding]
@@ -71,6 +75,8 @@ def _session_report(connection: sqlite3.Connection, run_id: str) -> SessionRepor
         decisions=_outcomes(connection, run_id),
         orders=dict(Counter(str(entry.order.state) for entry in own_entries)),
         unsettled=sum(not entry.is_settled for entry in own_entries),
+        open_orders=open_orders(connection, run.epoch),
+        alarms=alarms.standing(connection),
         by_symbol=figures_by_symbol(own_trades),
         in_all=figures_in_all(own_trades),
         holdings=holdings(connection, positions.values(), assets, [run]),
@@ -95,6 +101,10 @@ def _head(report: SessionReport) -> Iterator[str]:
     orders = _counts(report.orders)
     unsettled = f", {report.unsettled} not settled yet" if report.unsettled else ""
     yield f"  orders {sum(report.orders.values())}{f': {orders}' if orders else ''}{unsettled}"
+    for order in report.open_orders:
+        yield f"    {order_line(order)}"
+    for alarm in report.alarms:
+        yield f"  alarm {alarm.kind}{f' ({alarm.subject})' if alarm.subject else ''}: {alarm.text}"
 
 
 def _symbols(report: SessionReport) -> Iterator[str]:

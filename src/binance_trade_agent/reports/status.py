@@ -1,0 +1,159 @@
+"""What the trader is doing now: its heartbeat, what is not settled, what stands on the exchange, what is wrong."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+
+from binance_trade_agent.domain.money import plain
+from binance_trade_agent.ledger import alarms, fee_values, queries
+from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.records import Alarm, Epoch
+from binance_trade_agent.ops.heartbeat import Heartbeat
+from binance_trade_agent.reports.wording import utc_text
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOrder:
+    """An order that is not settled. Amounts in base asset, times market ms.
+
+    Attributes:
+        left_base: what may still trade; reserved_quote: quote asset that it may still spend.
+        owner: the run that answers for it; deadline_ms: until when an unknown outcome has to be known.
+    """
+
+    client_order_id: str
+    symbol: str
+    side: str
+    type: str
+    role: str
+    state: str
+    quantity: Decimal
+    left_base: Decimal
+    reserved_quote: Decimal
+    stop_price: Decimal | None
+    price: Decimal | None
+    created_ms: int
+    owner: str
+    deadline_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The trader as it is now.
+
+    Attributes:
+        heartbeat: its last sign of life, None when there never was one; heartbeat_age_seconds: wall time since then.
+        is_running: whether a process holds the ledger.
+        orders: orders that are not settled, oldest first: unknown ones too.
+        alarms: those that stand.
+        fees_converted_quote: worth of commissions in third assets; fees_unknown: how many have no price.
+    """
+
+    ledger: str
+    is_running: bool
+    heartbeat: Heartbeat | None
+    heartbeat_age_seconds: float | None
+    epoch: Epoch | None
+    orders: list[OpenOrder]
+    alarms: list[Alarm]
+    positions: dict[str, Decimal]
+    fees_converted_quote: Decimal
+    fees_unknown: int
+
+
+def status(reader: LedgerReader, heartbeat: Heartbeat | None, *, is_running: bool) -> Status:
+    """The status, from one moment of the ledger.
+
+    Raises:
+        LedgerError: it cannot be read.
+    """
+
+    def read(connection: sqlite3.Connection) -> Status:
+        epoch = queries.current_epoch(connection)
+        number = epoch.epoch if epoch else 0
+        worth, unknown = fee_values.total(connection, number)
+        return Status(
+            ledger=str(reader.path),
+            is_running=is_running,
+            heartbeat=heartbeat,
+            heartbeat_age_seconds=None if heartbeat is None else round(heartbeat.age_seconds, 3),
+            epoch=epoch,
+            orders=open_orders(connection, number),
+            alarms=alarms.standing(connection),
+            positions={
+                symbol: position.quantity
+                for symbol, position in queries.positions(connection, number).items()
+                if position.quantity
+            },
+            fees_converted_quote=worth,
+            fees_unknown=unknown,
+        )
+
+    return reader.snapshot(read)
+
+
+def open_orders(connection: sqlite3.Connection, epoch: int) -> list[OpenOrder]:
+    """Orders of the epoch that are not settled, oldest first."""
+    return [
+        OpenOrder(
+            client_order_id=entry.order.client_order_id,
+            symbol=entry.order.symbol,
+            side=entry.order.side.value,
+            type=entry.order.type.value,
+            role=entry.order.role.value,
+            state=entry.order.state.value,
+            quantity=entry.order.quantity,
+            left_base=entry.order.left_base,
+            reserved_quote=entry.order.reserved_quote,
+            stop_price=entry.order.stop_price,
+            price=entry.order.price,
+            created_ms=entry.order.created_ms,
+            owner=entry.order.owner,
+            deadline_ms=entry.order.deadline_ms,
+        )
+        for entry in queries.unsettled_orders(connection, epoch)
+    ]
+
+
+def as_json(found: Status) -> str:
+    """One JSON document with the fields of Status; amounts are strings, exact."""
+    return json.dumps(asdict(found), default=plain, indent=2)
+
+
+def lines(found: Status) -> Iterator[str]:
+    """The status for a person."""
+    yield f"Ledger {found.ledger}, {'a trader owns it' if found.is_running else 'no trader runs'}"
+    if beat := found.heartbeat:
+        yield f"  run {beat.run_id}: {beat.state}, cycle {beat.cycle}, heartbeat {beat.age_seconds:.0f} s old"
+        if beat.stream_is_live is not None:
+            stream = "delivers" if beat.stream_is_live else "is away"
+            yield f"  user stream {stream}, last news of the account {beat.news_age_seconds:g} s old at that heartbeat"
+        if beat.detail:
+            yield f"  no entries: {beat.detail}" if beat.state == "trading" else f"  {beat.detail}"
+    if found.epoch:
+        yield f"  epoch {found.epoch.epoch} since {utc_text(found.epoch.opened_ms)} UTC, {found.epoch.reason}"
+    yield f"Positions: {', '.join(f'{plain(held)} {symbol}' for symbol, held in found.positions.items()) or 'none'}"
+    yield f"Orders that are not settled: {'none' if not found.orders else len(found.orders)}"
+    for order in found.orders:
+        yield f"  {order_line(order)}"
+    yield f"Alarms: {'none' if not found.alarms else len(found.alarms)}"
+    for alarm in found.alarms:
+        subject = f" ({alarm.subject})" if alarm.subject else ""
+        blocks = ", keeps entries away" if alarm.blocks else ""
+        yield f"  {alarm.kind}{subject} since {utc_text(alarm.raised_ms)}, {alarm.times} times{blocks}: {alarm.text}"
+    if found.fees_unknown:
+        yield f"Commissions in a third asset without a price: {found.fees_unknown}"
+
+
+def order_line(order: OpenOrder) -> str:
+    """One order that is not settled, in one line."""
+    at = f" stop {plain(order.stop_price)}" if order.stop_price is not None else ""
+    at += f" limit {plain(order.price)}" if order.price is not None else ""
+    reserved = f", {plain(order.reserved_quote)} reserved" if order.reserved_quote else ""
+    until = f", to be known by {utc_text(order.deadline_ms)}" if order.deadline_ms is not None else ""
+    return (
+        f"{order.state} {order.role} {order.side} {plain(order.left_base)} {order.symbol}{at} "
+        f"({order.client_order_id}, run {order.owner}{reserved}{until})"
+    )
