@@ -269,7 +269,7 @@ class Settings(BaseSettings):
     )
     redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] | None = _setting(
         None,
-        "Redis for the cache, the request weight shared by daemons and the lease of the account; without one each is alone",
+        "Redis for the cache, the request weight that daemons share and the account's lease; without one each is alone",
         "an address such as redis://127.0.0.1:6379/0",
     )
     ledger_path: Path = _setting(Path("data/ledger.db"), "the ledger, a SQLite file", "a path")

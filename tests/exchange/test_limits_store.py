@@ -12,7 +12,7 @@ from binance_trade_agent.exchange.errors import BannedError, OrderLimitError, Ra
 from binance_trade_agent.exchange.limits_store import ALL, ORDERS, LimitsFile, RedisLimits, place_of
 from binance_trade_agent.exchange.rate_budget import RateBudget
 from binance_trade_agent.exchange.weights import Cost, Priority
-from binance_trade_agent.ops.clock import ScaledClock, monotonic_seconds, wall_ms
+from binance_trade_agent.ops.clock import ScaledClock, machine_time, monotonic_seconds, wall_ms
 from tests.cache.redis_server import REDIS_SERVER, RedisServer
 
 PLACE = "127.0.0.1:8090"
@@ -71,7 +71,22 @@ class TestFile:
         assert file.changes() == {}
         until = wall_ms() + 60_000
         file.write({ALL: until})
-        assert json.loads(path.read_text()) == {"place": PLACE, "silent_until_ms": {ALL: until}}
+        document = json.loads(path.read_text())
+        assert (document["place"], document["silent_until_ms"]) == (PLACE, {ALL: until})
+
+    def test_clock_that_was_set_back_makes_no_silence_longer(self, tmp_path):
+        now_ms = wall_ms()
+        LimitsFile(tmp_path, PLACE).write({ALL: now_ms + 60_000})
+
+        class SetBack:
+            def wall_ms(self) -> int:
+                return now_ms - 3_600_000
+
+            def monotonic_seconds(self) -> float:
+                return 0.0
+
+        with machine_time(SetBack()):
+            assert LimitsFile(tmp_path, PLACE).changes()[ALL] == pytest.approx(now_ms - 3_600_000 + 60_000, abs=1000)
 
     def test_folder_that_takes_nothing_is_said_and_borne(self, tmp_path, caplog):
         LimitsFile(tmp_path / "missing", PLACE).write({ALL: wall_ms() + 60_000})
