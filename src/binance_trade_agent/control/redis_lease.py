@@ -267,14 +267,14 @@ class RedisLease:
         if not self._is_down:
             self._is_down = True
             log.warning(
-                "Redis does not answer (%s): whether another daemon trades on this account cannot be seen; going on",
+                "no lease can be held in Redis, so another daemon on this account would not be seen; going on: %s",
                 failure,
             )
 
     def _came_back(self) -> None:
         if self._is_down:
             self._is_down = False
-            log.warning("Redis answers again; the account's lease is held")
+            log.warning("the account's lease is held again")
 
 
 def _refusal(other: LeaseHolder | None) -> str:
