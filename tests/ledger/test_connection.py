@@ -146,7 +146,7 @@ async def test_a_reader_cannot_write(tmp_path):
     await opened_and_closed(path)
     with (
         LedgerReader.open(path) as reader,
-        pytest.raises(LedgerUnavailable, match="cannot be used: .* is read-only"),
+        pytest.raises(LedgerUnavailable, match=r"cannot be used: .* is read-only"),
     ):
         reader.snapshot(lambda connection: connection.execute("DELETE FROM runs"))
 

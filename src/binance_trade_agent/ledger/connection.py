@@ -16,6 +16,7 @@ from binance_trade_agent.ledger.errors import LedgerError, LedgerUnavailable
 from binance_trade_agent.ledger.migrations import (
     APPLICATION_ID,
     application_id,
+    damaged_table,
     latest_version,
     migrate,
     schema_version,
@@ -33,6 +34,10 @@ _UNAVAILABLE = {
     sqlite3.SQLITE_FULL: "cannot be written: its disk is full; free some space",
     **dict.fromkeys(_READ_ONLY_CODES, _READ_ONLY),
 }
+
+# What the file can make a statement raise. The text of SQLite's own error may quote a damaged name, and then Python
+# cannot read that text.
+FILE_ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -124,8 +129,10 @@ def open_read_only(path: Path) -> sqlite3.Connection:
     return _prepared(_connect_existing(path, "ro"), path, _refuse_other_schema)
 
 
-def explained(error: sqlite3.Error, path: Path) -> LedgerError:
-    """The error for people that an SQLite error stands for."""
+def explained(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> LedgerError:
+    """The error for people that one of `FILE_ERRORS` stands for."""
+    if isinstance(error, UnicodeDecodeError):
+        return damaged(path, "text in it is none")
     code = primary_code(error)
     if code == sqlite3.SQLITE_NOTADB:
         return LedgerError(f"{path} is not a SQLite file; set LEDGER_PATH to a ledger, or to a new path")
@@ -143,8 +150,10 @@ def primary_code(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
 
 
-def is_of_the_file(error: sqlite3.Error) -> bool:
+def is_of_the_file(error: sqlite3.Error | UnicodeDecodeError) -> bool:
     """Whether the file or its disk is to blame, and not the statement."""
+    if isinstance(error, UnicodeDecodeError):
+        return True
     is_damaged = primary_code(error) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
     return is_damaged or isinstance(error, sqlite3.OperationalError)
 
@@ -228,9 +237,11 @@ def _prepared(
     try:
         _refuse_foreign_file(connection, path)
         check_schema(connection, path)
+        if table := damaged_table(connection):
+            raise damaged(path, f"its table {table} is not what it has to be")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")
-    except sqlite3.Error as error:
+    except FILE_ERRORS as error:
         connection.close()
         raise explained(error, path) from error
     except LedgerError:
@@ -256,7 +267,7 @@ def refuse_unless_ok(connection: sqlite3.Connection, path: Path, check: str) -> 
     """
     try:
         answer = connection.execute(check).fetchone()[0]
-    except sqlite3.DatabaseError as error:
+    except FILE_ERRORS as error:
         raise explained(error, path) from error
     if answer != "ok":
         raise damaged(path, answer)

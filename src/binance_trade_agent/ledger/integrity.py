@@ -9,7 +9,7 @@ import sqlite3
 from pathlib import Path
 
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.connection import check_integrity, damaged, explained, refuse_unless_ok
+from binance_trade_agent.ledger.connection import FILE_ERRORS, check_integrity, damaged, explained, refuse_unless_ok
 
 WHOLE_UP_TO_BYTES = 128_000_000  # quick_check reads about 350 MB a second from memory
 NEWEST_ORDERS = 100
@@ -23,17 +23,17 @@ def check_at_start(connection: sqlite3.Connection, path: Path, *, whole_up_to_by
     Raises:
         LedgerError: it is damaged, or could not be read.
     """
+    _refuse_cut_file(connection, path)
     if path.stat().st_size <= whole_up_to_bytes:
         check_integrity(connection, path)
     else:
-        _refuse_cut_file(connection, path)
         for table in _small_tables(connection):
             refuse_unless_ok(connection, path, f"PRAGMA quick_check({table})")
     try:
         _read_what_is_needed(connection)
-    except sqlite3.DatabaseError as error:
+    except FILE_ERRORS as error:
         raise explained(error, path) from error
-    except (ValueError, ArithmeticError, KeyError, TypeError) as error:
+    except (ValueError, ArithmeticError, LookupError, TypeError) as error:
         raise damaged(path, f"a value in it cannot be read: {error}") from error
 
 

@@ -18,6 +18,7 @@ from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.ledger import alarms, fills, journal, orders, queries
 from binance_trade_agent.ledger.connection import (
     BUSY_TIMEOUT_MS,
+    FILE_ERRORS,
     HURRIED_TIMEOUT_MS,
     Work,
     WriterConnection,
@@ -105,7 +106,7 @@ class Ledger:
         """
         try:
             return await self._connection.run(work)
-        except sqlite3.DatabaseError as error:
+        except FILE_ERRORS as error:
             if is_of_the_file(error):
                 raise explained(error, self.path) from error
             raise
@@ -337,7 +338,7 @@ class LedgerReader:
                 return work(self._connection)
             finally:
                 self._connection.execute("ROLLBACK")
-        except sqlite3.DatabaseError as error:
+        except FILE_ERRORS as error:
             raise explained(error, self.path) from error
 
 

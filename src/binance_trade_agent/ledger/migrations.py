@@ -2,6 +2,8 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from functools import cache
 from importlib import resources
 
 APPLICATION_ID = 0x42544131  # "BTA1" in the file's header, by which a ledger is told from another program's SQLite file
@@ -32,6 +34,27 @@ def schema_version(connection: sqlite3.Connection) -> int:
 def application_id(connection: sqlite3.Connection) -> int:
     """The program id in the file's header."""
     return int(connection.execute("PRAGMA application_id").fetchone()[0])
+
+
+def damaged_table(connection: sqlite3.Connection) -> str | None:
+    """The name of a table that does not have the columns which the latest version gives it, None when all have them.
+
+    Raises:
+        sqlite3.Error, UnicodeDecodeError: the file could not be read.
+    """
+    return next((name for name, columns in _latest_tables().items() if _columns(connection, name) != columns), None)
+
+
+@cache
+def _latest_tables() -> dict[str, list[tuple[str, str]]]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        migrate(connection)
+        names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+        return {name: _columns(connection, name) for (name,) in names}
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> list[tuple[str, str]]:
+    return [tuple(row) for row in connection.execute("SELECT name, type FROM pragma_table_info(?)", (table,))]
 
 
 def _apply(connection: sqlite3.Connection, number: int, script: str) -> None:

@@ -23,7 +23,7 @@ T = TypeVar("T")
 Say = Callable[[str], None]
 
 # What a value that the disk has changed makes of itself when it is read.
-_UNREADABLE = (ValueError, ArithmeticError, KeyError, TypeError)
+_UNREADABLE = (ValueError, ArithmeticError, LookupError, TypeError)
 _POSITION_SUMS = ("quantity", "cost_quote", "realised_pnl_quote", "opened_ms")
 
 

@@ -23,7 +23,7 @@ def verify_orders(connection: sqlite3.Connection, say: Say, counts: "Counter[str
             entry = order_entry_from(row)
             _verify_sums(connection, entry, bool(row["settled"]), say)
             _verify_life(connection, entry, say)
-        except (ValueError, ArithmeticError, KeyError, TypeError) as error:
+        except (ValueError, ArithmeticError, LookupError, TypeError) as error:
             say(f"order {row['client_order_id']} cannot be read: {error!r}")
 
 
