@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from binance_trade_agent.agents.protection import REFUSED_PAUSE_MS, UNPROTECTED
+from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.orders import OrderState, Role, Side
 from tests.agents.desk import Desk, desk
 from tests.agents.market import alarms, assert_equal, held, levels, price, resting
@@ -152,9 +153,9 @@ async def test_symbol_without_market_stops_gets_a_stop_with_a_limit_below_it(tmp
         await ready.assert_reconciled()
 
 
-async def test_too_little_to_be_protected_is_left_alone(tmp_path):
+async def test_too_little_to_be_protected_is_said_once_and_not_tried(tmp_path):
     async with desk(tmp_path) as ready:
-        await bought(ready, "0.00008")  # 5.12 at the price; at the stop less than the 5 that an order must be worth
+        await bought(ready, "0.00009")  # what can be sold of it is worth 5.12; at the stop less than the least, 5
         protection = ready.protection()
         sent = len(await ready.exchange.log())
         for _ in range(3):
@@ -162,6 +163,11 @@ async def test_too_little_to_be_protected_is_left_alone(tmp_path):
             await protection.ensure_all(ready.rules)
             await ready.wait(REFUSED_PAUSE_MS)
         assert not [row for row in (await ready.exchange.log())[sent:] if row["method"] == "POST"]
+        (alarm,) = await ready.ledger.alarms()
+        assert (alarm.kind, alarm.subject, alarm.times) == (*ALARM, 1)
+        assert alarm.text.startswith("0.00008991 held without protection: at its stop it would be worth less")
+        await ready.trade(Side.SELL, "0.00008")
+        await protection.ensure_all(ready.rules)
         assert await alarms(ready) == {}
 
 
@@ -208,3 +214,66 @@ async def test_order_of_the_symbol_that_is_under_way_keeps_protection_waiting(tm
         await ready.recovery.catch_up()
         await ensure(ready, protection)
         assert {quantity for quantity, _ in (await levels(ready)).values()} == {Decimal("0.02997")}
+
+
+async def test_s08_purchase_that_ran_out_of_liquidity_is_protected_as_far_as_it_came(tmp_path):
+    async with desk(tmp_path) as ready:
+        await price(ready, "64000", quantity="0.004")
+        decision = await ready.trade(quantity="0.01")
+        assert (await ready.entry(decision)).order.state is OrderState.EXPIRED
+        await price(ready, "64000")
+        await ensure(ready, ready.protection())
+        assert {quantity for quantity, _ in (await levels(ready)).values()} == {Decimal("0.00399")}
+        await assert_equal(ready)
+
+
+@pytest.mark.parametrize("bid", ["62000", "67000"], ids=["stop", "target"])
+async def test_s06_leg_that_fills_while_it_is_being_cancelled_for_a_resize_is_not_sold_twice(tmp_path, bid):
+    async with desk(tmp_path) as ready:
+        protection = ready.protection()
+        await bought(ready)
+        await ensure(ready, protection)
+        await bought(ready, "0.02")
+        cancel = ready.gateway.cancel_order
+
+        async def too_late(symbol: str, exchange_order_id: int) -> None:
+            ready.gateway.cancel_order = cancel
+            await price(ready, bid)
+            await cancel(symbol, exchange_order_id)
+
+        ready.gateway.cancel_order = too_late
+        await ensure(ready, protection)
+        await ensure(ready, protection)
+        # The old legs sold their 0.00999, the rest is past its levels too and is closed at market: each coin once.
+        assert await held(ready) < ready.rules["BTCUSDT"].step_size
+        sold = sum(fill.quantity for fill in await ready.ledger.fills() if fill.side is Side.SELL)
+        assert sold == Decimal("0.02997")
+        assert await alarms(ready) == {}
+        await ready.assert_reconciled()
+
+
+@pytest.mark.parametrize("heard", [True, False])
+async def test_s06_target_that_fills_partly_while_it_is_being_cancelled(tmp_path, heard):
+    async with desk(tmp_path) as ready:
+        protection = ready.protection()
+        await bought(ready)
+        await ensure(ready, protection)
+        target = (await levels(ready))["LIMIT_MAKER"][1]
+        cancel = ready.gateway.cancel_order
+
+        async def too_late(symbol: str, exchange_order_id: int) -> None:
+            await ready.exchange.control("trade", symbol="BTCUSDT", price=str(target), qty="0.004", taker="BUY")
+            if heard:
+                await ready.recovery._book_missed_trades(symbol)
+            await cancel(symbol, exchange_order_id)
+
+        ready.gateway.cancel_order = too_late
+        assert await protection.release("BTCUSDT") or await protection.release("BTCUSDT")
+        ready.gateway.cancel_order = cancel
+        assert await levels(ready) == {}
+        left = await held(ready)
+        assert 0 < left < Decimal("0.00999")
+        await price(ready, "64000")
+        assert (await ready.trade(Side.SELL, str(left))).outcome is Outcome.EXECUTED
+        assert await held(ready) == 0
+        await ready.assert_reconciled()

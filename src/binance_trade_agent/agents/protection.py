@@ -16,7 +16,7 @@ from binance_trade_agent.agents.execution import Sent, TradeExecutionAgent
 from binance_trade_agent.agents.order_keeper import OrderKeeper
 from binance_trade_agent.agents.risk import Identity
 from binance_trade_agent.domain.clock import Clock
-from binance_trade_agent.domain.money import plain
+from binance_trade_agent.domain.money import ZERO, plain
 from binance_trade_agent.domain.order_ids import client_order_id
 from binance_trade_agent.domain.orders import Order, OrderIntent, OrderState, OrderType, Role, Side
 from binance_trade_agent.domain.positions import Position
@@ -140,6 +140,8 @@ class Protection:
                 if live is None or live:
                     return  # not cancelled yet: the next time
                 plan = self._plan(await self._position(symbol), rules)
+            if plan is None and await self._is_too_little(symbol, rules):
+                return
             if plan is None or live:
                 await self._settled(symbol)
                 return
@@ -194,6 +196,16 @@ class Protection:
             rules.round_price(stop) if self._settings.stop_loss_pct else None,
             rules.round_price(target) if self._settings.take_profit_pct else None,
         )
+
+    async def _is_too_little(self, symbol: str, rules: SymbolRules) -> bool:
+        """Whether what is held could be sold now and is too little to be protected: then that is said, once."""
+        position = await self._position(symbol)
+        if not self._settings.is_on or rules.is_dust(position.quantity, position.average_price or ZERO):
+            return False
+        if symbol not in self._alarms.standing(UNPROTECTED):
+            text = "at its stop it would be worth less than the exchange lets be sold"
+            await self._alarms.sound(UNPROTECTED, symbol, f"{plain(position.quantity)} held without protection: {text}")
+        return True
 
     async def _protect(self, symbol: str, rules: SymbolRules, plan: _Plan) -> None:
         if self._has_to_wait(self._not_closed.get(symbol), plan):
