@@ -65,10 +65,10 @@ async def test_s04_events_of_before_the_restart_are_known_after_it(tmp_path):
         await stream.catch_up()
         async with reopened(tmp_path, ready.exchange) as again:
             await again.reconciler.run("start")
-            before = await books(again.ledger)
+            before, counted = await books(again.ledger), again.keeper.counts["repeated_fill"]
             for event in seen:
                 await again.keeper.on_event(event)
             assert await books(again.ledger) == before
-            assert again.keeper.counts["repeated_fill"] == 1
+            assert again.keeper.counts["repeated_fill"] == counted + 1
             assert (await again.entry(decision)).order.state is OrderState.FILLED
             await assert_settled(again, sent=1)

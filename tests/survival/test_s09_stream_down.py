@@ -1,6 +1,7 @@
 """S09: the user stream is down for minutes and events are lost. Buffered, asked, drained, reconciled; entries wait."""
 
 from contextlib import suppress
+from decimal import Decimal
 
 import pytest
 
@@ -73,6 +74,24 @@ async def test_s09_events_during_the_snapshot_are_kept_and_drained_behind_it(tmp
         assert ready.keeper.counts["repeated_fill"] >= 1
         assert await alarms(ready) == []
         await assert_settled(ready, sent=2)
+
+
+async def test_s09_deposit_that_snapshot_and_event_both_tell_is_booked_once(tmp_path):
+    async with desk(tmp_path) as ready, following(ready) as followed:
+
+        async def deposit() -> None:
+            followed.meanwhile = None
+            await ready.exchange.control("config", deposit={"asset": "USDT", "amount": "500"})
+
+        followed.meanwhile = deposit
+        await ready.exchange.control("kick", target="ws-api")
+        await until(lambda: followed.reconciliations == 2)
+        await followed.comes()
+        await followed.stream.catch_up()
+        assert [event["d"] for event in followed.events if event["e"] == "balanceUpdate"] == ["500.00000000"]
+        assert (await ready.ledger.wallet())["USDT"] == Decimal(10_500)
+        assert await ready.reconciler.run("check") == []
+        assert (await ready.ledger.wallet())["USDT"] == Decimal(10_500)
 
 
 async def test_s09_connection_that_is_cut_again_and_again_loses_nothing(tmp_path):
