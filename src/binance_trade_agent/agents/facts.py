@@ -4,14 +4,14 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from binance_trade_agent.agents.order_keeper import asked_about
-from binance_trade_agent.domain.orders import Fill
+from binance_trade_agent.agents.order_keeper import asked_about, is_another
+from binance_trade_agent.domain.orders import Fill, OrderReport
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.gateway import Gateway
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.reconciliation import ExchangeFacts, LedgerFacts, Reconciliation, reconcile
 
-_COMPARED_ORDERS, _COMPARED_FILLS = 20, 1000
+_COMPARED_ORDERS, _LATEST_ORDERS, _COMPARED_FILLS = 20, 100, 1000
 _SEEN_WITHIN_MS = 3_600_000  # the hourly check sees a reset at the latest
 COMMISSION_ASSET = "BNB"
 
@@ -43,13 +43,20 @@ async def exchange_facts(gateway: Gateway, ledger: LedgerFacts, symbols: Sequenc
     Raises:
         ExchangeError: it could not be asked.
     """
-    reports = {}
-    for order in ledger.orders:
-        if report := await asked_about(gateway, order):
-            reports[report.symbol, report.exchange_order_id] = replace(report, client_order_id=order.client_order_id)
+    # One answer a symbol tells of most orders; what is not in it and may still move is asked for by itself.
+    latest: dict[tuple[str, int | None], OrderReport] = {}
+    reports: dict[tuple[str, int], OrderReport] = {}
     for symbol in symbols:
+        for report in await gateway.latest_orders(symbol, _LATEST_ORDERS):
+            latest[symbol, report.exchange_order_id] = report
         for report in await gateway.open_orders(symbol):
-            reports.setdefault((symbol, report.exchange_order_id), report)
+            reports[symbol, report.exchange_order_id] = report
+    for order in ledger.orders:
+        found = latest.get((order.symbol, order.exchange_order_id))
+        if found is None and not order.is_terminal:
+            found = await asked_about(gateway, order)
+        if found is not None and not is_another(order, found):
+            reports[found.symbol, found.exchange_order_id] = replace(found, client_order_id=order.client_order_id)
     trades: list[Fill] = []
     for symbol in symbols:
         trades += await _named_trades(gateway, ledger, symbol)

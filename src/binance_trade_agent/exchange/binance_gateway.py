@@ -227,6 +227,11 @@ class BinanceGateway:
         request = self._client.get_open_orders(symbol=symbol)
         return await self._call(request, lambda rows: [order_report(row, row["clientOrderId"]) for row in rows])
 
+    async def latest_orders(self, symbol: str, limit: int) -> list[OrderReport]:
+        """See Gateway."""
+        request = self._client.get_all_orders(symbol=symbol, limit=limit)
+        return await self._call(request, lambda rows: [order_report(row, row["clientOrderId"]) for row in rows])
+
     async def latest_trade_id(self, symbol: str) -> int | None:
         """See Gateway."""
         request = self._client.get_my_trades(symbol=symbol, limit=1)

@@ -77,6 +77,10 @@ class Gateway(Protocol):
         """Open orders of the account, foreign ones too."""
         ...
 
+    async def latest_orders(self, symbol: str, limit: int) -> list[OrderReport]:
+        """The account's latest orders on `symbol`, of whatever status, foreign ones too; oldest first."""
+        ...
+
     async def latest_trade_id(self, symbol: str) -> int | None:
         """Id of the account's latest trade on `symbol`, None when it has none."""
         ...
