@@ -8,7 +8,7 @@ PYTHON := $(shell for name in python3.11 python3.12 python3.13 python3 python; d
 READY := $(VENV)/ready
 READY_DEV := $(VENV)/ready-dev
 
-.PHONY: help run test check bench docker-test lock clean
+.PHONY: help run test check bench torture docker-test lock clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -28,6 +28,11 @@ check: $(READY_DEV) ## Formatting, lint, types, import rules.
 
 bench: $(READY_DEV) ## Run the benchmarks and print their numbers.
 	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python $$benchmark; done
+
+# A failing seed is printed with the command that repeats it.
+SEEDS ?= 200
+torture: $(READY_DEV) ## Kill the daemon at random under random faults, SEEDS=200 times or for MINUTES=n, and compare the books.
+	$(BIN)/python -m tests.torture.run $(if $(MINUTES),--minutes $(MINUTES),--seeds $(SEEDS))
 
 docker-test: ## Build the image, start it with docker-compose, watch it trade, kill it, start it again.
 	sh tests/docker/run.sh

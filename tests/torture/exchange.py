@@ -17,7 +17,7 @@ from binance_trade_agent.simulator.options import ExchangeOptions, build_exchang
 from binance_trade_agent.simulator.payloads import balance_rows
 from binance_trade_agent.simulator.request_log import RequestLog
 from binance_trade_agent.simulator.rest import MOST_BODY_BYTES
-from binance_trade_agent.simulator.server import ExchangeServer
+from binance_trade_agent.simulator.server import _HTTP_LOG, ExchangeServer
 from binance_trade_agent.simulator.simulation import Simulation
 from tests.torture.network import Network
 
@@ -98,7 +98,7 @@ class WorldExchange:
         """Serve, and let the market run, until the end of the context."""
         app = web.Application(client_max_size=MOST_BODY_BYTES)
         app.router.add_route("*", "/{path:.*}", self._server._serve)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handle_signals=False)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handle_signals=False, logger=_HTTP_LOG)
         await runner.setup()
         assert runner.server is not None
         self.network.serve(HOST, PORT, runner.server)

@@ -14,7 +14,7 @@ from tests.torture.machine import Machine
 
 T = TypeVar("T")
 
-_LOCKED_SECONDS = 5.0  # BUSY_TIMEOUT_MS of the real one
+LOCKED_SECONDS = 5.0  # BUSY_TIMEOUT_MS of the real one
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class InlineConnection:
         seconds = self._chance.random() * (faults.slow_seconds if is_slow else 0.0003)
         failure = self._failure(faults)
         if failure is not None and "locked" in str(failure):
-            seconds += _LOCKED_SECONDS
+            seconds += LOCKED_SECONDS
         self._free_at = max(self._free_at, loop.time()) + seconds
         done: asyncio.Future[T] = loop.create_future()
         loop.call_at(self._free_at, self._do, work, failure, done)
@@ -88,7 +88,10 @@ class InlineConnection:
     async def close(self) -> None:
         """Finish what is queued and close the file."""
         self._machine.check()
-        await self.run(lambda _: None)
+        loop = asyncio.get_running_loop()
+        queue_is_done = loop.create_future()
+        loop.call_at(self._free_at, queue_is_done.set_result, None)
+        await queue_is_done
         self._cut()
 
     def _do(self, work: Work[Any], failure: Exception | None, done: "asyncio.Future[Any]") -> None:
@@ -96,12 +99,14 @@ class InlineConnection:
         if self._machine.is_dead:
             return  # whoever waits is cancelled with the machine
         result = None
+        if self._is_closed:
+            failure = ValueError("no active connection")  # as aiosqlite says it
         if failure is None:
             try:
                 result = work(self._connection)
             except Exception as error:  # noqa: BLE001 (handed to whoever awaits it)
                 failure = error
-        if self._connection.total_changes != self._changes:
+        if not self._is_closed and self._connection.total_changes != self._changes:
             self._changes = self._connection.total_changes
             self._on_written(self._connection)
         loop = asyncio.get_running_loop()

@@ -65,8 +65,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     """The loop, and the clocks of the machines on it.
 
     Args:
-        seed: of the order of tasks.
-        reorder: probability that a step of a task happens some microseconds later than it could.
+        seed: of the order of tasks on machines.
+        reorder: probability that a step of such a task happens some microseconds later than it could.
         stall: probability that it happens up to 20 ms later.
 
     Attributes:
@@ -102,10 +102,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self.now - 1000.0
 
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> Any:
-        """Steps of tasks may be put off; callbacks of protocols and futures keep their order."""
+        """Steps of a machine's tasks may be put off; callbacks of protocols and futures keep their order."""
         if self.reorder and isinstance(getattr(callback, "__self__", None), asyncio.Task):
             machine = context.get(MACHINE) if context is not None else None
-            if machine is None or not machine.is_dead:
+            if machine is not None and not machine.is_dead:
                 drawn = self._order.random()
                 if drawn < self.stall:
                     delay = self._order.random() * _LONG_DELAY_SECONDS
@@ -123,7 +123,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             machine.adopt(task)
         return task
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:  # noqa: ARG002 (asyncio's)
         """There are no threads: it is done at once."""
         done = self.create_future()
         try:

@@ -8,7 +8,7 @@ from typing import Any
 MACHINE: "ContextVar[Machine | None]" = ContextVar("machine", default=None)
 
 
-class Killed(BaseException):  # noqa: N818 (it is no error: no `except Exception` may hold it up)
+class Killed(BaseException):
     """The process is dead. Whatever it still tries to do raises this, and does nothing."""
 
 

@@ -6,7 +6,7 @@ import random
 from collections import Counter, deque
 from collections.abc import Callable
 from contextvars import Context, copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import aiohttp
@@ -17,6 +17,9 @@ from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
 from tests.torture.machine import MACHINE, Machine
 
 _FIRST_PORT = 40_000
+_POST_FACTOR = 5.0
+_GOODBYE_SECONDS = 0.0005, 0.02
+_LATE_WORDS, _LATE_WORDS_SECONDS = 0.5, 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,13 @@ class NetworkFaults:
     black_hole: float = 0.0
     refuse: float = 0.0
 
+    def for_write(self, data: bytes) -> "NetworkFaults":
+        """How bad it is for what is written: orders are what this is about, so they meet the worst of it."""
+        if not data.startswith(b"POST "):
+            return self
+        names = ("spike", "reset_before", "reset_within", "reset_after", "black_hole")
+        return replace(self, **{name: min(1.0, getattr(self, name) * _POST_FACTOR) for name in names})
+
 
 class Network:
     """Where servers listen and machines connect.
@@ -49,12 +59,14 @@ class Network:
         faults: how bad it is now.
         counts: faults that have happened, by kind.
         on_event: told of each connection and fault, for traces.
+        on_written: told of the machine and of what it has just written.
     """
 
     def __init__(self, seed: int = 0, faults: NetworkFaults | None = None) -> None:
         self.faults = faults or NetworkFaults()
         self.counts: Counter[str] = Counter()
         self.on_event: Callable[[str], None] = lambda _: None
+        self.on_written: Callable[[Machine, bytes], None] = lambda _, __: None
         self._random = random.Random(f"network {seed}")
         self._context = copy_context()
         self._servers: dict[tuple[str, int], Callable[[], asyncio.Protocol]] = {}
@@ -126,6 +138,7 @@ class Network:
         client = Endpoint(self, ours, theirs, chance, copy_context())
         there = Endpoint(self, theirs, ours, random.Random(f"{chance.random()} answer"), self._context)
         client.peer, there.peer = there, client
+        client.machine = machine
         self._open[client] = None
         if machine is not None:
             machine.at_death(client.die)
@@ -134,12 +147,13 @@ class Network:
         client.begin(protocol)
         return client, protocol
 
-    def arrives_at(self, chance: random.Random) -> float:
+    def arrives_at(self, chance: random.Random, faults: NetworkFaults | None = None) -> float:
         """When something that is sent now arrives."""
-        at = monotonic_seconds() + _latency(self.faults, chance)
-        if chance.random() < self.faults.spike:
+        faults = faults or self.faults
+        at = monotonic_seconds() + _latency(faults, chance)
+        if chance.random() < faults.spike:
             self.counts["latency spike"] += 1
-            at += chance.random() * self.faults.spike_seconds
+            at += chance.random() * faults.spike_seconds
         if at < self._healed_at:
             at = self._healed_at + _latency(self.faults, chance)
         return at
@@ -164,12 +178,14 @@ class Endpoint(asyncio.Transport):
     ) -> None:
         super().__init__({"sockname": ours, "peername": theirs})
         self.peer: Endpoint | None = None
+        self.machine: Machine | None = None
         self._network = network
         self._chance = chance
         self._context = context
         self._loop = asyncio.get_running_loop()
         self._protocol: Any = None
         self._on_the_way: deque[tuple[bytes, Exception | None]] = deque()  # to the peer
+        self._arrivals: deque[asyncio.TimerHandle] = deque()  # of what is on the way
         self._arrives_last = 0.0
         self._unread: deque[tuple[bytes, Exception | None]] = deque()  # arrived while reading was paused
         self._is_reading = True
@@ -187,7 +203,7 @@ class Endpoint(asyncio.Transport):
         if self._is_closing or self._is_dead or not data:
             return
         data = bytes(data)
-        faults, drawn = self._network.faults, self._chance.random()
+        faults, drawn = self._network.faults.for_write(data), self._chance.random()
         for kind, probability, arriving in (
             ("reset before", faults.reset_before, b""),
             ("reset within", faults.reset_within, data[: len(data) // 2]),
@@ -196,7 +212,9 @@ class Endpoint(asyncio.Transport):
             if drawn < probability:
                 self._count(kind)
                 if arriving:
-                    self._send(arriving)
+                    # What was on its way when the connection broke may come late: long after the client was told.
+                    late = self._chance.random() * faults.spike_seconds if self._chance.random() < _LATE_WORDS else 0.0
+                    self._send(arriving, late_seconds=late)
                 self._break()
                 return
             drawn -= probability
@@ -204,7 +222,9 @@ class Endpoint(asyncio.Transport):
             self._count("black hole")
             assert self.peer is not None
             self._is_black_hole = self.peer._is_black_hole = True
-        self._send(data)
+        self._send(data, faults=faults)
+        if self.machine is not None:
+            self._network.on_written(self.machine, data)
 
     def writelines(self, list_of_data: Any) -> None:
         self.write(b"".join(list_of_data))
@@ -239,6 +259,7 @@ class Endpoint(asyncio.Transport):
             return
         if not self._is_closing:
             self._send(_EOF)
+        self._delay_what_is_on_the_way()
         self._is_dead = self._is_closing = True
         self._loop.call_soon(self._lose, None, context=self._context)
 
@@ -247,6 +268,8 @@ class Endpoint(asyncio.Transport):
         assert self.peer is not None
         for side in (self, self.peer):
             side._on_the_way.clear()
+            while side._arrivals:
+                side._arrivals.popleft().cancel()
         self._break()
 
     def is_closing(self) -> bool:
@@ -282,14 +305,42 @@ class Endpoint(asyncio.Transport):
         self._network.counts[kind] += 1
         self._network.on_event(kind)
 
-    def _send(self, data: bytes, failure: Exception | None = None) -> None:
+    def _send(
+        self,
+        data: bytes,
+        failure: Exception | None = None,
+        *,
+        late_seconds: float = 0.0,
+        faults: NetworkFaults | None = None,
+    ) -> None:
         """Let it arrive at the peer behind all that was sent before."""
         assert self.peer is not None
         if self._is_black_hole:
             return
-        self._arrives_last = at = max(self._arrives_last, self._network.arrives_at(self._chance))
+        if not data:  # a goodbye comes a moment after the last bytes: a server has begun with the request by then
+            late_seconds += self._chance.uniform(*_GOODBYE_SECONDS)
+        at = self._network.arrives_at(self._chance, faults) + late_seconds
+        gap = 0.0 if data else _GOODBYE_SECONDS[0]
+        self._arrives_last = at = max(self._arrives_last + gap, at)
         self._on_the_way.append((data, failure))
-        self._loop.call_at(at, self.peer._arrive, self._on_the_way, context=self.peer._context)
+        self._schedule(at)
+
+    def _delay_what_is_on_the_way(self) -> None:
+        """The last words of a dead process may be sent again and again by its kernel, and arrive after its rebirth."""
+        if not self._arrivals or self._chance.random() >= _LATE_WORDS:
+            return
+        assert self.peer is not None
+        self._count("late words")
+        late = self._chance.random() * _LATE_WORDS_SECONDS
+        handles = list(self._arrivals)
+        self._arrivals.clear()
+        for handle in handles:
+            handle.cancel()
+            self._schedule(handle.when() + late)
+
+    def _schedule(self, at: float) -> None:
+        assert self.peer is not None
+        self._arrivals.append(self._loop.call_at(at, self.peer._arrive, self, context=self.peer._context))
 
     def _break(self) -> None:
         """Tell both sides of a reset: this one now, the other when news arrive there."""
@@ -299,10 +350,10 @@ class Endpoint(asyncio.Transport):
             self._send(_EOF, failure)
             self._loop.call_soon(self._lose, failure, context=self._context)
 
-    def _arrive(self, on_the_way: deque[tuple[bytes, Exception | None]]) -> None:
-        if on_the_way:  # else it was lost in a reset
-            self._unread.append(on_the_way.popleft())
-            self._read()
+    def _arrive(self, sender: "Endpoint") -> None:
+        sender._arrivals.popleft()
+        self._unread.append(sender._on_the_way.popleft())
+        self._read()
 
     def _read(self) -> None:
         while self._unread and self._is_reading and not self._is_lost and not self._is_dead:
@@ -329,7 +380,7 @@ class _Connector(aiohttp.BaseConnector):
         self._network = network
         self._machine = machine
 
-    async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> ResponseHandler:
+    async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> ResponseHandler:  # noqa: ARG002, ASYNC109
         """See aiohttp.connector, UnixConnector."""
         try:
             async with ceil_timeout(timeout.sock_connect, ceil_threshold=timeout.ceil_threshold):

@@ -9,14 +9,22 @@ from binance_trade_agent.ops.crash_points import POINTS
 from tests.torture.ledger import DiskFaults
 from tests.torture.network import NetworkFaults
 
+ON_THE_WIRE = "request.on_the_wire"  # a request that changes something is sent, its answer has not come
+
 _NETWORKS = {
     "perfect": NetworkFaults(),
-    "slow": NetworkFaults(latency_seconds=0.03, jitter_seconds=0.05, spike=0.01),
+    "slow": NetworkFaults(latency_seconds=0.2, jitter_seconds=0.3, spike=0.08, spike_seconds=6.0),
     "flaky": NetworkFaults(
-        jitter_seconds=0.02, spike=0.02, reset_before=0.004, reset_within=0.003, reset_after=0.006, refuse=0.02
+        jitter_seconds=0.02,
+        spike=0.03,
+        spike_seconds=4.0,
+        reset_before=0.004,
+        reset_within=0.003,
+        reset_after=0.01,
+        refuse=0.02,
     ),
     "treacherous": NetworkFaults(
-        jitter_seconds=0.01, spike=0.03, spike_seconds=8.0, reset_after=0.01, black_hole=0.006, refuse=0.05
+        jitter_seconds=0.01, spike=0.05, spike_seconds=8.0, reset_after=0.015, black_hole=0.006, refuse=0.05
     ),
 }
 
@@ -30,7 +38,10 @@ _ORDER_FAULTS = (
     ("truncate_json", {}),
     ("http", {"status": 503}),
     ("http", {"status": 500, "body": '{"code":-1000,"msg":"An unknown error occurred while processing the request."}'}),
-    ("http", {"status": 400, "body": '{"code":-1006,"msg":"An unexpected response was received from the message bus."}'}),
+    (
+        "http",
+        {"status": 400, "body": '{"code":-1006,"msg":"An unexpected response was received from the message bus."}'},
+    ),
     ("html", {"status": 502}),
     ("latency", {"ms": 1500}),
     ("latency", {"ms": 7000}),
@@ -105,7 +116,7 @@ class Plan:
         while True:
             kind = chance.random()
             nth = 1 + int(chance.expovariate(0.7))
-            point = chance.choice(POINTS) if kind < 0.6 else None
+            point = chance.choice((*POINTS, *(ON_THE_WIRE,) * 3)) if kind < 0.6 else None
             after = chance.uniform(0.0, 1.5) if chance.random() < 0.2 else chance.uniform(6.0, 60.0)
             pause = chance.choice((0.0, 0.1, chance.uniform(0.1, 3.0), chance.uniform(3.0, 30.0)))
             yield Doom(point, nth, after, kind > 0.88, pause)
@@ -114,7 +125,7 @@ class Plan:
 def plan_of(seed: int) -> Plan:
     """The plan of a seed."""
     chance = random.Random(f"plan {seed}")
-    chaos = chance.uniform(60.0, 140.0)
+    chaos = chance.uniform(50.0, 120.0)
     name = chance.choices(tuple(_NETWORKS), (3, 2, 3, 2))[0]
     return Plan(
         seed=seed,
@@ -144,26 +155,28 @@ def _settings(chance: random.Random) -> dict[str, str]:
         "RISK_STOP_LOSS_PCT": near,
         "RISK_TAKE_PROFIT_PCT": str(chance.choice((0, 0.2, 0.5, 2))),
         "RISK_UNPROTECTED": chance.choice(("protect", "close")),
-        "TRADING_INTERVAL_SECONDS": str(chance.choice((5, 10, 15))),
+        "TRADING_INTERVAL_SECONDS": str(chance.choice((2, 3, 5, 10))),
     }
 
 
 def _deeds(chance: random.Random, chaos: float) -> Iterator[Deed]:
-    if chance.random() < 0.75:
-        for _ in range(chance.randint(1, 3)):
-            kind, fields = chance.choice(_ORDER_FAULTS)
-            method, path = chance.choice((("POST", "order*"), ("POST", "order*"), ("GET", "order"), ("DELETE", "order*"), (None, "*")))
-            if method is None or kind == "timeout_after":
-                odds, seconds = 0.05, chance.uniform(5, 40)
-            else:
-                odds, seconds = chance.choice((0.15, 0.4, 1.0)), chance.uniform(10, 90)
-            matcher = {"path": path} | ({"method": method} if method else {})
-            yield _fault(chance, chaos, kind, fields | matcher, odds, seconds)
+    if chance.random() < 0.8:
+        for _ in range(chance.randint(1, 4)):
+            yield _request_fault(chance, chaos)
     if chance.random() < 0.5:
         for _ in range(chance.randint(1, 2)):
             kind, fields = chance.choice(_EVENT_FAULTS)
             extra = {"event": "executionReport"} if chance.random() < 0.5 else {}
             yield _fault(chance, chaos, kind, fields | extra, chance.choice((0.2, 0.6)), chance.uniform(20, 120))
+    yield from _socket_deeds(chance, chaos)
+    yield from _state_deeds(chance, chaos)
+    for what, odds in (("partition", 0.3), ("refuse", 0.2), ("reset all", 0.3)):
+        if chance.random() < odds:
+            for _ in range(chance.randint(1, 2)):
+                yield Deed(chance.uniform(0, chaos), what, {"seconds": chance.uniform(1, 40)})
+
+
+def _socket_deeds(chance: random.Random, chaos: float) -> Iterator[Deed]:
     if chance.random() < 0.4:
         kind, fields = chance.choice(_SOCKET_FAULTS)
         lasting = {"for_seconds": chance.uniform(5, 60)} if kind.startswith("ws_freeze") else {}
@@ -171,6 +184,9 @@ def _deeds(chance: random.Random, chaos: float) -> Iterator[Deed]:
             yield Deed(chance.uniform(0, chaos), kind, fields | lasting)
     if chance.random() < 0.15:
         yield Deed(chance.uniform(0, chaos), "ws_no_upgrade", {"status": 503, "for_seconds": chance.uniform(5, 40)})
+
+
+def _state_deeds(chance: random.Random, chaos: float) -> Iterator[Deed]:
     if chance.random() < 0.25:
         kind, fields = chance.choice(_MAINTENANCE)
         yield Deed(chance.uniform(0, chaos), kind, fields | {"path": "*", "for_seconds": chance.uniform(5, 60)})
@@ -185,14 +201,21 @@ def _deeds(chance: random.Random, chaos: float) -> Iterator[Deed]:
         yield Deed(chance.uniform(0, chaos), "clock_skew", {"ms": skew, "for_seconds": chance.uniform(5, 60)})
     if chance.random() < 0.2:
         yield Deed(chance.uniform(0, chaos), "wall jump", {"ms": chance.choice((-3_600_000, -5_000, 5_000, 3_600_000))})
-    for what, odds in (("partition", 0.3), ("refuse", 0.2), ("reset all", 0.3)):
-        if chance.random() < odds:
-            for _ in range(chance.randint(1, 2)):
-                yield Deed(chance.uniform(0, chaos), what, {"seconds": chance.uniform(1, 40)})
 
 
-def _fault(
-    chance: random.Random, chaos: float, kind: str, fields: dict[str, Any], odds: float, seconds: float
-) -> Deed:
+def _request_fault(chance: random.Random, chaos: float) -> Deed:
+    kind, fields = chance.choice(_ORDER_FAULTS)
+    method, path = chance.choices(
+        (("POST", "order*"), ("GET", "order"), ("GET", "myTrades"), ("DELETE", "order*"), (None, "*")), (6, 1, 1, 1, 1)
+    )[0]
+    if method is None or kind == "timeout_after":
+        odds, seconds = 0.1, chance.uniform(5, 40)
+    else:
+        odds, seconds = chance.choice((0.2, 0.5, 1.0)), chance.uniform(10, 90)
+    matcher = {"path": path} | ({"method": method} if method else {})
+    return _fault(chance, chaos, kind, fields | matcher, odds, seconds)
+
+
+def _fault(chance: random.Random, chaos: float, kind: str, fields: dict[str, Any], odds: float, seconds: float) -> Deed:
     drawn = {"probability": odds, "seed": chance.randint(0, 2**31), "for_seconds": seconds}
     return Deed(chance.uniform(0, chaos * 0.8), kind, fields | drawn)

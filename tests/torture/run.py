@@ -10,14 +10,15 @@ import itertools
 import os
 import signal
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from multiprocessing import get_context
 from typing import Any
 
+from binance_trade_agent.ops.clock import monotonic_seconds
 from tests.torture.episode import Result, run_seed
+from tests.torture.plants import PLANTS
 
 _PROGRESS_SECONDS = 10.0
 _LONGEST_SEED_SECONDS = 120  # of real time; a seed takes about one
@@ -34,6 +35,8 @@ def main() -> int:
             [sys.executable, "-m", "tests.torture.run", *sys.argv[1:]],
             {**os.environ, "PYTHONHASHSEED": "0"},
         )
+    if options.plant is not None:
+        PLANTS[options.plant]()
     if options.seed is not None:
         return _one(options.seed)
     return _many(options)
@@ -46,6 +49,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--first-seed", type=int, default=1, help="the first seed (1)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2, help="processes (one a core)")
     parser.add_argument("--seed", type=int, help="one seed only, with everything that happens")
+    parser.add_argument("--plant", choices=sorted(PLANTS), help="with a bug on purpose, until a seed finds it")
     return parser.parse_args()
 
 
@@ -58,14 +62,16 @@ def _one(seed: int) -> int:
 
 
 def _many(options: argparse.Namespace) -> int:
-    began = shown = time.monotonic()
+    began = shown = monotonic_seconds()
     ends = None if options.minutes is None else began + options.minutes * 60
     seeds = _seeds(options)
     results: list[Result] = []
-    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn"), initializer=_prepare) as pool:
+    with ProcessPoolExecutor(
+        options.jobs, mp_context=get_context("spawn"), initializer=_prepare, initargs=(options.plant,)
+    ) as pool:
         running: set[Future[Result]] = set()
         while True:
-            while len(running) < 2 * options.jobs and (ends is None or time.monotonic() < ends):
+            while len(running) < 2 * options.jobs and (ends is None or monotonic_seconds() < ends):
                 seed = next(seeds, None)
                 if seed is None:
                     break
@@ -74,10 +80,13 @@ def _many(options: argparse.Namespace) -> int:
                 break
             done, running = wait(running, timeout=_PROGRESS_SECONDS, return_when=FIRST_COMPLETED)
             results += [future.result() for future in done]
-            if time.monotonic() - shown >= _PROGRESS_SECONDS:
-                shown = time.monotonic()
+            if options.plant is not None and any(result.violations for result in results):
+                ends = 0.0  # it is found: the seeds under way are the last
+                seeds = iter(())
+            if monotonic_seconds() - shown >= _PROGRESS_SECONDS:
+                shown = monotonic_seconds()
                 _say_progress(results, shown - began)
-    print("\n".join(_table(results, time.monotonic() - began)))
+    print("\n".join(_table(results, monotonic_seconds() - began)))
     _say_failures(results)
     return 1 if any(result.violations for result in results) else 0
 
@@ -87,7 +96,9 @@ def _seeds(options: argparse.Namespace) -> Iterator[int]:
     return itertools.count(first) if options.minutes is not None else iter(range(first, first + options.seeds))
 
 
-def _prepare() -> None:
+def _prepare(plant: str | None) -> None:
+    if plant is not None:
+        PLANTS[plant]()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the pool
     gc.collect()
     gc.freeze()  # what was imported stays, and need not be looked at after each seed

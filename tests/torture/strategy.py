@@ -35,7 +35,7 @@ class CoinStrategy(Strategy[StrategyParams]):
     def vote(self, frame: "pd.DataFrame") -> Votes:
         raise NotImplementedError("it answers for the last candle only")
 
-    def reason(self, row: Mapping[str, float]) -> str:
+    def reason(self, row: Mapping[str, float]) -> str:  # noqa: ARG002 (Strategy)
         return "the coin"
 
     def evaluate(self, symbol: str, candles: Sequence[Candle]) -> Signal:

@@ -27,7 +27,6 @@ class Trace:
         lines: the last of them as text.
         is_printed: whether each is printed as it happens.
         mistakes: what the program under test has logged with a trace: something that nobody foresaw.
-            The ledger's refusals are foreseen: the disk is one of those that fail here.
         sentences: how often each log message (without its arguments) came.
         is_over: whether the world is being taken down, which may be noisy.
     """
@@ -79,10 +78,16 @@ class _LogReader(logging.Handler):
         self._trace.say(f"log {who} {record.levelname} {record.name}: {record.getMessage()}")
         if self._trace.is_over or _AIOHTTP_RACE in record.getMessage():
             return
-        if record.exc_info and record.exc_info[1] is not None and not isinstance(record.exc_info[1], LedgerError):
+        if record.exc_info and record.exc_info[1] is not None and not _is_foreseen(record.exc_info[1]):
             text = "".join(traceback.format_exception(record.exc_info[1]))
             self._trace.mistakes.append(f"{record.getMessage()}\n{text}")
             self._trace.say(text)
+
+
+def _is_foreseen(failure: BaseException) -> bool:
+    """The ledger's refusals are: disks fail here. And aiohttp asserts that no connection is lost in a handshake."""
+    frames = traceback.extract_tb(failure.__traceback__)
+    return isinstance(failure, LedgerError) or bool(frames and "/aiohttp/" in frames[-1].filename)
 
 
 @contextmanager

@@ -34,12 +34,14 @@ from tests.torture.ledger import DiskFaults
 from tests.torture.loop import VirtualLoop
 from tests.torture.machine import MACHINE, Killed, Machine
 from tests.torture.network import Network, NetworkFaults
+from tests.torture.plan import ON_THE_WIRE
 from tests.torture.strategy import CoinStrategy
 from tests.torture.trace import Trace, log_of_world
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
-_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (files of a world are forgotten with it)
+_SHARED_MEMORY = Path("/dev/shm")
 _POLL_SECONDS = 1.0
+_ON_THE_WIRE_SECONDS = 0.006
 
 _empty_ledger: list[bytes] = []
 
@@ -84,6 +86,7 @@ class World:
         self.daemons: list[Daemon] = []
         self.crashes: Counter[str] = Counter()
         self.passes: Counter[str] = Counter()
+        self._wire_chance = random.Random(f"wire {seed}")
         self.crash_when: Callable[[str], bool] = lambda _: False
         self._stack = contextlib.AsyncExitStack()
 
@@ -102,6 +105,7 @@ class World:
         stack.enter_context(log_of_world(self.trace))
         stack.enter_context(crash_points.listening(self._passed))
         self.network.on_event = lambda what: self.trace.add("network", what)
+        self.network.on_written = self._on_the_wire
         self.exchange.request_listeners.append(self._on_request)
         self.exchange.exchange.listeners.append(self._on_transaction)
         await stack.enter_async_context(self.exchange.running())
@@ -205,6 +209,16 @@ class World:
         self.disk_counts[kind] += 1
         self.trace.add("disk", kind)
 
+    def _on_the_wire(self, machine: Machine, data: bytes) -> None:
+        """Between the sending of a request that changes something and its answer there is no step of the daemon."""
+        if not data.startswith((b"POST ", b"DELETE ")):
+            return
+        self.passes[ON_THE_WIRE] += 1
+        if self.crash_when(ON_THE_WIRE):
+            self.crashes[ON_THE_WIRE] += 1
+            self.trace.add("crash", f"{machine.name} with a request on the wire")
+            self.loop.call_later(self._wire_chance.random() * _ON_THE_WIRE_SECONDS, machine.kill)
+
     def _passed(self, point: str) -> None:
         machine = MACHINE.get()
         if machine is None:
@@ -217,4 +231,3 @@ class World:
             self.trace.add("crash", f"{machine.name} at {point}")
             machine.kill()
             raise Killed(point)
-
