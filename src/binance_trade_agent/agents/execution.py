@@ -142,6 +142,7 @@ class TradeExecutionAgent:
         crash_points.passed("order.sending")
         try:
             reports = await request()
+            _refuse_other_answer(intents, reports)
         except UnknownOutcomeError as failure:
             await self._move(intents, OrderState.UNKNOWN, str(failure))
             return Sent(OrderState.UNKNOWN, failure=failure)
@@ -173,6 +174,19 @@ class TradeExecutionAgent:
     async def _move(self, intents: Sequence[OrderIntent], state: OrderState, detail: str = "") -> None:
         for intent in intents:
             await self._ledger.transition(intent.client_order_id, state, self._clock.now_ms(), detail=detail)
+
+
+def _refuse_other_answer(intents: Sequence[OrderIntent], reports: Sequence[OrderReport]) -> None:
+    """Refuse reports that are not about these orders or cannot be true: they are as good as none, and book nothing.
+
+    Raises:
+        UnknownOutcomeError: they are so.
+    """
+    asked = sorted((intent.client_order_id, intent.symbol, intent.side, intent.quantity) for intent in intents)
+    told = sorted((report.client_order_id, report.symbol, report.side, report.quantity) for report in reports)
+    executed = [report.executed_base for report in reports]
+    if asked != told or not all(base.is_finite() and 0 <= base <= intents[0].quantity for base in executed):
+        raise UnknownOutcomeError("the outcome is unknown: the answer does not speak of this order")
 
 
 def _by_list(orders: Sequence[Order]) -> list[list[Order]]:
