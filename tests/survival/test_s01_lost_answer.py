@@ -1,5 +1,7 @@
 """S01: the answer to a request that changes something is lost. Unknown is a state; nothing is ever sent again for it."""
 
+import json
+
 import pytest
 from binance.base_client import BaseClient
 
@@ -58,9 +60,11 @@ LOST += [pytest.param(fault, False, id=f"{named(fault)}-not-executed") for fault
 
 
 @pytest.fixture(autouse=True)
-def _impatient(monkeypatch):
-    """The library waits 10 s for an answer; a tenth of a second is enough here."""
-    monkeypatch.setattr(BaseClient, "REQUEST_TIMEOUT", 0.4)
+def _impatient(request, monkeypatch):
+    """The library waits 10 s for an answer; where none comes a second is enough."""
+    parameters = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    if parameters.get("fault", {}).get("kind") == "timeout_after":
+        monkeypatch.setattr(BaseClient, "REQUEST_TIMEOUT", 1.0)
 
 
 async def states(ready: Desk) -> set[OrderState]:
@@ -116,6 +120,44 @@ async def test_s01_lost_answer_is_asked_for_by_client_id_until_the_quiet_time_is
         assert again.outcome is Outcome.SKIPPED, "the same decision never sends a second order"
         await assert_settled(ready, sent=1)
         assert await alarms(ready) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"symbol": "ETHUSDT"},
+        {"symbol": "XRPUSDT"},
+        {"side": "SELL"},
+        {"origQty": "0.02"},
+        {"executedQty": "NaN"},
+        {"executedQty": "1000"},
+        {"fills": None},
+    ],
+    ids=str,
+)
+async def test_s01_answer_that_speaks_of_another_order_or_cannot_be_true_books_nothing(tmp_path, change):
+    true = {
+        "symbol": "BTCUSDT",
+        "orderId": 5,
+        "transactTime": 1,
+        "origQty": "0.01",
+        "executedQty": "0.01",
+        "cummulativeQuoteQty": "640",
+        "status": "FILLED",
+        "side": "BUY",
+        "fills": [{"price": "64000", "qty": "0.01", "commission": "0", "commissionAsset": "BTC", "tradeId": 1}],
+    }
+    async with desk(tmp_path) as ready:
+        body = json.dumps({**true, **change})
+        await ready.exchange.fault("http", status=200, method="POST", path="order", body=body)
+        decision = await ready.trade()
+        assert decision.outcome is Outcome.UNKNOWN
+        assert (await ready.entry(decision)).order.state is OrderState.UNKNOWN
+        assert await ready.ledger.fills() == []
+        await ready.wait(QUIET_MS + 1)
+        await ready.recovery.ask_about_unsettled()
+        assert (await ready.entry(decision)).order.state is OrderState.NOT_PLACED
+        await assert_settled(ready, sent=1)
 
 
 async def test_s01_quiet_time_counts_from_the_question_not_from_its_answer(tmp_path):
