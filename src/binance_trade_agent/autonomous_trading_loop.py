@@ -108,6 +108,7 @@ class AutonomousTradingLoop:
         self._stop = asyncio.Event()
         self._stop_reason = ""
         self._cycle = 0
+        self._last_trouble = ""
         self.missed_ticks = 0
 
     def request_stop(self, reason: str) -> None:
@@ -228,7 +229,9 @@ class AutonomousTradingLoop:
         try:
             await work
         except (ExchangeError, LedgerError) as failure:
-            log.warning("%s", failure)
+            if str(failure) != self._last_trouble:  # the same trouble is said once, not at each tick
+                log.warning("%s", failure)
+            self._last_trouble = str(failure)
 
     def _beat(self, state: str) -> None:
         detail, stream_is_live, news_age_seconds = self._watch.health()

@@ -18,7 +18,7 @@ class Cooldown:
         """Compare the time since the last filled entry."""
         if context.last_filled_ms is None:
             return None
-        elapsed_ms = context.now_ms - context.last_filled_ms
+        elapsed_ms = max(0, context.now_ms - context.last_filled_ms)  # a late tick is older than what happened since
         if elapsed_ms >= self.seconds * 1000:
             return None
         detail = f"last entry filled {elapsed_ms / 1000:g} s ago, {self.seconds} s must pass (RISK_COOLDOWN_SECONDS)"
