@@ -13,6 +13,7 @@ from pathlib import Path
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.ledger import journal
 from binance_trade_agent.ledger.connection import in_transaction, open_or_create
+from binance_trade_agent.ledger.position_marks import MARK_EVERY
 from binance_trade_agent.ledger.records import RunRecord
 
 FILLS_PER_ORDER = 4
@@ -104,6 +105,7 @@ def _write(connection: sqlite3.Connection, fills: int) -> None:
     )
     for statement in _STATEMENTS:
         connection.execute(statement)
+    _write_marks(connection, fills)
     connection.execute("DROP TABLE past")
     lost = fills * _QUOTE_LOST_A_FILL
     connection.execute("UPDATE wallets SET amount = ? WHERE asset = 'USDT'", (plain(OPENING_QUOTE - lost),))
@@ -113,3 +115,24 @@ def _write(connection: sqlite3.Connection, fills: int) -> None:
         " opened_ms, updated_ms) VALUES (1, 'BTCUSDT', 'BTC', 'USDT', '0', '0', ?, NULL, ?)",
         (plain(-lost), end_ms + FILLS_PER_ORDER - 1),
     )
+
+
+def _write_marks(connection: sqlite3.Connection, fills: int) -> None:
+    """The position after every MARK_EVERY-th fill: that many fills are whole pairs of orders, or half of one."""
+    connection.executemany(
+        "INSERT INTO position_marks VALUES (1, 'BTCUSDT', ?, ?, ?, ?, ?, ?)",
+        (_mark(number) for number in range(MARK_EVERY, fills + 1, MARK_EVERY)),
+    )
+
+
+def _mark(fill: int) -> tuple[int, str, str, str, int | None, int]:
+    pairs, left = divmod(fill, 2 * FILLS_PER_ORDER)
+    assert left in {0, FILLS_PER_ORDER}, "a mark in the middle of an order"
+    held = FILLS_PER_ORDER if left else 0
+    realised = -2 * FILLS_PER_ORDER * _QUOTE_LOST_A_FILL * pairs
+    trade_id = fill + FILLS_PER_ORDER - 1  # the first one is FILLS_PER_ORDER
+    order = trade_id // FILLS_PER_ORDER
+    at_ms = order * TICK_MS + FILLS_PER_ORDER - 1
+    cost = held * (Decimal(60) + _QUOTE_LOST_A_FILL)
+    opened_ms = order * TICK_MS if held else None
+    return trade_id, plain(held * Decimal("0.001")), plain(cost), plain(realised), opened_ms, at_ms

@@ -5,16 +5,20 @@ import tempfile
 from collections import defaultdict
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from binance_trade_agent.domain.orders import TRANSITIONS, OrderState, Side
-from binance_trade_agent.ledger import queries
+from binance_trade_agent.ledger import fills as fills_module
+from binance_trade_agent.ledger import position_marks, queries
 from binance_trade_agent.ledger.accounting import Account, balances
 from binance_trade_agent.ledger.export import dump
+from binance_trade_agent.ledger.verify import sentences
 from tests.ledger.bookkeeping import BTCUSDT, OPENING, fill, intent, place, report, trading_ledger
 
 ORDER_OF = {Side.BUY: "bta-BTCUSDT-buy", Side.SELL: "bta-BTCUSDT-sell"}
@@ -139,3 +143,47 @@ def test_whatever_is_reported_states_follow_the_rules_and_quantities_never_fall(
     assert entry.filled_base == sum((one.quantity for one in fills), Decimal(0))
     assert entry.order.executed_base >= entry.filled_base
     assert intent(ORDER_OF[Side.BUY]).quantity == entry.order.quantity
+
+
+def marks_and_position(fills):
+    """The position and its marks, one after every second fill."""
+
+    async def look(ledger):
+        rows = await ledger.read(lambda connection: connection.execute("SELECT * FROM position_marks").fetchall())
+        verified = await ledger.read(lambda connection: list(sentences(connection)))
+        assert verified == []
+        return [tuple(row) for row in rows], await ledger.positions()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(position_marks, "MARK_EVERY", 2)
+        return booked(fills, look)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_a_late_fill_is_put_in_its_place_from_the_mark_before_it(data):
+    fills = data.draw(fills_of())
+    in_order = marks_and_position(fills)
+    assert len(in_order[0]) == len(fills) // 2
+    assert marks_and_position(data.draw(st.permutations(fills))) == in_order
+
+
+async def test_a_late_fill_after_many_others_reads_only_those_since_the_mark_before_it(tmp_path):
+    async with trading_ledger(tmp_path / "ledger.sqlite3") as ledger:
+        await place(ledger)
+        for trade_id in [*range(1, 250), *range(251, 270), 250]:
+            await ledger.write(partial(count_replayed, fill=fill(trade_id)))
+        marks = await ledger.read(
+            lambda connection: connection.execute("SELECT trade_id FROM position_marks").fetchall()
+        )
+        assert [mark["trade_id"] for mark in marks] == [100, 200]
+        assert await ledger.read(lambda connection: list(sentences(connection))) == []
+
+
+def count_replayed(connection, fill):
+    reads = []
+    connection.set_trace_callback(reads.append)
+    assert fills_module.book_fill(connection, 1, fill, **BTCUSDT)
+    connection.set_trace_callback(None)
+    if fill.trade_id == 250:
+        assert [read for read in reads if "FROM fills" in read and "trade_id > 200" in read]

@@ -119,6 +119,14 @@ def test_an_untouched_ledger_has_no_difference(path):
         ),
         ("DELETE FROM positions WHERE epoch = 1", "position BTCUSDT of epoch 1 is missing"),
         (
+            "INSERT INTO position_marks VALUES (2, 'BTCUSDT', 7, '1', '120', '0', 1007, 1007)",
+            "position BTCUSDT of epoch 2 after trade 7: quantity is 1, and its fills give 0.002",
+        ),
+        (
+            "INSERT INTO position_marks VALUES (2, 'BTCUSDT', 9, '1', '120', '0', 1007, 1007)",
+            "position BTCUSDT of epoch 2 is marked after trade 9, which has no fill",
+        ),
+        (
             "INSERT INTO positions VALUES (2, 'ETHUSDT', 'ETH', 'USDT', '1', '1', '0', 1, 1)",
             "position ETHUSDT of epoch 2 has no fill",
         ),

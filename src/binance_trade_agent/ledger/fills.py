@@ -7,8 +7,8 @@ import sqlite3
 from dataclasses import replace
 
 from binance_trade_agent.domain.orders import Fill
-from binance_trade_agent.domain.positions import Position, apply_fill
-from binance_trade_agent.ledger import fee_values, queries
+from binance_trade_agent.domain.positions import Position
+from binance_trade_agent.ledger import fee_values, position_marks, queries
 from binance_trade_agent.ledger.accounting import fill_postings
 from binance_trade_agent.ledger.errors import ContradictoryFill
 from binance_trade_agent.ledger.journal import post
@@ -38,12 +38,12 @@ def book_fill(connection: sqlite3.Connection, epoch: int, fill: Fill, *, base_as
     reference = f"{fill.symbol}:{fill.trade_id}"
     post(connection, epoch, postings, kind="fill", reference=reference, at_ms=fill.traded_ms)
     fee_values.note(connection, epoch, fill, base_asset=base_asset, quote_asset=quote_asset)
-    position = queries.position(connection, epoch, fill.symbol)
+    assets = {"base_asset": base_asset, "quote_asset": quote_asset}
     if latest is not None and fill.trade_id < latest:
-        # Average cost depends on the order of the trades, and this one came late.
-        position = _replayed(connection, epoch, fill.symbol, base_asset, quote_asset)
+        position = position_marks.replayed(connection, epoch, fill, **assets)
     else:
-        position = apply_fill(position, fill, base_asset=base_asset, quote_asset=quote_asset)
+        position = queries.position(connection, epoch, fill.symbol)
+        position = position_marks.advanced(connection, epoch, position, fill, **assets)
     _save_position(connection, epoch, position, base_asset, quote_asset)
     filled_base, filled_quote = entry.filled_base + fill.quantity, entry.filled_quote + fill.quote_quantity
     order = replace(
@@ -53,13 +53,6 @@ def book_fill(connection: sqlite3.Connection, epoch: int, fill: Fill, *, base_as
     )
     update_order(connection, replace(entry, order=order, filled_base=filled_base, filled_quote=filled_quote))
     return True
-
-
-def _replayed(connection: sqlite3.Connection, epoch: int, symbol: str, base_asset: str, quote_asset: str) -> Position:
-    position = Position(symbol)
-    for fill in queries.fills(connection, epoch=epoch, symbol=symbol):
-        position = apply_fill(position, fill, base_asset=base_asset, quote_asset=quote_asset)
-    return position
 
 
 def _refuse_contradiction(known: Fill, fill: Fill) -> None:

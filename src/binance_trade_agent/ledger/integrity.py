@@ -13,8 +13,12 @@ from binance_trade_agent.ledger.connection import FILE_ERRORS, check_integrity, 
 
 WHOLE_UP_TO_BYTES = 128_000_000  # quick_check reads about 350 MB a second from memory
 NEWEST_ORDERS = 100
+# What a value that the disk has changed makes of itself when it is read.
+UNREADABLE = (ValueError, ArithmeticError, LookupError, TypeError)
 # Those that grow with every tick or trade. The others, and any that a later migration adds, are checked whole.
-_LARGE_TABLES = frozenset({"decisions", "equity", "orders", "order_events", "fills", "postings", "fee_values"})
+_LARGE_TABLES = frozenset(
+    {"decisions", "equity", "orders", "order_events", "fills", "postings", "fee_values", "position_marks"}
+)
 
 
 def check_at_start(connection: sqlite3.Connection, path: Path, *, whole_up_to_bytes: int = WHOLE_UP_TO_BYTES) -> None:
@@ -33,7 +37,7 @@ def check_at_start(connection: sqlite3.Connection, path: Path, *, whole_up_to_by
         _read_what_is_needed(connection)
     except FILE_ERRORS as error:
         raise explained(error, path) from error
-    except (ValueError, ArithmeticError, LookupError, TypeError) as error:
+    except UNREADABLE as error:
         raise damaged(path, f"a value in it cannot be read: {error}") from error
 
 

@@ -6,25 +6,17 @@ worked out (a price, a reason) cannot be verified here; `trade-agent reconcile` 
 
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from itertools import groupby
-from typing import Any, TypeVar
 
 from binance_trade_agent.domain.money import ZERO, plain
-from binance_trade_agent.domain.orders import Fill
-from binance_trade_agent.domain.positions import Position, apply_fill
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.accounting import fill_postings
-from binance_trade_agent.ledger.rows import fill_from, position_from
+from binance_trade_agent.ledger.integrity import UNREADABLE
 from binance_trade_agent.ledger.verify_orders import verify_orders
+from binance_trade_agent.ledger.verify_positions import verify_positions
 
-T = TypeVar("T")
 Say = Callable[[str], None]
-
-# What a value that the disk has changed makes of itself when it is read.
-_UNREADABLE = (ValueError, ArithmeticError, LookupError, TypeError)
-_POSITION_SUMS = ("quantity", "cost_quote", "realised_pnl_quote", "opened_ms")
 
 
 def verify(connection: sqlite3.Connection, say: Say) -> dict[str, int]:
@@ -38,7 +30,7 @@ def verify(connection: sqlite3.Connection, say: Say) -> dict[str, int]:
         "the file": lambda: _verify_file(connection, say),
         "epochs and runs": lambda: _verify_numbers(connection, say),
         "postings": lambda: _verify_wallets(connection, say, counts),
-        "fills": lambda: _verify_positions(connection, say, counts),
+        "fills": lambda: verify_positions(connection, say, counts),
         "fee values": lambda: _verify_fee_values(connection, say),
         "orders": lambda: verify_orders(connection, say, counts),
     }
@@ -47,7 +39,7 @@ def verify(connection: sqlite3.Connection, say: Say) -> dict[str, int]:
             check()
         except sqlite3.DatabaseError as error:
             say(f"{what}: the file could not be read to the end: {error}")
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             say(f"{what}: a value cannot be worked with: {error!r}")
     return {what: counts[what] for what in ("fills", "postings", "orders")}
 
@@ -105,69 +97,6 @@ def _verify_wallets(connection: sqlite3.Connection, say: Say, counts: "Counter[s
             say(f"wallet of epoch {epoch}: {plain(amount)} {asset}, and its postings sum to {plain(total)}")
 
 
-def _verify_positions(connection: sqlite3.Connection, say: Say, counts: "Counter[str]") -> None:
-    """Each fill has its order and its entry; each position is what its fills leave, in the order of their trade ids."""
-    positions = {(row["epoch"], row["symbol"]): row for row in connection.execute("SELECT * FROM positions")}
-    rows = connection.execute(
-        "SELECT fills.*, orders.epoch AS order_epoch, orders.symbol AS order_symbol, orders.side AS order_side,"
-        " orders.exchange_order_id AS order_number FROM fills LEFT JOIN orders USING (client_order_id)"
-        " ORDER BY fills.epoch, fills.symbol, fills.trade_id"
-    )
-    for (epoch, symbol), group in groupby(rows, key=lambda row: (row["epoch"], row["symbol"])):
-        noted = positions.pop((epoch, symbol), None)
-        if noted is None:
-            say(f"position {symbol} of epoch {epoch} is missing")
-        base_asset, quote_asset = (noted["base_asset"], noted["quote_asset"]) if noted else ("", "")
-        worked_out = Position(symbol)
-        for row in group:
-            counts["fills"] += 1
-            fill = _read(fill_from, row, f"fill {symbol}:{row['trade_id']} of epoch {epoch}", say)
-            if fill is None:
-                continue
-            _verify_order_of_fill(row, fill, say)
-            if noted:
-                worked_out = apply_fill(worked_out, fill, base_asset=base_asset, quote_asset=quote_asset)
-                entry = fill_postings(fill, base_asset=base_asset, quote_asset=quote_asset)
-                if tuple(queries.entry_of_fill(connection, epoch, fill)) != entry:
-                    say(
-                        f"fill {symbol}:{fill.trade_id} of epoch {epoch} does not have the postings that it should have"
-                    )
-        if noted:
-            _compare_position(noted, worked_out, say)
-    for epoch, symbol in positions:
-        say(f"position {symbol} of epoch {epoch} has no fill")
-    for epoch, reference in _entries_without_fill(connection):
-        say(f"entry fill {reference} of epoch {epoch} has no fill")
-
-
-def _verify_order_of_fill(row: sqlite3.Row, fill: Fill, say: Say) -> None:
-    what = f"fill {fill.symbol}:{fill.trade_id} of epoch {row['epoch']}"
-    if row["order_epoch"] is None:
-        say(f"{what} has no order: {fill.client_order_id}")
-        return
-    of_order = (row["order_epoch"], row["order_symbol"], row["order_side"], row["order_number"])
-    if of_order != (row["epoch"], fill.symbol, fill.side, fill.exchange_order_id):
-        say(f"{what} is not like its order {fill.client_order_id} in epoch, symbol, side or exchange order id")
-
-
-def _compare_position(noted: sqlite3.Row, worked_out: Position, say: Say) -> None:
-    what = f"position {noted['symbol']} of epoch {noted['epoch']}"
-    position = _read(position_from, noted, what, say)
-    for name in _POSITION_SUMS if position else ():
-        ours, sums = getattr(position, name), getattr(worked_out, name)
-        if ours != sums:
-            say(f"{what}: {name} is {_shown(ours)}, and its fills give {_shown(sums)}")
-
-
-def _entries_without_fill(connection: sqlite3.Connection) -> Iterable[tuple[int, str]]:
-    return connection.execute(
-        "SELECT epoch, reference FROM postings WHERE kind = 'fill' AND line = 1 AND NOT EXISTS"
-        " (SELECT 1 FROM fills WHERE fills.epoch = postings.epoch"
-        " AND fills.symbol = substr(reference, 1, instr(reference, ':') - 1)"
-        " AND fills.trade_id = CAST(substr(reference, instr(reference, ':') + 1) AS INTEGER))"
-    )
-
-
 def _verify_fee_values(connection: sqlite3.Connection, say: Say) -> None:
     """A commission in a third asset is that of its fill, and its value the amount at the noted price."""
     rows = connection.execute(
@@ -182,18 +111,6 @@ def _verify_fee_values(connection: sqlite3.Connection, say: Say) -> None:
             say(f"{what} has a price without a value, or the other way round")
         elif row["price"] is not None and Decimal(row["amount"]) * Decimal(row["price"]) != Decimal(row["value_quote"]):
             say(f"{what}: {row['amount']} at {row['price']} is not {row['value_quote']}")
-
-
-def _read(parse: Callable[[sqlite3.Row], T], row: sqlite3.Row, what: str, say: Say) -> T | None:
-    try:
-        return parse(row)
-    except _UNREADABLE as error:
-        say(f"{what} cannot be read: {error!r}")
-        return None
-
-
-def _shown(value: Any) -> str:
-    return plain(value) if isinstance(value, Decimal) else str(value)
 
 
 def sentences(connection: sqlite3.Connection) -> Iterator[str]:

@@ -9,6 +9,7 @@ from itertools import pairwise
 from binance_trade_agent.domain.money import ZERO, plain
 from binance_trade_agent.domain.order_states import TRANSITIONS, OrderState
 from binance_trade_agent.ledger import queries
+from binance_trade_agent.ledger.integrity import UNREADABLE
 from binance_trade_agent.ledger.records import OrderEntry
 from binance_trade_agent.ledger.rows import order_entry_from
 
@@ -23,7 +24,7 @@ def verify_orders(connection: sqlite3.Connection, say: Say, counts: "Counter[str
             entry = order_entry_from(row)
             _verify_sums(connection, entry, bool(row["settled"]), say)
             _verify_life(connection, entry, say)
-        except (ValueError, ArithmeticError, LookupError, TypeError) as error:
+        except UNREADABLE as error:
             say(f"order {row['client_order_id']} cannot be read: {error!r}")
 
 
