@@ -23,6 +23,7 @@ from binance_trade_agent.settings import Settings
 SIMULATED_KEY, SIMULATED_SECRET = "K" * 64, "S" * 64
 _FIRST_BACK_OFF_SECONDS, _LAST_BACK_OFF_SECONDS = 0.2, 5.0
 _ANSWER_SECONDS = 10
+_SILENCING, _RETRY_AFTER_SECONDS = {418, 429}, 60
 
 T = TypeVar("T")
 
@@ -130,9 +131,18 @@ class _SimulatedTime:
 
 
 async def _simulated_time(settings: Settings, endpoints: Endpoints) -> _SimulatedTime:
+    # The clock, by which the gateway's own budget goes, is what is asked for here; a wait that stands is obeyed before.
+    budget = _budget(settings, endpoints, ScaledClock())
+    budget.check()
     timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS)
     try:
         async with aiohttp.ClientSession(timeout=timeout) as http, http.get(f"{endpoints.rest}/v3/time") as answer:
+            if answer.status in _SILENCING:
+                refusal = RateLimitedError(
+                    int(answer.headers.get("Retry-After", _RETRY_AFTER_SECONDS)), answer.reason or ""
+                )
+                await budget.block(refusal)
+                raise refusal
             answer.raise_for_status()
             speed = answer.headers.get("x-simulated-speed")
             if speed is None:
@@ -146,6 +156,8 @@ async def _simulated_time(settings: Settings, endpoints: Endpoints) -> _Simulate
     except (aiohttp.ClientError, OSError, ValueError, KeyError) as failure:
         reason = str(failure) or type(failure).__name__
         raise UnavailableError(f"the exchange cannot be reached: {reason}") from failure
+    finally:
+        await budget.close()
 
 
 async def until_reached(
