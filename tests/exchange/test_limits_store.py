@@ -79,14 +79,19 @@ class TestFile:
         LimitsFile(tmp_path, PLACE).write({ALL: now_ms + 60_000})
 
         class SetBack:
+            passed_ms = 0
+
             def wall_ms(self) -> int:
-                return now_ms - 3_600_000
+                return now_ms - 3_600_000 + self.passed_ms
 
             def monotonic_seconds(self) -> float:
-                return 0.0
+                return self.passed_ms / 1000
 
-        with machine_time(SetBack()):
-            assert LimitsFile(tmp_path, PLACE).changes()[ALL] == pytest.approx(now_ms - 3_600_000 + 60_000, abs=1000)
+        with machine_time(SetBack()) as _, pytest.MonkeyPatch.context() as patched:
+            until_ms = LimitsFile(tmp_path, PLACE).changes()[ALL]
+            assert until_ms == pytest.approx(now_ms - 3_600_000 + 60_000, abs=1000)
+            patched.setattr(SetBack, "passed_ms", 40_000)  # a later start: the wait has gone on meanwhile
+            assert LimitsFile(tmp_path, PLACE).changes()[ALL] == until_ms
 
     def test_folder_that_takes_nothing_is_said_and_borne(self, tmp_path, caplog):
         LimitsFile(tmp_path / "missing", PLACE).write({ALL: wall_ms() + 60_000})

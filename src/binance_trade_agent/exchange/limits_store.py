@@ -66,13 +66,19 @@ class LimitsFile:
         if version == self._read_version:
             return {}
         self._read_version = version
-        return self._content()
+        content, was_set_back = self._content()
+        if was_set_back:
+            self._replace(content)  # so that the wait goes on from here, and does not begin anew with each start
+        return content
 
     def write(self, silences: Silences) -> None:
         """Add silences; a shorter one does not shorten. A folder that takes nothing is said and borne."""
-        content = self._content()
+        content, _ = self._content()
         longest = {scope: max(until, content.get(scope, 0)) for scope, until in silences.items()}
-        text = json.dumps({"place": self._place, "noted_ms": wall_ms(), "silent_until_ms": {**content, **longest}})
+        self._replace({**content, **longest})
+
+    def _replace(self, silences: Silences) -> None:
+        text = json.dumps({"place": self._place, "noted_ms": wall_ms(), "silent_until_ms": dict(silences)})
         draft = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         try:
             draft.write_text(text, encoding="utf-8")
@@ -80,20 +86,18 @@ class LimitsFile:
         except OSError as failure:
             log.warning("%s cannot be written (%s); a restart will not know of the wait", self._path, failure.strerror)
 
-    def _content(self) -> dict[str, int]:
+    def _content(self) -> tuple[dict[str, int], bool]:
+        """The silences, and whether the wall clock was set back since they were noted: that makes no wait longer."""
         try:
             document = json.loads(self._path.read_text(encoding="utf-8"))
             if document["place"] != self._place:
-                return {}
-            # A wall clock that was set back since must not make a wait longer than it was.
+                return {}, False
             set_back_ms = max(0, int(document.get("noted_ms", 0)) - wall_ms())
-            return {
-                scope: until - set_back_ms
-                for scope, until in document["silent_until_ms"].items()
-                if _is_possible(until)
-            }
+            silences = document["silent_until_ms"].items()
+            content = {scope: until - set_back_ms for scope, until in silences if _is_possible(until)}
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return {}
+            return {}, False
+        return content, set_back_ms > 0
 
 
 def _is_possible(until_ms: Any) -> bool:
