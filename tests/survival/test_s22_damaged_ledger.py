@@ -121,25 +121,18 @@ def test_s22_a_cut_file_is_refused_whether_it_is_read_whole_or_not(share):
         left = path.stat().st_size
         for whole_up_to_bytes in (0, 10**9):
             with pytest.raises(LedgerError):
-                open_checked(path, whole_up_to_bytes)
+                integrity.check_at_start(path, whole_up_to_bytes=whole_up_to_bytes)
         assert path.stat().st_size == left
-
-
-def open_checked(path, whole_up_to_bytes):
-    with LedgerReader.open(path) as reader:
-        reader.snapshot(
-            lambda connection: integrity.check_at_start(connection, path, whole_up_to_bytes=whole_up_to_bytes)
-        )
 
 
 def test_s22_a_large_ledger_is_refused_when_what_is_worked_with_is_damaged(tmp_path):
     path = tmp_path / "ledger.db"
     path.write_bytes(sound_ledger()[0])
-    open_checked(path, 0)
+    integrity.check_at_start(path, whole_up_to_bytes=0)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("UPDATE orders SET state = 'LOST' WHERE client_order_id = 'bta-BTCUSDT-60'")
     with pytest.raises(LedgerError, match=r"is damaged \(a value in it cannot be read: .*LOST.* put back a backup"):
-        open_checked(path, 0)
+        integrity.check_at_start(path, whole_up_to_bytes=0)
 
 
 def newer(path):

@@ -6,10 +6,18 @@ the orders that are not settled, and the newest orders with their events, fills 
 """
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.connection import FILE_ERRORS, check_integrity, damaged, explained, refuse_unless_ok
+from binance_trade_agent.ledger.connection import (
+    FILE_ERRORS,
+    check_integrity,
+    damaged,
+    explained,
+    open_read_only,
+    refuse_unless_ok,
+)
 
 WHOLE_UP_TO_BYTES = 128_000_000  # quick_check reads about 350 MB a second from memory
 NEWEST_ORDERS = 100
@@ -21,12 +29,20 @@ _LARGE_TABLES = frozenset(
 )
 
 
-def check_at_start(connection: sqlite3.Connection, path: Path, *, whole_up_to_bytes: int = WHOLE_UP_TO_BYTES) -> None:
+def check_at_start(path: Path, *, whole_up_to_bytes: int = WHOLE_UP_TO_BYTES) -> None:
     """Refuse a damaged ledger.
+
+    It is read by a connection that only reads: on one that may write, SQLite tries every CHECK of the schema on every
+    row too, and takes five times as long.
 
     Raises:
         LedgerError: it is damaged, or could not be read.
     """
+    with closing(open_read_only(path)) as connection:
+        _check(connection, path, whole_up_to_bytes)
+
+
+def _check(connection: sqlite3.Connection, path: Path, whole_up_to_bytes: int) -> None:
     _refuse_cut_file(connection, path)
     if path.stat().st_size <= whole_up_to_bytes:
         check_integrity(connection, path)

@@ -58,7 +58,7 @@ class Ledger:
         def connect() -> sqlite3.Connection:
             connection = open_or_create(path, busy_timeout_ms=busy_timeout_ms)
             try:
-                check_at_start(connection, path)
+                check_at_start(path)
             except LedgerError:
                 connection.close()
                 raise
