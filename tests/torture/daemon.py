@@ -88,7 +88,7 @@ class Daemon:
 
     async def stop(self, reason: str = "SIGTERM") -> None:
         """Ask it to end, as a signal does; a start is interrupted."""
-        if self.assembly is not None:
+        if self.assembly is not None and self.traded_at is not None:  # from when on the signals know the loop
             self.assembly.loop.request_stop(reason)
         elif self.task is not None:
             self.task.cancel()
