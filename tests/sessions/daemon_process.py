@@ -178,7 +178,7 @@ async def assert_equal_to_exchange(ledger_path: Path, exchange: RunningExchange,
         for entry in orders
         if entry.order.exchange_order_id is not None
     }
-    assert ours == theirs
+    assert ours == theirs, {key: (ours.get(key), theirs.get(key)) for key, _ in ours.items() ^ theirs.items()}
     assert all(entry.is_settled for entry in orders)
     executed = sum((Decimal(row["executedQty"]) for row in state["orders"]), ZERO)
     assert sum((fill.quantity for fill in fills), ZERO) == executed

@@ -8,9 +8,11 @@ kill the faults end, a daemon runs to its end in good order, and everything has 
 import argparse
 import asyncio
 import random
+import shutil
 import signal
 import sys
 import tempfile
+import traceback
 from collections import Counter
 from pathlib import Path
 
@@ -85,12 +87,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the moments, the faults and the market (1)")
     options = parser.parse_args()
     began = monotonic_seconds()
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            states = asyncio.run(kill_again_and_again(Path(folder), options.kills, options.seed))
-        except AssertionError as failure:
-            print(f"seed {options.seed}: {failure}")
-            return 1
+    folder = Path(tempfile.mkdtemp(prefix="kill-loop-"))
+    try:
+        states = asyncio.run(kill_again_and_again(folder, options.kills, options.seed))
+    except AssertionError:
+        traceback.print_exc()
+        print(f"seed {options.seed} failed; the ledger is left in {folder}")
+        return 1
+    shutil.rmtree(folder)
     seconds = monotonic_seconds() - began
     print(f"{options.kills} kills in {seconds:.0f} s; {', '.join(f'{name} {count}' for name, count in states.items())}")
     print("0 lost, 0 doubled, 0 differences")
