@@ -52,7 +52,9 @@ class WorldExchange:
             seed=seed, symbols=symbols, history_minutes=HISTORY_MINUTES, balances={"USDT": usdt}, speed=Decimal(1)
         )
         self.network = network
-        self.simulation = Simulation(build_exchange(options), None)
+        exchange = build_exchange(options)
+        exchange.timestamps.is_strict = True  # as Binance: a request that is late by more than its recvWindow is refused
+        self.simulation = Simulation(exchange, None)
         log = _ListeningLog()
         self.simulation.log = log
         self.request_listeners = log.listeners
