@@ -300,3 +300,24 @@ async def test_epoch_of_an_older_ledger_is_of_the_market_that_comes_next(tmp_pat
         await ready.ledger.write(lambda connection: connection.execute("UPDATE epochs SET market = NULL"))
         assert (await ready.epochs.current()).epoch == 1
         assert (await ready.ledger.current_epoch()).market.startswith("simulated ")
+
+
+async def test_trades_that_are_all_in_the_ledger_cost_no_question_about_their_orders(tmp_path):
+    async with desk(tmp_path) as ready:
+        for side in (Side.BUY, Side.SELL, Side.BUY):
+            await ready.trade(side)
+            await ready.wait(1_000)
+        cursor = await ready.ledger.trade_cursor("BTCUSDT")
+        assert cursor is None or cursor < (await ready.ledger.fills("BTCUSDT"))[-1].trade_id
+        before = await asked_for_orders(ready)
+        await ready.recovery.catch_up()
+        assert await asked_for_orders(ready) == before
+        assert await ready.ledger.trade_cursor("BTCUSDT") == (await ready.ledger.fills("BTCUSDT"))[-1].trade_id
+        await ready.assert_reconciled()
+
+
+async def asked_for_orders(ready):
+    return sum(
+        request["method"] == "GET" and request["target"].startswith("/api/v3/order?")
+        for request in await ready.exchange.log()
+    )

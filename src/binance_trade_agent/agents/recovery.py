@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from binance_trade_agent.agents.order_keeper import OrderKeeper
 from binance_trade_agent.domain.order_states import GIVEN_UP_STATES
-from binance_trade_agent.domain.orders import Order, OrderState
+from binance_trade_agent.domain.orders import Fill, Order, OrderState
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.gateway import Gateway
 from binance_trade_agent.ledger import queries
@@ -79,6 +79,9 @@ class Recovery:
         trades = await self._gateway.trades_since(symbol, 0 if cursor is None else cursor + 1)
         for exchange_order_id in dict.fromkeys(trade.exchange_order_id for trade in trades):
             entry = await self._entry(symbol, exchange_order_id)
+            made = [trade for trade in trades if trade.exchange_order_id == exchange_order_id]
+            if entry is not None and entry.is_settled and await self._are_booked(entry.order, made):
+                continue  # nothing is new, and a question costs more than all of them together
             report = await self._gateway.order_by_exchange_id(symbol, exchange_order_id)
             if entry is None and report is not None:
                 entry = await self._ledger.order(report.client_order_id)  # its answer was never seen
@@ -87,14 +90,15 @@ class Recovery:
                 return
             if entry is None:
                 continue
-            fills = tuple(
-                replace(trade, client_order_id=entry.order.client_order_id)
-                for trade in trades
-                if trade.exchange_order_id == exchange_order_id
-            )
+            fills = tuple(replace(trade, client_order_id=entry.order.client_order_id) for trade in made)
             await self._keeper.apply(replace(report, client_order_id=entry.order.client_order_id, fills=fills))
         if trades:
             await self._ledger.move_trade_cursor(symbol, trades[-1].trade_id)
+
+    async def _are_booked(self, order: Order, trades: Iterable[Fill]) -> bool:
+        """Whether the ledger has these trades of the order, as the exchange states them."""
+        booked = await self._ledger.read(lambda inside: queries.fills_of_order(inside, order.client_order_id))
+        return all(replace(trade, client_order_id=order.client_order_id) in booked for trade in trades)
 
     async def _entry(self, symbol: str, exchange_order_id: int) -> OrderEntry | None:
         def find(connection: sqlite3.Connection) -> OrderEntry | None:
