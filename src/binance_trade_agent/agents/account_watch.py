@@ -5,7 +5,7 @@ every minute and reconciles every hour, keeps an eye on the disk, converts fees,
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 
@@ -16,7 +16,7 @@ from binance_trade_agent.agents.reconciler import Reconciler
 from binance_trade_agent.agents.recovery import Recovery
 from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.symbols import SymbolRules
-from binance_trade_agent.exchange.errors import RejectedError
+from binance_trade_agent.exchange.errors import ExchangeError, RejectedError
 from binance_trade_agent.exchange.gateway import Gateway
 from binance_trade_agent.ledger import fee_values
 from binance_trade_agent.ledger.errors import LedgerError
@@ -116,6 +116,8 @@ class AccountWatch:
         """
         if orders_on_stop == "keep":
             return
+        if orders_on_stop == "cancel_entries":
+            await self._protection.ensure_all(self._rules)  # a stop may have come between two of its steps
         for order in await self._ledger.open_orders():
             if order.exchange_order_id is None or order.symbol not in self._rules:
                 continue
@@ -127,15 +129,13 @@ class AccountWatch:
         self._shut_while("disk", self._disk_trouble())
         self._shut_while("exchange", self._exchange_trouble())
         await self._watch_keys()
-        may_do_all = is_tick or not self._is_stepped
+        steps: list[Callable[[], Awaitable[None]]] = []
+        if is_tick or self._due("_asked_ms", POLL_MS):
+            steps.append(self._ask)
+        if is_tick or not self._is_stepped:
+            steps += [self._reconcile_when_due, self._protect, self._convert_fees]
         try:
-            if is_tick or self._due("_asked_ms", POLL_MS):
-                self._asked_ms = self._clock.monotonic_ms()
-                await self._ask()
-            if may_do_all:
-                await self._reconcile_when_due()
-                await self._protection.ensure_all(self._rules)
-                await self._convert_fees()
+            await self._do_each(steps)
             self._gate.clear("ledger")
         except LedgerError as failure:
             self._gate.block("ledger", f"the ledger cannot be written: {failure}")
@@ -143,11 +143,29 @@ class AccountWatch:
         finally:
             self._watch_news()
 
+    async def _do_each(self, steps: Sequence[Callable[[], Awaitable[None]]]) -> None:
+        """Every step, though one before it could not be done; the first trouble is raised at the end.
+
+        A reconciliation that fails for hours must not keep a position from being protected.
+        """
+        trouble: Exception | None = None
+        for step in steps:
+            try:
+                await step()
+            except (ExchangeError, LedgerError) as failure:
+                trouble = trouble or failure
+        if trouble is not None:
+            raise trouble
+
+    async def _protect(self) -> None:
+        await self._protection.ensure_all(self._rules)
+
     def _due(self, name: str, interval_ms: int) -> bool:
         return bool(self._clock.monotonic_ms() - getattr(self, name) >= interval_ms)
 
     async def _ask(self) -> None:
         """While the stream delivers only what is open is asked about; without it, everything is."""
+        self._asked_ms = self._clock.monotonic_ms()
         if self._stream_is_live():
             await self._recovery.ask_about_unsettled()
         else:
@@ -160,8 +178,8 @@ class AccountWatch:
             reason = self._wants_reconciliation
             if not reason and self._reconciler.is_suspicious:
                 reason = "the exchange has said what it should not"
-        if not reason and self._due("_reconciled_ms", RECONCILE_MS):
-            reason = "every hour"
+            if not reason and self._due("_reconciled_ms", RECONCILE_MS):
+                reason = "every hour"
         if not reason and self._due("_glanced_ms", GLANCE_MS):
             self._glanced_ms = self._clock.monotonic_ms()
             if not await self._reconciler.is_equal_at_a_glance():
