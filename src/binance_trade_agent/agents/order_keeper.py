@@ -16,6 +16,7 @@ from typing import Any
 
 from binance_trade_agent.agents.alarms import Alarms
 from binance_trade_agent.domain.clock import Clock
+from binance_trade_agent.domain.money import ZERO, plain
 from binance_trade_agent.domain.orders import Fill, Order, OrderReport, OrderState
 from binance_trade_agent.domain.strangers import Stranger, strangers
 from binance_trade_agent.domain.symbols import SymbolRules
@@ -99,6 +100,8 @@ class OrderKeeper:
             await self._alarms.sound(
                 "late_fill", report.client_order_id, "it lived on after it was thought dead; what it did is booked"
             )
+        if applied.new_fills and applied.order.role.is_protective:
+            _say_sold(applied)
         if applied.order.state is not OrderState.UNKNOWN:
             await self._alarms.clear("unknown_outcome", report.client_order_id)
         return applied
@@ -224,6 +227,14 @@ class OrderKeeper:
         self.counts["stranger"] += 1
         symbol = stranger.report.symbol
         await self._alarms.sound(STRANGER, symbol, stranger.told(self._instance), blocks=symbol)
+
+
+def _say_sold(applied: AppliedReport) -> None:
+    """A stop or a target that was reached while nobody decided anything deserves a line of its own."""
+    sold = sum((fill.quantity for fill in applied.new_fills), start=ZERO)
+    worth = sum((fill.quote_quantity for fill in applied.new_fills), start=ZERO)
+    name = applied.order.role.replace("_", "-").lower()
+    log.warning("%s: its %s sold %s at %s", applied.order.symbol, name, plain(sold), plain(round(worth / sold, 8)))
 
 
 async def asked_about(gateway: Gateway, order: Order) -> OrderReport | None:
