@@ -19,9 +19,10 @@ from binance_trade_agent.domain.decisions import Decision, Outcome
 from binance_trade_agent.domain.orders import Fill, OrderIntent, OrderReport, OrderState, OrderType, Side
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.ledger.connection import check_integrity, open_read_only
-from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
 from binance_trade_agent.ledger.records import EquityPoint, RunRecord
 from binance_trade_agent.ops.clock import monotonic_seconds
+from binance_trade_agent.reports.session import session_report
 from support.history import FILLS_PER_ORDER, SYMBOL, TICK_MS, write_history
 from support.machine import print_head
 
@@ -171,6 +172,15 @@ def print_starts(large: Path, empty: Path) -> None:
     print(f"   from memory {whole_check(large):6.3f}")
 
 
+def print_reports(paths: dict[str, Path]) -> None:
+    """Measure and print how long the report at the end of the run takes, which a stop has to wait for."""
+    for name, path in paths.items():
+        with LedgerReader.open(path) as reader:
+            began = monotonic_seconds()
+            session_report(reader, RUN)
+            print(f"  report of those {TICKS} ticks, {name:17} {monotonic_seconds() - began:6.3f} s")
+
+
 def print_ticks(large: Trader, empty: Trader) -> None:
     """Print the writes side by side."""
     print(f"One tick's writes, {TICKS} ticks on both in turn, microseconds, median (99 % below):")
@@ -198,6 +208,7 @@ def main() -> None:
         print(f"Open, check and first queries, seconds; the target is under {TARGET_SECONDS}")
         print_starts(large, empty)
         print_ticks(*asyncio.run(side_by_side(large, empty, fills // FILLS_PER_ORDER)))
+        print_reports({"large": large, "empty (reference)": empty})
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.connect import Connection, until_reached
 from binance_trade_agent.exchange.errors import AuthError, RejectedError
 from binance_trade_agent.exchange.user_stream import UserStream
+from binance_trade_agent.ledger.disk import DiskWatch
 from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ops import heartbeat
 from binance_trade_agent.ops.clock import monotonic_seconds
@@ -182,7 +183,7 @@ class Assembly:
             stream_is_live=stream.is_live.is_set,
             exchange_trouble=lambda: gateway.breaker.reason or None,
             keys_trouble=lambda: gateway.auth_halt.reason,
-            disk_trouble=lambda: None,
+            disk_trouble=DiskWatch(settings.ledger_path, settings.ledger_min_free_mb).shortage,
             is_stepped=connection.is_stepped,
         )
         watch_holder.append(watch)

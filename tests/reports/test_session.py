@@ -2,10 +2,13 @@ from decimal import Decimal
 
 import pytest
 
+from binance_trade_agent.domain.decisions import Outcome
+from binance_trade_agent.domain.orders import Side
+from binance_trade_agent.ledger import position_marks
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
 from binance_trade_agent.reports.session import render, session_report
-from tests.ledger.bookkeeping import BTCUSDT, fill, place, report, run_record, trading_ledger
+from tests.ledger.bookkeeping import BTCUSDT, decision, fill, intent, place, report, run_record, trading_ledger
 from tests.reports.trading_day import write_trading_day
 
 EXPECTED = """\
@@ -86,3 +89,29 @@ async def test_an_unknown_run_is_refused(tmp_path):
         pass
     with LedgerReader.open(path) as reader, pytest.raises(LedgerError, match="has no run run-x"):
         session_report(reader, "run-x")
+
+
+@pytest.mark.parametrize("mark_every", [1, 2, 3, 100])
+async def test_report_is_the_same_whether_the_past_is_read_or_left_out(tmp_path, monkeypatch, mark_every):
+    """The ledger's last run is reported from the marks before its first fills, an earlier one from all fills."""
+    monkeypatch.setattr(position_marks, "MARK_EVERY", mark_every)
+    path = tmp_path / "ledger.sqlite3"
+    await write_trading_day(path)
+    async with await Ledger.open(path) as ledger:
+        await ledger.begin_run(run_record("run-b", started_ms=400_000))
+        for number, side in enumerate((Side.BUY, Side.SELL, Side.BUY, Side.SELL), start=10):
+            order_id = f"bta-BTCUSDT-{number}"
+            ordered = decision(number * 60_000, Outcome.ORDERED, run_id="run-b", client_order_id=order_id)
+            await ledger.commit_intent(ordered, intent(order_id, side, tick_ms=number * 60_000), number * 60_000)
+            for trade_id in (2 * number + 1, 2 * number):  # the first one late
+                price = Decimal(60_000 + 100 * trade_id)
+                booked = fill(trade_id, order_id, side, price=price, quote_quantity=price * Decimal("0.001"))
+                await ledger.book_fill(booked, base_asset="BTC", quote_asset="USDT")
+    with LedgerReader.open(path) as reader:
+        as_the_last = session_report(reader, "run-b")
+    async with await Ledger.open(path) as ledger:
+        await ledger.begin_run(run_record("run-c", started_ms=900_000))
+    with LedgerReader.open(path) as reader:
+        assert session_report(reader, "run-b") == as_the_last
+    (bitcoin,) = as_the_last.by_symbol
+    assert (bitcoin.buys, bitcoin.sells, bitcoin.fills) == (2, 2, 8)

@@ -15,6 +15,7 @@ from binance_trade_agent.domain.signals import Action
 from binance_trade_agent.exchange.connect import SIMULATED_KEY, SIMULATED_SECRET
 from binance_trade_agent.exchange.endpoints import simulated
 from binance_trade_agent.exchange.user_stream import UserStream
+from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.errors import LedgerError, LedgerUnavailable
 from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
 from binance_trade_agent.ledger.verify import sentences
@@ -24,7 +25,7 @@ from tests.agents.desk import desk
 from tests.exchange_process import exchange_process
 from tests.ledger.bookkeeping import trading_ledger
 from tests.ledger.tiny_disk import fill_up, make_read_only, tiny_disk
-from tests.sessions.daemon_process import EAGER, assert_equal_to_exchange, daemon
+from tests.sessions.daemon_process import EAGER, assert_equal_to_exchange, daemon, session
 from tests.survival.ledger_troubles import LockedByAnotherProcess, about, every_trouble, folder_for
 from tests.test_orchestrator import pipeline
 
@@ -223,3 +224,11 @@ async def test_s21_a_daemon_whose_ledger_is_locked_in_the_middle_ends_well_and_l
         with LedgerReader.open(path) as reader:
             assert reader.snapshot(lambda connection: list(sentences(connection))) == []
         await assert_equal_to_exchange(path, exchange)
+
+
+@pytest.mark.slow
+async def test_s21_a_daemon_whose_disk_has_too_little_left_enters_nothing_and_says_why(tmp_path):
+    ended = await session(tmp_path, **EAGER, LEDGER_MIN_FREE_MB="1000000000")
+    assert any("refused by disk: the disk of the ledger" in line for line in ended.log)
+    with LedgerReader.open(tmp_path / "ledger.db") as reader:
+        assert reader.snapshot(queries.orders) == []

@@ -121,6 +121,27 @@ def orders(
     return [order_entry_from(row) for row in rows]
 
 
+def orders_of_run(connection: sqlite3.Connection, epoch: int, run_id: str) -> list[OrderEntry]:
+    """The orders that one run made in the epoch, oldest first."""
+    rows = connection.execute(
+        "SELECT * FROM orders INDEXED BY orders_by_run WHERE run_id = ? AND epoch = ?"
+        " ORDER BY created_ms, symbol, client_order_id",
+        (run_id, epoch),
+    )
+    return [order_entry_from(row) for row in rows]
+
+
+def first_trades_of_run(connection: sqlite3.Connection, epoch: int, run_id: str) -> dict[str, int]:
+    """By symbol, the lowest trade id among the fills of the orders that one run made in the epoch."""
+    rows = connection.execute(
+        "SELECT fills.symbol, min(trade_id) FROM orders INDEXED BY orders_by_run"
+        " CROSS JOIN fills INDEXED BY fills_by_order USING (client_order_id)"
+        " WHERE orders.run_id = ? AND fills.epoch = ? GROUP BY fills.symbol",
+        (run_id, epoch),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 def unsettled_orders(connection: sqlite3.Connection, epoch: int) -> list[OrderEntry]:
     """Orders of the epoch that are not terminal, or whose fills do not add up yet; oldest first."""
     # Named, because SQLite takes the index by creation for the sake of the order, and reads every order there ever was.
@@ -290,3 +311,16 @@ def equity(connection: sqlite3.Connection, run_id: str) -> list[EquityPoint]:
     """Worth at each tick of the run, in time order."""
     rows = connection.execute("SELECT * FROM equity WHERE run_id = ? ORDER BY tick_ms, cycle", (run_id,))
     return [equity_point_from(row) for row in rows]
+
+
+def equity_ends(connection: sqlite3.Connection, run_id: str) -> list[EquityPoint]:
+    """The first and the last point of the run, one when they are the same, none when nothing was noted."""
+    ends = [
+        connection.execute(
+            f"SELECT * FROM equity WHERE run_id = ? ORDER BY tick_ms {way}, cycle {way} LIMIT 1",  # noqa: S608
+            (run_id,),
+        ).fetchone()
+        for way in ("ASC", "DESC")
+    ]
+    points = [equity_point_from(row) for row in ends if row]
+    return points[:1] if points[:1] == points[1:] else points

@@ -98,7 +98,7 @@ def _analyze(
         summary_in_all=figures_in_all(trades),
         positions=held,
         profit=_profit(held),
-        equity=equity(point for run in runs for point in queries.equity(connection, run.run_id)),
+        equity=equity(point for run in runs for point in queries.equity_ends(connection, run.run_id)),
         wallet=queries.wallet(connection, epoch),
         open_orders=open_orders(connection, epoch),
         alarms=alarms.standing(connection),

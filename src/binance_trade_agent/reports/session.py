@@ -2,17 +2,19 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from binance_trade_agent.domain.money import ZERO
+from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.ledger import alarms, queries
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.position_marks import since_mark
 from binance_trade_agent.ledger.records import Alarm, RunRecord
 from binance_trade_agent.reports.holdings import Equity, Holding, equity, holdings
 from binance_trade_agent.reports.status import OpenOrder, open_orders, order_line
-from binance_trade_agent.reports.trades import Figures, figures_by_symbol, figures_in_all, replay
+from binance_trade_agent.reports.trades import Assets, Figures, Trade, figures_by_symbol, figures_in_all, replay
 from binance_trade_agent.reports.wording import amounts, exact, money, signed_money, utc_text
 
 
@@ -61,14 +63,14 @@ def _session_report(connection: sqlite3.Connection, run_id: str) -> SessionRepor
     run = next((run for run in runs if run.run_id == run_id), None)
     if run is None:
         raise LedgerError(f"the ledger has no run {run_id}")
-    so_far = {other.run_id for other in runs if other.number <= run.number}
-    entries = [entry for entry in queries.orders(connection, epoch=run.epoch) if entry.run_id in so_far]
-    run_of_order = {entry.order.client_order_id: entry.run_id for entry in entries}
     assets = queries.symbol_assets(connection)
-    fills = [fill for fill in queries.fills(connection, epoch=run.epoch) if fill.client_order_id in run_of_order]
-    trades, positions = replay(fills, assets)
-    own_trades = [trade for trade in trades if run_of_order[trade.client_order_id] == run_id]
-    own_entries = [entry for entry in entries if entry.run_id == run_id]
+    own_entries = queries.orders_of_run(connection, run.epoch, run_id)
+    own_orders = {entry.order.client_order_id for entry in own_entries}
+    if run.number == runs[-1].number:
+        trades, positions = _since_the_start(connection, run, assets)
+    else:
+        trades, positions = _until_the_end(connection, runs, run, assets)
+    own_trades = [trade for trade in trades if trade.client_order_id in own_orders]
     return SessionReport(
         run=run,
         cycles=queries.cycle_count(connection, run_id),
@@ -80,8 +82,30 @@ def _session_report(connection: sqlite3.Connection, run_id: str) -> SessionRepor
         by_symbol=figures_by_symbol(own_trades),
         in_all=figures_in_all(own_trades),
         holdings=holdings(connection, positions.values(), assets, [run]),
-        equity=equity(queries.equity(connection, run_id)),
+        equity=equity(queries.equity_ends(connection, run_id)),
     )
+
+
+def _since_the_start(
+    connection: sqlite3.Connection, run: RunRecord, assets: Mapping[str, Assets]
+) -> tuple[list[Trade], dict[str, Position]]:
+    """Trades of the ledger's last run, others among them, and the positions now; the past before it is not read."""
+    trades: list[Trade] = []
+    for symbol, trade_id in queries.first_trades_of_run(connection, run.epoch, run.run_id).items():
+        before, fills = since_mark(connection, run.epoch, symbol, trade_id)
+        trades += replay(fills, assets, {symbol: before})[0]
+    return trades, queries.positions(connection, run.epoch)
+
+
+def _until_the_end(
+    connection: sqlite3.Connection, runs: Iterable[RunRecord], run: RunRecord, assets: Mapping[str, Assets]
+) -> tuple[list[Trade], dict[str, Position]]:
+    """Trades of an earlier run, others among them, and the positions as it left them."""
+    so_far = {other.run_id for other in runs if other.number <= run.number}
+    entries = queries.orders(connection, epoch=run.epoch)
+    known = {entry.order.client_order_id for entry in entries if entry.run_id in so_far}
+    fills = queries.fills(connection, epoch=run.epoch)
+    return replay((fill for fill in fills if fill.client_order_id in known), assets)
 
 
 def _outcomes(connection: sqlite3.Connection, run_id: str) -> dict[str, dict[str, int]]:

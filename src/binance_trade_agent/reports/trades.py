@@ -66,21 +66,24 @@ class Figures:
     realised_pnl_quote: Decimal
 
 
-def replay(fills: Iterable[Fill], assets: Mapping[str, Assets]) -> tuple[list[Trade], dict[str, Position]]:
+def replay(
+    fills: Iterable[Fill], assets: Mapping[str, Assets], before: Mapping[str, Position] | None = None
+) -> tuple[list[Trade], dict[str, Position]]:
     """The trades that an epoch's fills make up, in time order, and the positions that they leave.
 
     Args:
         fills: of one epoch, for each symbol in the order of their trade ids.
         assets: base and quote asset of each symbol.
+        before: positions before the first of the fills, flat where there is none.
     """
-    positions: dict[str, Position] = {}
+    positions: dict[str, Position] = dict(before or {})
     by_order: dict[str, list[tuple[Fill, Decimal]]] = {}
     for fill in fills:
         base, quote = assets[fill.symbol]
-        before = positions.get(fill.symbol, Position(fill.symbol))
-        after = apply_fill(before, fill, base_asset=base, quote_asset=quote)
+        earlier = positions.get(fill.symbol, Position(fill.symbol))
+        after = apply_fill(earlier, fill, base_asset=base, quote_asset=quote)
         positions[fill.symbol] = after
-        realised = after.realised_pnl_quote - before.realised_pnl_quote
+        realised = after.realised_pnl_quote - earlier.realised_pnl_quote
         by_order.setdefault(fill.client_order_id, []).append((fill, realised))
     trades = [_trade(parts, assets) for parts in by_order.values()]
     return sorted(trades, key=lambda trade: (trade.traded_ms, trade.symbol, trade.client_order_id)), positions
