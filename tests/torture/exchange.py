@@ -53,7 +53,9 @@ class WorldExchange:
         )
         self.network = network
         exchange = build_exchange(options)
-        exchange.timestamps.is_strict = True  # as Binance: a request that is late by more than its recvWindow is refused
+        exchange.timestamps.is_strict = (
+            True  # as Binance: a request that is late by more than its recvWindow is refused
+        )
         self.simulation = Simulation(exchange, None)
         log = _ListeningLog()
         self.simulation.log = log
