@@ -151,6 +151,26 @@ async def test_ledger_that_cannot_be_written_shuts_the_gate_until_it_can(tmp_pat
         assert (await ready.ledger.wallet())["USDT"] == 10_005
 
 
+async def test_exchange_that_is_away_hides_neither_the_ledger_nor_the_protection(tmp_path):
+    async with desk(tmp_path) as ready:
+        watch = watched(ready, "2", "4")
+        looked_after = []
+
+        async def away() -> None:
+            raise UnavailableError("the exchange cannot be reached")
+
+        async def full(_) -> None:
+            looked_after.append("protection")
+            raise LedgerUnavailable("the disk is full")
+
+        watch.watch._recovery.ask_about_unsettled = away
+        watch.protection.ensure_all = full
+        with pytest.raises(LedgerUnavailable):
+            await watch.tick()
+        assert looked_after == ["protection"]
+        assert ready.gate.refusal("BTCUSDT") == ("ledger", "the ledger cannot be written: the disk is full")
+
+
 async def test_commission_in_bnb_is_converted_once_at_the_price_that_is_noted(tmp_path):
     balances = {"USDT": Decimal(10_000), "BNB": Decimal(1)}
     symbols = ("BTCUSDT", "BNBUSDT")

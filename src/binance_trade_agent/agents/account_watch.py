@@ -116,14 +116,14 @@ class AccountWatch:
         """
         if orders_on_stop == "keep":
             return
-        if orders_on_stop == "cancel_entries":
-            await self._protection.ensure_all(self._rules)  # a stop may have come between two of its steps
         for order in await self._ledger.open_orders():
             if order.exchange_order_id is None or order.symbol not in self._rules:
                 continue
             if orders_on_stop == "cancel_all" or not order.role.is_protective:
                 log.info("cancelling %s on %s, as TRADING_ORDERS_ON_STOP says", order.client_order_id, order.symbol)
                 await self._protection.cancel(order)
+        if orders_on_stop == "cancel_entries":
+            await self._protection.ensure_all(self._rules)  # a stop may have come between two of its steps
 
     async def _look(self, *, is_tick: bool) -> None:
         self._shut_while("disk", self._disk_trouble())
@@ -144,18 +144,19 @@ class AccountWatch:
             self._watch_news()
 
     async def _do_each(self, steps: Sequence[Callable[[], Awaitable[None]]]) -> None:
-        """Every step, though one before it could not be done; the first trouble is raised at the end.
+        """Every step, though one before it could not be done; what went wrong is raised at the end, the ledger's first.
 
-        A reconciliation that fails for hours must not keep a position from being protected.
+        A reconciliation that fails for hours must not keep a position from being protected, and an exchange that is
+        away must not hide a ledger that cannot be written.
         """
-        trouble: Exception | None = None
+        troubles: list[ExchangeError | LedgerError] = []
         for step in steps:
             try:
                 await step()
             except (ExchangeError, LedgerError) as failure:
-                trouble = trouble or failure
-        if trouble is not None:
-            raise trouble
+                troubles.append(failure)
+        if troubles:
+            raise next((trouble for trouble in troubles if isinstance(trouble, LedgerError)), troubles[0])
 
     async def _protect(self) -> None:
         await self._protection.ensure_all(self._rules)
