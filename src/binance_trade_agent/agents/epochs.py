@@ -118,8 +118,7 @@ class Epochs:
 
 def _witness(connection: sqlite3.Connection, symbol: str) -> tuple[Order | None, Fill | None]:
     """The symbol's first fill in the epoch, with its order; where nothing has filled, the last order."""
-    epoch = queries.current_epoch(connection)
-    number = epoch.epoch if epoch else 0
+    number = queries.epoch_number(connection)
     fill = queries.first_fill(connection, number, symbol)
     if fill is None:
         entry = queries.last_order_on_exchange(connection, number, symbol)

@@ -256,6 +256,5 @@ def is_another(order: Order, report: OrderReport) -> bool:
 
 
 def _known(connection: sqlite3.Connection, symbol: str, exchange_order_id: int) -> bool:
-    epoch = queries.current_epoch(connection)
-    number = epoch.epoch if epoch else 0
+    number = queries.epoch_number(connection)
     return queries.order_by_exchange_id(connection, number, symbol, exchange_order_id) is not None

@@ -350,8 +350,7 @@ def _is_over(plan: _Plan, bid: Decimal) -> str:
 
 def _last_order(connection: sqlite3.Connection, symbol: str) -> Order | None:
     """The order of the current epoch that the exchange took last."""
-    epoch = queries.current_epoch(connection)
-    entry = queries.last_order_on_exchange(connection, epoch.epoch if epoch else 0, symbol)
+    entry = queries.last_order_on_exchange(connection, queries.epoch_number(connection), symbol)
     return entry.order if entry else None
 
 

@@ -102,8 +102,8 @@ class Recovery:
 
     async def _entry(self, symbol: str, exchange_order_id: int) -> OrderEntry | None:
         def find(connection: sqlite3.Connection) -> OrderEntry | None:
-            epoch = queries.current_epoch(connection)
-            return queries.order_by_exchange_id(connection, epoch.epoch if epoch else 0, symbol, exchange_order_id)
+            number = queries.epoch_number(connection)
+            return queries.order_by_exchange_id(connection, number, symbol, exchange_order_id)
 
         return await self._ledger.read(find)
 

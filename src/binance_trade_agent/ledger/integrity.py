@@ -76,8 +76,7 @@ def _read_what_is_needed(connection: sqlite3.Connection) -> None:
     """Read what the trader begins with; what is damaged raises."""
     queries.epochs(connection)
     queries.runs(connection)
-    epoch = queries.current_epoch(connection)
-    number = epoch.epoch if epoch else 0
+    number = queries.epoch_number(connection)
     queries.positions(connection, number)
     queries.wallet(connection, number)
     newest = queries.latest_orders(connection, number, NEWEST_ORDERS)

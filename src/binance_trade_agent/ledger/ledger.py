@@ -195,7 +195,9 @@ class Ledger:
 
     async def trade_cursor(self, symbol: str) -> int | None:
         """Up to which trade of the account the symbol was read, None when nothing was."""
-        return await self.read(lambda connection: queries.trade_cursor(connection, _epoch(connection), symbol))
+        return await self.read(
+            lambda connection: queries.trade_cursor(connection, queries.epoch_number(connection), symbol)
+        )
 
     async def move_trade_cursor(self, symbol: str, trade_id: int) -> None:
         """Note that the account's trades on `symbol` up to `trade_id` are read, and booked where they are ours."""
@@ -274,28 +276,36 @@ class Ledger:
 
     async def open_orders(self) -> list[Order]:
         """Orders that are not terminal, or whose fills do not add up to the executed quantity yet; oldest first."""
-        entries = await self.read(lambda connection: queries.unsettled_orders(connection, _epoch(connection)))
+        entries = await self.read(
+            lambda connection: queries.unsettled_orders(connection, queries.epoch_number(connection))
+        )
         return [entry.order for entry in entries]
 
     async def positions(self) -> dict[str, Position]:
         """Positions by symbol, flat ones included; a symbol that never traded is missing."""
-        return await self.read(lambda connection: queries.positions(connection, _epoch(connection)))
+        return await self.read(lambda connection: queries.positions(connection, queries.epoch_number(connection)))
 
     async def wallet(self) -> dict[str, Decimal]:
         """What the exchange should hold for us, free and locked, by asset."""
-        return await self.read(lambda connection: queries.wallet(connection, _epoch(connection)))
+        return await self.read(lambda connection: queries.wallet(connection, queries.epoch_number(connection)))
 
     async def fills(self, symbol: str | None = None) -> list[Fill]:
         """Fills by symbol and trade id."""
-        return await self.read(lambda connection: queries.fills(connection, epoch=_epoch(connection), symbol=symbol))
+        return await self.read(
+            lambda connection: queries.fills(connection, epoch=queries.epoch_number(connection), symbol=symbol)
+        )
 
     async def last_trade_id(self, symbol: str) -> int | None:
         """The symbol's highest trade id, None when it never traded."""
-        return await self.read(lambda connection: queries.last_trade_id(connection, _epoch(connection), symbol))
+        return await self.read(
+            lambda connection: queries.last_trade_id(connection, queries.epoch_number(connection), symbol)
+        )
 
     async def last_entry_fill_ms(self, symbol: str) -> int | None:
         """Time of the symbol's last fill of a BUY, None when there was none."""
-        return await self.read(lambda connection: queries.last_entry_fill_ms(connection, _epoch(connection), symbol))
+        return await self.read(
+            lambda connection: queries.last_entry_fill_ms(connection, queries.epoch_number(connection), symbol)
+        )
 
 
 class LedgerReader:
@@ -340,8 +350,3 @@ class LedgerReader:
                 self._connection.execute("ROLLBACK")
         except FILE_ERRORS as error:
             raise explained(error, self.path) from error
-
-
-def _epoch(connection: sqlite3.Connection) -> int:
-    epoch = queries.current_epoch(connection)
-    return epoch.epoch if epoch else 0  # epochs count from 1: a new ledger has nothing in it

@@ -32,6 +32,12 @@ def current_epoch(connection: sqlite3.Connection) -> Epoch | None:
     return epoch_from(row) if row else None
 
 
+def epoch_number(connection: sqlite3.Connection) -> int:
+    """Number of the epoch that is open; 0, in which there is nothing, in a new ledger: epochs count from 1."""
+    epoch = current_epoch(connection)
+    return epoch.epoch if epoch else 0
+
+
 def runs(connection: sqlite3.Connection) -> list[RunRecord]:
     """All runs in the order of their starts."""
     return [run_from(row) for row in connection.execute("SELECT * FROM runs ORDER BY number")]

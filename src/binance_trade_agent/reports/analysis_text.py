@@ -7,7 +7,7 @@ from rich.table import Table
 
 from binance_trade_agent.reports.analysis import Analysis
 from binance_trade_agent.reports.holdings import Holding
-from binance_trade_agent.reports.status import order_line
+from binance_trade_agent.reports.status import alarm_name, order_line
 from binance_trade_agent.reports.trades import Figures, Trade
 from binance_trade_agent.reports.wording import amounts, exact, money, signed_money, utc_text
 
@@ -124,7 +124,7 @@ def _foot(analysis: Analysis) -> Iterator[str]:
     for order in analysis.open_orders:
         yield f"Not settled: {order_line(order)}"
     for alarm in analysis.alarms:
-        yield f"Alarm {alarm.kind}{f' ({alarm.subject})' if alarm.subject else ''}: {alarm.text}"
+        yield f"Alarm {alarm_name(alarm)}: {alarm.text}"
 
 
 def _table(title: str, *columns: str) -> Table:

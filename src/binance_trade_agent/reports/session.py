@@ -13,7 +13,7 @@ from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.position_marks import since_mark
 from binance_trade_agent.ledger.records import Alarm, RunRecord
 from binance_trade_agent.reports.holdings import Equity, Holding, equity, holdings
-from binance_trade_agent.reports.status import OpenOrder, open_orders, order_line
+from binance_trade_agent.reports.status import OpenOrder, alarm_name, open_orders, order_line
 from binance_trade_agent.reports.trades import Assets, Figures, Trade, figures_by_symbol, figures_in_all, replay
 from binance_trade_agent.reports.wording import amounts, exact, money, signed_money, utc_text
 
@@ -128,7 +128,7 @@ def _head(report: SessionReport) -> Iterator[str]:
     for order in report.open_orders:
         yield f"    {order_line(order)}"
     for alarm in report.alarms:
-        yield f"  alarm {alarm.kind}{f' ({alarm.subject})' if alarm.subject else ''}: {alarm.text}"
+        yield f"  alarm {alarm_name(alarm)}: {alarm.text}"
 
 
 def _symbols(report: SessionReport) -> Iterator[str]:

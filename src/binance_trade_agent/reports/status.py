@@ -71,8 +71,7 @@ def status(reader: LedgerReader, heartbeat: Heartbeat | None, *, is_running: boo
     """
 
     def read(connection: sqlite3.Connection) -> Status:
-        epoch = queries.current_epoch(connection)
-        number = epoch.epoch if epoch else 0
+        epoch, number = queries.current_epoch(connection), queries.epoch_number(connection)
         worth, unknown = fee_values.total(connection, number)
         return Status(
             ledger=str(reader.path),
@@ -140,11 +139,15 @@ def lines(found: Status) -> Iterator[str]:
         yield f"  {order_line(order)}"
     yield f"Alarms: {'none' if not found.alarms else len(found.alarms)}"
     for alarm in found.alarms:
-        subject = f" ({alarm.subject})" if alarm.subject else ""
         blocks = ", keeps entries away" if alarm.blocks else ""
-        yield f"  {alarm.kind}{subject} since {utc_text(alarm.raised_ms)}, {alarm.times} times{blocks}: {alarm.text}"
+        yield f"  {alarm_name(alarm)} since {utc_text(alarm.raised_ms)}, {alarm.times} times{blocks}: {alarm.text}"
     if found.fees_unknown:
         yield f"Commissions in a third asset without a price: {found.fees_unknown}"
+
+
+def alarm_name(alarm: Alarm) -> str:
+    """What is wrong and with what, in two words: `difference (BTCUSDT)`."""
+    return f"{alarm.kind} ({alarm.subject})" if alarm.subject else alarm.kind
 
 
 def order_line(order: OpenOrder) -> str:
