@@ -165,7 +165,9 @@ def torn(path):
 )
 async def test_s22_the_daemon_refuses_it_with_one_sentence_and_exit_code_2_and_leaves_it(tmp_path, prepare, sentence):
     path = tmp_path / "ledger.db"
-    path.write_bytes(sound_ledger()[0])
+    # Made with an event loop of its own, which a thread that runs one already cannot have.
+    content, _ = await asyncio.to_thread(sound_ledger)
+    path.write_bytes(content)
     prepare(path)
     before = path.read_bytes() if path.exists() else None
     async with daemon(tmp_path) as running:
