@@ -59,6 +59,25 @@ class TestMarketData:
         )
         assert before <= book.read_ms <= wall_ms() + 1
 
+    async def test_depth_has_the_best_prices_first_on_both_sides(self, gateway, exchange):
+        bids = [["99990", "0.5"], ["99980", "2"], ["99970", "3"]]
+        asks = [["100000", "0.1"], ["100010", "0.2"]]
+        await exchange.control("book", symbol="BTCUSDT", bids=bids, asks=asks)
+        before = wall_ms()
+        depth = await gateway.depth("BTCUSDT", 2)
+        assert depth.bids == ((99_990, Decimal("0.5")), (99_980, 2))
+        assert depth.asks == ((100_000, Decimal("0.1")), (100_010, Decimal("0.2")))
+        assert all(isinstance(number, Decimal) for level in depth.bids + depth.asks for number in level)
+        assert before <= depth.read_ms <= wall_ms() + 1
+
+    async def test_last_price_is_that_of_the_latest_trade(self, gateway, intent):
+        assert await gateway.last_price("BTCUSDT") == 100_000
+        await gateway.place_order(intent(side=Side.SELL))
+        assert await gateway.last_price("BTCUSDT") == 99_990
+        with pytest.raises(RejectedError) as refusal:
+            await gateway.last_price("XYZUSDT")
+        assert refusal.value.code == -1121
+
     async def test_used_weight_is_known_from_the_answers(self, gateway):
         assert gateway.used_weight is None
         await gateway.book_ticker("BTCUSDT")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from binance_trade_agent.domain.candles import Candle
+from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.symbols import SymbolRules
 
 
@@ -18,6 +19,39 @@ class BookTicker:
     ask: Decimal
     ask_quantity: Decimal
     read_ms: int
+
+
+# A price of the order book and the quantity that is offered or asked for there: quote per base, and base asset.
+Level = tuple[Decimal, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """The order book near the best prices, best first on both sides, and the market time at which it was read."""
+
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    read_ms: int
+
+
+def average_fill_price(levels: Sequence[Level], quantity: Decimal) -> Decimal | None:
+    """Average price, quote per base, of a market order that takes `quantity` from these levels.
+
+    Args:
+        levels: the side of the book that the order meets, best first: the asks for a BUY, the bids for a SELL.
+        quantity: base asset, above 0.
+
+    Returns:
+        None when the levels do not hold so much.
+    """
+    left, spent = quantity, ZERO
+    for price, offered in levels:
+        taken = min(left, offered)
+        left -= taken
+        spent += taken * price
+        if not left:
+            return spent / quantity
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import contextlib
 import json
 import random
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, Self, TypeVar
 
@@ -12,7 +13,7 @@ import aiohttp
 from binance import AsyncClient
 
 from binance_trade_agent.domain.candles import Candle
-from binance_trade_agent.domain.market import BookTicker
+from binance_trade_agent.domain.market import BookTicker, Depth
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.orders import Fill, OrderIntent, OrderReport, OrderType
 from binance_trade_agent.domain.symbols import SymbolRules, symbol_rules
@@ -32,7 +33,7 @@ from binance_trade_agent.exchange.errors import (
     classify,
 )
 from binance_trade_agent.exchange.gateway import Account
-from binance_trade_agent.exchange.payloads import account, book_ticker, candle, order_report, trade_fill
+from binance_trade_agent.exchange.payloads import account, book_ticker, candle, depth, order_report, trade_fill
 from binance_trade_agent.exchange.rate_budget import RateBudget, present_spending
 from binance_trade_agent.exchange.weights import cost
 from binance_trade_agent.ops.clock import MarketClock, monotonic_seconds, wall_ms
@@ -148,6 +149,17 @@ class BinanceGateway:
         """See Gateway."""
         request = self._client.get_orderbook_ticker(symbol=symbol)
         return await self._call(request, lambda payload: book_ticker(payload, self._clock.now_ms()))
+
+    async def depth(self, symbol: str, limit: int = 100) -> Depth:
+        """See Gateway. The request weight rises with the limit: 5 up to 100 (binance-protocol.md 1.0)."""
+        request = self._client.get_order_book(symbol=symbol, limit=limit)
+        return await self._call(request, lambda payload: depth(payload, self._clock.now_ms()))
+
+    async def last_price(self, symbol: str) -> Decimal:
+        """See Gateway."""
+        return await self._call(
+            self._client.get_symbol_ticker(symbol=symbol), lambda payload: Decimal(payload["price"])
+        )
 
     async def account(self) -> Account:
         """See Gateway. A start asks this first of all that is signed, so a clock that nothing sets right shows here.

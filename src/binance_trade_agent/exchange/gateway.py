@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from binance_trade_agent.domain.candles import Candle
-from binance_trade_agent.domain.market import BookTicker
+from binance_trade_agent.domain.market import BookTicker, Depth
 from binance_trade_agent.domain.orders import Fill, OrderIntent, OrderReport
 from binance_trade_agent.domain.symbols import SymbolRules
 
@@ -44,6 +44,14 @@ class Gateway(Protocol):
 
     async def book_ticker(self, symbol: str) -> BookTicker:
         """Best bid and ask now."""
+        ...
+
+    async def depth(self, symbol: str, limit: int = 100) -> Depth:
+        """The `limit` best prices of each side now, fewer where the book holds fewer."""
+        ...
+
+    async def last_price(self, symbol: str) -> Decimal:
+        """Price of the latest trade of the market, quote per base."""
         ...
 
     async def account(self) -> Account:

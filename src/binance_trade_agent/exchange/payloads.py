@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from binance_trade_agent.domain.candles import Candle
-from binance_trade_agent.domain.market import BookTicker
+from binance_trade_agent.domain.market import BookTicker, Depth, Level
 from binance_trade_agent.domain.orders import Fill, OrderReport, Side
 from binance_trade_agent.exchange.gateway import Account
 
@@ -33,6 +33,15 @@ def book_ticker(payload: Mapping[str, Any], read_ms: int) -> BookTicker:
         ask_quantity=Decimal(payload["askQty"]),
         read_ms=read_ms,
     )
+
+
+def depth(payload: Mapping[str, Any], read_ms: int) -> Depth:
+    """The order book from the answer to GET depth, read at `read_ms`."""
+    return Depth(bids=_levels(payload["bids"]), asks=_levels(payload["asks"]), read_ms=read_ms)
+
+
+def _levels(rows: Sequence[Sequence[str]]) -> tuple[Level, ...]:
+    return tuple((Decimal(price), Decimal(quantity)) for price, quantity in rows)
 
 
 def account(payload: Mapping[str, Any]) -> Account:
