@@ -17,7 +17,7 @@ from pathlib import Path
 
 import click
 
-from binance_trade_agent.cli import _group as commands_of_trade_agent
+from binance_trade_agent.cli import group as commands_of_trade_agent
 from binance_trade_agent.configuration import ALIASES, FROM_FILE
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.orders import TERMINAL_STATES, TRANSITIONS, OrderState

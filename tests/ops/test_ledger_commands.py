@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 from click.testing import CliRunner
 
-from binance_trade_agent.cli import _group
+from binance_trade_agent.cli import group
 from tests.ledger.bookkeeping import place, trading_ledger
 
 
@@ -22,7 +22,7 @@ async def path(tmp_path, monkeypatch):
 
 
 def ledger(*arguments):
-    result = CliRunner().invoke(_group, ["ledger", *map(str, arguments)], prog_name="trade-agent")
+    result = CliRunner().invoke(group, ["ledger", *map(str, arguments)], prog_name="trade-agent")
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result.exit_code, result.stdout, result.stderr
 

@@ -1,0 +1,43 @@
+"""The command `trade-agent`. Everything heavy is imported inside the command that needs it, so that help is instant."""
+
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from binance_trade_agent import __version__
+from binance_trade_agent.cli import control, ledger, reports, strategies, trading
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command and exit with its code."""
+    sys.exit(group.main(arguments, prog_name="trade-agent", standalone_mode=True))
+
+
+@click.group(name="trade-agent", context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="trade-agent")
+def group() -> None:
+    """A trading daemon for Binance spot.
+
+    Without keys it trades on a simulated exchange of its own; with testnet keys on the testnet. Settings come from
+    flags, the environment, .env and config/*.toml; `trade-agent config` shows what is in effect and why.
+    """
+
+
+for command in (
+    trading.run,
+    trading.config,
+    reports.analyze,
+    strategies.strategies,
+    trading.doctor,
+    reports.reconcile,
+    ledger.ledger,
+    trading.exchange,
+    trading.health,
+    reports.status,
+    control.stop,
+    control.pause,
+    control.resume,
+):
+    group.add_command(command)

@@ -1,0 +1,69 @@
+"""What the commands share: settings as flags, options that several take, and how they end."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from binance_trade_agent import exit_codes
+
+if TYPE_CHECKING:
+    from binance_trade_agent.configuration import Configuration
+
+# Flags are visible to every user of the machine, so secrets come from the environment or from files only.
+_NO_FLAGS = {"BINANCE_API_KEY", "BINANCE_API_SECRET", "REDIS_URL", "LIVE_TRADING_ACK", "TRADING_AUTOSTART"}
+
+ledger_path_option = click.option(
+    "--ledger-path", type=click.Path(path_type=Path), help="The ledger; LEDGER_PATH without this."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+
+
+class SettingsCommand(click.Command):
+    """A command with a flag for each setting: TRADING_SYMBOLS is --symbols, LEDGER_PATH is --ledger-path."""
+
+    def get_params(self, context: click.Context) -> list[click.Parameter]:
+        """The command's own options, then the flags."""
+        return [*super().get_params(context), *self._flags()]
+
+    def _flags(self) -> list[click.Parameter]:
+        from binance_trade_agent.settings import Settings, shown
+
+        return [
+            click.Option(
+                [f"--{name.removeprefix('trading_').replace('_', '-')}", name],
+                help=f"{field.description} [{name.upper()}, default: {shown(field.default)}]",
+                metavar="VALUE",
+                expose_value=True,
+            )
+            for name, field in Settings.model_fields.items()
+            if name.upper() not in _NO_FLAGS
+        ]
+
+
+def fail(message: str, code: int = exit_codes.WRONG_CONFIGURATION) -> NoReturn:
+    """End the process with one sentence on standard error."""
+    from binance_trade_agent.ops.terminal import complain
+
+    sys.exit(complain(message, code))
+
+
+def configuration_of(flags: dict[str, Any]) -> "Configuration":
+    """Load the settings, with flags by their names; a wrong one ends the process with a sentence."""
+    from binance_trade_agent.configuration import ConfigError, load
+
+    try:
+        return load({name.upper(): value for name, value in flags.items()})
+    except ConfigError as failure:
+        fail(str(failure))
+
+
+def set_up_log(configuration: "Configuration") -> None:
+    """Log as the settings say, with no secret in it."""
+    from binance_trade_agent.ops import logging
+
+    settings = configuration.settings
+    secret_settings = (settings.binance_api_key, settings.binance_api_secret, settings.redis_url)
+    secrets = [secret.get_secret_value() for secret in secret_settings if secret is not None]
+    logging.configure(settings.log_format, settings.log_level, secrets=secrets)
