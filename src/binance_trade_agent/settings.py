@@ -1,145 +1,44 @@
 """Every setting, typed, in one place. `configuration.py` reads them from flags, environment, files and defaults."""
 
 import re
-from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from binance_trade_agent import setting_types
 from binance_trade_agent.domain.candles import INTERVAL_MS
-from binance_trade_agent.domain.money import parse_amount, plain
+from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.nearest import nearest
+from binance_trade_agent.setting_types import Amount, Boolean, SymbolList
 
 Mode = Literal["simulated", "paper", "testnet", "live"]
 LIVE_ACKNOWLEDGEMENT = "I understand that this bot trades real money"
 KEY_LENGTH = 64  # binance-protocol.md 2.1: HMAC keys and secrets have 64 characters
 
-_MOST_DIGITS = 20  # before or after the point, as on the exchange (binance-protocol.md 2.5, -1100)
-
-_TRUE, _FALSE = {"true", "1", "yes"}, {"false", "0", "no"}
-
-
-def _strict_bool(value: Any) -> bool:
-    text = str(value).strip().lower()
-    if text in _TRUE | _FALSE:
-        return text in _TRUE
-    raise ValueError("not a boolean")
-
-
-def _decimal(value: Any) -> Decimal:
-    amount = parse_amount(str(value).strip())
-    if abs(amount.adjusted()) > _MOST_DIGITS:
-        raise ValueError("not an amount of anything")
-    return amount
-
-
-def _several(value: Any) -> list[Any]:
-    """A TOML array's entries; pydantic makes a sentence of a ValueError only, not of a TypeError."""
-    if not isinstance(value, list | tuple):
-        raise ValueError("not a list")  # noqa: TRY004 (see above)
-    return list(value)
-
-
-def _list(value: Any) -> tuple[str, ...]:
-    parts = re.split(r"[,\s]+", value) if isinstance(value, str) else [str(part) for part in _several(value)]
-    return tuple(part.strip() for part in parts if part.strip())
-
-
-def _symbols(value: Any) -> tuple[str, ...]:
-    symbols = tuple(dict.fromkeys(part.upper() for part in _list(value)))
-    if not symbols or not all(symbol.isalnum() for symbol in symbols):
-        raise ValueError("not a list of symbols")
-    return symbols
-
-
-def _paths(value: Any) -> tuple[Path, ...]:
-    parts = value.split(",") if isinstance(value, str) else _several(value)
-    return tuple(Path(str(part).strip()) for part in parts if str(part).strip())
-
-
-def _pairs(value: Any) -> dict[str, str]:
-    if isinstance(value, str):
-        pairs = [part.partition("=") for part in re.split(r"[,\s]+", value.strip()) if part]
-        if not all(name and sign and text for name, sign, text in pairs):
-            raise ValueError("not a list of name=value")
-        return {name.strip(): text.strip() for name, _, text in pairs}
-    if not isinstance(value, dict):
-        raise ValueError("not a table")  # noqa: TRY004 (pydantic makes a sentence of it)
-    return {str(name): str(text) for name, text in value.items()}
-
-
-def _balances(value: Any) -> dict[str, Decimal]:
-    balances = {asset.upper(): _decimal(text) for asset, text in _pairs(value).items()}
-    if not balances or any(amount < 0 for amount in balances.values()):
-        raise ValueError("a balance is missing or negative")
-    return balances
-
-
-def _interval(value: str) -> str:
-    if value not in INTERVAL_MS:
-        raise ValueError("unknown interval")
-    return value
-
-
-def _speed(value: Any) -> Decimal:
-    speed = _decimal(value)
-    if not 0 < speed <= 1_000_000:
-        raise ValueError("out of range")
-    return speed
-
-
-def _url(*schemes: str) -> AfterValidator:
-    def check(value: str) -> str:
-        _check_address(value, schemes)
-        return value.rstrip("/")
-
-    return AfterValidator(check)
-
-
-def _relay(value: str) -> str:
-    if value.lower() in {"mainnet", "testnet"}:
-        return value.lower()
-    _check_address(value, ("http", "https"))
-    return value.rstrip("/")
-
-
-def _check_address(address: str, schemes: tuple[str, ...]) -> None:
-    parts = urlsplit(address)
-    has_place = parts.path if parts.scheme == "unix" else parts.hostname and parts.port != 0  # .port may raise
-    if parts.scheme not in schemes or not has_place or re.search(r"\s", address):
-        raise ValueError("not such an address")
-
-
-def _redis_url(value: SecretStr) -> SecretStr:
-    _check_address(value.get_secret_value(), ("redis", "rediss", "unix"))
-    return value
-
-
-def _text(value: Any) -> Any:
-    """TOML has times of its own; everything else is text already."""
-    return value.isoformat() if isinstance(value, date) else value
-
-
-def _lower(value: Any) -> Any:
-    return value.strip().lower() if isinstance(value, str) else value
-
-
-def _upper(value: Any) -> Any:
-    return value.strip().upper() if isinstance(value, str) else value
-
-
-Boolean = Annotated[bool, BeforeValidator(_strict_bool)]
-Amount = Annotated[Decimal, BeforeValidator(_decimal)]
-SymbolList = Annotated[tuple[str, ...], BeforeValidator(_symbols)]
-
 
 def _setting(default: Any, description: str, allowed: str, **constraints: Any) -> Any:
     """A field with what it means (description) and what it may be (allowed), both for the user's eyes."""
     return Field(default, description=description, json_schema_extra={"allowed": allowed}, **constraints)
+
+
+def _percentage(
+    default: Decimal | int, description: str, *, least: str = "0", most: str = "100", **constraints: Any
+) -> Any:
+    """A setting in percent, from `least` to `most`."""
+    bounds = {**({} if "gt" in constraints else {"ge": 0}), **({} if {"le", "lt"} & set(constraints) else {"le": 100})}
+    return _setting(Decimal(default), description, f"a percentage, {least} to {most}", **bounds, **constraints)
+
+
+def _multiple(what: str) -> Any:
+    """A distance in average true ranges, in place of the setting in percent."""
+    return _setting(Decimal(0), f"{what}; above 0 it takes the place of the one in percent", "0 to 100", ge=0, le=100)
+
+
+def _count(default: int, description: str) -> Any:
+    return _setting(default, f"{description}; 0 = no limit", "a whole number, 0 to 100000", ge=0, le=100_000)
 
 
 class Settings(BaseSettings):
@@ -151,7 +50,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid")
 
-    trading_mode: Annotated[Mode, BeforeValidator(_lower)] | None = _setting(
+    trading_mode: Annotated[Mode, BeforeValidator(setting_types.lower)] | None = _setting(
         None,
         "where it trades; without one: testnet when keys are set, else simulated",
         "simulated, paper, testnet or live",
@@ -165,21 +64,52 @@ class Settings(BaseSettings):
     trading_duration_minutes: Amount = _setting(
         Decimal(60), "minutes until it stops by itself; 0 = for ever", "a number of minutes, 0 or more", ge=0
     )
-    trading_candle_interval: Annotated[str, AfterValidator(_interval)] = _setting(
+    trading_candle_interval: Annotated[str, AfterValidator(setting_types.interval)] = _setting(
         "1m", "candles that strategies look at", "one of " + ", ".join(INTERVAL_MS)
     )
-    trading_orders_on_stop: Annotated[Literal["cancel_entries", "keep", "cancel_all"], BeforeValidator(_lower)] = (
-        _setting(
-            "cancel_entries",
-            "what becomes of open orders when it stops: cancel_entries = entries are cancelled and protection stays",
-            "cancel_entries, keep or cancel_all",
-        )
+    trading_orders_on_stop: Annotated[
+        Literal["cancel_entries", "keep", "cancel_all"], BeforeValidator(setting_types.lower)
+    ] = _setting(
+        "cancel_entries",
+        "what becomes of open orders when it stops: cancel_entries = entries are cancelled and protection stays",
+        "cancel_entries, keep or cancel_all",
     )
     trading_order_quote: Amount = _setting(
         Decimal(100), "size of an entry in quote asset", "an amount of quote asset above 0", gt=0
     )
     trading_order_fraction: Amount | None = _setting(
         None, "size of an entry as a fraction of equity, instead of TRADING_ORDER_QUOTE", "above 0, up to 1", gt=0, le=1
+    )
+    trading_sizing: (
+        Annotated[Literal["quote", "fraction", "volatility", "kelly"], BeforeValidator(setting_types.lower)] | None
+    ) = _setting(
+        None,
+        "how an entry is sized; without one: fraction when TRADING_ORDER_FRACTION is set, else quote",
+        "quote, fraction, volatility or kelly",
+    )
+    trading_volatility_target_pct: Amount = _percentage(
+        Decimal("0.1"),
+        "volatility sizing: percent of equity that a move of one average true range of a candle is to cost",
+        least="above 0",
+        gt=0,
+    )
+    trading_kelly_multiplier: Amount = _setting(
+        Decimal("0.25"), "kelly sizing: part of the Kelly fraction that is used", "above 0, up to 1", gt=0, le=1
+    )
+    trading_kelly_cap_pct: Amount = _percentage(
+        10, "kelly sizing: most that an entry spends, in percent of equity", least="above 0", gt=0
+    )
+    trading_kelly_exits: int = _setting(
+        20,
+        "kelly sizing: latest exits that it learns from; with fewer an entry spends TRADING_ORDER_QUOTE",
+        "a whole number, 5 to 200",
+        ge=5,
+        le=200,
+    )
+    trading_confirm_interval: Annotated[str, AfterValidator(setting_types.interval)] | None = _setting(
+        None,
+        "larger candles on which the strategy has to lean the same way before an entry; without one none",
+        "one of " + ", ".join(INTERVAL_MS),
     )
     trading_instance: str = _setting(
         "default",
@@ -191,67 +121,163 @@ class Settings(BaseSettings):
         True, "in Docker: start trading with the container", "true, false, 1, 0, yes or no"
     )
     strategy_name: str = _setting("combined_default", "strategy; `trade-agent strategies` lists them", "a strategy")
-    strategy_params: Annotated[dict[str, str], BeforeValidator(_pairs)] = _setting(
-        {}, "parameters of the strategy", "name=value pairs separated by commas, such as rsi_period=10,rsi_oversold=25"
+    strategy_params: Annotated[dict[str, str], BeforeValidator(setting_types.strategy_params)] = _setting(
+        {},
+        "parameters of the strategy; SYMBOL.name=value holds for one symbol",
+        "name=value pairs separated by commas, such as rsi_period=10,ETHUSDT.rsi_period=14",
+    )
+    risk_profile: (
+        Annotated[Literal["conservative", "balanced", "aggressive"], BeforeValidator(setting_types.lower)] | None
+    ) = _setting(
+        None,
+        "profile of config/risk.toml whose values hold where no other source sets them; the defaults are balanced",
+        "conservative, balanced or aggressive",
+    )
+    risk_max_order_quote: Amount = _setting(
+        Decimal(500), "largest single entry, in quote asset", "an amount above 0", gt=0
     )
     risk_max_position_quote: Amount = _setting(
         Decimal(500), "largest position a symbol, at the current price, in quote asset", "an amount above 0", gt=0
     )
+    risk_max_exposure_pct: Amount = _percentage(
+        80, "most that all positions together may be worth, in percent of equity", least="above 0", gt=0
+    )
     risk_max_open_positions: int = _setting(
         5, "most symbols with an open position", "a whole number, 1 to 1000", ge=1, le=1000
+    )
+    risk_min_confidence: Amount = _setting(
+        Decimal("0.5"), "least confidence of a signal that is followed", "0 to 1", ge=0, le=1
     )
     risk_cooldown_seconds: int = _setting(
         300, "seconds after an entry before the next one on the same symbol", "whole seconds, 0 or more", ge=0
     )
-    risk_stop_loss_pct: Amount = _setting(
-        Decimal(0),
-        "distance of the stop-loss that stands on the exchange below the average entry price, in percent; 0 = none",
-        "a percentage, 0 or more, below 100",
-        ge=0,
-        lt=100,
+    risk_max_trades_per_hour: int = _count(20, "most filled entries in any hour, all symbols together")
+    risk_max_trades_per_day: int = _count(100, "most filled entries in any 24 hours, all symbols together")
+    risk_max_symbol_trades_per_hour: int = _count(6, "most filled entries in any hour on one symbol")
+    risk_max_symbol_trades_per_day: int = _count(30, "most filled entries in any 24 hours on one symbol")
+    risk_max_consecutive_losses: int = _count(5, "exits in a row at a loss after which entries pause")
+    risk_loss_pause_minutes: int = _setting(
+        60, "minutes of that pause, from the last of the losses", "whole minutes, 1 to 525600", ge=1, le=525_600
     )
-    risk_take_profit_pct: Amount = _setting(
-        Decimal(0),
-        "distance of the take-profit that stands on the exchange above the average entry price, in percent; 0 = none",
-        "a percentage, 0 to 1000",
-        ge=0,
-        le=1000,
+    risk_max_daily_loss_pct: Amount = _percentage(
+        5, "loss since the UTC day began, in percent of its equity then, after which entries pause for the day; 0 = off"
     )
-    risk_unprotected: Annotated[Literal["protect", "close"], BeforeValidator(_lower)] = _setting(
+    risk_max_drawdown_pct: Amount = _percentage(
+        10, "fall from the highest equity, in percent of it, after which entries pause; 0 = off"
+    )
+    risk_drawdown_pause_minutes: int = _setting(
+        1440,
+        "minutes of that pause; after it the fall is measured from the equity of then",
+        "whole minutes, 1 to 525600",
+        ge=1,
+        le=525_600,
+    )
+    risk_max_volatility_pct: Amount = _percentage(
+        5, "highest average true range of a candle, in percent of the price, at which is entered; 0 = off"
+    )
+    risk_atr_period: int = _setting(
+        14,
+        "candles that the average true range of sizing, volatility limit and exits looks back",
+        "2 to 70",
+        ge=2,
+        le=70,
+    )
+    risk_max_spread_pct: Amount = _percentage(
+        Decimal("0.5"), "widest spread between bid and ask, in percent of their middle, at which is entered; 0 = off"
+    )
+    risk_max_slippage_pct: Amount = _percentage(
+        Decimal("0.5"),
+        "most that an entry may be expected to fill above the best ask, over the book's depth, in percent; 0 = off",
+    )
+    risk_max_price_deviation_pct: Amount = _percentage(
+        2, "farthest that the best ask may be from the last trade, in percent, at an entry; 0 = off"
+    )
+    risk_max_data_age_seconds: int = _setting(
+        30, "oldest book on which is entered", "whole seconds, 1 to 3600", ge=1, le=3600
+    )
+    risk_max_unknown_orders: int = _setting(
+        3, "orders of unknown outcome at which no entry is made on any symbol", "a whole number, 1 to 100", ge=1, le=100
+    )
+    risk_suspend_after_failures: int = _setting(
+        5, "failures in a row after which a symbol is left alone", "a whole number, 1 to 1000", ge=1, le=1000
+    )
+    risk_suspend_ticks: int = _setting(
+        10, "ticks for which it is left alone", "a whole number, 1 to 100000", ge=1, le=100_000
+    )
+    risk_stop_loss_pct: Amount = _percentage(
+        2, "stop-loss on the exchange, percent below the average entry price; 0 = none", most="below 100", lt=100
+    )
+    risk_stop_loss_atr: Amount = _multiple(
+        "stop-loss below the average entry price in average true ranges at the entry"
+    )
+    risk_take_profit_pct: Amount = _percentage(
+        4, "take-profit on the exchange, percent above the average entry price; 0 = none", most="1000", le=1000
+    )
+    risk_take_profit_atr: Amount = _multiple("take-profit above the average entry price in average true ranges")
+    risk_target_table: Annotated[dict[int, Decimal], BeforeValidator(setting_types.target_table)] = _setting(
+        {},
+        "take-profit by the minutes in the position, in place of RISK_TAKE_PROFIT_PCT and _ATR: from each minute on, "
+        "the percent above the average entry price",
+        "minutes=percent pairs separated by commas, such as 0=4,30=2,60=1",
+    )
+    risk_trailing_stop_pct: Amount = _percentage(
+        0, "trailing stop, percent below the highest price since the entry; 0 = none", most="below 100", lt=100
+    )
+    risk_trailing_stop_atr: Amount = _multiple("trailing stop below the highest price in average true ranges")
+    risk_trailing_start_pct: Amount = _percentage(
+        0, "profit in percent that the highest price has to have reached before the stop trails", most="1000", le=1000
+    )
+    risk_trailing_step_pct: Amount = _percentage(
+        Decimal("0.1"), "least move of a trailing stop on the exchange, in percent of the price", most="10", le=10
+    )
+    risk_trailing_seconds: int = _setting(
+        10, "least seconds between two moves of a trailing stop", "whole seconds, 1 to 3600", ge=1, le=3600
+    )
+    risk_time_stop_minutes: int = _setting(
+        0,
+        "minutes in a position after which it is closed at market; 0 = never",
+        "whole minutes, 0 to 525600",
+        ge=0,
+        le=525_600,
+    )
+    risk_strategy_exit: Boolean = _setting(
+        True, "whether a SELL of the strategy closes the position", "true, false, 1, 0, yes or no"
+    )
+    risk_unprotected: Annotated[Literal["protect", "close"], BeforeValidator(setting_types.lower)] = _setting(
         "protect",
         "when the exchange refuses the protection of a position: protect = try again, close = sell at market",
         "protect or close",
     )
-    simulation_speed: Annotated[Decimal, BeforeValidator(_speed)] = _setting(
+    simulation_speed: Annotated[Decimal, BeforeValidator(setting_types.speed)] = _setting(
         Decimal(1), "market seconds a second in simulated mode", "a number above 0, up to 1000000"
     )
     simulation_seed: int = _setting(
         7, "seed of the synthetic market", "a whole number, 0 to 4294967295", ge=0, le=2**32 - 1
     )
-    simulation_replay: Annotated[tuple[Path, ...], BeforeValidator(_paths)] = _setting(
+    simulation_replay: Annotated[tuple[Path, ...], BeforeValidator(setting_types.paths)] = _setting(
         (),
         "files of candles (CSV, gzip CSV or Parquet) to replay instead of a synthetic market",
         "paths separated by commas",
     )
-    simulation_relay: Annotated[str, AfterValidator(_relay)] = _setting(
+    simulation_relay: Annotated[str, AfterValidator(setting_types.relay)] = _setting(
         "mainnet",
         "in paper mode: the exchange whose prices are relayed; it is sent no key and no order",
         "mainnet, testnet or an address such as http://127.0.0.1:8090",
     )
-    simulation_start: Annotated[str | None, BeforeValidator(_text)] = _setting(
+    simulation_start: Annotated[str | None, BeforeValidator(setting_types.text_of)] = _setting(
         None,
         "market time at which the simulation starts; without one 2026-01-05T00:00:00Z, or 1500 rows into a replay",
         "an ISO time such as 2024-08-05T00:00:00Z, or now",
     )
-    simulation_balances: Annotated[dict[str, Decimal], BeforeValidator(_balances)] = _setting(
+    simulation_balances: Annotated[dict[str, Decimal], BeforeValidator(setting_types.balances)] = _setting(
         {"USDT": Decimal(10_000)}, "what the simulated account starts with", "asset=amount pairs, such as USDT=10000"
     )
-    exchange_url: Annotated[str, _url("http", "https")] | None = _setting(
+    exchange_url: Annotated[str, setting_types.url("http", "https")] | None = _setting(
         None,
         "in simulated and paper mode: a simulated exchange that already runs",
         "an address such as http://127.0.0.1:8090",
     )
-    exchange_control_url: Annotated[str, _url("http")] | None = _setting(
+    exchange_control_url: Annotated[str, setting_types.url("http")] | None = _setting(
         None, "control port of that exchange; only needed when its speed is stepped", "an http:// address"
     )
     exchange_startup_seconds: int = _setting(
@@ -267,7 +293,7 @@ class Settings(BaseSettings):
     live_trading_ack: str | None = _setting(
         None, "the sentence that arms live mode; `trade-agent doctor` prints it", "the exact sentence"
     )
-    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] | None = _setting(
+    redis_url: Annotated[SecretStr, AfterValidator(setting_types.redis_url)] | None = _setting(
         None,
         "Redis for the cache, the request weight that daemons share and the account's lease; without one each is alone",
         "an address such as redis://127.0.0.1:6379/0",
@@ -279,10 +305,10 @@ class Settings(BaseSettings):
         "a whole number of MB, 0 or more",
         ge=0,
     )
-    log_format: Annotated[Literal["console", "json"], BeforeValidator(_lower)] = _setting(
+    log_format: Annotated[Literal["console", "json"], BeforeValidator(setting_types.lower)] = _setting(
         "console", "form of the log", "console or json"
     )
-    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = _setting(
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(setting_types.upper)] = _setting(
         "INFO", "least level that is logged", "DEBUG, INFO, WARNING or ERROR"
     )
 
@@ -312,11 +338,31 @@ class Settings(BaseSettings):
     def _fits_together(self) -> Self:
         self._check_keys()
         self._check_mode()
-        if "trading_order_fraction" in self.model_fields_set and "trading_order_quote" in self.model_fields_set:
-            raise ValueError("TRADING_ORDER_QUOTE and TRADING_ORDER_FRACTION are both set: set one of them.")
+        self._check_sizing()
         if self.simulation_replay and self.mode != "simulated":
             raise ValueError(f"SIMULATION_REPLAY needs TRADING_MODE=simulated; the mode is {self.mode}.")
         return self
+
+    @property
+    def sizing(self) -> str:
+        """How entries are sized: TRADING_SIZING, or what the other settings say."""
+        return self.trading_sizing or ("quote" if self.trading_order_fraction is None else "fraction")
+
+    def _check_sizing(self) -> None:
+        if "trading_order_fraction" in self.model_fields_set and "trading_order_quote" in self.model_fields_set:
+            raise ValueError("TRADING_ORDER_QUOTE and TRADING_ORDER_FRACTION are both set: set one of them.")
+        if self.sizing == "fraction" and self.trading_order_fraction is None:
+            raise ValueError("TRADING_SIZING=fraction needs TRADING_ORDER_FRACTION.")
+        if self.sizing in {"quote", "kelly"} and self.trading_order_quote > self.risk_max_order_quote:
+            raise ValueError(
+                f"TRADING_ORDER_QUOTE is {plain(self.trading_order_quote)}: RISK_MAX_ORDER_QUOTE allows no more than "
+                f"{plain(self.risk_max_order_quote)}, so every entry would be refused."
+            )
+        smaller, larger = self.trading_candle_interval, self.trading_confirm_interval
+        if larger and (INTERVAL_MS[larger] <= INTERVAL_MS[smaller] or INTERVAL_MS[larger] % INTERVAL_MS[smaller]):
+            raise ValueError(
+                f"TRADING_CONFIRM_INTERVAL is {larger}: it must be a multiple of TRADING_CANDLE_INTERVAL, {smaller}."
+            )
 
     def _check_keys(self) -> None:
         for name, secret in (

@@ -11,7 +11,13 @@ from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.decisions import Decision, Outcome
 from binance_trade_agent.domain.money import ZERO, plain
 from binance_trade_agent.domain.orders import Fill, Order, OrderIntent, OrderReport, OrderState
-from binance_trade_agent.exchange.errors import AuthError, ExchangeError, RejectedError, UnknownOutcomeError
+from binance_trade_agent.exchange.errors import (
+    AuthError,
+    ExchangeError,
+    RejectedError,
+    ReplaceRefusedError,
+    UnknownOutcomeError,
+)
 from binance_trade_agent.exchange.gateway import Gateway
 from binance_trade_agent.ledger.errors import DuplicateIntent, LedgerError
 from binance_trade_agent.ledger.ledger import Ledger
@@ -116,6 +122,30 @@ class TradeExecutionAgent:
         for order in orders:
             await self._keeper.ask(order)
 
+    async def replace(self, old: Order, intent: OrderIntent) -> Sent:
+        """Put `intent` in the place of `old`, a resting order outside lists, by one request. Under the symbol's turn.
+
+        What became of `old` is asked then, or later when it cannot be asked now: the ledger knows. The wish to cancel it
+        is taken back when the exchange surely did not: then it stands, or had ended before (see ReplaceRefusedError).
+        While the outcome is UNKNOWN both are asked about.
+
+        Raises:
+            LedgerError: the wishes could not be committed (nothing was sent), or what came of them could not be.
+        """
+        number = old.exchange_order_id
+        assert number is not None, "what rests on the exchange has a number there"
+        await self._ledger.commit_replacement(self._run_id, [old.client_order_id], [intent], self._clock.now_ms())
+        crash_points.passed("replace.committed")
+        sent = await self._send((intent,), lambda: self._in_place_of(number, intent))
+        crash_points.passed("replace.answered")
+        if old.cancel_requested_ms is None and _has_surely_cancelled_nothing(sent):
+            await self._ledger.withdraw_cancel(old.client_order_id)
+        try:
+            await self._keeper.ask(old)
+        except ExchangeError as failure:
+            log.warning("what became of order %s cannot be asked yet: %s", old.client_order_id, failure)
+        return sent
+
     async def _cancel_one_of(self, orders: Sequence[Order]) -> None:
         """Cancel a list by one of its legs. A leg that is over already (-2011) does not take the other one along."""
         for order in orders:
@@ -132,6 +162,9 @@ class TradeExecutionAgent:
 
     async def _one(self, intent: OrderIntent) -> list[OrderReport]:
         return [await self._gateway.place_order(intent)]
+
+    async def _in_place_of(self, exchange_order_id: int, intent: OrderIntent) -> list[OrderReport]:
+        return [await self._gateway.replace_order(intent.symbol, exchange_order_id, intent)]
 
     async def _send(self, intents: Sequence[OrderIntent], request: Callable[[], Awaitable[list[OrderReport]]]) -> Sent:
         """Send what is committed and book the answer."""
@@ -187,6 +220,13 @@ def _refuse_other_answer(intents: Sequence[OrderIntent], reports: Sequence[Order
     executed = [report.executed_base for report in reports]
     if asked != told or not all(base.is_finite() and 0 <= base <= intents[0].quantity for base in executed):
         raise UnknownOutcomeError("the outcome is unknown: the answer does not speak of this order")
+
+
+def _has_surely_cancelled_nothing(sent: Sent) -> bool:
+    """Whether a replacement has certainly left the old order as it was."""
+    if isinstance(sent.failure, ReplaceRefusedError):
+        return not sent.failure.cancelled
+    return sent.state in {OrderState.REJECTED, OrderState.DENIED}
 
 
 def _by_list(orders: Sequence[Order]) -> list[list[Order]]:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from binance_trade_agent.domain.candles import Candle
+from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.orders import OrderIntent
 from binance_trade_agent.domain.signals import Signal
 
@@ -38,6 +40,25 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """What one risk rule found about an order: the numbers that it compared, whether it allowed the order or not.
+
+    Attributes:
+        rule: its name, as in `refused by max_open_positions`.
+        detail: the comparison in words, with its numbers and the name of the setting.
+        value, limit: the two numbers that were compared, None where there are none; both in `unit`.
+        unit: a quote asset such as `USDT`, `%`, `s`, or what is counted; empty without numbers.
+    """
+
+    rule: str
+    allows: bool
+    detail: str
+    value: Decimal | None = None
+    limit: Decimal | None = None
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """One symbol's way through one tick. (run_id, tick_ms, symbol) is unique.
 
@@ -47,6 +68,9 @@ class Decision:
         bid, ask: best prices seen, quote per base; None when there was no data.
         candle_age_ms, book_age_ms: age of what was looked at, market time.
         detail: why it ended so, for a person.
+        exit: what made the bot leave the position, None for entries and where nothing was to be left.
+        findings: what each risk rule found, in the order in which they were asked; empty where none was.
+        candles: the last closed candles that were seen, in time order; candle_count: how many there were.
     """
 
     run_id: str
@@ -62,6 +86,10 @@ class Decision:
     ask: Decimal | None = None
     candle_age_ms: int | None = None
     book_age_ms: int | None = None
+    exit: ExitKind | None = None
+    findings: tuple[Finding, ...] = ()
+    candles: tuple[Candle, ...] = ()
+    candle_count: int | None = None
 
 
 Verdict = OrderIntent | Refusal

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.order_ids import CLIENT_ORDER_ID_PREFIX, client_order_id, is_own_order_id
 from binance_trade_agent.domain.order_states import (
@@ -74,6 +75,8 @@ class OrderIntent:
         reason: why this size, for the log.
         price: limit price of an order that has one; stop_price: price that awakes a stop.
         list_id: our id of the order list that it is a leg of, None outside lists.
+        exit: of an order that leaves a position, what makes it; None for entries.
+        atr_quote: of an entry, the average true range of a candle when it was decided, quote per base; None: unknown.
     """
 
     client_order_id: str
@@ -89,6 +92,8 @@ class OrderIntent:
     role: Role = Role.ENTRY
     stop_price: Decimal | None = None
     list_id: str | None = None
+    exit: ExitKind | None = None
+    atr_quote: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,7 @@ class Order:
         owner: run that answers for it: it asks until the order is settled. The next run takes over what a run leaves.
         deadline_ms: market time by which its outcome has to be known, None while nothing is unknown; an alarm after it.
         cancel_requested_ms: when we first wanted it cancelled, None when we did not.
+        exit, atr_quote: see OrderIntent.
     """
 
     client_order_id: str
@@ -124,6 +130,8 @@ class Order:
     owner: str = ""
     deadline_ms: int | None = None
     cancel_requested_ms: int | None = None
+    exit: ExitKind | None = None
+    atr_quote: Decimal | None = None
 
     @property
     def is_terminal(self) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 
 import aiohttp
 from binance import AsyncClient
+from binance.exceptions import BinanceAPIException
 
 from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.market import BookTicker, Depth
@@ -28,12 +29,22 @@ from binance_trade_agent.exchange.errors import (
     ExchangeError,
     RateLimitedError,
     RejectedError,
+    ReplaceRefusedError,
     UnavailableError,
     UnknownOutcomeError,
     classify,
+    told_of_halves,
 )
 from binance_trade_agent.exchange.gateway import Account
-from binance_trade_agent.exchange.payloads import account, book_ticker, candle, depth, order_report, trade_fill
+from binance_trade_agent.exchange.payloads import (
+    account,
+    book_ticker,
+    candle,
+    depth,
+    order_report,
+    replacement,
+    trade_fill,
+)
 from binance_trade_agent.exchange.rate_budget import RateBudget, present_spending
 from binance_trade_agent.exchange.weights import cost
 from binance_trade_agent.ops.clock import MarketClock, monotonic_seconds, wall_ms
@@ -182,22 +193,8 @@ class BinanceGateway:
 
     async def place_order(self, intent: OrderIntent) -> OrderReport:
         """See Gateway. The id is always ours: the library would make one up and a retry would place a second (P17)."""
-        parameters = {
-            "symbol": intent.symbol,
-            "side": intent.side.value,
-            "type": intent.type.value,
-            "quantity": plain(intent.quantity),
-            "newClientOrderId": intent.client_order_id,
-            "newOrderRespType": "FULL",
-        }
-        if intent.price is not None:
-            parameters["price"] = plain(intent.price)
-        if intent.type in _WITH_TIME_IN_FORCE:
-            parameters["timeInForce"] = "GTC"
-        if intent.stop_price is not None:
-            parameters["stopPrice"] = plain(intent.stop_price)
         return await self._call(
-            self._client.create_order(**parameters),
+            self._client.create_order(**_order(intent)),
             lambda payload: order_report(payload, intent.client_order_id),
             changes_something=True,
         )
@@ -224,6 +221,28 @@ class BinanceGateway:
         """See Gateway."""
         request = self._client.cancel_order(symbol=symbol, orderId=exchange_order_id)
         await self._call(request, lambda payload: payload["symbol"], changes_something=True)
+
+    async def replace_order(self, symbol: str, exchange_order_id: int, intent: OrderIntent) -> OrderReport:
+        """See Gateway (binance-protocol.md 1.3, cancelReplace)."""
+        wish = {"cancelReplaceMode": "STOP_ON_FAILURE", "cancelOrderId": exchange_order_id}
+        answer = await self._call(
+            self._halves(**{**_order(intent), "symbol": symbol, **wish}),
+            lambda halves: replacement(halves, intent.client_order_id),
+            changes_something=True,
+        )
+        if isinstance(answer, ReplaceRefusedError):
+            raise answer
+        return answer
+
+    async def _halves(self, **parameters: Any) -> Any:
+        """What a replacement says of its halves, whether they were done or not."""
+        try:
+            return await self._client.cancel_replace_order(**parameters)
+        except BinanceAPIException as failure:
+            halves = await told_of_halves(failure)
+            if halves is None:
+                raise
+            return halves
 
     async def order(self, symbol: str, client_order_id: str) -> OrderReport | None:
         """See Gateway."""
@@ -334,6 +353,25 @@ class BinanceGateway:
         trace = aiohttp.TraceConfig()
         trace.on_request_end.append(read)
         return trace
+
+
+def _order(intent: OrderIntent) -> dict[str, str]:
+    """Parameters of one order."""
+    parameters = {
+        "symbol": intent.symbol,
+        "side": intent.side.value,
+        "type": intent.type.value,
+        "quantity": plain(intent.quantity),
+        "newClientOrderId": intent.client_order_id,
+        "newOrderRespType": "FULL",
+    }
+    if intent.price is not None:
+        parameters["price"] = plain(intent.price)
+    if intent.type in _WITH_TIME_IN_FORCE:
+        parameters["timeInForce"] = "GTC"
+    if intent.stop_price is not None:
+        parameters["stopPrice"] = plain(intent.stop_price)
+    return parameters
 
 
 def _leg(place: str, intent: OrderIntent) -> dict[str, str]:

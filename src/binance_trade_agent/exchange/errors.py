@@ -4,16 +4,19 @@
 """
 
 import contextlib
+from typing import Any
 
 import aiohttp
+import orjson
 from binance.exceptions import BinanceAPIException, BinanceRequestException
 
 AUTH_CODES = frozenset({-1002, -1022, -2014, -2015})  # -1022: the secret does not belong to the key
 CLOCK_CODE = -1021
 NO_SUCH_ORDER_CODE = -2013
+_REPLACEMENT_CODES = frozenset({-2021, -2022})
 UNKNOWN_SYMBOL_CODE = -1121
 # Whatever the status: the exchange does not know itself (-1000, -1001, -1006, -1007), or half of it is done (-2021).
-_OUTCOME_UNKNOWN_CODES = frozenset({-1000, -1001, -1006, -1007, -2021})
+OUTCOME_UNKNOWN_CODES = frozenset({-1000, -1001, -1006, -1007, -2021})
 _TOO_MANY_CODE, _TOO_MANY_ORDERS_CODE = -1003, -1015
 _OVERLOADED_CODES = frozenset({-1008, -1016})
 _DEFAULT_RETRY_AFTER_SECONDS = 60
@@ -30,6 +33,28 @@ class RejectedError(ExchangeError):
         super().__init__(f"{message} ({code})")
         self.code = code
         self.message = message
+
+
+class ReplaceRefusedError(RejectedError):
+    """The new order of a replacement was not placed.
+
+    Attributes:
+        cancelled: whether the old order is cancelled: then nothing stands now, and `code` and `message` say why the new
+            one was refused. Otherwise they say why the old one was not cancelled (-2011: it is not open any more, or
+            was never known), and the new one was not tried.
+    """
+
+    def __init__(self, code: int, message: str, *, cancelled: bool) -> None:
+        super().__init__(code, message)
+        self.cancelled = cancelled
+
+    def __str__(self) -> str:
+        told = (
+            "the old order is cancelled and the new one refused"
+            if self.cancelled
+            else "the old order was not cancelled"
+        )
+        return f"{told}: {super().__str__()}"
 
 
 class RateLimitedError(ExchangeError):
@@ -81,6 +106,16 @@ def classify(failure: BaseException, *, changes_something: bool) -> ExchangeErro
     return UnavailableError(f"the exchange did not answer properly: {_told(failure)}")
 
 
+async def told_of_halves(failure: BinanceAPIException) -> Any | None:
+    """What an error says of both halves of a replacement (binance-protocol.md 1.3), None when it does not say it.
+
+    The library keeps the code and the text of an answer only, and leaves the rest of it to be read again.
+    """
+    if failure.status_code not in {400, 409} or failure.code not in _REPLACEMENT_CODES:
+        return None
+    return orjson.loads(await failure.response.text()).get("data")
+
+
 def _told(failure: BaseException) -> str:
     """What went wrong, without the address: it carries the signature."""
     if isinstance(failure, TimeoutError):
@@ -102,7 +137,7 @@ def _message(failure: BinanceAPIException) -> str:
 def _classify_answer(failure: BinanceAPIException) -> ExchangeError | None:
     """What a non-2xx answer means, None when it does not say that nothing happened. 5xx never says so (2.7)."""
     status, code, message = failure.status_code, failure.code or 0, _message(failure)
-    if not 400 <= status < 500 or status == 409 or code in _OUTCOME_UNKNOWN_CODES:
+    if not 400 <= status < 500 or status == 409 or code in OUTCOME_UNKNOWN_CODES:
         return None
     if status in {418, 429} or code in {_TOO_MANY_CODE, _TOO_MANY_ORDERS_CODE}:
         kind = BannedError if status == 418 else OrderLimitError if code == _TOO_MANY_ORDERS_CODE else RateLimitedError

@@ -73,6 +73,18 @@ class Gateway(Protocol):
         """
         ...
 
+    async def replace_order(self, symbol: str, exchange_order_id: int, intent: OrderIntent) -> OrderReport:
+        """Cancel an open order and place `intent`, in one request that is sent once; the new order's report.
+
+        The new order is tried only when the old one is cancelled. Filters are looked at before anything happens, and a
+        RejectedError of another kind than these says that nothing did. Of a leg the whole list is cancelled.
+
+        Raises:
+            ReplaceRefusedError: the old order is cancelled and the new one refused, or neither was done.
+            UnknownOutcomeError: nobody knows what became of either: both are to be asked about.
+        """
+        ...
+
     async def order(self, symbol: str, client_order_id: str) -> OrderReport | None:
         """The order by our id, None when the exchange does not know it (yet)."""
         ...

@@ -7,6 +7,7 @@ from typing import Any
 from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.market import BookTicker, Depth, Level
 from binance_trade_agent.domain.orders import Fill, OrderReport, Side
+from binance_trade_agent.exchange.errors import OUTCOME_UNKNOWN_CODES, ReplaceRefusedError
 from binance_trade_agent.exchange.gateway import Account
 
 
@@ -92,6 +93,24 @@ def order_report(payload: Mapping[str, Any], client_order_id: str) -> OrderRepor
         detail=payload.get("expiryReason", ""),
         fills=fills,
     )
+
+
+def replacement(payload: Mapping[str, Any], client_order_id: str) -> OrderReport | ReplaceRefusedError:
+    """The new order's report from what POST order/cancelReplace says of both halves; else why it was not placed.
+
+    Raises:
+        ValueError: what became of the halves is not said, or a half does not know it itself.
+    """
+    halves = (payload["cancelResult"], payload["newOrderResult"])
+    if halves == ("SUCCESS", "SUCCESS"):
+        return order_report(payload["newOrderResponse"], client_order_id)
+    cancelled = halves == ("SUCCESS", "FAILURE")
+    refusal = payload["newOrderResponse" if cancelled else "cancelResponse"]
+    if not cancelled and halves != ("FAILURE", "NOT_ATTEMPTED"):
+        raise ValueError(f"cancel {halves[0]}, new order {halves[1]}")
+    if refusal["code"] in OUTCOME_UNKNOWN_CODES:
+        raise ValueError(f"{refusal['msg']} ({refusal['code']})")
+    return ReplaceRefusedError(refusal["code"], refusal["msg"], cancelled=cancelled)
 
 
 def trade_fill(row: Mapping[str, Any]) -> Fill:

@@ -87,7 +87,7 @@ def record_decisions(connection: sqlite3.Connection, decisions: Iterable[Decisio
     connection.executemany(
         "INSERT OR REPLACE INTO decisions VALUES (:run_id, :tick_ms, :symbol, :cycle, :outcome, :detail, :rule,"
         " :client_order_id, :bid, :ask, :candle_age_ms, :book_age_ms, :strategy, :action, :confidence, :reason,"
-        " :indicators_json, :candle_open_ms)",
+        " :indicators_json, :candle_open_ms, :exit, :findings_json, :candles_json, :candle_count)",
         [decision_columns(decision) for decision in decisions],
     )
 
@@ -96,7 +96,7 @@ def record_equity(connection: sqlite3.Connection, point: EquityPoint) -> None:
     """Keep the worth at a tick; the last word on a tick counts."""
     connection.execute(
         "INSERT OR REPLACE INTO equity VALUES (:run_id, :tick_ms, :cycle, :equity_quote, :cash_quote,"
-        " :positions_quote, :realised_pnl_quote, :unrealised_pnl_quote)",
+        " :positions_quote, :realised_pnl_quote, :unrealised_pnl_quote, :external_quote)",
         columns(point),
     )
 

@@ -175,6 +175,29 @@ class Ledger:
         """
         await self.write(lambda connection: orders.request_cancel(connection, client_order_ids, at_ms))
 
+    async def commit_replacement(
+        self, run_id: str, cancelled_ids: Sequence[str], intents: Sequence[OrderIntent], at_ms: int
+    ) -> list[Order]:
+        """Keep the wish to cancel orders and those that are to take their place, all or nothing.
+
+        Only after this may the replacement be sent.
+
+        Raises:
+            DuplicateIntent: one of the new client order ids is known; nothing was changed.
+            UnknownOrder: one of the old orders is not in the ledger; nothing was changed.
+        """
+        return await self.write(
+            lambda connection: orders.commit_replacement(connection, run_id, cancelled_ids, intents, at_ms)
+        )
+
+    async def withdraw_cancel(self, client_order_id: str) -> None:
+        """Take the wish back that an order be cancelled, since the exchange surely did not do it.
+
+        Raises:
+            UnknownOrder: it is not in the ledger.
+        """
+        await self.write(lambda connection: orders.withdraw_cancel(connection, client_order_id))
+
     async def take_over(self, run_id: str) -> list[str]:
         """Let `run_id` answer for all that is not settled; returns the ids of the orders that it did not own."""
         return await self.write(lambda connection: orders.take_over(connection, run_id))

@@ -41,7 +41,7 @@ def insert_order(connection: sqlite3.Connection, entry: OrderEntry) -> None:
         "INSERT INTO orders VALUES (:client_order_id, :epoch, :run_id, :symbol, :side, :type, :quantity, :price,"
         " :reference_price, :tick_ms, :candle_open_ms, :state, :detail, :exchange_order_id, :executed_base,"
         " :executed_quote, :filled_base, :filled_quote, :settled, :created_ms, :updated_ms, :role, :stop_price,"
-        " :list_id, :owner, :deadline_ms, :cancel_requested_ms, :decision_key)",
+        " :list_id, :owner, :deadline_ms, :cancel_requested_ms, :decision_key, :exit, :atr_quote)",
         {**_columns(entry), "decision_key": decision_digest(entry.order.client_order_id)},
     )
 

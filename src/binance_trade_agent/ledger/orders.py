@@ -45,6 +45,23 @@ def commit_protection(
     return [_insert_intent(connection, run_id, intent, at_ms) for intent in intents]
 
 
+def commit_replacement(
+    connection: sqlite3.Connection,
+    run_id: str,
+    cancelled_ids: Iterable[str],
+    intents: Sequence[OrderIntent],
+    at_ms: int,
+) -> list[Order]:
+    """Keep that `intents` are to take the place of orders, which are to be cancelled, before anything is sent.
+
+    Raises:
+        DuplicateIntent: see commit_intent.
+        UnknownOrder: see request_cancel.
+    """
+    request_cancel(connection, cancelled_ids, at_ms)
+    return commit_protection(connection, run_id, intents, at_ms)
+
+
 def _insert_intent(connection: sqlite3.Connection, run_id: str, intent: OrderIntent, at_ms: int) -> Order:
     if queries.has_decision(connection, decision_digest(intent.client_order_id)):
         raise DuplicateIntent(f"order {intent.client_order_id} is in the ledger already; it is not sent again")
@@ -66,6 +83,8 @@ def _insert_intent(connection: sqlite3.Connection, run_id: str, intent: OrderInt
         stop_price=intent.stop_price,
         list_id=intent.list_id,
         owner=run_id,
+        exit=intent.exit,
+        atr_quote=intent.atr_quote,
     )
     insert_order(connection, OrderEntry(order, required_epoch(connection).epoch, run_id, ZERO, ZERO))
     add_event(connection, order)
@@ -82,6 +101,16 @@ def request_cancel(connection: sqlite3.Connection, client_order_ids: Iterable[st
         entry = required_order(connection, client_order_id)
         if entry.order.cancel_requested_ms is None:
             update_order(connection, replace(entry, order=replace(entry.order, cancel_requested_ms=at_ms)))
+
+
+def withdraw_cancel(connection: sqlite3.Connection, client_order_id: str) -> None:
+    """Take the wish back that this order be cancelled: the exchange surely did not do it.
+
+    Raises:
+        UnknownOrder: it is not in the ledger.
+    """
+    entry = required_order(connection, client_order_id)
+    update_order(connection, replace(entry, order=replace(entry.order, cancel_requested_ms=None)))
 
 
 def take_over(connection: sqlite3.Connection, run_id: str) -> list[str]:

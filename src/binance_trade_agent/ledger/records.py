@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Fill, Order
 
 
@@ -56,7 +57,12 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class EquityPoint:
-    """What everything was worth at a tick, in quote asset, at the bid."""
+    """What everything was worth at a tick, in quote asset, at the bid.
+
+    Attributes:
+        equity_quote: the whole wallet in the traded assets, whoever bought them; the others are the bot's own.
+        external_quote: what had come from outside in the quote asset since the epoch began, less what went there.
+    """
 
     run_id: str
     tick_ms: int
@@ -66,6 +72,7 @@ class EquityPoint:
     positions_quote: Decimal
     realised_pnl_quote: Decimal
     unrealised_pnl_quote: Decimal
+    external_quote: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)

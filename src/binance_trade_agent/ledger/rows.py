@@ -2,11 +2,14 @@
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 
-from binance_trade_agent.domain.decisions import Decision, Outcome
+from binance_trade_agent.domain.candles import Candle
+from binance_trade_agent.domain.decisions import Decision, Finding, Outcome
+from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.orders import Fill, Order, OrderState, OrderType, Role, Side
 from binance_trade_agent.domain.positions import Position
@@ -35,7 +38,16 @@ def decision_columns(decision: Decision) -> dict[str, Any]:
     signal = values.pop("signal")
     values.update({name: getattr(signal, name, None) for name in _SIGNAL_COLUMNS})
     values["indicators_json"] = json.dumps(dict(signal.indicators), sort_keys=True) if signal else None
+    values["findings_json"] = _json_of(values.pop("findings"))
+    values["candles_json"] = _json_of(values.pop("candles"))
     return values
+
+
+def _json_of(rows: Sequence[Any]) -> str | None:
+    """Values of one dataclass as a JSON array of arrays, amounts as plain text; None when there are none."""
+    if not rows:
+        return None
+    return json.dumps([[stored(getattr(row, field.name)) for field in fields(row)] for row in rows])
 
 
 def run_columns(run: RunRecord) -> dict[str, Any]:
@@ -59,7 +71,21 @@ def decision_from(row: sqlite3.Row) -> Decision:
         ask=_optional_amount(row["ask"]),
         candle_age_ms=row["candle_age_ms"],
         book_age_ms=row["book_age_ms"],
+        exit=_optional_exit(row["exit"]),
+        findings=tuple(_finding_from(entry) for entry in json.loads(row["findings_json"] or "[]")),
+        candles=tuple(_candle_from(entry) for entry in json.loads(row["candles_json"] or "[]")),
+        candle_count=row["candle_count"],
     )
+
+
+def _finding_from(entry: Sequence[Any]) -> Finding:
+    rule, allows, detail, value, limit, unit = entry
+    return Finding(rule, bool(allows), detail, _optional_amount(value), _optional_amount(limit), unit)
+
+
+def _candle_from(entry: Sequence[Any]) -> Candle:
+    open_time_ms, close_time_ms, *amounts = entry
+    return Candle(open_time_ms, close_time_ms, *(Decimal(amount) for amount in amounts))
 
 
 def _signal_from(row: sqlite3.Row) -> Signal:
@@ -99,6 +125,8 @@ def order_entry_from(row: sqlite3.Row) -> OrderEntry:
         owner=row["owner"],
         deadline_ms=row["deadline_ms"],
         cancel_requested_ms=row["cancel_requested_ms"],
+        exit=_optional_exit(row["exit"]),
+        atr_quote=_optional_amount(row["atr_quote"]),
     )
     return OrderEntry(order, row["epoch"], row["run_id"], Decimal(row["filled_base"]), Decimal(row["filled_quote"]))
 
@@ -165,6 +193,10 @@ def equity_point_from(row: sqlite3.Row) -> EquityPoint:
     """The point of a row of `equity`."""
     amounts = {name: Decimal(row[name]) for name in row.keys() if name.endswith("_quote")}  # noqa: SIM118 - a Row iterates over values
     return EquityPoint(run_id=row["run_id"], tick_ms=row["tick_ms"], cycle=row["cycle"], **amounts)
+
+
+def _optional_exit(text: str | None) -> ExitKind | None:
+    return None if text is None else ExitKind(text)
 
 
 def _optional_amount(text: str | None) -> Decimal | None:

@@ -18,6 +18,8 @@ POINTS = (
     "event.booked",
     "cancel.committed",  # the wish to cancel is in the ledger, not sent
     "cancel.answered",
+    "replace.committed",  # the wish to cancel and the order that is to take the place are in the ledger, not sent
+    "replace.answered",  # what became of the new order is in the ledger, what became of the old one is not
     "protection.committed",  # both legs are in the ledger, not sent
     "protection.answered",
     "recovery.asked",  # the exchange has said what became of an order, nothing of it is in the ledger

@@ -1,13 +1,14 @@
 """What a risk decision may look at, and the order that it judges."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
-from binance_trade_agent.domain.market import MarketView
+from binance_trade_agent.domain.market import Depth, MarketView
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Signal
+from binance_trade_agent.risk.state import RiskState
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,15 @@ class RiskContext:
         now_ms: market time.
         pending_buy_quote: quote asset that orders of unknown outcome may still spend; `free_quote` contains it.
         wallet_base: free and locked base asset in the wallet, and what open BUY orders may add.
+        exposure_quote: the bot's positions on all symbols at the bid, and what open BUY orders may add to them.
+        state: what the limits have counted and measured.
+        depth: of the book, for an entry; last_price: of the last trade; atr_quote: average true range of a
+            candle; all in quote per base, None where they are not known.
+        stop_fraction: of the entry's price, at which its stop may sell at the lowest; None without a stop.
+        open_order: an order of the symbol that is under way, in words; None without one.
+        unknown_orders: orders of the account whose outcome is unknown.
+        is_paused: `pause` was said last; is_killed: the kill switch is on.
+        gate: why nothing may be entered for now, as (rule, words); None when something may.
     """
 
     signal: Signal
@@ -35,6 +45,17 @@ class RiskContext:
     now_ms: int
     pending_buy_quote: Decimal = ZERO
     wallet_base: Decimal = ZERO
+    exposure_quote: Decimal = ZERO
+    state: RiskState = field(default_factory=RiskState)
+    depth: Depth | None = None
+    last_price: Decimal | None = None
+    atr_quote: Decimal | None = None
+    stop_fraction: Decimal | None = None
+    open_order: str | None = None
+    unknown_orders: int = 0
+    is_paused: bool = False
+    is_killed: bool = False
+    gate: tuple[str, str] | None = None
 
     @property
     def held_base(self) -> Decimal:

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Protocol
 
-from binance_trade_agent.domain.decisions import Refusal
+from binance_trade_agent.domain.decisions import Finding
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.risk.context import ProposedOrder, RiskContext
 
@@ -18,8 +18,8 @@ class RiskRule(Protocol):
         """Name of the rule, as in `refused by max_open_positions`."""
         ...
 
-    def review(self, context: RiskContext, order: ProposedOrder) -> Refusal | None:
-        """The refusal with the numbers compared, or None when the rule has nothing against the order."""
+    def review(self, context: RiskContext, order: ProposedOrder) -> Finding:
+        """What the rule finds about the order, with the numbers compared, whether it allows it or not."""
         ...
 
 

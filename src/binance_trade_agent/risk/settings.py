@@ -1,49 +1,60 @@
-"""The limits that a person sets."""
+"""The limits that a person sets; the names are those of the settings without RISK_ or TRADING_, 0 means no limit."""
 
 from dataclasses import dataclass
 from decimal import Decimal
 
-from binance_trade_agent.domain.money import plain
+from binance_trade_agent.domain.money import ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class SizingSettings:
+    """How much an entry spends.
+
+    Attributes:
+        sizing: quote, fraction, volatility or kelly.
+        order_quote: quote asset; for kelly, until enough exits are known.
+        order_fraction: of equity, above 0, at most 1.
+        volatility_target_pct: percent of equity that a move of one average true range is to cost.
+        kelly_multiplier: part of the Kelly fraction that is used; kelly_cap_pct: most of equity, in percent;
+            kelly_exits: latest exits that it learns from.
+    """
+
+    sizing: str = "quote"
+    order_quote: Decimal = Decimal(100)
+    order_fraction: Decimal | None = None
+    volatility_target_pct: Decimal = Decimal("0.1")
+    kelly_multiplier: Decimal = Decimal("0.25")
+    kelly_cap_pct: Decimal = Decimal(10)
+    kelly_exits: int = 20
 
 
 @dataclass(frozen=True, slots=True)
 class RiskSettings:
-    """Limits on entries. Exactly one of `order_quote` and `order_fraction` is given.
+    """Limits on entries, each as in the settings reference.
 
-    Attributes:
-        order_quote: quote asset that an entry spends.
-        order_fraction: fraction of the account's equity that an entry spends, above 0, at most 1.
-        max_position_quote: most that one symbol's position may be worth, quote asset.
-        max_open_positions: most symbols held at a time.
-        cooldown_seconds: between a filled entry and the next entry on the same symbol, market time.
-        fee_reserve_fraction: free balance that an entry leaves for slippage and fees, as a fraction of its value.
-
-    Raises:
-        ValueError: a value out of its range; the message is one sentence that names the setting.
+    The defaults here are off, so that a test sets what it is about; the daemon's own come from its settings.
     """
 
-    max_position_quote: Decimal
-    max_open_positions: int
-    cooldown_seconds: int
-    order_quote: Decimal | None = None
-    order_fraction: Decimal | None = None
+    max_order_quote: Decimal = Decimal("Infinity")
+    max_position_quote: Decimal = Decimal("Infinity")
+    max_exposure_pct: Decimal = Decimal(100)
+    max_open_positions: int = 1000
+    min_confidence: Decimal = ZERO
+    cooldown_seconds: int = 0
+    max_trades_per_hour: int = 0
+    max_trades_per_day: int = 0
+    max_symbol_trades_per_hour: int = 0
+    max_symbol_trades_per_day: int = 0
+    max_consecutive_losses: int = 0
+    loss_pause_minutes: int = 60
+    max_daily_loss_pct: Decimal = ZERO
+    max_drawdown_pct: Decimal = ZERO
+    drawdown_pause_minutes: int = 1440
+    max_volatility_pct: Decimal = ZERO
+    max_spread_pct: Decimal = ZERO
+    max_slippage_pct: Decimal = ZERO
+    max_price_deviation_pct: Decimal = ZERO
+    max_data_age_seconds: int = 3600
+    max_unknown_orders: int = 100
     fee_reserve_fraction: Decimal = Decimal("0.002")
-
-    def __post_init__(self) -> None:
-        if (self.order_quote is None) == (self.order_fraction is None):
-            raise ValueError("exactly one of TRADING_ORDER_QUOTE and TRADING_ORDER_FRACTION must be set")
-        if self.order_quote is not None:
-            _require("TRADING_ORDER_QUOTE", self.order_quote, self.order_quote > 0, "above 0")
-        if self.order_fraction is not None:
-            within = 0 < self.order_fraction <= 1
-            _require("TRADING_ORDER_FRACTION", self.order_fraction, within, "above 0 and at most 1")
-        _require("RISK_MAX_POSITION_QUOTE", self.max_position_quote, self.max_position_quote > 0, "above 0")
-        _require("RISK_MAX_OPEN_POSITIONS", self.max_open_positions, self.max_open_positions >= 1, "at least 1")
-        _require("RISK_COOLDOWN_SECONDS", self.cooldown_seconds, self.cooldown_seconds >= 0, "at least 0")
-        within = 0 <= self.fee_reserve_fraction < 1
-        _require("fee_reserve_fraction", self.fee_reserve_fraction, within, "from 0 to below 1")
-
-
-def _require(setting: str, value: Decimal | int, holds: bool, allowed: str) -> None:
-    if not holds:
-        raise ValueError(f"{setting} is {plain(Decimal(value))}: it must be {allowed}")
+    sizing: SizingSettings = SizingSettings()

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.signals import Action, Signal
+from binance_trade_agent.strategies.confirmation import confirmed
 from binance_trade_agent.strategies.indicators import FloatArray
 from binance_trade_agent.strategies.params import StrategyParams
 
@@ -21,6 +22,9 @@ P = TypeVar("P", bound=StrategyParams)
 # With fewer candles the start-up of recursive indicators still shows: after 100, Wilder's RSI(14) is 0.015 off.
 LEAST_WARM_UP = 300
 
+Directions = npt.NDArray[np.int8]
+
+_NOT_INDICATORS = frozenset({"action", "confidence", "lean"})
 _ACTIONS = {1: Action.BUY, -1: Action.SELL, 0: Action.HOLD}
 
 
@@ -32,11 +36,19 @@ class Votes:
         direction: 1 buy, -1 sell, 0 neither.
         strength: how sure, 0 to 1; read only where the direction is not 0.
         indicators: what was compared, by name; a NaN in any of them takes the vote back.
+        lean: which way the indicators stand, also where there is no signal: 1 the buyer's side, -1 the seller's, 0
+            neither. None leans the way it votes.
     """
 
-    direction: npt.NDArray[np.int8]
+    direction: Directions
     strength: FloatArray
     indicators: Mapping[str, FloatArray]
+    lean: Directions | None = None
+
+    @property
+    def leaning(self) -> Directions:
+        """`lean`, or the direction where the strategy gives none."""
+        return self.direction if self.lean is None else self.lean
 
 
 class Strategy(ABC, Generic[P]):
@@ -76,6 +88,10 @@ class Strategy(ABC, Generic[P]):
         """The state behind one row of `signals` in a few words, for a line that has room for no more."""
         return self.reason(row)
 
+    def undefined_reason(self, undefined: Sequence[str]) -> str:
+        """Why indicators have no value on a candle after the warm-up; `undefined` are their names, one at least."""
+        return f"flat market or broken candles: {', '.join(undefined)} undefined"
+
     def signals(self, frame: "pd.DataFrame") -> "pd.DataFrame":
         """The signals of a whole frame of closed candles.
 
@@ -84,38 +100,53 @@ class Strategy(ABC, Generic[P]):
 
         Returns:
             A frame with the same index: `action` (int8: 1 buy, -1 sell, 0 hold), `confidence` (float64, 0 to 1; 0 when
-            holding), and a float64 column for each indicator. Rows before the warm-up is over, and rows with an
-            undefined indicator, hold.
+            holding), `lean` (int8, see `Votes`), and a float64 column for each indicator. Rows before the warm-up is
+            over, and rows with an undefined indicator, hold and lean nowhere.
 
         Raises:
-            ValueError: a direction is none of the three.
+            ValueError: a direction or a lean is none of the three, or an indicator has the name of another column.
         """
         import pandas as pd
 
         votes = self.vote(frame)
-        if not np.isin(votes.direction, (-1, 0, 1)).all():
+        if not (np.isin(votes.direction, (-1, 0, 1)).all() and np.isin(votes.leaning, (-1, 0, 1)).all()):
             raise ValueError(f"strategy {self.name} voted something else than 1 (buy), -1 (sell) or 0 (neither)")
+        if taken := _NOT_INDICATORS & votes.indicators.keys():
+            raise ValueError(f"strategy {self.name} has an indicator named {min(taken)}: that is a column of its signals")
         ready = np.arange(len(frame)) >= self.warm_up - 1
         for values in votes.indicators.values():
             ready &= np.isfinite(values)
         action = np.where(ready, votes.direction, 0).astype(np.int8)
         confidence = np.where(action != 0, np.clip(votes.strength, 0.0, 1.0), 0.0)
-        return pd.DataFrame({"action": action, "confidence": confidence, **votes.indicators}, index=frame.index)
+        lean = np.where(ready, votes.leaning, 0).astype(np.int8)
+        columns = {"action": action, "confidence": confidence, "lean": lean, **votes.indicators}
+        return pd.DataFrame(columns, index=frame.index)
 
-    def evaluate(self, symbol: str, candles: Sequence[Candle]) -> Signal:
-        """The signal at the close of the last of `candles` (closed, in time order)."""
+    def evaluate(
+        self, symbol: str, candles: Sequence[Candle], larger: Sequence[Candle] | None = None, larger_interval: str = ""
+    ) -> Signal:
+        """The signal at the close of the last of `candles` (closed, in time order).
+
+        Args:
+            symbol: which the candles are of.
+            candles: of the interval that is traded.
+            larger: closed candles of a larger interval, in time order; a BUY must be confirmed by them
+                (`confirmation.py`). None asks for no confirmation.
+            larger_interval: of `larger`, a key of INTERVAL_MS.
+        """
+        signal = self._evaluate(symbol, candles)
+        if larger is None or signal.action is not Action.BUY:
+            return signal
+        return confirmed(self, signal, candles[-1].close_time_ms, larger, larger_interval)
+
+    def _evaluate(self, symbol: str, candles: Sequence[Candle]) -> Signal:
         if len(candles) < self.warm_up:
             last_open_ms = candles[-1].open_time_ms if candles else 0
             return self._hold(symbol, last_open_ms, f"warming up: {len(candles)} of {self.warm_up} candles")
-        from binance_trade_agent.strategies.frame import candle_frame
-
-        # One row keeps its numbers as floats; the action comes back from 1.0 to 1 without loss.
-        row = {str(name): float(value) for name, value in self.signals(candle_frame(candles)).iloc[-1].items()}
-        indicators = {name: value for name, value in row.items() if name not in {"action", "confidence"}}
-        undefined = [name for name, value in indicators.items() if not np.isfinite(value)]
-        if undefined:
-            reason = f"flat market or broken candles: {', '.join(undefined)} undefined"
-            return self._hold(symbol, candles[-1].open_time_ms, reason)
+        row = self.last_row(candles)
+        indicators = {name: value for name, value in row.items() if name not in _NOT_INDICATORS}
+        if undefined := [name for name, value in indicators.items() if not np.isfinite(value)]:
+            return self._hold(symbol, candles[-1].open_time_ms, self.undefined_reason(undefined))
         return Signal(
             symbol=symbol,
             strategy=self.name,
@@ -126,11 +157,18 @@ class Strategy(ABC, Generic[P]):
             indicators=indicators,
         )
 
+    def last_row(self, candles: Sequence[Candle]) -> dict[str, float]:
+        """The last row of `signals` over `candles`, by column."""
+        from binance_trade_agent.strategies.frame import candle_frame
+
+        # One row keeps its numbers as floats; the action comes back from 1.0 to 1 without loss.
+        return {str(name): float(value) for name, value in self.signals(candle_frame(candles)).iloc[-1].items()}
+
     def _hold(self, symbol: str, candle_open_ms: int, reason: str) -> Signal:
         return Signal(symbol, self.name, Action.HOLD, 0.0, reason, candle_open_ms)
 
 
-def directions(buy: npt.NDArray[np.bool_], sell: npt.NDArray[np.bool_]) -> npt.NDArray[np.int8]:
+def directions(buy: npt.NDArray[np.bool_], sell: npt.NDArray[np.bool_]) -> Directions:
     """1 where `buy`, -1 where `sell`, 0 elsewhere."""
     return buy.astype(np.int8) - sell.astype(np.int8)
 

@@ -1,0 +1,21 @@
+"""Why a position is left."""
+
+from enum import StrEnum
+
+
+class ExitKind(StrEnum):
+    """What closed a position, or part of it.
+
+    STRATEGY: a SELL of the strategy. STOP_LOSS, TAKE_PROFIT, TRAILING_STOP, TARGET_TABLE: the price came to that level,
+    on the exchange or seen by the bot itself. TIME_STOP: it was held too long. UNPROTECTED: what was to protect it was
+    refused or cancelled, and RISK_UNPROTECTED says close. KILL_SWITCH: the kill switch was to sell everything.
+    """
+
+    STRATEGY = "strategy"
+    STOP_LOSS = "stop_loss"
+    TAKE_PROFIT = "take_profit"
+    TRAILING_STOP = "trailing_stop"
+    TARGET_TABLE = "target_table"
+    TIME_STOP = "time_stop"
+    UNPROTECTED = "unprotected"
+    KILL_SWITCH = "kill_switch"

@@ -1,0 +1,50 @@
+-- What each rule found, the last candles that were seen, and what made the bot leave a position.
+ALTER TABLE decisions ADD COLUMN exit TEXT;
+ALTER TABLE decisions ADD COLUMN findings_json TEXT;
+ALTER TABLE decisions ADD COLUMN candles_json TEXT;
+ALTER TABLE decisions ADD COLUMN candle_count INTEGER;
+-- An exit's cause, and the average true range at an entry, by which its stop and target may be set.
+ALTER TABLE orders ADD COLUMN exit TEXT;
+ALTER TABLE orders ADD COLUMN atr_quote TEXT;
+UPDATE orders SET exit = CASE role WHEN 'STOP_LOSS' THEN 'stop_loss' WHEN 'TAKE_PROFIT' THEN 'take_profit'
+    WHEN 'EXIT' THEN 'strategy' END;
+
+CREATE INDEX decisions_by_symbol ON decisions (symbol, tick_ms);
+
+-- What came from outside in the quote asset, or went there when negative, since the epoch began: it is no profit.
+ALTER TABLE equity ADD COLUMN external_quote TEXT NOT NULL DEFAULT '0';
+
+-- Where equity stands in the epoch, in quote asset, less what came from outside: a deposit is no profit, a withdrawal no
+-- loss. last: the latest point; peak: the highest since the last pause for drawdown ended; day: the last point before
+-- the UTC day of `day_ms` began, or its first.
+CREATE TABLE equity_marks (
+    epoch INTEGER NOT NULL PRIMARY KEY REFERENCES epochs,
+    last_quote TEXT NOT NULL,
+    last_ms INTEGER NOT NULL,
+    peak_quote TEXT NOT NULL,
+    peak_ms INTEGER NOT NULL,
+    day_quote TEXT NOT NULL,
+    day_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Times in which no position is entered because a limit was passed.
+CREATE TABLE pauses (
+    epoch INTEGER NOT NULL REFERENCES epochs,
+    rule TEXT NOT NULL,
+    since_ms INTEGER NOT NULL,
+    until_ms INTEGER NOT NULL,
+    detail TEXT NOT NULL,
+    PRIMARY KEY (epoch, rule, since_ms)
+) STRICT, WITHOUT ROWID;
+
+-- Which strategy decides from when on. configured_json: what the settings said then; while they say the same, a change
+-- that was asked for holds over restarts.
+CREATE TABLE strategy_changes (
+    number INTEGER NOT NULL PRIMARY KEY,
+    run_id TEXT NOT NULL REFERENCES runs,
+    at_ms INTEGER NOT NULL,
+    requested_by TEXT NOT NULL,
+    strategy TEXT NOT NULL,
+    params_json TEXT NOT NULL,
+    configured_json TEXT NOT NULL
+) STRICT, WITHOUT ROWID;

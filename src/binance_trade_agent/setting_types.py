@@ -1,0 +1,156 @@
+"""How the values of settings are read: from the text of the environment or from TOML, strictly."""
+
+import re
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, SecretStr
+
+from binance_trade_agent.domain.candles import INTERVAL_MS
+from binance_trade_agent.domain.money import parse_amount
+
+_MOST_DIGITS = 20  # before or after the point, as on the exchange (binance-protocol.md 2.5, -1100)
+
+_TRUE, _FALSE = {"true", "1", "yes"}, {"false", "0", "no"}
+
+
+def _strict_bool(value: Any) -> bool:
+    text = str(value).strip().lower()
+    if text in _TRUE | _FALSE:
+        return text in _TRUE
+    raise ValueError("not a boolean")
+
+
+def decimal(value: Any) -> Decimal:
+    amount = parse_amount(str(value).strip())
+    if abs(amount.adjusted()) > _MOST_DIGITS:
+        raise ValueError("not an amount of anything")
+    return amount
+
+
+def _several(value: Any) -> list[Any]:
+    """A TOML array's entries; pydantic makes a sentence of a ValueError only, not of a TypeError."""
+    if not isinstance(value, list | tuple):
+        raise ValueError("not a list")  # noqa: TRY004 (see above)
+    return list(value)
+
+
+def listed(value: Any) -> tuple[str, ...]:
+    parts = re.split(r"[,\s]+", value) if isinstance(value, str) else [str(part) for part in _several(value)]
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def symbols(value: Any) -> tuple[str, ...]:
+    symbols = tuple(dict.fromkeys(part.upper() for part in listed(value)))
+    if not symbols or not all(symbol.isalnum() for symbol in symbols):
+        raise ValueError("not a list of symbols")
+    return symbols
+
+
+def paths(value: Any) -> tuple[Path, ...]:
+    parts = value.split(",") if isinstance(value, str) else _several(value)
+    return tuple(Path(str(part).strip()) for part in parts if str(part).strip())
+
+
+def pairs(value: Any) -> dict[str, str]:
+    if isinstance(value, str):
+        pairs = [part.partition("=") for part in re.split(r"[,\s]+", value.strip()) if part]
+        if not all(name and sign and text for name, sign, text in pairs):
+            raise ValueError("not a list of name=value")
+        return {name.strip(): text.strip() for name, _, text in pairs}
+    if not isinstance(value, dict):
+        raise ValueError("not a table")  # noqa: TRY004 (pydantic makes a sentence of it)
+    return {str(name): str(text) for name, text in value.items()}
+
+
+def strategy_params(value: Any) -> dict[str, str]:
+    """Parameters by name, those of one symbol as `SYMBOL.name`; in TOML the symbol may be a table."""
+    if isinstance(value, dict):
+        value = {
+            f"{name}.{inner}" if isinstance(entry, dict) else name: text
+            for name, entry in value.items()
+            for inner, text in (entry.items() if isinstance(entry, dict) else [("", entry)])
+        }
+    named = {}
+    for name, text in pairs(value).items():
+        symbol, dot, parameter = name.rpartition(".")
+        named[f"{symbol.upper()}{dot}{parameter}"] = text
+    return named
+
+
+def target_table(value: Any) -> dict[int, Decimal]:
+    """Minutes in a position by the profit in percent at which it is left from then on, earliest first."""
+    table = {}
+    for minutes, pct in pairs(value).items():
+        if not minutes.isdecimal() or not -100 < decimal(pct) <= 1000:
+            raise ValueError("not minutes=percent")
+        table[int(minutes)] = decimal(pct)
+    return dict(sorted(table.items()))
+
+
+def balances(value: Any) -> dict[str, Decimal]:
+    balances = {asset.upper(): decimal(text) for asset, text in pairs(value).items()}
+    if not balances or any(amount < 0 for amount in balances.values()):
+        raise ValueError("a balance is missing or negative")
+    return balances
+
+
+def interval(value: str) -> str:
+    if value not in INTERVAL_MS:
+        raise ValueError("unknown interval")
+    return value
+
+
+def speed(value: Any) -> Decimal:
+    speed = decimal(value)
+    if not 0 < speed <= 1_000_000:
+        raise ValueError("out of range")
+    return speed
+
+
+def url(*schemes: str) -> AfterValidator:
+    def check(value: str) -> str:
+        _check_address(value, schemes)
+        return value.rstrip("/")
+
+    return AfterValidator(check)
+
+
+def relay(value: str) -> str:
+    if value.lower() in {"mainnet", "testnet"}:
+        return value.lower()
+    _check_address(value, ("http", "https"))
+    return value.rstrip("/")
+
+
+def _check_address(address: str, schemes: tuple[str, ...]) -> None:
+    parts = urlsplit(address)
+    has_place = parts.path if parts.scheme == "unix" else parts.hostname and parts.port != 0  # .port may raise
+    if parts.scheme not in schemes or not has_place or re.search(r"\s", address):
+        raise ValueError("not such an address")
+
+
+def redis_url(value: SecretStr) -> SecretStr:
+    _check_address(value.get_secret_value(), ("redis", "rediss", "unix"))
+    return value
+
+
+def text_of(value: Any) -> Any:
+    """TOML has times of its own; everything else is text already."""
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def lower(value: Any) -> Any:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def upper(value: Any) -> Any:
+    return value.strip().upper() if isinstance(value, str) else value
+
+
+Boolean = Annotated[bool, BeforeValidator(_strict_bool)]
+Amount = Annotated[Decimal, BeforeValidator(decimal)]
+SymbolList = Annotated[tuple[str, ...], BeforeValidator(symbols)]
