@@ -112,7 +112,9 @@ class Strategy(ABC, Generic[P]):
         if not (np.isin(votes.direction, (-1, 0, 1)).all() and np.isin(votes.leaning, (-1, 0, 1)).all()):
             raise ValueError(f"strategy {self.name} voted something else than 1 (buy), -1 (sell) or 0 (neither)")
         if taken := _NOT_INDICATORS & votes.indicators.keys():
-            raise ValueError(f"strategy {self.name} has an indicator named {min(taken)}: that is a column of its signals")
+            raise ValueError(
+                f"strategy {self.name} has an indicator named {min(taken)}: that is a column of its signals"
+            )
         ready = np.arange(len(frame)) >= self.warm_up - 1
         for values in votes.indicators.values():
             ready &= np.isfinite(values)

@@ -25,6 +25,7 @@ class BollingerBands(Strategy[BollingerParams]):
     """BUY while the close is below the lower band, SELL while it is above the upper one.
 
     Confidence is 0.5 on the band and rises to 1 at half a band's width beyond it. Bands without width say nothing.
+    It leans to buying below the middle.
     """
 
     name = "bollinger_bands"
@@ -44,7 +45,7 @@ class BollingerBands(Strategy[BollingerParams]):
         beyond = np.where(buy, lower - close, close - upper)
         strength = strength_beyond(beyond / (upper - middle))
         bands = {"close": close, "band_lower": lower, "band_middle": middle, "band_upper": upper}
-        return Votes(directions(buy, sell), strength, bands)
+        return Votes(directions(buy, sell), strength, bands, lean=directions(close < middle, close > middle))
 
     def reason(self, row: Mapping[str, float]) -> str:
         """For example `close 65990.5 < lower band 66001.2`."""

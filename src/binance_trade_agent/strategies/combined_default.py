@@ -16,6 +16,8 @@ from binance_trade_agent.strategies.rsi_momentum import RsiMomentum, RsiParams
 if TYPE_CHECKING:
     import pandas as pd
 
+_EVEN = 1e-9  # leans that add up to less cancel out, but for the rounding of the weights
+
 
 @dataclass(frozen=True, slots=True)
 class _Voter:
@@ -45,6 +47,8 @@ class CombinedDefault(Strategy[CombinedParams]):
     A vote is direction times confidence, -1 to 1, and 0 for HOLD; so is their weighted mean, the score. Confidence is
     0.5 on the threshold and rises in a straight line to 1 at a score of 1 or -1.
 
+    It leans as the weighted sum of its voters' leans.
+
     With the defaults one voter is heard when no other contradicts it: its vote is 0.5 at least, a third of that 0.167.
     """
 
@@ -68,16 +72,18 @@ class CombinedDefault(Strategy[CombinedParams]):
     def vote(self, frame: "pd.DataFrame") -> Votes:
         """Add up the three votes."""
         shown: dict[str, indicators.FloatArray] = {}
-        score = np.zeros(len(frame))
+        score, leaning = np.zeros(len(frame)), np.zeros(len(frame))
         all_weights = sum(voter.weight for voter in self._voters)
         for voter in self._voters:
             votes = voter.strategy.vote(frame)
             vote = np.where(votes.direction, votes.direction * votes.strength, 0.0)
             score += vote * (voter.weight / all_weights)
+            leaning += votes.leaning * (voter.weight / all_weights)
             shown |= {**votes.indicators, f"{voter.label}_vote": vote}
         threshold = self.params.vote_threshold
         strength = strength_beyond((np.abs(score) - threshold) / (1 - threshold))
-        return Votes(directions(score >= threshold, score <= -threshold), strength, {**shown, "score": score})
+        lean = directions(leaning > _EVEN, leaning < -_EVEN)
+        return Votes(directions(score >= threshold, score <= -threshold), strength, {**shown, "score": score}, lean)
 
     def reason(self, row: Mapping[str, float]) -> str:
         """For example `score +0.18 >= 0.15: rsi BUY 0.54 (RSI 27.4 < 30), macd HOLD (0.51 above its signal), ...`."""

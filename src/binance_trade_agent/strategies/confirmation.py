@@ -42,7 +42,7 @@ def confirm(
         ValueError: the larger interval is not larger.
     """
     if larger_interval_ms <= interval_ms:
-        raise ValueError(f"candles of {larger_interval_ms} ms cannot confirm those of {interval_ms} ms: they must be larger")
+        raise ValueError(f"candles of {larger_interval_ms} ms cannot confirm candles of {interval_ms} ms")
     close_ms = signals.index.to_numpy() + interval_ms
     larger_close_ms = larger_signals.index.to_numpy() + larger_interval_ms
     newest = np.searchsorted(larger_close_ms, close_ms, side="right") - 1

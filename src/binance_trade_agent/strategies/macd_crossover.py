@@ -39,7 +39,8 @@ class MacdCrossover(Strategy[MacdParams]):
     (120 s against 1 m by default), and a crossing that falls between two ticks would be missed.
 
     Confidence is 0.5 at the crossing and rises with the distance of the two lines, measured in average true ranges, to
-    1 at one ATR. Both are prices, so it does not depend on the price's scale.
+    1 at one ATR. Both are prices, so it does not depend on the price's scale. It leans to buying while the MACD line is
+    above its signal line.
     """
 
     name = "macd_crossover"
@@ -63,7 +64,8 @@ class MacdCrossover(Strategy[MacdParams]):
         buy = above & _crossed_lately(above, distance, params.macd_confirm_candles)
         sell = below & _crossed_lately(below, distance, params.macd_confirm_candles)
         strength = strength_beyond(np.abs(distance) / atr)
-        return Votes(directions(buy, sell), strength, {"macd": line, "macd_signal": signal, "atr": atr})
+        shown = {"macd": line, "macd_signal": signal, "atr": atr}
+        return Votes(directions(buy, sell), strength, shown, lean=directions(above, below))
 
     def reason(self, row: Mapping[str, float]) -> str:
         """For example `MACD 12.31 crossed above its signal 11.8 within 3 candles`."""

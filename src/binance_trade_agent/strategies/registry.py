@@ -1,11 +1,16 @@
-"""Strategies by name: presets, parameters from text, and what there is to choose from."""
+"""Strategies by name: presets, parameters from text, and what there is to choose from.
 
+Each function takes the folder of the user's own strategies (see `own`); None leaves out all that is not built in. Own
+code is run only for a name that is not built in, and for lists.
+"""
+
+import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from annotated_types import Ge, Le
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
@@ -14,7 +19,8 @@ from binance_trade_agent.strategies.base import Strategy
 from binance_trade_agent.strategies.bollinger_bands import BollingerBands
 from binance_trade_agent.strategies.combined_default import CombinedDefault
 from binance_trade_agent.strategies.macd_crossover import MacdCrossover
-from binance_trade_agent.strategies.params import StrategyParams
+from binance_trade_agent.strategies.own import OWN_FOLDER, OwnStrategy, own_strategies
+from binance_trade_agent.strategies.params import StrategyParams, bounds, kind_of
 from binance_trade_agent.strategies.rsi_momentum import RsiMomentum
 
 ParamValue = str | float | int
@@ -32,25 +38,45 @@ class BadStrategyParams(StrategyError):  # noqa: N818 - named by what is wrong, 
     """A parameter does not exist, is out of its range, or contradicts another."""
 
 
+class BrokenStrategy(StrategyError):  # noqa: N818 - named by what is wrong, as the errors of design.md rule 13
+    """An own strategy has this name, and cannot be used; the message says where it is and why."""
+
+
 @dataclass(frozen=True, slots=True)
 class ParameterDescription:
-    """A parameter for `trade-agent strategies`: its default in this strategy, bounds (inclusive), meaning and unit."""
+    """A parameter for `trade-agent strategies`: its default in this strategy, bounds (inclusive), meaning and unit.
+
+    One that is true or false has no bounds.
+    """
 
     name: str
-    default: float
-    minimum: float
-    maximum: float
+    default: float | bool
+    minimum: float | None
+    maximum: float | None
     description: str
+
+    @property
+    def allowed(self) -> str:
+        """What it may be, in words: `2 to 70`."""
+        return "true or false" if self.minimum is None else f"{self.minimum:g} to {self.maximum:g}"
 
 
 @dataclass(frozen=True, slots=True)
 class StrategyDescription:
-    """A strategy or preset for `trade-agent strategies`; `preset_of` is None for a strategy of its own."""
+    """A strategy or preset for `trade-agent strategies`.
+
+    Attributes:
+        preset_of: None for a strategy of its own.
+        place: where an own strategy is; None for what is built in.
+        broken: why an own strategy cannot be used, one sentence; it then has neither summary nor parameters.
+    """
 
     name: str
     summary: str
     preset_of: str | None
     parameters: tuple[ParameterDescription, ...]
+    place: str | None = None
+    broken: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +108,37 @@ _PRESETS: Mapping[str, _Preset] = MappingProxyType(
 )
 
 
-def strategy_names() -> list[str]:
-    """The names that `create_strategy` knows: strategies first, then presets."""
-    return [*_STRATEGIES, *_PRESETS]
+def strategy_names(folder: Path | None = OWN_FOLDER) -> list[str]:
+    """The names that `create_strategy` knows: strategies first, then presets, then own strategies."""
+    return [*_STRATEGIES, *_PRESETS, *(own.name for own in _own(folder) if own.strategy)]
 
 
-def create_strategy(name: str, params: Mapping[str, ParamValue] | None = None) -> Strategy[Any]:
+def is_preset(name: str) -> bool:
+    """Whether the name stands for a built-in strategy with other defaults."""
+    return name in _PRESETS
+
+
+def built_in_names() -> list[str]:
+    """The names that no own strategy may have."""
+    return strategy_names(None)
+
+
+def create_strategy(
+    name: str, params: Mapping[str, ParamValue] | None = None, folder: Path | None = OWN_FOLDER
+) -> Strategy[Any]:
     """The strategy or preset of this name, with `params` over its defaults.
 
     Args:
         name: one of `strategy_names()`.
         params: values by parameter name, as numbers or as their text.
+        folder: where own strategies are.
 
     Raises:
         UnknownStrategy: no such name.
+        BrokenStrategy: an own strategy that cannot be used.
         BadStrategyParams: an unknown parameter, a value out of its range, or values that contradict each other.
     """
-    strategy, overrides = _look_up(name)
+    strategy, overrides = _look_up(name, folder)
     given = {**overrides, **(params or {})}
     try:
         return strategy(strategy.Params.model_validate(given), name)
@@ -123,28 +163,44 @@ def parse_params(text: str) -> dict[str, str]:
     return params
 
 
-def describe() -> list[StrategyDescription]:
-    """Every strategy and preset, in the order of `strategy_names()`."""
-    return [_described(name) for name in strategy_names()]
+def describe(folder: Path | None = OWN_FOLDER) -> list[StrategyDescription]:
+    """Every strategy and preset, in the order of `strategy_names()`, and among the own ones those that are broken."""
+    built_in = [_described(name, *_look_up(name, None)) for name in built_in_names()]
+    return [*built_in, *(_described_own(own) for own in _own(folder))]
 
 
-def _look_up(name: str) -> tuple[type[Strategy[Any]], Mapping[str, float]]:
+def _own(folder: Path | None) -> list[OwnStrategy]:
+    if folder is None:
+        return []
+    places = {name: f"the built-in strategy in {inspect.getfile(strategy)}" for name, strategy in _STRATEGIES.items()}
+    presets = {name: f"the preset of {preset.of.name} in {__file__}" for name, preset in _PRESETS.items()}
+    return own_strategies(folder, places | presets)
+
+
+def _look_up(name: str, folder: Path | None) -> tuple[type[Strategy[Any]], Mapping[str, float]]:
     if strategy := _STRATEGIES.get(name):
         return strategy, {}
     if preset := _PRESETS.get(name):
         return preset.of, preset.overrides
-    near = nearest(name, strategy_names())
+    every = _own(folder)
+    named = [own for own in every if own.name == name]
+    for own in named:
+        if own.strategy:
+            return own.strategy, {}
+    if named:
+        raise BrokenStrategy(f"strategy {name} cannot be used: {named[0].broken}")
+    names = [*built_in_names(), *(own.name for own in every if own.strategy)]
+    near = nearest(name, names)
     question = f", did you mean {near}?" if near else "."
-    raise UnknownStrategy(f"{name!r} is not a strategy{question} There are: {', '.join(strategy_names())}")
+    raise UnknownStrategy(f"{name!r} is not a strategy{question} There are: {', '.join(names)}")
 
 
-def _described(name: str) -> StrategyDescription:
-    strategy, overrides = _look_up(name)
+def _described(name: str, strategy: type[Strategy[Any]], overrides: Mapping[str, float]) -> StrategyDescription:
     parameters = tuple(
         ParameterDescription(
             parameter,
             overrides.get(parameter, field.default),
-            *_bounds(strategy.Params, parameter),
+            *bounds(strategy.Params, parameter),
             field.description or "",
         )
         for parameter, field in strategy.Params.model_fields.items()
@@ -155,11 +211,10 @@ def _described(name: str) -> StrategyDescription:
     )
 
 
-def _bounds(model: type[StrategyParams], parameter: str) -> tuple[float, float]:
-    metadata = model.model_fields[parameter].metadata
-    minimum = next(bound.ge for bound in metadata if isinstance(bound, Ge))
-    maximum = next(bound.le for bound in metadata if isinstance(bound, Le))
-    return minimum, maximum  # type: ignore[return-value]  # the bounds of numbers are numbers
+def _described_own(own: OwnStrategy) -> StrategyDescription:
+    if own.strategy is None:
+        return StrategyDescription(own.name, "", None, (), own.place, own.broken)
+    return replace(_described(own.name, own.strategy, {}), place=own.place)
 
 
 def _sentence(error: ErrorDetails, strategy: str, model: type[StrategyParams]) -> str:
@@ -171,6 +226,8 @@ def _sentence(error: ErrorDetails, strategy: str, model: type[StrategyParams]) -
         near = nearest(parameter, model.model_fields)
         question = f", did you mean {near}?" if near else "."
         return f"{parameter} is not a parameter of {strategy}{question} It has: {', '.join(model.model_fields)}"
-    kind = "a whole number" if model.model_fields[parameter].annotation is int else "a number"
-    minimum, maximum = _bounds(model, parameter)
+    if kind_of(model, parameter) is bool:
+        return f"{parameter} is {value}: it must be true or false"
+    kind = "a whole number" if kind_of(model, parameter) is int else "a number"
+    minimum, maximum = bounds(model, parameter)
     return f"{parameter} is {value}: it must be {kind} from {minimum:g} to {maximum:g}"

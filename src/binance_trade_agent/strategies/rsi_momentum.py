@@ -13,6 +13,8 @@ from binance_trade_agent.strategies.params import StrategyParams
 if TYPE_CHECKING:
     import pandas as pd
 
+_MIDDLE = 50.0  # gains and losses are equal
+
 
 class RsiParams(StrategyParams):
     """Parameters of the RSI."""
@@ -34,6 +36,7 @@ class RsiMomentum(Strategy[RsiParams]):
     """BUY while Wilder's RSI is below `rsi_oversold`, SELL while it is above `rsi_overbought`.
 
     Confidence is 0.5 on the threshold and rises in a straight line to 1 at the end of the scale, RSI 0 or 100.
+    It buys weakness, so it leans to buying below RSI 50.
     """
 
     name = "rsi_momentum"
@@ -52,7 +55,8 @@ class RsiMomentum(Strategy[RsiParams]):
         buy, sell = rsi < params.rsi_oversold, rsi > params.rsi_overbought
         below = (params.rsi_oversold - rsi) / params.rsi_oversold
         above = (rsi - params.rsi_overbought) / (100 - params.rsi_overbought)
-        return Votes(directions(buy, sell), strength_beyond(np.where(buy, below, above)), {"rsi": rsi})
+        strength = strength_beyond(np.where(buy, below, above))
+        return Votes(directions(buy, sell), strength, {"rsi": rsi}, lean=directions(rsi < _MIDDLE, rsi > _MIDDLE))
 
     def reason(self, row: Mapping[str, float]) -> str:
         """For example `RSI 27.4 < 30`, or `RSI 48.1 between 30 and 70`."""
