@@ -1,5 +1,6 @@
 """What requests cost: by the documentation, and by what the exchange then counts."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -40,6 +41,7 @@ ESSENTIAL, ENTRY, MARKET_DATA = Priority
         ("post", "order", {"side": "BUY"}, 1, ENTRY, 1),
         ("post", "order", {"side": "SELL"}, 1, ESSENTIAL, 1),
         ("post", "order/test", {"side": "BUY"}, 1, ENTRY, 0),
+        ("post", "order/cancelReplace", {"side": "BUY"}, 1, ESSENTIAL, 1),
         ("post", "orderList/oco", {"side": "SELL"}, 1, ESSENTIAL, 2),
         ("post", "orderList/otoco", {}, 1, ESSENTIAL, 3),
         ("delete", "order", {}, 1, ESSENTIAL, 0),
@@ -105,5 +107,7 @@ async def test_exchange_counts_what_the_gateway_reserves(gateway, intent, monkey
         gateway.latest_trade_id("BTCUSDT"),
     ):
         await check(request)
+    another = replace(limit, client_order_id="bta-BTCUSDT-3")
+    resting = await check(gateway.replace_order("BTCUSDT", resting.exchange_order_id, another), is_free=True)
     await check(gateway.cancel_order("BTCUSDT", resting.exchange_order_id), is_free=True)
     assert gateway._budget.orders_used["10s"] >= 1

@@ -125,8 +125,8 @@ class TradeExecutionAgent:
     async def replace(self, old: Order, intent: OrderIntent) -> Sent:
         """Put `intent` in the place of `old`, a resting order outside lists, by one request. Under the symbol's turn.
 
-        What became of `old` is asked then, or later when it cannot be asked now: the ledger knows. The wish to cancel it
-        is taken back when the exchange surely did not: then it stands, or had ended before (see ReplaceRefusedError).
+        What became of `old` is asked then, or later when it cannot be asked now: the ledger knows. The wish to cancel
+        it is taken back when the exchange surely did not: it stands, or had ended before (see ReplaceRefusedError).
         While the outcome is UNKNOWN both are asked about.
 
         Raises:
