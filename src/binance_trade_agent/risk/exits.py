@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from binance_trade_agent.domain.candles import MINUTE_MS
+from binance_trade_agent.domain.exits import ExitKind
+from binance_trade_agent.domain.holdings import Holding
 from binance_trade_agent.domain.money import ZERO
+
+# A stop that needs a limit price gets one so far below its trigger that a falling market still takes it.
+STOP_LIMIT_FRACTION = Decimal("0.98")
+_HUNDRED = Decimal(100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +38,118 @@ class ExitSettings:
     time_stop_minutes: int = 0
     strategy_exit: bool = True
     closes_when_refused: bool = False
+
+    @property
+    def has_stop(self) -> bool:
+        """Whether a stop is to stand below the price, now or once it trails."""
+        return bool(self.stop_loss_pct or self.stop_loss_atr or self.trails)
+
+    @property
+    def has_target(self) -> bool:
+        """Whether a profit is to be taken at some price."""
+        return bool(self.take_profit_pct or self.take_profit_atr or self.target_table)
+
+    @property
+    def trails(self) -> bool:
+        """Whether the stop follows a rising price."""
+        return bool(self.trailing_stop_pct or self.trailing_stop_atr)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether a position is left at any price at all."""
+        return self.has_stop or self.has_target
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """Where a holding is left, in quote per base, not rounded; None: at no such price.
+
+    Attributes:
+        stop_kind, target_kind: what makes it leave there.
+        close: why it is to be left now whatever the price, with numbers.
+    """
+
+    stop_price: Decimal | None
+    stop_kind: ExitKind
+    target_price: Decimal | None
+    target_kind: ExitKind
+    close: tuple[ExitKind, str] | None
+
+
+def exit_levels(settings: ExitSettings, holding: Holding, highest: Decimal | None, now_ms: int) -> Levels:
+    """Where `holding` is left at `now_ms`.
+
+    Stop and target are measured from the average price, the trailing stop from the highest price since the entry, as
+    far as it was seen (`highest`; what was paid counts as seen). A multiple of the average true range takes the place
+    of the percentage; where the range is not known, the percentage holds. Of the fixed and the trailing stop the higher
+    one stands. A trailing stop never falls, even when what was seen is forgotten: not below the last one that stood.
+    """
+    stop_price, stop_kind = _stop(settings, holding, max(highest or ZERO, holding.highest_paid))
+    target_price, target_kind = _target(settings, holding, now_ms)
+    return Levels(stop_price, stop_kind, target_price, target_kind, _time_stop(settings, holding, now_ms))
+
+
+def lowest_stop_fraction(settings: ExitSettings, price: Decimal, atr_quote: Decimal | None) -> Decimal | None:
+    """At which part of an entry's `price` its first stop may sell at the lowest; None when there is none.
+
+    It counts that a stop may need a limit price below its trigger. A trailing stop that begins later is counted as it
+    begins.
+    """
+    fixed = _below(price, settings.stop_loss_pct, settings.stop_loss_atr, atr_quote)
+    starts_at = price * (1 + settings.trailing_start_pct / _HUNDRED)
+    trailing = _below(starts_at, settings.trailing_stop_pct, settings.trailing_stop_atr, atr_quote)
+    if settings.trailing_start_pct and fixed is not None:
+        trailing = None
+    stops = [stop for stop in (fixed, trailing) if stop is not None]
+    return max(stops) / price * STOP_LIMIT_FRACTION if stops else None
+
+
+def _stop(settings: ExitSettings, holding: Holding, highest: Decimal) -> tuple[Decimal | None, ExitKind]:
+    fixed = _below(holding.average_price, settings.stop_loss_pct, settings.stop_loss_atr, holding.atr_quote)
+    trailing = _trailing(settings, holding, highest)
+    if trailing is not None and (fixed is None or trailing > fixed):
+        return trailing, ExitKind.TRAILING_STOP
+    return fixed, ExitKind.STOP_LOSS
+
+
+def _trailing(settings: ExitSettings, holding: Holding, highest: Decimal) -> Decimal | None:
+    if not settings.trails:
+        return None
+    level = None
+    if highest >= holding.average_price * (1 + settings.trailing_start_pct / _HUNDRED):
+        level = _below(highest, settings.trailing_stop_pct, settings.trailing_stop_atr, holding.atr_quote)
+    stood = holding.last_stop_price if holding.last_stop_kind is ExitKind.TRAILING_STOP else None
+    return max((price for price in (level, stood) if price is not None), default=None)
+
+
+def _target(settings: ExitSettings, holding: Holding, now_ms: int) -> tuple[Decimal | None, ExitKind]:
+    average = holding.average_price
+    if settings.target_table:
+        held_ms = now_ms - holding.opened_ms
+        reached = [minutes for minutes in settings.target_table if minutes * MINUTE_MS <= held_ms]
+        profit_pct = settings.target_table[max(reached)] if reached else None
+        price = None if profit_pct is None else average * (1 + profit_pct / _HUNDRED)
+        return price, ExitKind.TARGET_TABLE
+    distance = _distance(average, settings.take_profit_pct, settings.take_profit_atr, holding.atr_quote)
+    return None if distance is None else average + distance, ExitKind.TAKE_PROFIT
+
+
+def _time_stop(settings: ExitSettings, holding: Holding, now_ms: int) -> tuple[ExitKind, str] | None:
+    held_ms = now_ms - holding.opened_ms
+    limit = settings.time_stop_minutes
+    if not limit or held_ms < limit * MINUTE_MS:
+        return None
+    return ExitKind.TIME_STOP, f"held for {held_ms // MINUTE_MS} min, RISK_TIME_STOP_MINUTES is {limit}"
+
+
+def _below(price: Decimal, pct: Decimal, multiple: Decimal, atr_quote: Decimal | None) -> Decimal | None:
+    """The stop below `price`; None without one, or when it would be no price any more."""
+    distance = _distance(price, pct, multiple, atr_quote)
+    return None if distance is None or distance >= price else price - distance
+
+
+def _distance(price: Decimal, pct: Decimal, multiple: Decimal, atr_quote: Decimal | None) -> Decimal | None:
+    """How far from `price` in quote: the multiple of the range where both are there, else the percentage."""
+    if multiple and atr_quote is not None:
+        return multiple * atr_quote
+    return price * pct / _HUNDRED if pct else None
