@@ -1,11 +1,12 @@
 """Reading the settings.
 
-Flags win over the environment, that over `.env`, that over `config/*.toml`, that over the defaults.
+Flags win over the environment, that over `.env`, that over `config/*.toml`, that over the chosen risk profile, that
+over the defaults. The profiles are the tables of `config/risk.toml`, which is no file of settings itself.
 """
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from binance_trade_agent.settings import Settings, allowed_values, mask, setting
 OWN_PREFIXES = ("TRADING_", "RISK_", "STRATEGY_", "SIMULATION_", "BINANCE_")
 ALIASES = {"BINANCE_SECRET_KEY": "BINANCE_API_SECRET"}
 FROM_FILE = ("BINANCE_API_KEY", "BINANCE_API_SECRET", "BINANCE_SECRET_KEY", "REDIS_URL")
+PROFILES = "risk.toml"
 _SECRETS = frozenset({"BINANCE_API_KEY", "BINANCE_API_SECRET", "REDIS_URL"})
 
 
@@ -65,7 +67,8 @@ def load(
     ]
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
-    for origin, layer in layers:
+    profile = [layer["RISK_PROFILE"] for _, layer in layers if "RISK_PROFILE" in layer][-1:]
+    for origin, layer in [*_profile_layers(folder / "config" / PROFILES, profile), *layers]:
         values.update(layer)
         origins.update(dict.fromkeys(layer, origin))
     try:
@@ -117,11 +120,31 @@ def _secret_from(name: str, path: Path) -> str:
 def _toml_layers(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """(path, settings) of each file in alphabetical order, so that a later file wins."""
     for path in sorted(folder.glob("*.toml")):
-        try:
-            tables = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as failure:
-            raise ConfigError(f"{path} cannot be read: {failure}.") from None
-        yield str(path), dict(_flat(tables, path))
+        if path.name != PROFILES:
+            yield str(path), dict(_flat(_toml(path), path))
+
+
+def _profile_layers(path: Path, chosen: Sequence[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The settings of the chosen risk profile; none when none is chosen, or when it is no name at all."""
+    profile = str(chosen[0]).strip().lower() if chosen else ""
+    if profile not in allowed_values("RISK_PROFILE").replace(" or ", ", ").split(", "):
+        return  # that it is no profile the settings say
+    if not path.is_file():
+        raise ConfigError(f"RISK_PROFILE={profile}: {path}, which holds the profiles, is not there.")
+    table = _toml(path).get(profile)
+    if not isinstance(table, dict):
+        raise ConfigError(f"RISK_PROFILE={profile}: {path} has no table [{profile}].")
+    layer = dict(_flat(table, path, prefix="RISK_"))
+    if "RISK_PROFILE" in layer:
+        raise ConfigError(f"profile in {path} stands within a profile: set RISK_PROFILE elsewhere.")
+    yield f"{path}, profile {profile}", layer
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as failure:
+        raise ConfigError(f"{path} cannot be read: {failure}.") from None
 
 
 def _flat(tables: Mapping[str, Any], path: Path, prefix: str = "") -> Iterator[tuple[str, Any]]:

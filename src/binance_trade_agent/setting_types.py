@@ -25,6 +25,7 @@ def _strict_bool(value: Any) -> bool:
 
 
 def decimal(value: Any) -> Decimal:
+    """A finite number of a size that the exchange takes."""
     amount = parse_amount(str(value).strip())
     if abs(amount.adjusted()) > _MOST_DIGITS:
         raise ValueError("not an amount of anything")
@@ -39,11 +40,13 @@ def _several(value: Any) -> list[Any]:
 
 
 def listed(value: Any) -> tuple[str, ...]:
+    """Entries separated by commas or blanks, or a TOML array."""
     parts = re.split(r"[,\s]+", value) if isinstance(value, str) else [str(part) for part in _several(value)]
     return tuple(part.strip() for part in parts if part.strip())
 
 
 def symbols(value: Any) -> tuple[str, ...]:
+    """Symbols in capitals, each once, in the order given."""
     symbols = tuple(dict.fromkeys(part.upper() for part in listed(value)))
     if not symbols or not all(symbol.isalnum() for symbol in symbols):
         raise ValueError("not a list of symbols")
@@ -51,11 +54,13 @@ def symbols(value: Any) -> tuple[str, ...]:
 
 
 def paths(value: Any) -> tuple[Path, ...]:
+    """Paths separated by commas, or a TOML array."""
     parts = value.split(",") if isinstance(value, str) else _several(value)
     return tuple(Path(str(part).strip()) for part in parts if str(part).strip())
 
 
 def pairs(value: Any) -> dict[str, str]:
+    """`name=value` pairs separated by commas or blanks, or a TOML table."""
     if isinstance(value, str):
         pairs = [part.partition("=") for part in re.split(r"[,\s]+", value.strip()) if part]
         if not all(name and sign and text for name, sign, text in pairs):
@@ -92,6 +97,7 @@ def target_table(value: Any) -> dict[int, Decimal]:
 
 
 def balances(value: Any) -> dict[str, Decimal]:
+    """Amounts by asset, none of them negative."""
     balances = {asset.upper(): decimal(text) for asset, text in pairs(value).items()}
     if not balances or any(amount < 0 for amount in balances.values()):
         raise ValueError("a balance is missing or negative")
@@ -99,12 +105,14 @@ def balances(value: Any) -> dict[str, Decimal]:
 
 
 def interval(value: str) -> str:
+    """A length of candles that Binance has."""
     if value not in INTERVAL_MS:
         raise ValueError("unknown interval")
     return value
 
 
 def speed(value: Any) -> Decimal:
+    """Market seconds a second."""
     speed = decimal(value)
     if not 0 < speed <= 1_000_000:
         raise ValueError("out of range")
@@ -112,6 +120,7 @@ def speed(value: Any) -> Decimal:
 
 
 def url(*schemes: str) -> AfterValidator:
+    """A check of addresses: one of these schemes, with a place."""
     def check(value: str) -> str:
         _check_address(value, schemes)
         return value.rstrip("/")
@@ -120,6 +129,7 @@ def url(*schemes: str) -> AfterValidator:
 
 
 def relay(value: str) -> str:
+    """The name of an exchange of Binance in lower case, or an address."""
     if value.lower() in {"mainnet", "testnet"}:
         return value.lower()
     _check_address(value, ("http", "https"))
@@ -134,6 +144,7 @@ def _check_address(address: str, schemes: tuple[str, ...]) -> None:
 
 
 def redis_url(value: SecretStr) -> SecretStr:
+    """An address of Redis."""
     _check_address(value.get_secret_value(), ("redis", "rediss", "unix"))
     return value
 
@@ -144,10 +155,12 @@ def text_of(value: Any) -> Any:
 
 
 def lower(value: Any) -> Any:
+    """Text in lower case; anything else as it is."""
     return value.strip().lower() if isinstance(value, str) else value
 
 
 def upper(value: Any) -> Any:
+    """Text in capitals; anything else as it is."""
     return value.strip().upper() if isinstance(value, str) else value
 
 
