@@ -73,7 +73,7 @@ def strategies_page() -> str:
         "Strategies",
         "Names for `STRATEGY_NAME`, parameters for `STRATEGY_PARAMS`. What they do: "
         "[the guide](../guide/strategies.md).",
-        *(_strategy(entry) for entry in describe()),
+        *(_strategy(entry) for entry in describe(None)),
     )
 
 
@@ -197,9 +197,10 @@ def _strategy(entry: StrategyDescription) -> str:
     rows = [
         (
             f"`{parameter.name}`",
-            f"{parameter.default:g}",
-            f"{parameter.minimum:g}",
-            f"{parameter.maximum:g}",
+            *(
+                "" if value is None else f"{value:g}"
+                for value in (parameter.default, parameter.minimum, parameter.maximum)
+            ),
             parameter.description,
         )
         for parameter in entry.parameters

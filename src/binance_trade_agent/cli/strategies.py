@@ -20,7 +20,10 @@ def strategies(as_json: bool) -> None:
         print(json.dumps([asdict(entry) for entry in described], indent=2))
         return
     for entry in described:
-        print(f"{entry.name}: {entry.summary}")
+        if entry.broken:
+            print(f"{entry.name}: broken, cannot be used: {entry.broken}")
+            continue
+        place = f"  [{entry.place}]" if entry.place else ""
+        print(f"{entry.name}: {entry.summary}{place}")
         for parameter in entry.parameters:
-            bounds = f"{parameter.minimum:g} to {parameter.maximum:g}"
-            print(f"    {parameter.name} = {parameter.default:g}  ({bounds}) {parameter.description}")
+            print(f"    {parameter.name} = {parameter.default:g}  ({parameter.allowed}) {parameter.description}")

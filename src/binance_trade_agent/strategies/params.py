@@ -14,9 +14,10 @@ class StrategyParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-def kind_of(model: type[StrategyParams], parameter: str) -> type[int | float | bool] | None:
+def kind_of(model: type[StrategyParams], parameter: str) -> type[object] | None:
     """What a parameter is: bool, int or float; None when it is none of these."""
-    return next((kind for kind in (bool, int, float) if model.model_fields[parameter].annotation is kind), None)
+    kinds: tuple[type[object], ...] = (bool, int, float)
+    return next((kind for kind in kinds if model.model_fields[parameter].annotation is kind), None)
 
 
 def bounds(model: type[StrategyParams], parameter: str) -> tuple[float | None, float | None]:

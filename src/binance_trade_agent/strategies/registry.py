@@ -199,7 +199,7 @@ def _described(name: str, strategy: type[Strategy[Any]], overrides: Mapping[str,
     parameters = tuple(
         ParameterDescription(
             parameter,
-            overrides.get(parameter, field.default),
+            overrides.get(parameter, field.get_default(call_default_factory=True)),
             *bounds(strategy.Params, parameter),
             field.description or "",
         )
