@@ -58,7 +58,7 @@ class RateBudget:
 
     Args:
         clock: the exchange's time. Limits of a simulated exchange run as fast as its market does; those of a stepped
-            one on wall time, and there nobody waits, because its market stands still meanwhile.
+            one on the sum of its time and wall time, and there nobody waits: its market stands still meanwhile.
         file: keeps silences over a restart.
         shared: what other processes of this machine use.
         longest_wait_seconds: real seconds; a request that would wait longer is refused at once.
@@ -73,7 +73,7 @@ class RateBudget:
         longest_wait_seconds: float = LONGEST_WAIT_SECONDS,
     ) -> None:
         is_stepped = isinstance(clock, SteppedClock)
-        now_ms = wall_ms if is_stepped else clock.now_ms
+        now_ms = (lambda: wall_ms() + clock.now_ms()) if is_stepped else clock.now_ms
         self._speed = clock.speed if isinstance(clock, ScaledClock) else 1.0
         self._longest_wait = 0.0 if is_stepped else longest_wait_seconds
         self._file = file

@@ -66,6 +66,7 @@ class Exchange:
         self.snapshot_listeners: list[Callable[[str], None]] = []
         self.changed = saved is None
         self._wall_ms = setup.wall_ms
+        self._session_start_ms = setup.feed.start_ms
         self.customers = Customers()
         self.switches = Switches()
         self._opening_balances = {MAIN_ACCOUNT: setup.balances}
@@ -82,11 +83,14 @@ class Exchange:
         return self.now_ms + self.timestamps.skew_ms
 
     def limits_now_ms(self) -> int:
-        """The time on which rate limits run: market time, or wall time while a stepped market stands still.
+        """The time on which rate limits run: market time; that of a stepped market passes with wall time as well.
 
-        On a clock that is set by hand for a check they run on that clock.
+        A market that stands still must not shut a busy client out for ever, nor one that leaps ahead count what a day
+        of its time has asked for as one minute's. On a clock that is set by hand for a check they run on that clock.
         """
-        return self._wall_ms() if self.clock.is_stepped and not self.timestamps.is_strict else self.now_ms
+        if not self.clock.is_stepped or self.timestamps.is_strict:
+            return self.now_ms
+        return self._wall_ms() + self.now_ms - self._session_start_ms
 
     @property
     def speed_label(self) -> str:
