@@ -14,6 +14,7 @@ from binance_trade_agent.agents.risk import RiskManagementAgent
 from binance_trade_agent.agents.signal import SignalAgent, StrategyFailedError
 from binance_trade_agent.agents.suspension import Suspensions
 from binance_trade_agent.domain.decisions import Decision, Outcome, Refusal
+from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.market import MarketView
 from binance_trade_agent.domain.orders import OrderIntent, Side
 from binance_trade_agent.domain.positions import Position
@@ -24,6 +25,7 @@ from binance_trade_agent.ledger.ledger import Ledger
 
 OBSERVE_SECONDS = 15.0
 _SYMBOLS_AT_ONCE = 8
+_CANDLES_KEPT = 3  # with each decision, so that a crossing can be seen
 
 log = logging.getLogger(__name__)
 
@@ -100,30 +102,41 @@ class TradingOrchestrator:
         async with self._looking, asyncio.timeout(OBSERVE_SECONDS):
             view = await self._market_data.observe(decision.symbol)
         self.views[decision.symbol] = view
-        signal = await self._signals.evaluate(view)
-        decision = replace(
-            decision,
-            signal=signal,
-            bid=view.book.bid,
-            ask=view.book.ask,
-            candle_age_ms=view.candle_age_ms,
-            book_age_ms=view.book_age_ms,
-        )
-        if signal.action is Action.HOLD:
-            return replace(decision, outcome=Outcome.HELD, detail=signal.reason)
+        signal, failure = await self._opinion(view)
+        decision = _seen(decision, signal, view)
         try:
-            return await self._decide_on_money(decision, signal, view, turn)
-        except LedgerError as failure:  # it could not be read, or the intent not be written: nothing was sent
-            return replace(decision, outcome=Outcome.REFUSED, rule="ledger", detail=str(failure))
+            leave = await self._protection.due(view)
+            if leave is None and failure is not None:
+                raise failure
+            if leave is None and signal is not None and signal.action is Action.HOLD:
+                return replace(decision, outcome=Outcome.HELD, detail=signal.reason)
+            return await self._decide_on_money(decision, view, turn, leave)
+        except LedgerError as trouble:  # it could not be read, or the intent not be written: nothing was sent
+            return replace(decision, outcome=Outcome.REFUSED, rule="ledger", detail=str(trouble))
 
-    async def _decide_on_money(self, decision: Decision, signal: Signal, view: MarketView, turn: "Turn") -> Decision:
+    async def _opinion(self, view: MarketView) -> tuple[Signal | None, StrategyFailedError | None]:
+        """The strategy's signal, or why there is none: a position has to be left though the strategy is broken."""
+        try:
+            return await self._signals.evaluate(view), None
+        except StrategyFailedError as failure:
+            return None, failure
+
+    async def _decide_on_money(
+        self, decision: Decision, view: MarketView, turn: "Turn", leave: tuple[ExitKind, str] | None
+    ) -> Decision:
+        """Decide on an order: what makes the position be left goes before what the strategy says."""
         await turn.comes()  # money is decided on in the symbols' order, so that the same seed decides the same
         self._market_data.refuse_old(view)
+        wish, exit_kind = _wish(decision, view, leave)
+        if exit_kind is not None:
+            decision = replace(decision, exit=exit_kind, exit_reason=wish.reason)
         position = (await self._ledger.positions()).get(decision.symbol, Position(decision.symbol))
-        if reason := self._signals.nothing_to_do(signal, view, position):
+        if reason := self._signals.nothing_to_do(wish, view, position):
             return replace(decision, outcome=Outcome.SKIPPED, detail=reason)
 
-        verdict = await self._risk.review(signal, view, decision.tick_ms)
+        review = await self._risk.review(wish, view, decision.tick_ms, exit_kind)
+        decision = replace(decision, findings=review.findings)
+        verdict = review.verdict
         if isinstance(verdict, Refusal):
             return replace(decision, outcome=Outcome.REFUSED, rule=verdict.rule, detail=verdict.detail)
         if self.is_stopping:  # asked last: a signal may have come while another symbol's call was waited for
@@ -150,6 +163,30 @@ class TradingOrchestrator:
         except (ExchangeError, LedgerError) as failure:
             log.warning("%s: its protection is put right later: %s", view.symbol, failure)
         return decision
+
+
+def _seen(decision: Decision, signal: Signal | None, view: MarketView) -> Decision:
+    """The decision with all that was looked at."""
+    return replace(
+        decision,
+        signal=signal,
+        bid=view.book.bid,
+        ask=view.book.ask,
+        candle_age_ms=view.candle_age_ms,
+        book_age_ms=view.book_age_ms,
+        candles=tuple(view.candles[-_CANDLES_KEPT:]),
+        candle_count=len(view.candles),
+    )
+
+
+def _wish(decision: Decision, view: MarketView, leave: tuple[ExitKind, str] | None) -> tuple[Signal, ExitKind | None]:
+    """What is put before the risk rules: the strategy's signal, or that the position is to be left, and why."""
+    if leave is None:
+        assert decision.signal is not None, "without a signal only an exit is decided on"
+        return decision.signal, ExitKind.STRATEGY if decision.signal.action is Action.SELL else None
+    kind, reason = leave
+    strategy = decision.signal.strategy if decision.signal else ""
+    return Signal(view.symbol, strategy, Action.SELL, 1.0, reason, view.candles[-1].open_time_ms), kind
 
 
 class Turn:

@@ -68,7 +68,8 @@ class Decision:
         bid, ask: best prices seen, quote per base; None when there was no data.
         candle_age_ms, book_age_ms: age of what was looked at, market time.
         detail: why it ended so, for a person.
-        exit: what made the bot leave the position, None for entries and where nothing was to be left.
+        exit: what made the bot leave the position, None for entries and where nothing was to be left; exit_reason:
+            with its numbers.
         findings: what each risk rule found, in the order in which they were asked; empty where none was.
         candles: the last closed candles that were seen, in time order; candle_count: how many there were.
     """
@@ -87,6 +88,7 @@ class Decision:
     candle_age_ms: int | None = None
     book_age_ms: int | None = None
     exit: ExitKind | None = None
+    exit_reason: str | None = None
     findings: tuple[Finding, ...] = ()
     candles: tuple[Candle, ...] = ()
     candle_count: int | None = None

@@ -87,7 +87,7 @@ def record_decisions(connection: sqlite3.Connection, decisions: Iterable[Decisio
     connection.executemany(
         "INSERT OR REPLACE INTO decisions VALUES (:run_id, :tick_ms, :symbol, :cycle, :outcome, :detail, :rule,"
         " :client_order_id, :bid, :ask, :candle_age_ms, :book_age_ms, :strategy, :action, :confidence, :reason,"
-        " :indicators_json, :candle_open_ms, :exit, :findings_json, :candles_json, :candle_count)",
+        " :indicators_json, :candle_open_ms, :exit, :exit_reason, :findings_json, :candles_json, :candle_count)",
         [decision_columns(decision) for decision in decisions],
     )
 

@@ -72,6 +72,7 @@ def decision_from(row: sqlite3.Row) -> Decision:
         candle_age_ms=row["candle_age_ms"],
         book_age_ms=row["book_age_ms"],
         exit=_optional_exit(row["exit"]),
+        exit_reason=row["exit_reason"],
         findings=tuple(_finding_from(entry) for entry in json.loads(row["findings_json"] or "[]")),
         candles=tuple(_candle_from(entry) for entry in json.loads(row["candles_json"] or "[]")),
         candle_count=row["candle_count"],

@@ -1,7 +1,8 @@
 """A decision as the log's line for a person."""
 
 from binance_trade_agent.domain.decisions import Decision, Outcome
-from binance_trade_agent.domain.signals import Action, Signal
+from binance_trade_agent.domain.exits import ExitKind
+from binance_trade_agent.domain.signals import Action
 
 _ENDS = {
     Outcome.HELD: "⏸️ skipped ({detail})",
@@ -22,11 +23,18 @@ def decision_line(decision: Decision) -> str:
 
     Only fills make a trade executed; everything else says what it was.
     """
-    said = f"{_said(decision.signal)} " if decision.signal else ""
-    return f"{decision.symbol}: {said}" + _ENDS[decision.outcome].format(rule=decision.rule, detail=decision.detail)
+    said = _said(decision)
+    return f"{decision.symbol}: {said + ' ' if said else ''}" + _ENDS[decision.outcome].format(
+        rule=decision.rule, detail=decision.detail
+    )
 
 
-def _said(signal: Signal) -> str:
+def _said(decision: Decision) -> str:
+    if decision.exit is not None and decision.exit is not ExitKind.STRATEGY:
+        return f"{decision.exit.replace('_', ' ')} ({decision.exit_reason})"
+    signal = decision.signal
+    if signal is None:
+        return ""
     if signal.action is Action.HOLD:
         return "HOLD signal"
     return f"{signal.action} signal ({signal.reason}, confidence {signal.confidence:.2f})"

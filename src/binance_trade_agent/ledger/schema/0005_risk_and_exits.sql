@@ -1,5 +1,6 @@
 -- What each rule found, the last candles that were seen, and what made the bot leave a position.
 ALTER TABLE decisions ADD COLUMN exit TEXT;
+ALTER TABLE decisions ADD COLUMN exit_reason TEXT;
 ALTER TABLE decisions ADD COLUMN findings_json TEXT;
 ALTER TABLE decisions ADD COLUMN candles_json TEXT;
 ALTER TABLE decisions ADD COLUMN candle_count INTEGER;
