@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar
 
-from binance_trade_agent.domain.decisions import Refusal
+from binance_trade_agent.domain.decisions import Finding
 from binance_trade_agent.risk.context import ProposedOrder, RiskContext
 from binance_trade_agent.risk.rules import shown
 
@@ -20,12 +20,11 @@ class Balance:
     reserve_fraction: Decimal
     name: ClassVar[str] = "balance"
 
-    def review(self, context: RiskContext, order: ProposedOrder) -> Refusal | None:
+    def review(self, context: RiskContext, order: ProposedOrder) -> Finding:
         """Compare the order's value with the free balance."""
         needed = order.notional * (1 + self.reserve_fraction)
         available = context.free_quote - context.pending_buy_quote
-        if needed <= available:
-            return None
         quote = context.view.rules.quote_asset
         pending = f" ({shown(context.pending_buy_quote, quote)} reserved)" if context.pending_buy_quote else ""
-        return Refusal(self.name, f"{shown(needed, quote)} needed, {shown(available, quote)} available{pending}")
+        detail = f"{shown(needed, quote)} needed, {shown(available, quote)} available{pending}"
+        return Finding(self.name, needed <= available, detail, needed, available, quote)

@@ -19,7 +19,7 @@ class RiskContext:
         position: what the ledger holds of the symbol.
         open_positions: symbols, this one included, whose position is more than dust or that an open BUY order enters.
         free_quote: free balance of the quote asset.
-        equity_quote: value of the whole account in the quote asset.
+        equity_quote: the quote asset in the wallet and the bot's own positions at the bid.
         last_filled_ms: market time of the symbol's last entry fill; None when there was none.
         now_ms: market time.
         pending_buy_quote: quote asset that orders of unknown outcome may still spend; `free_quote` contains it.

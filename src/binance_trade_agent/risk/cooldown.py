@@ -1,10 +1,15 @@
-"""A pause between two entries on one symbol."""
+"""A time between two entries on one symbol."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import ClassVar
 
-from binance_trade_agent.domain.decisions import Refusal
-from binance_trade_agent.risk.context import ProposedOrder, RiskContext
+from binance_trade_agent.domain.decisions import Finding
+from binance_trade_agent.domain.money import plain
+from binance_trade_agent.risk.context import RiskContext
+from binance_trade_agent.risk.rules import unlimited
+
+_SETTING = "RISK_COOLDOWN_SECONDS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +19,14 @@ class Cooldown:
     seconds: int
     name: ClassVar[str] = "cooldown"
 
-    def review(self, context: RiskContext, order: ProposedOrder) -> Refusal | None:  # noqa: ARG002 - the rule's form
+    def review(self, context: RiskContext) -> Finding:
         """Compare the time since the last filled entry."""
+        if not self.seconds:
+            return unlimited(self.name, _SETTING)
         if context.last_filled_ms is None:
-            return None
-        elapsed_ms = max(0, context.now_ms - context.last_filled_ms)  # a late tick is older than what happened since
-        if elapsed_ms >= self.seconds * 1000:
-            return None
-        detail = f"last entry filled {elapsed_ms / 1000:g} s ago, {self.seconds} s must pass (RISK_COOLDOWN_SECONDS)"
-        return Refusal(self.name, detail)
+            return Finding(self.name, allows=True, detail=f"no entry on {context.view.symbol} has filled yet")
+        # A late tick is older than what happened since.
+        elapsed_seconds = Decimal(max(0, context.now_ms - context.last_filled_ms)) / 1000
+        detail = f"last entry filled {plain(elapsed_seconds)} s ago, {self.seconds} s must pass ({_SETTING})"
+        limit = Decimal(self.seconds)
+        return Finding(self.name, elapsed_seconds >= limit, detail, elapsed_seconds, limit, "s")

@@ -2,8 +2,8 @@
 
 from typing import ClassVar
 
-from binance_trade_agent.domain.decisions import Refusal
-from binance_trade_agent.domain.money import plain
+from binance_trade_agent.domain.decisions import Finding
+from binance_trade_agent.domain.money import ZERO, plain
 from binance_trade_agent.domain.orders import OrderType, Side
 from binance_trade_agent.risk.context import ProposedOrder, RiskContext
 from binance_trade_agent.risk.rules import shown
@@ -14,32 +14,38 @@ class LotSize:
 
     name: ClassVar[str] = "lot_size"
 
-    def review(self, context: RiskContext, order: ProposedOrder) -> Refusal | None:
+    def review(self, context: RiskContext, order: ProposedOrder) -> Finding:
         """Compare the quantity with the lot."""
         rules = context.view.rules
         if order.quantity <= 0:
             least = shown(rules.smallest_market_quantity or rules.market_step, rules.base_asset)
             what = shown(context.held_base, rules.base_asset) if order.side is Side.SELL else "the order size"
-            return Refusal(self.name, f"{what} rounds to nothing, {least} is the least (LOT_SIZE)")
+            return Finding(self.name, allows=False, detail=f"{what} rounds to nothing, {least} is the least (LOT_SIZE)")
         violation = rules.quantity_violation(OrderType.MARKET, order.quantity)
+        quantity = shown(order.quantity, rules.base_asset)
         if violation is None:
-            return None
-        step = rules.step_size if violation == "LOT_SIZE" else rules.market_step_size
-        return Refusal(self.name, f"{shown(order.quantity, rules.base_asset)} breaks {violation} (step {plain(step)})")
+            step = plain(rules.market_step)
+            return Finding(self.name, allows=True, detail=f"{quantity} fits the lot (LOT_SIZE, step {step})")
+        step = plain(rules.step_size if violation == "LOT_SIZE" else rules.market_step_size)
+        return Finding(self.name, allows=False, detail=f"{quantity} breaks {violation} (step {step})")
 
 
 class MinNotional:
-    """Refuses an order worth less than the symbol's minimum notional."""
+    """Refuses an order worth less than the symbol's least value, of NOTIONAL or of a MIN_NOTIONAL beside it."""
 
     name: ClassVar[str] = "min_notional"
 
-    def review(self, context: RiskContext, order: ProposedOrder) -> Refusal | None:
+    def review(self, context: RiskContext, order: ProposedOrder) -> Finding:
         """Compare the order's value with the minimum."""
         rules = context.view.rules
-        if not rules.min_notional_on_market or order.notional >= rules.min_notional:
-            return None
-        worth, least = (shown(amount, rules.quote_asset) for amount in (order.notional, rules.min_notional))
-        return Refusal(self.name, f"the order is worth {worth}, {least} is the least ({rules.notional_filter})")
+        least = rules.smallest_market_notional
+        if not least:
+            return Finding(self.name, allows=True, detail="no least value holds for market orders")
+        is_notional = rules.min_notional_on_market and least == rules.min_notional
+        source = rules.notional_filter if is_notional else "MIN_NOTIONAL"
+        quote = rules.quote_asset
+        detail = f"the order is worth {shown(order.notional, quote)}, {shown(least, quote)} is the least ({source})"
+        return Finding(self.name, order.notional >= least, detail, order.notional, least, quote)
 
 
 class MaxNotional:
@@ -47,13 +53,15 @@ class MaxNotional:
 
     name: ClassVar[str] = "max_notional"
 
-    def review(self, context: RiskContext, order: ProposedOrder) -> Refusal | None:
+    def review(self, context: RiskContext, order: ProposedOrder) -> Finding:
         """Compare the order's value with the maximum."""
         rules = context.view.rules
-        if not (rules.max_notional and rules.max_notional_on_market) or order.notional <= rules.max_notional:
-            return None
-        worth, most = (shown(amount, rules.quote_asset) for amount in (order.notional, rules.max_notional))
-        return Refusal(self.name, f"the order is worth {worth}, {most} is the most ({rules.notional_filter})")
+        most = rules.max_notional if rules.max_notional_on_market else ZERO
+        if not most:
+            return Finding(self.name, allows=True, detail="no largest value holds for market orders")
+        quote, source = rules.quote_asset, rules.notional_filter
+        detail = f"the order is worth {shown(order.notional, quote)}, {shown(most, quote)} is the most ({source})"
+        return Finding(self.name, order.notional <= most, detail, order.notional, most, quote)
 
 
 class MaxPositionFilter:
@@ -61,11 +69,12 @@ class MaxPositionFilter:
 
     name: ClassVar[str] = "max_position_filter"
 
-    def review(self, context: RiskContext, order: ProposedOrder) -> Refusal | None:
+    def review(self, context: RiskContext, order: ProposedOrder) -> Finding:
         """Compare the base asset after the order with the maximum."""
         rules = context.view.rules
+        if not rules.max_position:
+            return Finding(self.name, allows=True, detail=f"{rules.symbol} has no MAX_POSITION")
+        base, most = rules.base_asset, rules.max_position
         total = max(context.wallet_base, context.held_base) + order.quantity
-        if not rules.max_position or total <= rules.max_position:
-            return None
-        after, most = shown(total, rules.base_asset), shown(rules.max_position, rules.base_asset)
-        return Refusal(self.name, f"{after} after the order, {most} is the most (MAX_POSITION)")
+        detail = f"{shown(total, base)} after the order, {shown(most, base)} is the most (MAX_POSITION)"
+        return Finding(self.name, total <= most, detail, total, most, base)

@@ -1,10 +1,14 @@
 """A limit on how many symbols are held at a time."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import ClassVar
 
-from binance_trade_agent.domain.decisions import Refusal
-from binance_trade_agent.risk.context import ProposedOrder, RiskContext
+from binance_trade_agent.domain.decisions import Finding
+from binance_trade_agent.risk.context import RiskContext
+from binance_trade_agent.risk.rules import counted, unlimited
+
+_SETTING = "RISK_MAX_OPEN_POSITIONS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,11 +18,18 @@ class MaxOpenPositions:
     limit: int
     name: ClassVar[str] = "max_open_positions"
 
-    def review(self, context: RiskContext, order: ProposedOrder) -> Refusal | None:
+    def review(self, context: RiskContext) -> Finding:
         """Count the open positions."""
-        is_open = not context.view.rules.is_dust(context.held_base, order.price)
-        if is_open or context.open_positions < self.limit:
-            return None
+        if not self.limit:
+            return unlimited(self.name, _SETTING)
+        # At the bid, as `open_positions` is counted: what is dust for one must not be open for the other.
+        is_open = not context.view.rules.is_dust(context.held_base, context.view.book.bid)
         count = context.open_positions
-        positions = "1 position is" if count == 1 else f"{count} positions are"
-        return Refusal(self.name, f"{positions} open, at most {self.limit} allowed (RISK_MAX_OPEN_POSITIONS)")
+        allows = is_open or count < self.limit
+        if allows:
+            added = "adds to an open position, " if is_open else ""
+            detail = f"{added}{count} of at most {self.limit} positions open ({_SETTING})"
+        else:
+            are = counted(count, "position is", "positions are")
+            detail = f"{are} open, at most {self.limit} allowed ({_SETTING})"
+        return Finding(self.name, allows, detail, Decimal(count), Decimal(self.limit), "positions")

@@ -2,8 +2,9 @@
 
 from typing import ClassVar
 
-from binance_trade_agent.domain.decisions import Refusal
-from binance_trade_agent.risk.context import ProposedOrder, RiskContext
+from binance_trade_agent.domain.decisions import Finding
+from binance_trade_agent.risk.context import RiskContext
+from binance_trade_agent.risk.rules import shown
 
 
 class NothingToSell:
@@ -11,8 +12,8 @@ class NothingToSell:
 
     name: ClassVar[str] = "nothing_to_sell"
 
-    def review(self, context: RiskContext, order: ProposedOrder) -> Refusal | None:  # noqa: ARG002 - the rule's form
+    def review(self, context: RiskContext) -> Finding:
         """Look at the holding."""
-        if context.held_base > 0:
-            return None
-        return Refusal(self.name, f"the ledger holds no {context.view.rules.base_asset}")
+        held, base = context.held_base, context.view.rules.base_asset
+        detail = f"the ledger holds {shown(held, base)}" if held > 0 else f"the ledger holds no {base}"
+        return Finding(self.name, held > 0, detail)

@@ -1,24 +1,39 @@
-"""The verdict on a signal: a size that every rule accepts, or the first rule's refusal."""
+"""The verdict on a signal: what every rule found, and a size when all of them allow it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from decimal import Decimal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal, localcontext
+from functools import partial
 
-from binance_trade_agent.domain.decisions import Refusal
+from binance_trade_agent.domain.decisions import Finding, Refusal
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.domain.signals import Action
 from binance_trade_agent.risk.balance import Balance
 from binance_trade_agent.risk.context import ProposedOrder, RiskContext
 from binance_trade_agent.risk.cooldown import Cooldown
+from binance_trade_agent.risk.exposure import MaxExposure, MaxOrder, MaxPosition
 from binance_trade_agent.risk.filters import LotSize, MaxNotional, MaxPositionFilter, MinNotional
 from binance_trade_agent.risk.max_open_positions import MaxOpenPositions
-from binance_trade_agent.risk.max_position import MaxPosition
 from binance_trade_agent.risk.nothing_to_sell import NothingToSell
-from binance_trade_agent.risk.rules import RiskRule, shown
-from binance_trade_agent.risk.settings import RiskSettings
-from binance_trade_agent.risk.sizing import EntrySize, EquityFractionSize, FixedQuoteSize, entry_order, exit_order
+from binance_trade_agent.risk.rules import OrderRule, RiskRule
+from binance_trade_agent.risk.settings import RiskSettings, SizingSettings
+from binance_trade_agent.risk.sizing import (
+    EntrySize,
+    EquityFractionSize,
+    FixedQuoteSize,
+    Sized,
+    entry_order,
+    exit_order,
+    explained,
+)
+from binance_trade_agent.risk.switches import Gate, KillSwitch, OpenOrder, Paused
 from binance_trade_agent.risk.symbol_status import SymbolStatus
+
+SIZING = "sizing"
+# Digits that hold every product of a price, a quantity and a percentage, so that no comparison is of rounded numbers.
+_EXACT_DIGITS = 60
+_KEPT_UNIT = Decimal("0.00000001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,75 +52,115 @@ class ApprovedSize:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the rules found, in the order in which they were asked, and the size; None when one does not allow it."""
+
+    findings: tuple[Finding, ...]
+    size: ApprovedSize | None
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """The first finding that does not allow the order; None when all do."""
+        return _refusal(self.findings)
+
+
 class RiskPolicy:
     """Sizes what a signal asks for and puts it to the rules.
 
-    Entries (BUY) obey every rule. Exits (SELL of what the ledger holds) obey the exchange's own rules only: a limit
-    that is meant to keep risk small must never keep a position open.
+    Entries (BUY) obey every rule. Exits (SELL of what the ledger holds) obey the exchange's own rules only, and wait
+    for an order under way: a limit that is meant to keep risk small must never keep a position open.
     """
 
     def __init__(self, settings: RiskSettings) -> None:
-        self._size = _entry_size(settings)
+        self._size = _entry_size(settings.sizing)
         self._entry_rules: tuple[RiskRule, ...] = (
+            OpenOrder(),
+            KillSwitch(),
+            Paused(),
+            Gate(),
             SymbolStatus(),
             Cooldown(settings.cooldown_seconds),
             MaxOpenPositions(settings.max_open_positions),
+        )
+        self._entry_order_rules: tuple[OrderRule, ...] = (
             LotSize(),
             MinNotional(),
             MaxNotional(),
             MaxPositionFilter(),
+            MaxOrder(settings.max_order_quote),
             MaxPosition(settings.max_position_quote),
+            MaxExposure(settings.max_exposure_pct),
             Balance(settings.fee_reserve_fraction),
         )
-        self._exit_rules: tuple[RiskRule, ...] = (
-            NothingToSell(),
-            SymbolStatus(),
-            LotSize(),
-            MinNotional(),
-            MaxNotional(),
-        )
+        self._exit_rules: tuple[RiskRule, ...] = (OpenOrder(), NothingToSell(), SymbolStatus())
+        self._exit_order_rules: tuple[OrderRule, ...] = (LotSize(), MinNotional(), MaxNotional())
 
-    def review(self, context: RiskContext) -> ApprovedSize | Refusal:
-        """The verdict on `context.signal`, which is BUY or SELL.
+    def judge(self, context: RiskContext) -> Judgement:
+        """What every rule finds about `context.signal`, which is BUY or SELL, and the size if all allow it.
 
-        A SELL without holdings is refused as `nothing_to_sell`. A rule that raises refuses.
+        Rules about the situation come first, then the sizing, then rules about the order, as far as there is one. A
+        rule that raises does not allow the order.
 
         Raises:
             ValueError: the signal is HOLD, on which there is nothing to decide.
         """
         if context.signal.action is Action.HOLD:
             raise ValueError(f"{context.signal.symbol}: HOLD needs no risk decision")
-        if context.signal.action is Action.BUY:
-            return _judge(context, lambda: entry_order(context, self._size), self._entry_rules)
-        return _judge(context, lambda: exit_order(context), self._exit_rules)
+        with localcontext() as exact:
+            exact.prec = _EXACT_DIGITS
+            if context.signal.action is Action.BUY:
+                size = partial(entry_order, context, self._size)
+                return _judged(context, self._entry_rules, size, self._entry_order_rules)
+            return _judged(context, self._exit_rules, partial(exit_order, context), self._exit_order_rules)
 
 
-def _entry_size(settings: RiskSettings) -> EntrySize:
-    if settings.order_quote is not None:
-        return FixedQuoteSize(settings.order_quote)
-    assert settings.order_fraction is not None
-    return EquityFractionSize(settings.order_fraction)
+def _entry_size(sizing: SizingSettings) -> EntrySize:
+    if sizing.order_fraction is None:
+        return FixedQuoteSize(sizing.order_quote)
+    return EquityFractionSize(sizing.order_fraction)
 
 
-def _judge(
-    context: RiskContext, size: Callable[[], ProposedOrder], rules: tuple[RiskRule, ...]
-) -> ApprovedSize | Refusal:
-    asked = "sizing"
+def _judged(
+    context: RiskContext, rules: Sequence[RiskRule], size: Callable[[], Sized], order_rules: Sequence[OrderRule]
+) -> Judgement:
+    findings = [_asked(rule.name, partial(rule.review, context)) for rule in rules]
+    order, sizing = _sized(size)
+    findings.append(sizing)
+    if order is not None:
+        # What rounds to nothing has neither a value nor a price to compare.
+        asked = order_rules if order.quantity > 0 else (LotSize(),)
+        findings += [_asked(rule.name, partial(rule.review, context, order)) for rule in asked]
+    if order is None or _refusal(findings):
+        return Judgement(tuple(findings), None)
+    approved = ApprovedSize(order.side, order.quantity, order.price, explained(context, order))
+    return Judgement(tuple(findings), approved)
+
+
+def _sized(size: Callable[[], Sized]) -> tuple[ProposedOrder | None, Finding]:
     try:
-        order = size()
-        for rule in rules:
-            asked = rule.name
-            if refusal := rule.review(context, order):
-                return refusal
-        return ApprovedSize(order.side, order.quantity, order.price, _explained(context, order))
+        sized = size()
+    except Exception as failure:  # noqa: BLE001 - without a size there is no order
+        return None, _raised(SIZING, failure)
+    return sized.order, Finding(SIZING, sized.order is not None, sized.detail)
+
+
+def _asked(rule: str, review: Callable[[], Finding]) -> Finding:
+    try:
+        finding = review()
+        return replace(finding, value=_kept(finding.value), limit=_kept(finding.limit))
     except Exception as failure:  # noqa: BLE001 - a rule that cannot be asked has not agreed
-        return Refusal(asked, f"raised {type(failure).__name__}: {failure}")
+        return _raised(rule, failure)
 
 
-def _explained(context: RiskContext, order: ProposedOrder) -> str:
-    rules = context.view.rules
-    worth = shown(order.notional, rules.quote_asset)
-    quantity = f"{plain(order.quantity)} {rules.base_asset}"
-    if order.side is Side.BUY:
-        return f"{quantity} for {worth} at {plain(order.price)}"
-    return f"{quantity} of {plain(context.held_base)} held for {worth} at {plain(order.price)}"
+def _raised(rule: str, failure: Exception) -> Finding:
+    return Finding(rule, allows=False, detail=f"raised {type(failure).__name__}: {failure}")
+
+
+def _refusal(findings: Sequence[Finding]) -> Refusal | None:
+    against = next((finding for finding in findings if not finding.allows), None)
+    return None if against is None else Refusal(against.rule, against.detail)
+
+
+def _kept(value: Decimal | None) -> Decimal | None:
+    return None if value is None else Decimal(plain(value.quantize(_KEPT_UNIT)))

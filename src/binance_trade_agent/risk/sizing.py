@@ -1,20 +1,37 @@
 """How much: the size of an entry from the settings, of an exit from the ledger."""
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal, localcontext
 from typing import Protocol
 
-from binance_trade_agent.domain.money import floor_to_step
+from binance_trade_agent.domain.money import floor_to_step, plain
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.risk.context import ProposedOrder, RiskContext
+from binance_trade_agent.risk.rules import shown
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """What an entry is to spend in quote asset, or None where nothing may be spent, and the numbers that say so."""
+
+    quote: Decimal | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """An order, or None where there is none, and the numbers that led to it."""
+
+    order: ProposedOrder | None
+    detail: str
 
 
 class EntrySize(Protocol):
     """How much quote asset an entry spends."""
 
-    def quote_amount(self, context: RiskContext) -> Decimal:
-        """Quote asset to spend, before rounding to the symbol's step."""
+    def amount(self, context: RiskContext) -> Amount:
+        """What to spend, before rounding to the symbol's step."""
         ...
 
 
@@ -24,9 +41,9 @@ class FixedQuoteSize:
 
     amount_quote: Decimal
 
-    def quote_amount(self, context: RiskContext) -> Decimal:  # noqa: ARG002 - the form of a size
+    def amount(self, context: RiskContext) -> Amount:
         """The fixed amount."""
-        return self.amount_quote
+        return Amount(self.amount_quote, f"{shown(self.amount_quote, context.view.rules.quote_asset)} an entry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +52,56 @@ class EquityFractionSize:
 
     fraction: Decimal
 
-    def quote_amount(self, context: RiskContext) -> Decimal:
+    def amount(self, context: RiskContext) -> Amount:
         """The fraction of the equity at this tick."""
-        return context.equity_quote * self.fraction
+        quote = context.view.rules.quote_asset
+        return Amount(
+            context.equity_quote * self.fraction,
+            f"{plain(self.fraction)} of an equity of {shown(context.equity_quote, quote)}",
+        )
 
 
-def entry_order(context: RiskContext, size: EntrySize) -> ProposedOrder:
-    """A market BUY of at most the size's quote amount at the best ask, rounded down to the symbol's step.
+def entry_order(context: RiskContext, size: EntrySize) -> Sized:
+    """A market BUY of at most the size's amount at the best ask, rounded down to the symbol's step.
 
     The quantity is 0 when the amount does not reach the smallest lot.
 
     Raises:
         ValueError: the amount or the ask is not finite, or the ask is not above 0.
     """
-    ask, amount = context.view.book.ask, size.quote_amount(context)
-    if not (amount.is_finite() and ask.is_finite() and ask > 0):
-        raise ValueError(f"an order of {amount} {context.view.rules.quote_asset} at {ask} has no size")
-    return ProposedOrder(Side.BUY, _lots(context.view.rules, amount / ask), ask)
+    rules, ask, amount = context.view.rules, context.view.book.ask, size.amount(context)
+    if amount.quote is None:
+        return Sized(None, amount.detail)
+    if not (amount.quote.is_finite() and ask.is_finite() and ask > 0):
+        raise ValueError(f"an order of {amount.quote} {rules.quote_asset} at {ask} has no size")
+    with localcontext() as rounding:
+        rounding.rounding = ROUND_DOWN  # a quotient rounded up could buy a step too much
+        order = ProposedOrder(Side.BUY, _lots(rules, amount.quote / ask), ask)
+    return Sized(order, f"{amount.detail}: {explained(context, order)}")
 
 
-def exit_order(context: RiskContext) -> ProposedOrder:
-    """A market SELL of all that the ledger holds, rounded down to the symbol's step and capped to its largest lot."""
-    return ProposedOrder(Side.SELL, _lots(context.view.rules, context.held_base), context.view.book.bid)
+def exit_order(context: RiskContext) -> Sized:
+    """A market SELL of all that the ledger holds, rounded down to the symbol's step.
+
+    It is capped to the largest lot and the largest value that the symbol allows; a later exit sells the rest.
+    """
+    rules, bid, quantity = context.view.rules, context.view.book.bid, context.held_base
+    if rules.max_notional_on_market and rules.max_notional and quantity * bid > rules.max_notional:
+        with localcontext() as rounding:
+            rounding.rounding = ROUND_DOWN
+            quantity = rules.max_notional / bid
+    order = ProposedOrder(Side.SELL, _lots(rules, quantity), bid)
+    return Sized(order, explained(context, order))
+
+
+def explained(context: RiskContext, order: ProposedOrder) -> str:
+    """The order in words: `0.00151 BTC for 99.841351 USDT at 66120.1`."""
+    rules = context.view.rules
+    worth = shown(order.notional, rules.quote_asset)
+    quantity = f"{plain(order.quantity)} {rules.base_asset}"
+    if order.side is Side.BUY:
+        return f"{quantity} for {worth} at {plain(order.price)}"
+    return f"{quantity} of {plain(context.held_base)} held for {worth} at {plain(order.price)}"
 
 
 def _lots(rules: SymbolRules, quantity: Decimal) -> Decimal:

@@ -2,9 +2,9 @@
 
 from typing import ClassVar
 
-from binance_trade_agent.domain.decisions import Refusal
+from binance_trade_agent.domain.decisions import Finding
 from binance_trade_agent.domain.orders import OrderType
-from binance_trade_agent.risk.context import ProposedOrder, RiskContext
+from binance_trade_agent.risk.context import RiskContext
 
 
 class SymbolStatus:
@@ -12,11 +12,13 @@ class SymbolStatus:
 
     name: ClassVar[str] = "symbol_status"
 
-    def review(self, context: RiskContext, order: ProposedOrder) -> Refusal | None:  # noqa: ARG002 - the rule's form
-        """Compare the symbol's status."""
+    def review(self, context: RiskContext) -> Finding:
+        """Look at the symbol's status and order types."""
         rules = context.view.rules
         if rules.status != "TRADING":
-            return Refusal(self.name, f"{rules.symbol} is in status {rules.status}, orders need TRADING")
+            detail = f"{rules.symbol} is in status {rules.status}, orders need TRADING"
+            return Finding(self.name, allows=False, detail=detail)
         if OrderType.MARKET not in rules.order_types:
-            return Refusal(self.name, f"{rules.symbol} takes no MARKET orders, only {', '.join(rules.order_types)}")
-        return None
+            detail = f"{rules.symbol} takes no MARKET orders, only {', '.join(rules.order_types)}"
+            return Finding(self.name, allows=False, detail=detail)
+        return Finding(self.name, allows=True, detail=f"{rules.symbol} is in status TRADING and takes MARKET orders")
