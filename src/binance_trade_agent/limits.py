@@ -1,0 +1,30 @@
+"""The limits, sizes and exits that the settings ask for, in the form in which the room `risk/` takes them."""
+
+from dataclasses import fields
+from typing import Any
+
+from binance_trade_agent.risk.exits import ExitSettings
+from binance_trade_agent.risk.settings import RiskSettings, SizingSettings
+from binance_trade_agent.settings import Settings
+
+
+def risk_settings(settings: Settings) -> RiskSettings:
+    """The limits on entries: RISK_..., and TRADING_... for their size."""
+    return RiskSettings(**_named(RiskSettings, settings, "risk_"), sizing=sizing_settings(settings))
+
+
+def sizing_settings(settings: Settings) -> SizingSettings:
+    """How much an entry spends: TRADING_..."""
+    return SizingSettings(**(_named(SizingSettings, settings, "trading_") | {"sizing": settings.sizing}))
+
+
+def exit_settings(settings: Settings) -> ExitSettings:
+    """When a position is left: RISK_..."""
+    closes = settings.risk_unprotected == "close"
+    return ExitSettings(**_named(ExitSettings, settings, "risk_"), closes_when_refused=closes)
+
+
+def _named(kind: Any, settings: Settings, prefix: str) -> dict[str, Any]:
+    """The fields of the dataclass `kind` that are settings, by name."""
+    found = {field.name: getattr(settings, f"{prefix}{field.name}", None) for field in fields(kind)}
+    return {name: value for name, value in found.items() if hasattr(settings, f"{prefix}{name}")}
