@@ -32,7 +32,10 @@ def test_the_score_is_the_weighted_mean_and_the_threshold_decides(seed, weights,
     names = ("rsi_weight", "macd_weight", "bollinger_weight")
     params = {**dict(zip(names, weights, strict=True)), "vote_threshold": threshold}
     signals = create_strategy("combined_default", params).signals(walk(seed)).iloc[300:]
-    mean = np.average(signals[VOTES].to_numpy(), axis=1, weights=weights)
+    heard = [(vote, weight) for vote, weight in zip(VOTES, weights, strict=True) if weight > 0]
+    assert [vote for vote in signals if vote.endswith("_vote")] == [vote for vote, _ in heard]
+    votes = signals[[vote for vote, _ in heard]].to_numpy()
+    mean = np.average(votes, axis=1, weights=[weight for _, weight in heard])
     assert signals["score"].to_numpy() == pytest.approx(mean, abs=1e-12)
     decided = np.where(signals["score"] >= threshold, 1, np.where(signals["score"] <= -threshold, -1, 0))
     assert (signals["action"] == decided).all()

@@ -16,7 +16,9 @@ from binance_trade_agent.strategies.registry import (
 
 NAMES = {
     *("rsi_momentum", "macd_crossover", "bollinger_bands", "combined_default"),
+    *("ema_crossover", "supertrend", "donchian_breakout", "mean_reversion_zscore"),
     *("rsi_default", "rsi_aggressive", "rsi_conservative", "macd_default"),
+    *("ema_aggressive", "supertrend_aggressive", "donchian_turtle", "zscore_conservative"),
 }
 
 
@@ -65,7 +67,7 @@ def test_an_unknown_strategy_is_refused_with_the_nearest_and_the_list():
         (
             "combined_default",
             {"rsi_weight": 0, "macd_weight": 0, "bollinger_weight": 0},
-            "rsi_weight, macd_weight and bollinger_weight are all 0: one at least must be above 0",
+            "rsi_weight, macd_weight, bollinger_weight, ema_weight, supertrend_weight, donchian_weight and zscore_weight",
         ),
     ],
 )

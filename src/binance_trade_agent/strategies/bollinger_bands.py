@@ -26,6 +26,9 @@ class BollingerBands(Strategy[BollingerParams]):
 
     Confidence is 0.5 on the band and rises to 1 at half a band's width beyond it. Bands without width say nothing.
     It leans to buying below the middle.
+
+    Source: John Bollinger, Bollinger on Bollinger Bands (2001), for the bands. That a close outside them is traded
+    against is their simplest use; he warns that a touch of a band alone is no signal.
     """
 
     name = "bollinger_bands"

@@ -67,6 +67,117 @@ def atr(high: FloatArray, low: FloatArray, close: FloatArray, period: int) -> Fl
     return _undefined_where(values, values == 0, high, low, close)
 
 
+def ema(close: FloatArray, period: int) -> FloatArray:
+    """Exponential moving average, quote per base: factor 2 / (period + 1), begun with the mean of one period.
+
+    NaN where the last `period` changes are all zero: what moves there is the echo of older movement. Of its start,
+    (1 - 2/(period+1))^n is left after n candles: a millionth after 7 periods.
+    """
+    import talib
+
+    values = np.asarray(talib.EMA(_contiguous(close), timeperiod=period), dtype=np.float64)
+    return _undefined_where(values, _flat(close, period), close)
+
+
+def zscore(close: FloatArray, period: int) -> FloatArray:
+    """How many population deviations (ddof 0) the close is above its simple mean, both of the last `period` candles.
+
+    NaN where the deviation is as good as zero, see `bollinger`.
+    """
+    _, mean, mean_and_deviation = bollinger(close, period, 1.0)
+    return (close - mean) / (mean_and_deviation - mean)
+
+
+def donchian(
+    high: FloatArray, low: FloatArray, high_period: int, low_period: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Donchian channel of the candles before each one, quote per base.
+
+    Returns:
+        The lowest low of the `low_period` candles before; the middle between the lowest low and the highest high of the
+        `high_period` candles before; that highest high. All are NaN where the latter two are the same.
+    """
+    import talib
+
+    high, low = _contiguous(high), _contiguous(low)
+    highest = _of_the_row_before(talib.MAX(high, timeperiod=high_period))
+    lowest = _of_the_row_before(talib.MIN(low, timeperiod=high_period))
+    floor = _of_the_row_before(talib.MIN(low, timeperiod=low_period))
+    lines = floor, (lowest + highest) / 2, highest
+    floor, middle, highest = (_undefined_where(line, highest == lowest, high, low) for line in lines)
+    return floor, middle, highest
+
+
+def supertrend(
+    high: FloatArray, low: FloatArray, close: FloatArray, period: int, multiplier: float
+) -> tuple[FloatArray, FloatArray]:
+    """Olivier Seban's Supertrend, with the bands of TradingView's `ta.supertrend`.
+
+    The bands lie `multiplier` average true ranges (Wilder's, of `period` candles) above and below the middle of the
+    candle. The lower one does not fall unless the close before was below it; the upper one does not rise likewise. The
+    trend turns up at a close above the upper band, down at one below the lower band. A close beyond both, in a candle of
+    many times the ATR, turns nothing.
+
+    A band remembers for ever, until it is crossed. So it is not begun with a guess: from the `15 * period`th candle on,
+    when a millionth of the ATR's start is left, both bands and the trend are followed for every past that the candles
+    could have had, and have a value once all of these say the same. A shorter history can only know less.
+
+    Returns:
+        The line: the lower band while the trend is up, the upper one while it is down, quote per base. The trend: 1 up,
+        -1 down. Both are NaN while either is not certain, and where the ATR is zero.
+    """
+    import talib
+
+    mean_range = np.asarray(talib.ATR(*map(_contiguous, (high, low, close)), timeperiod=period), dtype=np.float64)
+    middle, reach = (high + low) / 2, multiplier * mean_range
+    upper_least, upper_most = _ratchet(close, middle + reach, 15 * period)
+    lower_most, lower_least = (-edge for edge in _ratchet(-close, -(middle - reach), 15 * period))
+    above, maybe_above = close > upper_most, close > upper_least
+    below, maybe_below = close < lower_least, close < lower_most
+    crossed = np.where(above & ~maybe_below, 1.0, np.where(below & ~maybe_above, -1.0, np.nan))
+    both = above & below
+    trend = _last_where((maybe_above | maybe_below) & ~both, crossed)
+    line = np.where(trend > 0, lower_least, upper_least)
+    uncertain = np.where(trend > 0, lower_least != lower_most, upper_least != upper_most) | np.isnan(trend)
+    undefined = uncertain | (mean_range == 0)
+    return _undefined_where(line, undefined, high, low, close), _undefined_where(trend, undefined, high, low, close)
+
+
+def _ratchet(close: FloatArray, basic: FloatArray, first: int) -> tuple[FloatArray, FloatArray]:
+    """The upper band of the Supertrend: the least and the greatest value that it can have; NaN before row `first`.
+
+    It is the least of the basic bands since a close was last above it. Of row `first` only that much is known: it is
+    the basic band, or an older one below that and not below the last close.
+    """
+    least, greatest = np.full(len(close), np.nan), np.full(len(close), np.nan)
+    if first >= len(close):
+        return least, greatest
+    closes, basics = close[first - 1 : -1].tolist(), basic[first:].tolist()
+    low, high = min(closes[0], basics[0]), basics[0]
+    lows, highs = [low], [high]
+    for before, now in zip(closes[1:], basics[1:], strict=True):
+        if before > high or now < low:  # crossed, or below whatever it was
+            low = high = now
+        elif before > low:  # crossed, if it was lower than that close
+            low, high = min(before, now), now
+        elif now < high:
+            high = now
+        lows.append(low)
+        highs.append(high)
+    least[first:], greatest[first:] = lows, highs
+    return least, greatest
+
+
+def _last_where(chosen: BoolArray, values: FloatArray) -> FloatArray:
+    """In each row the value of the last chosen row up to it, NaN before the first."""
+    rows = np.maximum.accumulate(np.where(chosen, np.arange(len(chosen)), -1))
+    return np.where(rows >= 0, values[rows], np.nan)
+
+
+def _of_the_row_before(values: FloatArray) -> FloatArray:
+    return np.concatenate(([np.nan], values))[: len(values)]
+
+
 def _contiguous(values: FloatArray) -> FloatArray:
     return np.ascontiguousarray(values, dtype=np.float64)
 

@@ -7,14 +7,14 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from binance_trade_agent.strategies import indicators
-from binance_trade_agent.strategies.base import LEAST_WARM_UP, Strategy, Votes, directions, strength_beyond
+from binance_trade_agent.strategies.base import LEAST_WARM_UP, Strategy, Votes, strength_beyond
+from binance_trade_agent.strategies.crossings import ROUNDING_NOISE, crossings
 from binance_trade_agent.strategies.params import StrategyParams
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _ATR_PERIOD = 14
-_ROUNDING_NOISE = 1e-9  # share of the price below which the two lines are equal; on a straight trend they are
 
 
 class MacdParams(StrategyParams):
@@ -41,6 +41,8 @@ class MacdCrossover(Strategy[MacdParams]):
     Confidence is 0.5 at the crossing and rises with the distance of the two lines, measured in average true ranges, to
     1 at one ATR. Both are prices, so it does not depend on the price's scale. It leans to buying while the MACD line is
     above its signal line.
+
+    Source: Gerald Appel, Technical Analysis: Power Tools for Active Investors (2005).
     """
 
     name = "macd_crossover"
@@ -59,13 +61,9 @@ class MacdCrossover(Strategy[MacdParams]):
         line, signal = indicators.macd(close, params.macd_fast, params.macd_slow, params.macd_signal)
         atr = indicators.atr(high, low, close, _ATR_PERIOD)
         distance = line - signal
-        noise = _ROUNDING_NOISE * close
-        above, below = distance > noise, distance < -noise
-        buy = above & _crossed_lately(above, distance, params.macd_confirm_candles)
-        sell = below & _crossed_lately(below, distance, params.macd_confirm_candles)
+        crossed, side = crossings(distance, ROUNDING_NOISE * close, params.macd_confirm_candles)
         strength = strength_beyond(np.abs(distance) / atr)
-        shown = {"macd": line, "macd_signal": signal, "atr": atr}
-        return Votes(directions(buy, sell), strength, shown, lean=directions(above, below))
+        return Votes(crossed, strength, {"macd": line, "macd_signal": signal, "atr": atr}, lean=side)
 
     def reason(self, row: Mapping[str, float]) -> str:
         """For example `MACD 12.31 crossed above its signal 11.8 within 3 candles`."""
@@ -79,15 +77,3 @@ class MacdCrossover(Strategy[MacdParams]):
         """For example `0.51 above its signal`."""
         distance = row["macd"] - row["macd_signal"]
         return f"{abs(distance):.3g} {'above' if distance > 0 else 'below'} its signal"
-
-
-def _crossed_lately(
-    on_side: indicators.BoolArray, distance: indicators.FloatArray, candles: int
-) -> indicators.BoolArray:
-    """Where one of the last `candles` rows is on the side while the row before it was not; both must be defined."""
-    crossed = np.zeros(len(on_side), dtype=np.bool_)
-    crossed[1:] = on_side[1:] & ~on_side[:-1] & np.isfinite(distance[:-1])
-    count = np.cumsum(crossed)
-    before = np.concatenate((np.zeros(candles, dtype=count.dtype), count))[: len(count)]
-    lately: indicators.BoolArray = count > before
-    return lately

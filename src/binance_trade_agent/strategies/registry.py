@@ -18,10 +18,14 @@ from binance_trade_agent.domain.nearest import nearest
 from binance_trade_agent.strategies.base import Strategy
 from binance_trade_agent.strategies.bollinger_bands import BollingerBands
 from binance_trade_agent.strategies.combined_default import CombinedDefault
+from binance_trade_agent.strategies.donchian_breakout import DonchianBreakout
+from binance_trade_agent.strategies.ema_crossover import EmaCrossover
 from binance_trade_agent.strategies.macd_crossover import MacdCrossover
+from binance_trade_agent.strategies.mean_reversion_zscore import MeanReversionZscore
 from binance_trade_agent.strategies.own import OWN_FOLDER, OwnStrategy, own_strategies
 from binance_trade_agent.strategies.params import StrategyParams, bounds, kind_of
 from binance_trade_agent.strategies.rsi_momentum import RsiMomentum
+from binance_trade_agent.strategies.supertrend import Supertrend
 
 ParamValue = str | float | int
 
@@ -87,7 +91,19 @@ class _Preset:
 
 
 _STRATEGIES: Mapping[str, type[Strategy[Any]]] = MappingProxyType(
-    {strategy.name: strategy for strategy in (CombinedDefault, RsiMomentum, MacdCrossover, BollingerBands)}
+    {
+        strategy.name: strategy
+        for strategy in (
+            CombinedDefault,
+            RsiMomentum,
+            MacdCrossover,
+            BollingerBands,
+            EmaCrossover,
+            Supertrend,
+            DonchianBreakout,
+            MeanReversionZscore,
+        )
+    }
 )
 
 _PRESETS: Mapping[str, _Preset] = MappingProxyType(
@@ -104,6 +120,24 @@ _PRESETS: Mapping[str, _Preset] = MappingProxyType(
             {"rsi_period": 21, "rsi_oversold": 25, "rsi_overbought": 75},
         ),
         "macd_default": _Preset(MacdCrossover, "macd_crossover as it is", {}),
+        "ema_aggressive": _Preset(
+            EmaCrossover, "ema_crossover with short averages: many signals", {"ema_fast": 9, "ema_slow": 21}
+        ),
+        "supertrend_aggressive": _Preset(
+            Supertrend,
+            "supertrend with near bands: many turns",
+            {"supertrend_period": 7, "supertrend_multiplier": 2},
+        ),
+        "donchian_turtle": _Preset(
+            DonchianBreakout,
+            "donchian_breakout as in the Turtles' System 2: the breaks of longer channels",
+            {"donchian_entry": 55, "donchian_exit": 20},
+        ),
+        "zscore_conservative": _Preset(
+            MeanReversionZscore,
+            "mean_reversion_zscore with a far entry: few buys",
+            {"zscore_entry": -3},
+        ),
     }
 )
 

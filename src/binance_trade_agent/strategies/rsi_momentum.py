@@ -37,6 +37,8 @@ class RsiMomentum(Strategy[RsiParams]):
 
     Confidence is 0.5 on the threshold and rises in a straight line to 1 at the end of the scale, RSI 0 or 100.
     It buys weakness, so it leans to buying below RSI 50.
+
+    Source: J. Welles Wilder, New Concepts in Technical Trading Systems (1978), whose thresholds are 30 and 70.
     """
 
     name = "rsi_momentum"

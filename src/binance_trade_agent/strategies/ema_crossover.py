@@ -1,0 +1,81 @@
+"""EMA crossover: follow a trend when a fast average of the price crosses a slow one."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from binance_trade_agent.strategies import indicators
+from binance_trade_agent.strategies.base import LEAST_WARM_UP, Strategy, Votes, strength_beyond
+from binance_trade_agent.strategies.crossings import ROUNDING_NOISE, crossings
+from binance_trade_agent.strategies.params import StrategyParams
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_ATR_PERIOD = 14
+
+
+class EmaParams(StrategyParams):
+    """Parameters of the two averages."""
+
+    ema_fast: int = Field(12, ge=2, le=139, description="period of the fast EMA, candles")
+    ema_slow: int = Field(26, ge=3, le=140, description="period of the slow EMA, candles")
+    ema_confirm_candles: int = Field(3, ge=1, le=60, description="a crossing of the EMAs counts for this many candles")
+
+    @model_validator(mode="after")
+    def _ema_fast_below_slow(self) -> Self:
+        if self.ema_fast >= self.ema_slow:
+            raise ValueError(f"ema_fast is {self.ema_fast}: it must be below ema_slow, {self.ema_slow}")
+        return self
+
+
+class EmaCrossover(Strategy[EmaParams]):
+    """BUY when the fast EMA of the close crossed above the slow one lately and still is; SELL the other way round.
+
+    `Lately` is the last `ema_confirm_candles` candles, for the reason that `macd_crossover.py` gives. Confidence is 0.5
+    at the crossing and rises with the distance of the two averages to 1 at one average true range. It leans to buying
+    while the fast average is above the slow one.
+
+    Source: the moving average rules that Brock, Lakonishok and LeBaron tested (Journal of Finance 47, 1992), on
+    exponential averages. 12 and 26 are the MACD's, so that a crossing is where its line crosses zero.
+    """
+
+    name = "ema_crossover"
+    summary = "buys when a fast EMA crosses above a slow one, sells when it crosses below"
+    Params = EmaParams
+
+    @property
+    def warm_up(self) -> int:
+        """7 periods of the slow EMA: a millionth of the start is left, (1 - 2/(n+1))^(7n)."""
+        return max(LEAST_WARM_UP, 7 * self.params.ema_slow)
+
+    def vote(self, frame: "pd.DataFrame") -> Votes:
+        """Look for a crossing among the last candles."""
+        params = self.params
+        high, low, close = (frame[column].to_numpy() for column in ("high", "low", "close"))
+        fast, slow = (indicators.ema(close, period) for period in (params.ema_fast, params.ema_slow))
+        atr = indicators.atr(high, low, close, _ATR_PERIOD)
+        distance = fast - slow
+        crossed, side = crossings(distance, ROUNDING_NOISE * close, params.ema_confirm_candles)
+        strength = strength_beyond(np.abs(distance) / atr)
+        return Votes(crossed, strength, {"ema_fast": fast, "ema_slow": slow, "atr": atr}, lean=side)
+
+    def reason(self, row: Mapping[str, float]) -> str:
+        """For example `EMA(12) 65990.5 crossed above EMA(26) 65988.1 within 3 candles`."""
+        fast = f"EMA({self.params.ema_fast}) {row['ema_fast']:.8g}"
+        slow = f"EMA({self.params.ema_slow}) {row['ema_slow']:.8g}"
+        candles = f"{self.params.ema_confirm_candles} candles"
+        if row["action"]:
+            return f"{fast} crossed {_side(row)} {slow} within {candles}"
+        return f"{fast} {_side(row)} {slow}, no crossing within {candles}"
+
+    def glance(self, row: Mapping[str, float]) -> str:
+        """For example `EMA(12) 2.4 above EMA(26)`."""
+        distance = abs(row["ema_fast"] - row["ema_slow"])
+        return f"EMA({self.params.ema_fast}) {distance:.3g} {_side(row)} EMA({self.params.ema_slow})"
+
+
+def _side(row: Mapping[str, float]) -> str:
+    return "above" if row["ema_fast"] > row["ema_slow"] else "below"
