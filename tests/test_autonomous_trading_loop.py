@@ -12,7 +12,9 @@ from binance_trade_agent import autonomous_trading_loop
 from binance_trade_agent.autonomous_trading_loop import AutonomousTradingLoop, RunIdentity, Schedule
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import CommandKind, CommandState
+from binance_trade_agent.control.strategy_switch import StrategySwitch
 from binance_trade_agent.domain.decisions import Decision, Outcome
+from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.exchange.errors import UnavailableError
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import Ledger
@@ -20,6 +22,7 @@ from binance_trade_agent.ops import heartbeat
 from binance_trade_agent.ops.clock import MarketGoneError, monotonic_seconds, sleep_seconds
 from binance_trade_agent.ops.tasks import spawn
 from binance_trade_agent.orchestrator import Tick
+from binance_trade_agent.strategies.in_use import StrategiesInUse
 from tests.ledger.bookkeeping import trading_ledger
 from tests.virtual_clock import VirtualClock
 
@@ -82,6 +85,9 @@ class Watch:
     def health(self) -> tuple[str, bool, float]:
         return "", True, 0.0
 
+    async def cancel_entries(self, why: str) -> None:
+        self.asked.append(f"cancel entries: {why}")
+
     async def close_down(self, orders_on_stop: str) -> None:
         self.asked.append(orders_on_stop)
 
@@ -95,6 +101,7 @@ class Rig:
     valuation: Valuation
     watch: Watch
     ledger: Ledger
+    strategies: StrategiesInUse
     loop: AutonomousTradingLoop
     beat_path: Path
     chores: list[str] = field(default_factory=list)
@@ -119,6 +126,7 @@ async def rig(tmp_path: Path, *, duration_ms: int | None = None):
         chores.append("periodically")
 
     async with trading_ledger(tmp_path / "ledger.db") as ledger:
+        strategies = StrategiesInUse(StrategyChoice("rsi_momentum"), SYMBOLS)
         loop = AutonomousTradingLoop(
             Schedule(INTERVAL_MS, duration_ms),
             SYMBOLS,
@@ -127,11 +135,12 @@ async def rig(tmp_path: Path, *, duration_ms: int | None = None):
             watch,
             ledger,
             clock,
-            RunIdentity("run-a", beat_path),
+            RunIdentity("run-a", beat_path, "mine"),
+            StrategySwitch(strategies, ledger),
             before_tick=before_tick,
             periodically=periodically,
         )
-        yield Rig(clock, orchestrator, valuation, watch, ledger, loop, beat_path, chores)
+        yield Rig(clock, orchestrator, valuation, watch, ledger, strategies, loop, beat_path, chores)
 
 
 async def until(condition) -> None:

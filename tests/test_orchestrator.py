@@ -19,7 +19,7 @@ from binance_trade_agent.ops.clock import sleep_seconds
 from binance_trade_agent.orchestrator import Tick, TradingOrchestrator, turns
 from binance_trade_agent.risk.policy import RiskPolicy
 from binance_trade_agent.risk.settings import RiskSettings
-from tests.agents.desk import RUN_ID, SYMBOLS, Desk, desk
+from tests.agents.desk import RUN_ID, SYMBOLS, Desk, always, desk
 
 
 class Scripted:
@@ -70,7 +70,12 @@ async def pipeline(tmp_path, *, limits=None, **opinions):
             locked_by_others=dict,
         )
         orchestrator = TradingOrchestrator(
-            ready.market_data(), SignalAgent(strategy), risk, ready.execution, ready.protection("0", "0"), ready.ledger
+            ready.market_data(),
+            SignalAgent(always(strategy)),
+            risk,
+            ready.execution,
+            ready.protection("0", "0"),
+            ready.ledger,
         )
         yield Pipeline(ready, strategy, orchestrator)
 

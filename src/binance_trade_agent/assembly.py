@@ -6,7 +6,6 @@ import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from binance_trade_agent.agents.account_watch import AccountWatch
 from binance_trade_agent.agents.alarms import Alarms
@@ -25,6 +24,7 @@ from binance_trade_agent.agents.valuation import Valuation
 from binance_trade_agent.autonomous_trading_loop import AutonomousTradingLoop, RunIdentity, Schedule
 from binance_trade_agent.cache.cache import Cache, InProcessCache
 from binance_trade_agent.control.commands import refuse_stale_stops
+from binance_trade_agent.control.strategy_switch import StrategySwitch
 from binance_trade_agent.domain.candles import MINUTE_MS
 from binance_trade_agent.domain.orders import OrderIntent
 from binance_trade_agent.domain.symbols import SymbolRules
@@ -40,7 +40,7 @@ from binance_trade_agent.orchestrator import TradingOrchestrator
 from binance_trade_agent.risk.policy import RiskPolicy
 from binance_trade_agent.risk.settings import RiskSettings
 from binance_trade_agent.settings import Settings
-from binance_trade_agent.strategies.base import Strategy
+from binance_trade_agent.strategies.in_use import StrategiesInUse
 
 _STREAM_SECONDS = 10.0
 _SYNCHRONISE_SECONDS = 600.0
@@ -120,7 +120,7 @@ class Assembly:
         cls,
         stack: contextlib.AsyncExitStack,
         settings: Settings,
-        strategy: Strategy[Any],
+        strategies: StrategiesInUse,
         ledger: Ledger,
         connection: Connection,
         name: RunName,
@@ -138,13 +138,16 @@ class Assembly:
             settings, lambda: _recovered(settings, ledger, connection, name.run_id), connection.tell
         )
         await refuse_stale_stops(ledger, clock.now_ms())
+        switch = StrategySwitch(strategies, ledger)
+        await switch.restore()
         market_data = MarketDataAgent(
             gateway,
             await _cache(stack, settings),
             clock,
             namespace=_namespace(settings, name.run_id),
             interval=settings.trading_candle_interval,
-            warm_up=strategy.warm_up,
+            warm_up=strategies.warm_up,
+            larger_interval=settings.trading_confirm_interval,
         )
         watch_holder: list[AccountWatch] = []
 
@@ -155,7 +158,7 @@ class Assembly:
         execution = TradeExecutionAgent(
             gateway, ledger, clock, ground.keeper, run_id=name.run_id, may_send=name.may_send, refused=refused
         )
-        identity = Identity(settings.trading_instance, strategy.name, name.fence)
+        identity = Identity(settings.trading_instance, strategies.name, name.fence)
         protection = Protection(
             _protection_settings(settings), gateway, ledger, clock, ground.keeper, execution, ground.alarms, identity
         )
@@ -190,7 +193,7 @@ class Assembly:
         gateway.breaker.on_closed.append(lambda: watch.reconcile_soon("the exchange answers again"))
         orchestrator = TradingOrchestrator(
             market_data,
-            SignalAgent(strategy),
+            SignalAgent(strategies.of),
             RiskManagementAgent(
                 RiskPolicy(_risk_settings(settings)),
                 ledger,
@@ -211,11 +214,14 @@ class Assembly:
             watch,
             ledger,
             clock,
-            RunIdentity(name.run_id, heartbeat.heartbeat_path(settings.ledger_path)),
+            RunIdentity(
+                name.run_id, heartbeat.heartbeat_path(settings.ledger_path), instance=settings.trading_instance
+            ),
+            switch,
             before_tick=stream.catch_up if connection.is_stepped else _nothing,
             periodically=_Resynchronisation(connection),
         )
-        _say_what_trades(settings, strategy, ground.rules, connection)
+        _say_what_trades(settings, strategies.name, ground.rules, connection)
         return cls(stream, loop)
 
     @contextlib.asynccontextmanager
@@ -310,13 +316,13 @@ def _protection_settings(settings: Settings) -> ProtectionSettings:
 
 
 def _say_what_trades(
-    settings: Settings, strategy: Strategy[Any], rules: Mapping[str, SymbolRules], connection: Connection
+    settings: Settings, strategy: str, rules: Mapping[str, SymbolRules], connection: Connection
 ) -> None:
     minutes = settings.trading_duration_minutes
     log.info(
         "Trading %s with %s on %s (%s), every %d s, %s",
         " ".join(rules),
-        strategy.name,
+        strategy,
         settings.mode,
         connection.endpoints.rest,
         settings.trading_interval_seconds,

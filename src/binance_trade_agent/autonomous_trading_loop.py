@@ -21,6 +21,7 @@ from binance_trade_agent.agents.account_watch import AccountWatch
 from binance_trade_agent.agents.valuation import Valuation
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import Command, CommandKind, CommandState
+from binance_trade_agent.control.strategy_switch import StrategySwitch
 from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.decisions import Decision
 from binance_trade_agent.domain.wording import clock_time, iso_utc
@@ -64,16 +65,22 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class RunIdentity:
-    """What identifies the run, and where its heartbeat goes."""
+    """What identifies the run, and where its heartbeat goes.
+
+    Attributes:
+        instance: the trader's name, by which the kill switch is released.
+    """
 
     run_id: str
     heartbeat_path: Path
+    instance: str = "default"
 
 
 class AutonomousTradingLoop:
     """Ticks on a fixed schedule until the duration is over or somebody says stop.
 
     Args:
+        switch: changes the strategies when a command asks for it.
         before_tick: awaited at the beginning of each tick; brings in what the exchange has sent.
         periodically: awaited about every second between ticks, beside the loop's own looking around.
 
@@ -91,6 +98,7 @@ class AutonomousTradingLoop:
         ledger: Ledger,
         clock: Clock,
         identity: RunIdentity,
+        switch: StrategySwitch,
         *,
         before_tick: Callable[[], Awaitable[None]],
         periodically: Callable[[], Awaitable[None]],
@@ -103,11 +111,14 @@ class AutonomousTradingLoop:
         self._ledger = ledger
         self._clock = clock
         self._identity = identity
+        self._switch = switch
         self._before_tick = before_tick
         self._periodically = periodically
         self._stop = asyncio.Event()
         self._stop_reason = ""
         self._cycle = 0
+        self._next_tick_ms = clock.now_ms()
+        self._is_killed = False
         self._last_trouble = ""
         self.missed_ticks = 0
 
@@ -127,12 +138,14 @@ class AutonomousTradingLoop:
         """
         started, started_ms = self._clock.monotonic_ms(), self._clock.now_ms()
         await self._until_done_or_stopped(self._record_equity(started_ms), _LAST_EQUITY_SECONDS)
+        await self._survive(self._switch.begin_run(self._identity.run_id, started_ms))
         interval_ms, beat = self._schedule.interval_ms, 0
         while not self._stop.is_set():
             if self._schedule.is_over(beat):
                 await self._wait_until(started + (self._schedule.duration_ms or 0))
                 break
             due = started + beat * interval_ms
+            self._next_tick_ms = started_ms + beat * interval_ms
             await self._wait_until(due)
             if missed := max(0, int((self._clock.monotonic_ms() - due) // interval_ms)):
                 await self._note_missed(missed)
@@ -157,6 +170,7 @@ class AutonomousTradingLoop:
             trading_log.info("cycle_started", line=header)
             await self._survive(self._before_tick())
             await self._survive(self._watch.before_tick())
+            await self._survive(self._obey_kill_switch())
             decisions = await self._orchestrator.decide_all(tick, self._symbols)
             for decision in decisions:
                 _log_decision(decision)
@@ -199,19 +213,26 @@ class AutonomousTradingLoop:
         for command in await commands.pending(self._ledger):
             await self._carry_out(command)
         await self._survive(self._watch.between_ticks())
+        await self._survive(self._obey_kill_switch())
         await self._periodically()
         self._beat("trading")
 
     async def _carry_out(self, command: Command) -> None:
-        said = {
-            CommandKind.STOP: "stopping",
-            CommandKind.PAUSE: "entries are paused",
-            CommandKind.RESUME: "entries are allowed again",
-        }[command.kind]
-        await commands.answer(self._ledger, command.command_id, CommandState.DONE, said, self._clock.now_ms())
+        now_ms = self._clock.now_ms()
+        if command.kind is CommandKind.SET_STRATEGY:
+            said = await self._switch.carry_out(command, self._identity.run_id, self._next_tick_ms, now_ms)
+        else:
+            state, said = _answer(command, self._identity.instance)
+            await commands.answer(self._ledger, command.command_id, state, said, now_ms)
         log.info("command %s by %s: %s", command.kind, command.requested_by, said)
         if command.kind is CommandKind.STOP:
             self.request_stop(f"stop, asked by {command.requested_by}")
+
+    async def _obey_kill_switch(self) -> None:
+        """While it is on, no entry is left to fill: not one of before, nor one whose outcome was not known then."""
+        self._is_killed = await commands.is_killed(self._ledger)
+        if self._is_killed:
+            await self._watch.cancel_entries("the kill switch is on")
 
     async def _note_missed(self, missed: int) -> None:
         """Late ticks are never made up for; after a long gap what happened meanwhile is asked for first."""
@@ -234,7 +255,9 @@ class AutonomousTradingLoop:
             self._last_trouble = str(failure)
 
     def _beat(self, state: str) -> None:
-        detail, stream_is_live, news_age_seconds = self._watch.health()
+        reasons, stream_is_live, news_age_seconds = self._watch.health()
+        killed = f"the kill switch is on, until `trade-agent release {self._identity.instance}`"
+        detail = "; ".join(filter(None, [killed if self._is_killed else "", reasons]))
         heartbeat.beat(
             self._identity.heartbeat_path,
             run_id=self._identity.run_id,
@@ -245,6 +268,21 @@ class AutonomousTradingLoop:
             stream_is_live=stream_is_live,
             news_age_seconds=round(news_age_seconds, 3),
         )
+
+
+def _answer(command: Command, instance: str) -> tuple[CommandState, str]:
+    """What is answered to a command that needs nothing but its row, by the trader named `instance`."""
+    if command.kind is CommandKind.RELEASE and command.payload.get("name") != instance:
+        given = command.payload.get("name", "")
+        return CommandState.REFUSED, f"this trader is {instance}, not {given}: `trade-agent release {instance}`"
+    said = {
+        CommandKind.STOP: "stopping",
+        CommandKind.PAUSE: "entries are paused",
+        CommandKind.RESUME: "entries are allowed again",
+        CommandKind.KILL: f"the kill switch is on: nothing is entered until `trade-agent release {instance}`",
+        CommandKind.RELEASE: "the kill switch is off",
+    }
+    return CommandState.DONE, said[command.kind]
 
 
 def _log_decision(decision: Decision) -> None:

@@ -15,6 +15,7 @@ from binance_trade_agent.agents.epochs import CannotReconcileError
 from binance_trade_agent.assembly import Assembly, RunName
 from binance_trade_agent.configuration import ConfigError, Configuration
 from binance_trade_agent.control.lease import Lease, LeaseHeldError, LeaseHolder, account_name, leased
+from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.domain.wording import iso_utc
 from binance_trade_agent.exchange.connect import Connection, connected, until_reached
 from binance_trade_agent.exchange.embedded import ExchangeStartError
@@ -29,7 +30,8 @@ from binance_trade_agent.ops.clock import MarketGoneError, wall_ms
 from binance_trade_agent.ops.signals import StopSignals, stop_signals
 from binance_trade_agent.reports.session import render, session_report
 from binance_trade_agent.settings import Settings
-from binance_trade_agent.strategies.registry import StrategyError, create_strategy
+from binance_trade_agent.strategies.in_use import StrategiesInUse
+from binance_trade_agent.strategies.registry import StrategyError
 
 log = logging.getLogger(__name__)
 
@@ -84,16 +86,17 @@ async def _trade(configuration: Configuration, signals: StopSignals, *, takeover
         )
         lock = stack.enter_context(acquired)
         tell = stack.enter_context(_signs_of_life(settings, run_id))
-        strategy = create_strategy(settings.strategy_name, settings.strategy_params)
+        choice = StrategyChoice(settings.strategy_name, settings.strategy_params)
+        strategies = StrategiesInUse(choice, settings.trading_symbols)
         ledger = await stack.enter_async_context(await Ledger.open(settings.ledger_path))
         connection = await stack.enter_async_context(connected(settings, is_trader=True, tell=tell))
         lease = await stack.enter_async_context(_lease(settings, ledger, connection, lock, holder, takeover=takeover))
         name = RunName(run_id, lease.fence, lease.objection)
-        assembly = await Assembly.of(stack, settings, strategy, ledger, connection, name)
+        assembly = await Assembly.of(stack, settings, strategies, ledger, connection, name)
         record = RunRecord(
             run_id=run_id,
             mode=settings.mode,
-            strategy=strategy.name,
+            strategy=strategies.name,
             symbols=settings.trading_symbols,
             settings_json=json.dumps({name: value for name, value, _ in configuration.rows()}),
             exchange=connection.endpoints.rest,

@@ -74,10 +74,16 @@ class Desk:
         """Let the exchange forget everything, as the testnet does each month."""
         await self.exchange.fault("monthly_reset")
 
-    def market_data(self, cache=None, *, interval: str = "1m") -> MarketDataAgent:
+    def market_data(self, cache=None, *, interval: str = "1m", larger_interval: str | None = None) -> MarketDataAgent:
         """A market data agent on `cache`, or on one of its own."""
         return MarketDataAgent(
-            self.gateway, cache or InProcessCache(), self.clock, namespace="test", interval=interval, warm_up=300
+            self.gateway,
+            cache or InProcessCache(),
+            self.clock,
+            namespace="test",
+            interval=interval,
+            warm_up=always(300),
+            larger_interval=larger_interval,
         )
 
     async def intent(self, side: Side = Side.BUY, quantity: str = "0.01", symbol: str = "BTCUSDT") -> OrderIntent:
@@ -132,6 +138,11 @@ class Desk:
         for symbol in self.rules:
             ours = [replace(fill, client_order_id="") for fill in await self.ledger.fills(symbol)]
             assert ours == await self.gateway.trades_since(symbol, 0)
+
+
+def always(value):
+    """The same for every symbol."""
+    return lambda _symbol: value
 
 
 def executing(gateway, ledger, clock, keeper, refusals: list[str] | None = None) -> TradeExecutionAgent:

@@ -8,9 +8,9 @@ import pytest
 from binance_trade_agent.agents.market_data import LEAST_HISTORY, MarketDataAgent, MarketDataError
 from binance_trade_agent.cache.cache import InProcessCache
 from binance_trade_agent.domain.candles import MINUTE_MS, Candle
-from tests.agents.desk import Desk, desk
+from tests.agents.desk import Desk, always, desk
 
-CANDLES = "test:candles:BTCUSDT:1m"
+CANDLES = f"test:candles:BTCUSDT:1m:{LEAST_HISTORY}"
 
 
 class Shelf(InProcessCache):
@@ -38,7 +38,7 @@ class EditedGateway:
 def agent_seeing(ready: Desk, edit, cache=None) -> MarketDataAgent:
     gateway = EditedGateway(ready.gateway, edit)
     cache = cache or InProcessCache()
-    return MarketDataAgent(gateway, cache, ready.clock, namespace="test", interval="1m", warm_up=300)
+    return MarketDataAgent(gateway, cache, ready.clock, namespace="test", interval="1m", warm_up=always(300))
 
 
 async def requests(ready: Desk, path: str) -> list[str]:

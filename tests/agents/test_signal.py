@@ -8,6 +8,7 @@ from binance_trade_agent.agents.signal import SignalAgent
 from binance_trade_agent.domain.market import BookTicker, MarketView
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action, Signal
+from tests.agents.desk import always
 from tests.risk.conftest import RULES
 
 VIEW = MarketView(
@@ -39,7 +40,7 @@ class Always:
     ],
 )
 async def test_sell_without_a_position_worth_selling_leaves_nothing_to_do(action, held, reason):
-    agent = SignalAgent(Always(action))
+    agent = SignalAgent(always(Always(action)))
     signal = await agent.evaluate(VIEW)
     assert signal.reason == "0 candles"
     assert agent.nothing_to_do(signal, VIEW, Position("BTCUSDT", Decimal(held))) == reason

@@ -13,7 +13,7 @@ from binance_trade_agent.cache import redis_cache
 from binance_trade_agent.cache.redis_cache import RedisCache
 from binance_trade_agent.domain.decisions import Decision, Outcome
 from binance_trade_agent.strategies.registry import create_strategy
-from tests.agents.desk import SYMBOLS
+from tests.agents.desk import SYMBOLS, always
 from tests.cache.redis_server import REDIS_SERVER, RedisServer
 from tests.test_orchestrator import pipeline
 
@@ -123,7 +123,7 @@ def folder(tmp_path: Path, name: str) -> Path:
 async def traded(folder: Path, cache=None, trouble: Trouble | None = None) -> list[Decision]:
     """The decisions of some ticks on the market of one seed."""
     async with pipeline(folder) as ready:
-        ready.orchestrator._signals = SignalAgent(create_strategy("rsi_momentum", EAGER))
+        ready.orchestrator._signals = SignalAgent(always(create_strategy("rsi_momentum", EAGER)))
         if cache is not None:
             ready.orchestrator._market_data = ready.desk.market_data(cache)
         decisions: list[Decision] = []

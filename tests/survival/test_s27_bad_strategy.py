@@ -12,6 +12,7 @@ from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.strategies.base import Strategy, Votes
 from binance_trade_agent.strategies.params import StrategyParams
+from tests.agents.desk import always
 from tests.test_orchestrator import pipeline
 
 SHORT_SECONDS = 0.2
@@ -106,7 +107,7 @@ RUBBISH = {
 async def test_s27_rubbish_for_an_answer_fails_its_own_symbol_and_orders_nothing(tmp_path, kind):
     deed, sentence = RUBBISH[kind]
     async with pipeline(tmp_path) as ready:
-        ready.orchestrator._signals = SignalAgent(Wicked(deed))
+        ready.orchestrator._signals = SignalAgent(always(Wicked(deed)))
         decisions = await ready.tick()
         assert (decisions["BTCUSDT"].outcome, decisions["BTCUSDT"].detail) == (Outcome.FAILED, sentence)
         assert decisions["ETHUSDT"].outcome is Outcome.EXECUTED
@@ -128,7 +129,7 @@ async def test_s27_rubbish_for_an_answer_fails_its_own_symbol_and_orders_nothing
 )
 async def test_s27_votes_that_are_no_votes_are_never_an_order(tmp_path, votes, outcome, says):
     async with pipeline(tmp_path) as ready:
-        ready.orchestrator._signals = SignalAgent(Voting(*votes))
+        ready.orchestrator._signals = SignalAgent(always(Voting(*votes)))
         decision = (await ready.tick(("BTCUSDT",)))["BTCUSDT"]
         assert decision.outcome is outcome
         assert says in decision.detail
@@ -144,7 +145,7 @@ async def test_s27_hanging_strategy_is_left_behind_at_its_deadline_and_not_asked
 
     async with pipeline(tmp_path) as ready:
         wicked = Wicked(hang)
-        ready.orchestrator._signals = SignalAgent(wicked, deadline_seconds=SHORT_SECONDS)
+        ready.orchestrator._signals = SignalAgent(always(wicked), deadline_seconds=SHORT_SECONDS)
         sentences = []
         for _ in range(FAILURES_IN_A_ROW - 1):
             decisions = await ready.tick()
@@ -168,7 +169,7 @@ async def test_s27_hanging_strategy_is_left_behind_at_its_deadline_and_not_asked
 async def test_s27_symbol_that_fails_again_and_again_rests_says_so_once_and_comes_back(tmp_path, caplog):
     async with pipeline(tmp_path) as ready:
         wicked = Wicked(raising(ArithmeticError("no band")))
-        ready.orchestrator._signals = SignalAgent(wicked)
+        ready.orchestrator._signals = SignalAgent(always(wicked))
         for _ in range(FAILURES_IN_A_ROW):
             assert (await ready.tick())["BTCUSDT"].detail == "ArithmeticError: no band"
         wicked.deed = lambda signal: signal

@@ -13,7 +13,7 @@ from binance_trade_agent.domain.candles import MINUTE_MS
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.signals import Action
 from binance_trade_agent.strategies.registry import create_strategy
-from tests.agents.desk import Desk
+from tests.agents.desk import Desk, always
 from tests.test_orchestrator import Pipeline, pipeline
 
 SYMBOL = "BTCUSDT"
@@ -99,7 +99,7 @@ async def test_s28_broken_newest_candle_gives_no_order_and_the_next_sound_one_do
 async def test_s28_missing_minute_leaves_what_is_after_it_and_too_little_of_that_warms_up(tmp_path, caplog):
     async with pipeline(tmp_path) as ready:
         strategy = create_strategy("rsi_momentum")
-        ready.orchestrator._signals = SignalAgent(strategy)
+        ready.orchestrator._signals = SignalAgent(always(strategy))
         await ready.desk.wait(MINUTE_MS)
         rows = await klines(ready.desk)
         await answer_with(ready.desk, [*rows[:-200], *rows[-199:]], count=1)
@@ -162,7 +162,7 @@ async def test_s28_series_in_which_hardly_anybody_traded_is_stale(tmp_path, quie
         decision = await minute_later(ready)
         assert decision.outcome is outcome
         if outcome is Outcome.NO_DATA:
-            assert decision.detail == f"nobody traded in {min(quiet, 20)} of the last 20 candles"
+            assert decision.detail == f"nobody traded in {min(quiet, 20)} of the last 20 1m candles"
             assert await ready.desk.times_sent() == 0
         else:
             assert len(ready.orchestrator.views[SYMBOL].candles) == LEAST_HISTORY

@@ -17,7 +17,7 @@ from binance_trade_agent.ops import crash_points
 from binance_trade_agent.orchestrator import Tick, TradingOrchestrator, turns
 from binance_trade_agent.risk.policy import RiskPolicy
 from binance_trade_agent.risk.settings import RiskSettings
-from tests.agents.desk import RUN_ID, Desk, desk
+from tests.agents.desk import RUN_ID, Desk, always, desk
 from tests.test_orchestrator import Pipeline, Scripted
 
 NO_SUCH_ORDER = {"status": 400, "body": '{"code": -2013, "msg": "Order does not exist."}'}
@@ -74,7 +74,7 @@ def trading_on(ready: Desk, protection: Protection, *, order_quote: int = 100, *
         locked_by_others=dict,
     )
     orchestrator = TradingOrchestrator(
-        ready.market_data(), SignalAgent(strategy), risk, ready.execution, protection, ready.ledger
+        ready.market_data(), SignalAgent(always(strategy)), risk, ready.execution, protection, ready.ledger
     )
     return Pipeline(ready, strategy, orchestrator)
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 from binance_trade_agent.assembly import Assembly, RunName
 from binance_trade_agent.configuration import load
+from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.exchange.binance_gateway import BinanceGateway
 from binance_trade_agent.exchange.connect import SIMULATED_KEY, SIMULATED_SECRET, Connection, until_reached
 from binance_trade_agent.exchange.errors import ExchangeError
@@ -21,6 +22,7 @@ from binance_trade_agent.ledger.records import RunRecord
 from binance_trade_agent.ops.clock import ScaledClock, monotonic_seconds, wall_ms
 from binance_trade_agent.settings import Settings
 from binance_trade_agent.strategies.base import Strategy
+from binance_trade_agent.strategies.in_use import StrategiesInUse
 from binance_trade_agent.strategies.registry import create_strategy
 from tests.torture.exchange import WorldExchange
 from tests.torture.ledger import DiskFaults, open_inline
@@ -124,7 +126,8 @@ class Daemon:
     async def _trade(self) -> str:
         settings = self.settings
         async with contextlib.AsyncExitStack() as stack:
-            strategy = self.strategy or create_strategy(settings.strategy_name, settings.strategy_params)
+            choice = StrategyChoice(settings.strategy_name, settings.strategy_params)
+            strategies = StrategiesInUse(choice, settings.trading_symbols, self._strategy)
             ledger = self.ledger = open_inline(
                 settings.ledger_path, self.machine, self.chance, faults=self.disk, **self.ledger_hooks
             )
@@ -132,13 +135,16 @@ class Daemon:
             connection = self.connection = await self._connected(stack)
             fence = await ledger.next_fence()
             name = RunName(self.run_id, fence)
-            self.assembly = await Assembly.of(stack, settings, strategy, ledger, connection, name)
+            self.assembly = await Assembly.of(stack, settings, strategies, ledger, connection, name)
             async with self.assembly.following_the_stream():
-                await ledger.begin_run(self._record(connection, strategy.name, fence))
+                await ledger.begin_run(self._record(connection, strategies.name, fence))
                 self.traded_at = monotonic_seconds()
                 reason = await self.assembly.loop.run()
             await ledger.end_run(self.run_id, connection.clock.now_ms(), wall_ms(), reason)
             return reason
+
+    def _strategy(self, name: str, params: Mapping[str, str]) -> Strategy[Any]:
+        return self.strategy or create_strategy(name, params)
 
     async def _connected(self, stack: contextlib.AsyncExitStack) -> Connection:
         network, endpoints, clock = self.exchange.network, self.exchange.endpoints, ScaledClock()

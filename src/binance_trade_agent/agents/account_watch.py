@@ -15,6 +15,7 @@ from binance_trade_agent.agents.protection import Protection
 from binance_trade_agent.agents.reconciler import Reconciler
 from binance_trade_agent.agents.recovery import Recovery
 from binance_trade_agent.domain.clock import Clock
+from binance_trade_agent.domain.orders import Role
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.errors import ExchangeError, RejectedError
 from binance_trade_agent.exchange.gateway import Gateway
@@ -124,6 +125,21 @@ class AccountWatch:
                 await self._protection.cancel(order)
         if orders_on_stop == "cancel_entries":
             await self._protection.ensure_all(self._rules)  # a stop may have come between two of its steps
+
+    async def cancel_entries(self, why: str) -> None:
+        """Cancel every entry that rests on the exchange, and was not asked to be cancelled before.
+
+        Raises:
+            ExchangeError, LedgerError: one could not be; the others were tried too.
+        """
+        entries = [
+            order
+            for order in await self._ledger.open_orders()
+            if order.role is Role.ENTRY and order.exchange_order_id is not None and order.cancel_requested_ms is None
+        ]
+        for order in entries:
+            log.info("cancelling %s on %s: %s", order.client_order_id, order.symbol, why)
+        await self._do_each([partial(self._protection.cancel, order) for order in entries])
 
     async def _look(self, *, is_tick: bool) -> None:
         self._shut_while("disk", self._disk_trouble())

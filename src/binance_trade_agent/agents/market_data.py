@@ -2,6 +2,7 @@
 
 import logging
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -51,24 +52,35 @@ class MarketDataAgent:
 
     Args:
         namespace: begins each key in the cache, so that two exchanges never share an entry.
-        warm_up: closed candles that the strategy needs; the same number is handed on at each tick.
+        interval: of the candles that strategies look at.
+        warm_up: closed candles that the strategy of a symbol needs now; as long as it stays the same, the same number
+            is handed on at each tick.
+        larger_interval: of the candles that are to confirm entries, None for none. They are looked at in the same way.
 
     Attributes:
         dropped: how many candles were left out of the series since the start, by reason; each is counted once.
     """
 
     def __init__(
-        self, gateway: Gateway, cache: Cache, clock: Clock, *, namespace: str, interval: str, warm_up: int
+        self,
+        gateway: Gateway,
+        cache: Cache,
+        clock: Clock,
+        *,
+        namespace: str,
+        interval: str,
+        warm_up: Callable[[str], int],
+        larger_interval: str | None = None,
     ) -> None:
         self._gateway = gateway
         self._cache = cache
         self._clock = clock
         self._namespace = namespace
         self._interval = interval
-        self._interval_ms = INTERVAL_MS[interval]
-        self._history = max(LEAST_HISTORY, warm_up)
+        self._larger_interval = larger_interval
+        self._warm_up = warm_up
         self._forgotten: set[str] = set()
-        self._counted: dict[str, set[Dropped]] = {}
+        self._counted: dict[tuple[str, str], set[Dropped]] = {}
         self._said: set[tuple[str, str]] = set()
         self.dropped: Counter[str] = Counter()
 
@@ -80,14 +92,22 @@ class MarketDataAgent:
             ExchangeError: the exchange could not be asked.
         """
         rules = await self.rules(symbol)
-        series = await self._closed_candles(symbol)
-        self._refuse_unusable(series)
+        candles = await self._closed_candles(symbol, self._interval)
+        larger = await self._closed_candles(symbol, self._larger_interval) if self._larger_interval else None
         book = await self.book(symbol)
         if book.bid <= 0 or book.ask <= 0:
             raise MarketDataError("the order book is empty on one side")
         now_ms = self._clock.now_ms()
-        candle_age_ms = now_ms - series.candles[-1].close_time_ms
-        return MarketView(symbol, rules, series.candles, book, candle_age_ms, now_ms - book.read_ms)
+        return MarketView(
+            symbol,
+            rules,
+            candles,
+            book,
+            now_ms - candles[-1].close_time_ms,
+            now_ms - book.read_ms,
+            larger,
+            self._larger_interval or "",
+        )
 
     async def rules(self, symbol: str) -> SymbolRules:
         """The symbol's rules: at most five minutes old, half a minute while it does not trade."""
@@ -115,42 +135,46 @@ class MarketDataAgent:
         if age_ms > _VIEW_MAX_AGE_MS:
             raise MarketDataError(f"what was decided on is {age_ms // 1000} s old by now")
 
-    def _refuse_unusable(self, series: CandleSeries) -> None:
-        """Raise MarketDataError for a series on which nothing may be decided."""
+    async def _closed_candles(self, symbol: str, interval: str) -> Sequence[Candle]:
+        """The symbol's closed candles, on which something may be decided; MarketDataError when they are not sound."""
+        series = await self._series(symbol, interval)
         if bad := series.bad_end:
-            raise MarketDataError(f"the newest closed {self._interval} candle is broken: {bad.flaw}")
+            raise MarketDataError(f"the newest closed {interval} candle is broken: {bad.flaw}")
         if not series.candles:
-            raise MarketDataError(f"no closed {self._interval} candle")
+            raise MarketDataError(f"no closed {interval} candle")
         age_ms = self._clock.now_ms() - series.candles[-1].close_time_ms
-        if age_ms > _STALE_INTERVALS * self._interval_ms:
-            raise MarketDataError(f"the last closed {self._interval} candle is {age_ms // 1000} s old")
+        if age_ms > _STALE_INTERVALS * INTERVAL_MS[interval]:
+            raise MarketDataError(f"the last closed {interval} candle is {age_ms // 1000} s old")
         if series.is_quiet:
             window = min(QUIET_WINDOW, len(series.candles))
-            raise MarketDataError(f"nobody traded in {series.quiet_candles} of the last {window} candles")
+            raise MarketDataError(f"nobody traded in {series.quiet_candles} of the last {window} {interval} candles")
+        return series.candles
 
-    async def _closed_candles(self, symbol: str) -> CandleSeries:
+    async def _series(self, symbol: str, interval: str) -> CandleSeries:
         """The symbol's series. A hole is believed only when the exchange shows it in one answer of the whole window."""
-        key = self._key("candles", symbol, self._interval)
+        history, interval_ms = max(LEAST_HISTORY, self._warm_up(symbol)), INTERVAL_MS[interval]
+        # A strategy with a longer warm-up finds no shorter series here that it would have to wait with.
+        key = self._key("candles", symbol, interval, str(history))
         known = await self._known_candles(key)
         now_ms = self._clock.now_ms()
-        missing = (now_ms - known[-1].close_time_ms) // self._interval_ms if known else self._history
+        missing = (now_ms - known[-1].close_time_ms) // interval_ms if known else history
         if not missing:
             return CandleSeries(known)
-        series = CandleSeries(())
-        if len(known) >= self._history and missing < self._history:
-            fetched = await self._gateway.candles(symbol, self._interval, missing + _OVERLAP)
+        series, oldest_ms = CandleSeries(()), now_ms - (history + _OVERLAP) * interval_ms
+        if len(known) >= history and missing < history:
+            fetched = await self._gateway.candles(symbol, interval, missing + _OVERLAP)
             series = candle_series(known, fetched, now_ms)
-            self._count_dropped(symbol, series, now_ms)
+            self._count_dropped(symbol, interval, series, oldest_ms)
         if not series.candles or series.hole:
-            fetched = await self._gateway.candles(symbol, self._interval, self._history + _OVERLAP)
+            fetched = await self._gateway.candles(symbol, interval, history + _OVERLAP)
             series = candle_series((), fetched, now_ms)
-            self._count_dropped(symbol, series, now_ms)
+            self._count_dropped(symbol, interval, series, oldest_ms)
         if hole := series.hole:
-            gap = f"{self._interval} candles are missing from {iso_utc(hole.from_ms)} to {iso_utc(hole.until_ms)}"
+            gap = f"{interval} candles are missing from {iso_utc(hole.from_ms)} to {iso_utc(hole.until_ms)}"
             self._say_once(symbol, gap, f"{gap}; only the {len(series.candles)} after that are used")
-        candles = series.candles[-self._history :]
+        candles = series.candles[-history:]
         if candles:
-            await self._cache.put(key, msgspec.json.encode(candles), self._history * self._interval_ms / 1000)
+            await self._cache.put(key, msgspec.json.encode(candles), history * interval_ms / 1000)
         return CandleSeries(candles, series.dropped, series.hole)
 
     async def _known_candles(self, key: str) -> list[Candle]:
@@ -159,18 +183,17 @@ class MarketDataAgent:
         series = candle_series((), known, self._clock.now_ms())
         return [] if series.dropped or series.hole else known
 
-    def _count_dropped(self, symbol: str, series: CandleSeries, now_ms: int) -> None:
+    def _count_dropped(self, symbol: str, interval: str, series: CandleSeries, oldest_ms: int) -> None:
         """Count what was dropped, once, though it comes with each answer; say each reason once for a symbol."""
-        counted = self._counted.setdefault(symbol, set())
+        counted = self._counted.setdefault((symbol, interval), set())
         for each in series.dropped:
             if each in counted:
                 continue
             counted.add(each)
             self.dropped[each.flaw] += 1
             if each.flaw is not Flaw.UNCLOSED:  # the running candle ends each answer
-                what = f"the {self._interval} candle of {iso_utc(each.open_time_ms)} was dropped: {each.flaw}"
+                what = f"the {interval} candle of {iso_utc(each.open_time_ms)} was dropped: {each.flaw}"
                 self._say_once(symbol, each.flaw, f"{what}; more of them are counted only")
-        oldest_ms = now_ms - (self._history + _OVERLAP) * self._interval_ms
         counted -= {each for each in counted if each.open_time_ms < oldest_ms}
 
     def _say_once(self, symbol: str, what: str, text: str) -> None:
@@ -185,7 +208,7 @@ class MarketDataAgent:
         if cached and 0 <= self._clock.now_ms() - cached.read_ms <= _BOOK_MAX_AGE_MS:
             return cached
         book = await self._gateway.book_ticker(symbol)
-        await self._cache.put(key, msgspec.json.encode(book), self._interval_ms / 1000)
+        await self._cache.put(key, msgspec.json.encode(book), INTERVAL_MS[self._interval] / 1000)
         return book
 
     async def _cached(self, key: str, kind: type[T]) -> T | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections.abc import Callable
 from typing import Any
 
 from binance_trade_agent.domain.market import MarketView
@@ -20,22 +21,28 @@ class StrategyFailedError(Exception):
 
 
 class SignalAgent:
-    """Asks one strategy, which may be anybody's code: what it does wrong stays with the symbol that it was asked about.
+    """Asks strategies, which may be anybody's code: what one does wrong stays with the symbol that it was asked about.
 
     Args:
+        strategy_of: the strategy that decides on a symbol now.
         runner: runs the strategy; a simulation has it run inline.
         deadline_seconds: wall time that the strategy has for an answer. While one that has not answered still runs, it
             is not asked about that symbol again, so that hanging threads do not pile up.
     """
 
     def __init__(
-        self, strategy: Strategy[Any], runner: Runner = in_thread, *, deadline_seconds: float = DEADLINE_SECONDS
+        self,
+        strategy_of: Callable[[str], Strategy[Any]],
+        runner: Runner = in_thread,
+        *,
+        deadline_seconds: float = DEADLINE_SECONDS,
     ) -> None:
-        self._strategy = strategy
+        self._strategy_of = strategy_of
         self._runner = runner
         self._deadline_seconds = deadline_seconds
         self._asking = asyncio.Semaphore(_SYMBOLS_AT_ONCE)
-        self._thinking: set[str] = set()  # symbols that the strategy is at work on, in whatever thread
+        # Who is at work on which symbol, in whatever thread. A strategy that takes its place is not kept waiting.
+        self._thinking: set[tuple[Strategy[Any], str]] = set()
 
     async def evaluate(self, view: MarketView) -> Signal:
         """The strategy's signal at the close of the last candle.
@@ -43,12 +50,13 @@ class SignalAgent:
         Raises:
             StrategyFailedError: there is none.
         """
-        name = self._strategy.name
-        if view.symbol in self._thinking:
+        strategy = self._strategy_of(view.symbol)
+        name = strategy.name
+        if (strategy, view.symbol) in self._thinking:
             raise StrategyFailedError(f"strategy {name} still has not answered; it is not asked again until it does")
         try:
             async with self._asking:
-                answer = await self._runner(lambda: self._ask(view), self._deadline_seconds)
+                answer = await self._runner(lambda: self._ask(strategy, view), self._deadline_seconds)
         except OverdueError:
             raise StrategyFailedError(f"strategy {name} did not answer in {self._deadline_seconds:g} s") from None
         if isinstance(answer, BaseException):
@@ -66,15 +74,17 @@ class SignalAgent:
             return "no position to sell"
         return f"only dust to sell, {plain(position.quantity)} {view.rules.base_asset}"
 
-    def _ask(self, view: MarketView) -> object:
+    def _ask(self, strategy: Strategy[Any], view: MarketView) -> object:
         """The strategy's answer, or what it raised: even sys.exit() in a strategy ends nothing but its own step."""
-        self._thinking.add(view.symbol)
+        self._thinking.add((strategy, view.symbol))
         try:
-            return self._strategy.evaluate(view.symbol, view.candles)
+            if view.larger_candles is None:
+                return strategy.evaluate(view.symbol, view.candles)
+            return strategy.evaluate(view.symbol, view.candles, view.larger_candles, view.larger_interval)
         except BaseException as failure:  # noqa: BLE001
             return failure
         finally:
-            self._thinking.discard(view.symbol)
+            self._thinking.discard((strategy, view.symbol))
 
 
 def _what_is_wrong_with(answer: object, view: MarketView) -> str | None:

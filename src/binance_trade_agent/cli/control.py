@@ -1,30 +1,78 @@
-"""Commands to the running trader: `stop`, `pause`, `resume`."""
+"""Commands to the running trader: `stop`, `pause`, `resume`, `set-strategy`, `kill`, `release`."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from binance_trade_agent import exit_codes
 from binance_trade_agent.cli.shared import configuration_of, fail, ledger_path_option
 
+if TYPE_CHECKING:
+    from binance_trade_agent.settings import Settings
+
 
 def _command(kind: str, text: str) -> click.Command:
     @click.command(kind, help=text)
     @ledger_path_option
     def place(ledger_path: Path | None) -> None:
-        from binance_trade_agent.ledger.errors import LedgerError
         from binance_trade_agent.ops.command import place_and_wait
 
-        settings = configuration_of({"LEDGER_PATH": ledger_path}).settings
-        try:
-            sys.exit(place_and_wait(settings.ledger_path, kind))
-        except LedgerError as failure:
-            fail(str(failure), exit_codes.FAILURE)
+        _end_with(ledger_path, lambda settings: place_and_wait(settings.ledger_path, kind))
 
     return place
+
+
+def _end_with(ledger_path: Path | None, work: "Callable[[Settings], int]") -> None:
+    """Do `work` with the settings and end with its exit code; what is wrong ends it with a sentence."""
+    from binance_trade_agent.ledger.errors import LedgerError
+    from binance_trade_agent.strategies.registry import StrategyError
+
+    settings = configuration_of({"LEDGER_PATH": ledger_path}).settings
+    try:
+        sys.exit(work(settings))
+    except StrategyError as failure:
+        fail(str(failure))
+    except LedgerError as failure:
+        fail(str(failure), exit_codes.FAILURE)
 
 
 stop = _command("stop", "End the running trader in good order.")
 pause = _command("pause", "Let the running trader enter no new positions, until `resume`; it holds over restarts.")
 resume = _command("resume", "Allow entries again.")
+kill = _command(
+    "kill",
+    "Throw the kill switch: nothing is entered and entries that rest are cancelled, until `release`. It holds at once,"
+    " over restarts, and without a trader. What protects positions stays.",
+)
+
+
+@click.command("release")
+@click.argument("name")
+@ledger_path_option
+def release(name: str, ledger_path: Path | None) -> None:
+    """Turn the kill switch off. NAME is the trader's, TRADING_INSTANCE, so that no other one is meant."""
+    from binance_trade_agent.ops import command
+
+    _end_with(ledger_path, lambda settings: command.release(settings, name))
+
+
+@click.command("set-strategy")
+@click.argument("name")
+@click.option(
+    "--params",
+    default="",
+    metavar="NAME=VALUE,...",
+    help="What differs from the defaults, such as rsi_period=10,ETHUSDT.rsi_period=14.",
+)
+@ledger_path_option
+def set_strategy(name: str, params: str, ledger_path: Path | None) -> None:
+    """Let strategy NAME decide from the next tick on, on all symbols.
+
+    It holds over restarts, until STRATEGY_NAME or STRATEGY_PARAMS is changed.
+    """
+    from binance_trade_agent.ops import command
+
+    _end_with(ledger_path, lambda settings: command.set_strategy(settings, name, params))

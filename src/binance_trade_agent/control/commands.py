@@ -1,12 +1,14 @@
 """Commands: any process places one as a row of the ledger, the trader carries it out and answers.
 
-A place is the only write that a process other than the trader makes. The switch `pause` is not a flag of its own: it is
-what the last carried-out `pause` or `resume` said, so it holds in every process and over restarts.
+A place is the only write that a process other than the trader makes. The switches are no flags of their own: pause is
+what the last carried-out `pause` or `resume` said, the kill switch what the last `kill` or carried-out `release` said.
+So they hold in every process and over restarts. A `kill` counts from when it is placed, whether or not a trader has
+taken it.
 """
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,11 +20,18 @@ from binance_trade_agent.ledger.ledger import Ledger
 
 
 class CommandKind(StrEnum):
-    """What can be asked. STOP ends the run gracefully; PAUSE keeps it from entering positions until RESUME."""
+    """What can be asked.
+
+    STOP ends the run gracefully. PAUSE keeps it from entering positions until RESUME. KILL does so too, cancels entries
+    that rest, and is taken back only by a RELEASE that names the trader. SET_STRATEGY changes what decides.
+    """
 
     STOP = "stop"
     PAUSE = "pause"
     RESUME = "resume"
+    KILL = "kill"
+    RELEASE = "release"
+    SET_STRATEGY = "set_strategy"
 
 
 class CommandState(StrEnum):
@@ -114,9 +123,22 @@ async def pending(ledger: Ledger) -> list[Command]:
     return await ledger.read(lambda connection: _commands(connection, CommandState.PENDING))
 
 
-async def answer(ledger: Ledger, command_id: int, state: CommandState, text: str, done_ms: int) -> None:
-    """Note what came of a command: DONE or REFUSED, and one sentence for who asked."""
-    await ledger.write(lambda connection: _answer(connection, command_id, state, text, done_ms))
+async def answer(
+    ledger: Ledger,
+    command_id: int,
+    state: CommandState,
+    text: str,
+    done_ms: int,
+    beside: Callable[[sqlite3.Connection], None] | None = None,
+) -> None:
+    """Note what came of a command: DONE or REFUSED, and one sentence for who asked; `beside` is written with it."""
+
+    def write(connection: sqlite3.Connection) -> None:
+        _answer(connection, command_id, state, text, done_ms)
+        if beside:
+            beside(connection)
+
+    await ledger.write(write)
 
 
 async def refuse_stale_stops(ledger: Ledger, done_ms: int) -> list[Command]:
@@ -143,6 +165,21 @@ def paused(connection: sqlite3.Connection) -> bool:
         (CommandKind.PAUSE, CommandKind.RESUME, CommandState.DONE),
     ).fetchone()
     return row is not None and row["kind"] == CommandKind.PAUSE
+
+
+async def is_killed(ledger: Ledger) -> bool:
+    """Whether the kill switch is on, from the trader's own connection."""
+    return await ledger.read(killed)
+
+
+def killed(connection: sqlite3.Connection) -> bool:
+    """Whether the last `kill` has not been taken back by a carried-out `release`; one that waits counts already."""
+    row = connection.execute(
+        "SELECT kind FROM commands WHERE (kind = ? AND state != ?) OR (kind = ? AND state = ?)"
+        " ORDER BY command_id DESC LIMIT 1",
+        (CommandKind.KILL, CommandState.REFUSED, CommandKind.RELEASE, CommandState.DONE),
+    ).fetchone()
+    return row is not None and row["kind"] == CommandKind.KILL
 
 
 def command(connection: sqlite3.Connection, command_id: int) -> Command | None:

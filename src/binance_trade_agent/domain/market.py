@@ -56,7 +56,11 @@ def average_fill_price(levels: Sequence[Level], quantity: Decimal) -> Decimal | 
 
 @dataclass(frozen=True, slots=True)
 class MarketView:
-    """A symbol at a tick: closed candles in time order, best prices, rules, and how old each is (market ms)."""
+    """A symbol at a tick: closed candles in time order, best prices, rules, and how old each is (market ms).
+
+    Attributes:
+        larger_candles: closed candles of `larger_interval`, which is to confirm entries; None when none is.
+    """
 
     symbol: str
     rules: SymbolRules
@@ -64,3 +68,5 @@ class MarketView:
     book: BookTicker
     candle_age_ms: int
     book_age_ms: int
+    larger_candles: Sequence[Candle] | None = None
+    larger_interval: str = ""

@@ -1,22 +1,52 @@
 """Placing a command for the running trader, and waiting for its answer."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from binance_trade_agent import exit_codes
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import Command, CommandKind, CommandState
+from binance_trade_agent.control.strategy_switch import asked_choice
+from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.lock import is_held
 from binance_trade_agent.ops.clock import block_seconds, monotonic_seconds, wall_ms
+from binance_trade_agent.settings import Settings
+from binance_trade_agent.strategies.in_use import StrategiesInUse
 
 _ANSWER_SECONDS = 30.0
 _ASK_EVERY_SECONDS = 0.1
 
 
-def place_and_wait(ledger_path: Path, kind: str) -> int:
+def set_strategy(settings: Settings, name: str, params: str) -> int:
+    """Ask for another strategy and print the trader's answer. Returns the exit code.
+
+    Raises:
+        StrategyError: there is no such strategy, or a parameter is not allowed; nothing was placed.
+        LedgerError: there is no ledger, or it cannot be written.
+    """
+    StrategiesInUse(asked_choice(name, params), _traded_symbols(settings))
+    return place_and_wait(settings.ledger_path, CommandKind.SET_STRATEGY, {"name": name, "params": params})
+
+
+def release(settings: Settings, name: str) -> int:
+    """Turn the kill switch of the trader `name` off, and print its answer. Returns the exit code.
+
+    Raises:
+        LedgerError: there is no ledger, or it cannot be written.
+    """
+    if not is_held(settings.ledger_path) and name != settings.trading_instance:
+        # A trader that runs says so itself, by the name that it was started with.
+        instance = settings.trading_instance
+        print(f"No trader runs, and TRADING_INSTANCE is {instance}, not {name}: `trade-agent release {instance}`.")
+        return exit_codes.FAILURE
+    return place_and_wait(settings.ledger_path, CommandKind.RELEASE, {"name": name})
+
+
+def place_and_wait(ledger_path: Path, kind: str, payload: Mapping[str, str] | None = None) -> int:
     """Place `kind` and print the trader's answer. Returns the exit code.
 
-    A pause or resume that nobody takes stays in the ledger for the next start; a stop needs a trader.
+    What nobody takes stays in the ledger for the next start, but a stop, which needs a trader.
 
     Raises:
         LedgerError: there is no ledger, or it cannot be written.
@@ -26,7 +56,7 @@ def place_and_wait(ledger_path: Path, kind: str) -> int:
     if not runs and wanted is CommandKind.STOP:
         print(f"No trader runs on {ledger_path}.")
         return exit_codes.FAILURE
-    command_id = commands.place(ledger_path, wanted, requested_by="cli", requested_wall_ms=wall_ms())
+    command_id = commands.place(ledger_path, wanted, requested_by="cli", requested_wall_ms=wall_ms(), payload=payload)
     if not runs:
         print(f"No trader runs on {ledger_path}; the next one will carry this out: {kind}.")
         return exit_codes.OK
@@ -34,8 +64,17 @@ def place_and_wait(ledger_path: Path, kind: str) -> int:
     if answered is None:
         print(f"The trader has not answered in {_ANSWER_SECONDS:g} s; it will carry this out when it looks: {kind}.")
         return exit_codes.FAILURE
-    print(answered.answer.capitalize() + ".")
+    print(f"{answered.answer[:1].upper()}{answered.answer[1:]}.")
     return exit_codes.OK if answered.state is CommandState.DONE else exit_codes.FAILURE
+
+
+def _traded_symbols(settings: Settings) -> Sequence[str]:
+    """Those of the trader that runs, which was perhaps started with other settings; else those of the settings."""
+    if not is_held(settings.ledger_path):
+        return settings.trading_symbols
+    with LedgerReader.open(settings.ledger_path) as reader:
+        runs = reader.snapshot(queries.runs)
+    return runs[-1].symbols if runs else settings.trading_symbols
 
 
 def _answer(ledger_path: Path, command_id: int) -> Command | None:

@@ -14,6 +14,7 @@ from binance_trade_agent import exit_codes
 from binance_trade_agent.agents.symbols import tradable_rules
 from binance_trade_agent.configuration import ConfigError, Configuration
 from binance_trade_agent.domain.money import plain
+from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.connect import Connection, connected
 from binance_trade_agent.exchange.embedded import ExchangeStartError
@@ -23,7 +24,8 @@ from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.lock import is_held
 from binance_trade_agent.ops.clock import wall_ms
 from binance_trade_agent.settings import LIVE_ACKNOWLEDGEMENT, Settings
-from binance_trade_agent.strategies.registry import StrategyError, create_strategy
+from binance_trade_agent.strategies.in_use import StrategiesInUse
+from binance_trade_agent.strategies.registry import StrategyError
 
 _NEWEST_TESTED_PYTHON = (3, 13)
 _LEAST_FREE_MB, _COMFORTABLE_FREE_MB = 100, 1000
@@ -98,10 +100,12 @@ def _libraries() -> Finding:
 
 def _strategy(settings: Settings) -> Finding:
     try:
-        strategy = create_strategy(settings.strategy_name, settings.strategy_params)
+        choice = StrategyChoice(settings.strategy_name, settings.strategy_params)
+        strategies = StrategiesInUse(choice, settings.trading_symbols)
     except StrategyError as failure:
         return Finding("strategy", Verdict.FAILED, str(failure))
-    return Finding("strategy", Verdict.OK, f"{strategy.name}, needs {strategy.warm_up} candles")
+    needed = max(map(strategies.warm_up, settings.trading_symbols))
+    return Finding("strategy", Verdict.OK, f"{strategies.name}, needs {needed} candles")
 
 
 def _ledger(path: Path) -> Finding:
