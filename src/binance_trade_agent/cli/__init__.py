@@ -7,7 +7,7 @@ from typing import NoReturn
 import click
 
 from binance_trade_agent import __version__
-from binance_trade_agent.cli import control, ledger, reports, strategies, trading
+from binance_trade_agent.cli import control, explain, ledger, reports, strategies, trading
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -36,8 +36,12 @@ for command in (
     trading.exchange,
     trading.health,
     reports.status,
+    explain.why,
     control.stop,
     control.pause,
     control.resume,
+    control.set_strategy,
+    control.kill,
+    control.release,
 ):
     group.add_command(command)

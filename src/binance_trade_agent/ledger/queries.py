@@ -4,7 +4,7 @@ import sqlite3
 from decimal import Decimal
 
 from binance_trade_agent.domain.decisions import Decision
-from binance_trade_agent.domain.orders import Fill, Side
+from binance_trade_agent.domain.orders import Fill, Role, Side
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.ledger.accounting import Posting
 from binance_trade_agent.ledger.records import Epoch, EquityPoint, OrderEntry, OrderEvent, RunRecord
@@ -74,6 +74,55 @@ def order_by_exchange_id(
 def latest_orders(connection: sqlite3.Connection, epoch: int, limit: int) -> list[OrderEntry]:
     """The latest orders of the epoch by their creation, newest first."""
     rows = connection.execute("SELECT * FROM orders WHERE epoch = ? ORDER BY created_ms DESC LIMIT ?", (epoch, limit))
+    return [order_entry_from(row) for row in rows]
+
+
+_FOR_EVER_MS = 2**63 - 1
+
+
+def entry_before(
+    connection: sqlite3.Connection, epoch: int, symbol: str, created_ms: int = _FOR_EVER_MS
+) -> OrderEntry | None:
+    """The symbol's latest entry that has filled and was made by then; None when there is none."""
+    row = connection.execute(
+        "SELECT * FROM orders WHERE epoch = ? AND symbol = ? AND role = ? AND executed_base != '0' AND created_ms <= ?"
+        " ORDER BY created_ms DESC LIMIT 1",
+        (epoch, symbol, Role.ENTRY, created_ms),
+    ).fetchone()
+    return order_entry_from(row) if row else None
+
+
+def sales_after(connection: sqlite3.Connection, entry: OrderEntry) -> list[OrderEntry]:
+    """The orders that protected or left what an entry has bought, oldest first: those up to the next filled entry."""
+    order = entry.order
+    rows = connection.execute(
+        "SELECT * FROM orders WHERE epoch = :epoch AND symbol = :symbol AND side = :sell AND created_ms >= :since"
+        " AND created_ms < coalesce((SELECT min(created_ms) FROM orders WHERE epoch = :epoch AND symbol = :symbol"
+        " AND role = :entry AND executed_base != '0' AND created_ms > :since), :for_ever)"
+        " ORDER BY created_ms, client_order_id",
+        {
+            "epoch": entry.epoch,
+            "symbol": order.symbol,
+            "sell": Side.SELL,
+            "entry": Role.ENTRY,
+            "since": order.created_ms,
+            "for_ever": _FOR_EVER_MS,
+        },
+    )
+    return [order_entry_from(row) for row in rows]
+
+
+def orders_named(connection: sqlite3.Connection, symbol: str, name: str) -> list[OrderEntry]:
+    """The symbol's orders whose client order id begins with `name`, or that have this number on the exchange.
+
+    A number may have been given in several epochs; the latest is first.
+    """
+    number = int(name) if name.isascii() and name.isdecimal() and len(name) < 19 else -1
+    rows = connection.execute(
+        "SELECT * FROM orders WHERE symbol = ? AND (substr(client_order_id, 1, ?) = ? OR exchange_order_id = ?)"
+        " ORDER BY epoch DESC, created_ms DESC, client_order_id",
+        (symbol, len(name), name, number),
+    )
     return [order_entry_from(row) for row in rows]
 
 
@@ -285,6 +334,36 @@ def decisions(
         {"run_id": run_id, "symbol": symbol, "limit": limit},
     )
     return [decision_from(row) for row in rows]
+
+
+def decision_at(connection: sqlite3.Connection, run_id: str, symbol: str, tick_ms: int) -> Decision | None:
+    """The run's decision on the symbol at the latest tick up to `tick_ms`; None when there is none."""
+    row = connection.execute(
+        "SELECT * FROM decisions WHERE run_id = ? AND symbol = ? AND tick_ms <= ? ORDER BY tick_ms DESC LIMIT 1",
+        (run_id, symbol, tick_ms),
+    ).fetchone()
+    return decision_from(row) if row else None
+
+
+def decided_ticks(connection: sqlite3.Connection, run_id: str, symbol: str) -> tuple[int, int] | None:
+    """The first and the last tick of the run that left a decision on the symbol; None when none did."""
+    first, last = (
+        connection.execute(
+            f"SELECT tick_ms FROM decisions WHERE run_id = ? AND symbol = ? ORDER BY tick_ms {way} LIMIT 1",  # noqa: S608
+            (run_id, symbol),
+        ).fetchone()
+        for way in ("ASC", "DESC")
+    )
+    return (first["tick_ms"], last["tick_ms"]) if first else None
+
+
+def next_tick_ms(connection: sqlite3.Connection, run_id: str, symbol: str, tick_ms: int) -> int | None:
+    """The first tick of the run after `tick_ms` that left a decision on the symbol; None when there is none."""
+    row = connection.execute(
+        "SELECT tick_ms FROM decisions WHERE run_id = ? AND symbol = ? AND tick_ms > ? ORDER BY tick_ms LIMIT 1",
+        (run_id, symbol, tick_ms),
+    ).fetchone()
+    return None if row is None else int(row["tick_ms"])
 
 
 def last_bid(connection: sqlite3.Connection, run_id: str, symbol: str) -> tuple[Decimal, int] | None:

@@ -80,7 +80,7 @@ def _analyze(
     epoch = epochs[-1].epoch if epochs else 0
     runs = [run for run in queries.runs(connection) if run.epoch == epoch]
     if symbol is not None:
-        _refuse_unknown(symbol, runs)
+        refuse_unknown_symbol(symbol, runs)
     assets = queries.symbol_assets(connection)
     trades, positions = replay(queries.fills(connection, epoch=epoch, symbol=symbol), assets)
     trades = [trade for trade in trades if since_ms is None or trade.traded_ms >= since_ms]
@@ -107,7 +107,8 @@ def _analyze(
     )
 
 
-def _refuse_unknown(symbol: str, runs: Iterable[RunRecord]) -> None:
+def refuse_unknown_symbol(symbol: str, runs: Iterable[RunRecord]) -> None:
+    """Raise ValueError for a symbol that none of the runs traded; the message names those that one did."""
     known = sorted({name for run in runs for name in run.symbols})
     if symbol not in known:
         hint = nearest(symbol, known)

@@ -1,0 +1,125 @@
+"""What `trade-agent why SYMBOL --last N` shows: the latest decisions, a line each, and why so many traded nothing."""
+
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from binance_trade_agent.domain.decisions import Decision, Outcome
+from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.reports.aligned import aligned
+from binance_trade_agent.reports.why import Explainer
+from binance_trade_agent.reports.wording import utc_text
+
+_NUMBER = re.compile(r"[-+±]?\d[\d,]*(?:\.\d+)?")
+_WITH_ORDER = {Outcome.ORDERED, Outcome.EXECUTED, Outcome.REJECTED, Outcome.UNFILLED, Outcome.UNKNOWN}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One decision in short. confidence: 0 to 1, None without a signal; rule: which refused, None when none did."""
+
+    tick_ms: int
+    run_id: str
+    cycle: int
+    action: str | None
+    confidence: float | None
+    outcome: str
+    rule: str | None
+    reason: str
+    client_order_id: str | None
+    exit: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many decisions ended alike. In the reason `…` stands for a number that differed among them."""
+
+    outcome: str
+    rule: str | None
+    reason: str
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The latest decisions on a symbol, newest last, and their counts, most frequent first."""
+
+    ledger: str
+    symbol: str
+    decisions: list[Line]
+    counts: list[Count]
+
+
+def latest(reader: LedgerReader, symbol: str, count: int) -> Latest:
+    """The latest decisions on a symbol, of all runs.
+
+    Raises:
+        ValueError: no run ever traded the symbol; the message names the nearest that one did.
+    """
+
+    def read(connection: sqlite3.Connection) -> Latest:
+        decisions = Explainer(connection, str(reader.path), symbol).latest(count)
+        return Latest(str(reader.path), symbol, [_line(each) for each in decisions], counts(decisions))
+
+    return reader.snapshot(read)
+
+
+def counts(decisions: Iterable[Decision]) -> list[Count]:
+    """How many decisions ended how and why, most frequent first; reasons that differ in numbers only are the same."""
+    alike: dict[tuple[str, str | None, str], list[str]] = {}
+    for decision in decisions:
+        # What an order came to is told by its own line; why nothing was ordered is told by the reasons.
+        reason = "" if decision.outcome in _WITH_ORDER else decision.detail
+        key = (decision.outcome.value, decision.rule, _NUMBER.sub("…", reason))
+        alike.setdefault(key, []).append(reason)
+    found = [Count(outcome, rule, _common(reasons), len(reasons)) for (outcome, rule, _), reasons in alike.items()]
+    return sorted(found, key=lambda count: -count.times)
+
+
+def lines(found: Latest) -> Iterator[str]:
+    """The latest decisions for a person."""
+    if not found.decisions:
+        yield f"Nothing has been decided on {found.symbol} yet."
+        return
+    yield f"The last {len(found.decisions)} decisions on {found.symbol}, times UTC"
+    yield from aligned([_cells(line) for line in found.decisions], right={2})
+    yield ""
+    yield "How they ended"
+    yield from aligned([_count_cells(count) for count in found.counts], right={0})
+
+
+def _line(decision: Decision) -> Line:
+    signal = decision.signal
+    return Line(
+        tick_ms=decision.tick_ms,
+        run_id=decision.run_id,
+        cycle=decision.cycle,
+        action=signal.action.value if signal else None,
+        confidence=signal.confidence if signal else None,
+        outcome=decision.outcome.value,
+        rule=decision.rule,
+        reason=decision.detail,
+        client_order_id=decision.client_order_id,
+        exit=decision.exit.value if decision.exit else None,
+    )
+
+
+def _common(reasons: Sequence[str]) -> str:
+    """The reason that all share, with the numbers that are the same in all."""
+    numbers = zip(*(_NUMBER.findall(reason) for reason in reasons), strict=True)
+    same = iter([given[0] if len(set(given)) == 1 else "…" for given in numbers])
+    return _NUMBER.sub(lambda _: next(same), reasons[0])
+
+
+def _cells(line: Line) -> tuple[str, ...]:
+    why = f"{line.rule}: {line.reason}" if line.rule else line.reason
+    cause = f"{line.exit}: " if line.exit else ""
+    order = f" ({line.client_order_id})" if line.client_order_id else ""
+    confidence = "" if line.confidence is None else f"{line.confidence:.2f}"
+    return (utc_text(line.tick_ms), line.action or "-", confidence, line.outcome, f"{cause}{why}{order}")
+
+
+def _count_cells(count: Count) -> tuple[str, ...]:
+    why = ": ".join(part for part in (count.rule, count.reason) if part)
+    return (f"{count.times}", count.outcome, why)
