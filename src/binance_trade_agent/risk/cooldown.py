@@ -9,8 +9,6 @@ from binance_trade_agent.domain.money import plain
 from binance_trade_agent.risk.context import RiskContext
 from binance_trade_agent.risk.rules import unlimited
 
-_SETTING = "RISK_COOLDOWN_SECONDS"
-
 
 @dataclass(frozen=True, slots=True)
 class Cooldown:
@@ -18,15 +16,16 @@ class Cooldown:
 
     seconds: int
     name: ClassVar[str] = "cooldown"
+    setting: ClassVar[str] = "RISK_COOLDOWN_SECONDS"
 
     def review(self, context: RiskContext) -> Finding:
         """Compare the time since the last filled entry."""
         if not self.seconds:
-            return unlimited(self.name, _SETTING)
+            return unlimited(self.name, self.setting)
         if context.last_filled_ms is None:
             return Finding(self.name, allows=True, detail=f"no entry on {context.view.symbol} has filled yet")
         # A late tick is older than what happened since.
         elapsed_seconds = Decimal(max(0, context.now_ms - context.last_filled_ms)) / 1000
-        detail = f"last entry filled {plain(elapsed_seconds)} s ago, {self.seconds} s must pass ({_SETTING})"
+        detail = f"last entry filled {plain(elapsed_seconds)} s ago, {self.seconds} s must pass ({self.setting})"
         limit = Decimal(self.seconds)
         return Finding(self.name, elapsed_seconds >= limit, detail, elapsed_seconds, limit, "s")

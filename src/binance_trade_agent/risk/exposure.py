@@ -8,10 +8,6 @@ from binance_trade_agent.domain.decisions import Finding
 from binance_trade_agent.risk.context import ProposedOrder, RiskContext
 from binance_trade_agent.risk.rules import is_off, percent, shown, unlimited
 
-MAX_ORDER = "RISK_MAX_ORDER_QUOTE"
-MAX_POSITION = "RISK_MAX_POSITION_QUOTE"
-MAX_EXPOSURE = "RISK_MAX_EXPOSURE_PCT"
-
 
 @dataclass(frozen=True, slots=True)
 class MaxOrder:
@@ -19,15 +15,15 @@ class MaxOrder:
 
     limit_quote: Decimal
     name: ClassVar[str] = "max_order"
+    setting: ClassVar[str] = "RISK_MAX_ORDER_QUOTE"
 
     def review(self, context: RiskContext, order: ProposedOrder) -> Finding:
         """Compare the order's value."""
         if is_off(self.limit_quote):
-            return unlimited(self.name, MAX_ORDER)
+            return unlimited(self.name, self.setting)
         quote, worth = context.view.rules.quote_asset, order.notional
-        detail = (
-            f"the order is worth {shown(worth, quote)}, at most {shown(self.limit_quote, quote)} allowed ({MAX_ORDER})"
-        )
+        limit = shown(self.limit_quote, quote)
+        detail = f"the order is worth {shown(worth, quote)}, at most {limit} allowed ({self.setting})"
         return Finding(self.name, worth <= self.limit_quote, detail, worth, self.limit_quote, quote)
 
 
@@ -37,16 +33,17 @@ class MaxPosition:
 
     limit_quote: Decimal
     name: ClassVar[str] = "max_position"
+    setting: ClassVar[str] = "RISK_MAX_POSITION_QUOTE"
 
     def review(self, context: RiskContext, order: ProposedOrder) -> Finding:
         """Compare the value of the position with the order added."""
         if is_off(self.limit_quote):
-            return unlimited(self.name, MAX_POSITION)
+            return unlimited(self.name, self.setting)
         quote, held = context.view.rules.quote_asset, context.held_base * order.price
         total = held + order.notional
         detail = (
             f"{shown(held, quote)} held and {shown(order.notional, quote)} more, "
-            f"at most {shown(self.limit_quote, quote)} allowed ({MAX_POSITION})"
+            f"at most {shown(self.limit_quote, quote)} allowed ({self.setting})"
         )
         return Finding(self.name, total <= self.limit_quote, detail, total, self.limit_quote, quote)
 
@@ -57,15 +54,16 @@ class MaxExposure:
 
     limit_pct: Decimal
     name: ClassVar[str] = "max_exposure"
+    setting: ClassVar[str] = "RISK_MAX_EXPOSURE_PCT"
 
     def review(self, context: RiskContext, order: ProposedOrder) -> Finding:
         """Compare the value of all positions with the order added."""
         if is_off(self.limit_pct):
-            return unlimited(self.name, MAX_EXPOSURE)
+            return unlimited(self.name, self.setting)
         quote, at_risk = context.view.rules.quote_asset, context.exposure_quote
         total, limit = at_risk + order.notional, context.equity_quote * self.limit_pct / 100
         detail = (
             f"{shown(at_risk, quote)} at risk and {shown(order.notional, quote)} more, at most {shown(limit, quote)} "
-            f"allowed, {percent(self.limit_pct)} of {shown(context.equity_quote, quote)} ({MAX_EXPOSURE})"
+            f"allowed, {percent(self.limit_pct)} of {shown(context.equity_quote, quote)} ({self.setting})"
         )
         return Finding(self.name, total <= limit, detail, total, limit, quote)

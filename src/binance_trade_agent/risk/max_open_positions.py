@@ -8,8 +8,6 @@ from binance_trade_agent.domain.decisions import Finding
 from binance_trade_agent.risk.context import RiskContext
 from binance_trade_agent.risk.rules import counted, unlimited
 
-_SETTING = "RISK_MAX_OPEN_POSITIONS"
-
 
 @dataclass(frozen=True, slots=True)
 class MaxOpenPositions:
@@ -17,19 +15,20 @@ class MaxOpenPositions:
 
     limit: int
     name: ClassVar[str] = "max_open_positions"
+    setting: ClassVar[str] = "RISK_MAX_OPEN_POSITIONS"
 
     def review(self, context: RiskContext) -> Finding:
         """Count the open positions."""
         if not self.limit:
-            return unlimited(self.name, _SETTING)
+            return unlimited(self.name, self.setting)
         # At the bid, as `open_positions` is counted: what is dust for one must not be open for the other.
         is_open = not context.view.rules.is_dust(context.held_base, context.view.book.bid)
         count = context.open_positions
         allows = is_open or count < self.limit
         if allows:
             added = "adds to an open position, " if is_open else ""
-            detail = f"{added}{count} of at most {self.limit} positions open ({_SETTING})"
+            detail = f"{added}{count} of at most {self.limit} positions open ({self.setting})"
         else:
             are = counted(count, "position is", "positions are")
-            detail = f"{are} open, at most {self.limit} allowed ({_SETTING})"
+            detail = f"{are} open, at most {self.limit} allowed ({self.setting})"
         return Finding(self.name, allows, detail, Decimal(count), Decimal(self.limit), "positions")

@@ -12,23 +12,23 @@ from binance_trade_agent.domain.signals import Action
 from binance_trade_agent.risk.balance import Balance
 from binance_trade_agent.risk.context import ProposedOrder, RiskContext
 from binance_trade_agent.risk.cooldown import Cooldown
+from binance_trade_agent.risk.entry_sizes import entry_size
 from binance_trade_agent.risk.exposure import MaxExposure, MaxOrder, MaxPosition
 from binance_trade_agent.risk.filters import LotSize, MaxNotional, MaxPositionFilter, MinNotional
+from binance_trade_agent.risk.loss_limits import ConsecutiveLosses, DailyLoss, Drawdown
+from binance_trade_agent.risk.market_conditions import DataAge, PriceDeviation, Spread, Volatility
 from binance_trade_agent.risk.max_open_positions import MaxOpenPositions
+from binance_trade_agent.risk.min_confidence import MinConfidence
 from binance_trade_agent.risk.nothing_to_sell import NothingToSell
+from binance_trade_agent.risk.room_for_stop import RoomForStop
 from binance_trade_agent.risk.rules import OrderRule, RiskRule
-from binance_trade_agent.risk.settings import RiskSettings, SizingSettings
-from binance_trade_agent.risk.sizing import (
-    EntrySize,
-    EquityFractionSize,
-    FixedQuoteSize,
-    Sized,
-    entry_order,
-    exit_order,
-    explained,
-)
+from binance_trade_agent.risk.settings import RiskSettings
+from binance_trade_agent.risk.sizing import Sized, entry_order, exit_order, explained
+from binance_trade_agent.risk.slippage import Slippage
 from binance_trade_agent.risk.switches import Gate, KillSwitch, OpenOrder, Paused
 from binance_trade_agent.risk.symbol_status import SymbolStatus
+from binance_trade_agent.risk.trade_counts import trade_counts
+from binance_trade_agent.risk.unknown_orders import UnknownOrders
 
 SIZING = "sizing"
 # Digits that hold every product of a price, a quantity and a percentage, so that no comparison is of rounded numbers.
@@ -73,14 +73,24 @@ class RiskPolicy:
     """
 
     def __init__(self, settings: RiskSettings) -> None:
-        self._size = _entry_size(settings.sizing)
+        self._size = entry_size(settings)
         self._entry_rules: tuple[RiskRule, ...] = (
             OpenOrder(),
             KillSwitch(),
             Paused(),
             Gate(),
             SymbolStatus(),
+            DataAge(settings.max_data_age_seconds),
+            UnknownOrders(settings.max_unknown_orders),
+            Spread(settings.max_spread_pct),
+            PriceDeviation(settings.max_price_deviation_pct),
+            Volatility(settings.max_volatility_pct),
+            Drawdown(settings.max_drawdown_pct),
+            DailyLoss(settings.max_daily_loss_pct),
+            ConsecutiveLosses(settings.max_consecutive_losses),
+            MinConfidence(settings.min_confidence),
             Cooldown(settings.cooldown_seconds),
+            *trade_counts(settings),
             MaxOpenPositions(settings.max_open_positions),
         )
         self._entry_order_rules: tuple[OrderRule, ...] = (
@@ -92,6 +102,8 @@ class RiskPolicy:
             MaxPosition(settings.max_position_quote),
             MaxExposure(settings.max_exposure_pct),
             Balance(settings.fee_reserve_fraction),
+            Slippage(settings.max_slippage_pct),
+            RoomForStop(),
         )
         self._exit_rules: tuple[RiskRule, ...] = (OpenOrder(), NothingToSell(), SymbolStatus())
         self._exit_order_rules: tuple[OrderRule, ...] = (LotSize(), MinNotional(), MaxNotional())
@@ -113,12 +125,6 @@ class RiskPolicy:
                 size = partial(entry_order, context, self._size)
                 return _judged(context, self._entry_rules, size, self._entry_order_rules)
             return _judged(context, self._exit_rules, partial(exit_order, context), self._exit_order_rules)
-
-
-def _entry_size(sizing: SizingSettings) -> EntrySize:
-    if sizing.order_fraction is None:
-        return FixedQuoteSize(sizing.order_quote)
-    return EquityFractionSize(sizing.order_fraction)
 
 
 def _judged(

@@ -47,6 +47,11 @@ def unlimited(rule: str, setting: str) -> Finding:
     return Finding(rule, allows=True, detail=f"no limit is set ({setting})")
 
 
+def unmeasured(rule: str, what: str, setting: str) -> Finding:
+    """The finding of a rule that lacks what its limit is compared with: it does not allow the order."""
+    return Finding(rule, allows=False, detail=f"{what} is not known and has a limit ({setting})")
+
+
 def shown(amount: Decimal, asset: str) -> str:
     """An amount for a finding's detail, to 8 decimals: `99.8413 USDT`."""
     return f"{plain(amount.quantize(_AMOUNT_UNIT))} {asset}"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from binance_trade_agent.domain.money import ZERO
+from binance_trade_agent.domain.money import ZERO, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,9 @@ class RiskSettings:
     """Limits on entries, each as in the settings reference.
 
     The defaults here are off, so that a test sets what it is about; the daemon's own come from its settings.
+
+    Attributes:
+        fee_reserve_fraction: part of an entry's value that the free balance has to cover beyond it.
     """
 
     max_order_quote: Decimal = Decimal("Infinity")
@@ -58,3 +61,13 @@ class RiskSettings:
     max_unknown_orders: int = 100
     fee_reserve_fraction: Decimal = Decimal("0.002")
     sizing: SizingSettings = SizingSettings()
+
+    def __post_init__(self) -> None:
+        """Check what is no setting; settings check themselves.
+
+        Raises:
+            ValueError: `fee_reserve_fraction` is out of its range.
+        """
+        if not 0 <= self.fee_reserve_fraction < 1:
+            reserve = plain(self.fee_reserve_fraction)
+            raise ValueError(f"fee_reserve_fraction is {reserve}: it must be from 0 to below 1")

@@ -1,22 +1,14 @@
-"""How much: the size of an entry from the settings, of an exit from the ledger."""
+"""The order that is put to the rules: an entry of the size that the settings ask for, an exit of what is held."""
 
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal, localcontext
-from typing import Protocol
 
 from binance_trade_agent.domain.money import floor_to_step, plain
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.risk.context import ProposedOrder, RiskContext
+from binance_trade_agent.risk.entry_sizes import EntrySize
 from binance_trade_agent.risk.rules import shown
-
-
-@dataclass(frozen=True, slots=True)
-class Amount:
-    """What an entry is to spend in quote asset, or None where nothing may be spent, and the numbers that say so."""
-
-    quote: Decimal | None
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,40 +17,6 @@ class Sized:
 
     order: ProposedOrder | None
     detail: str
-
-
-class EntrySize(Protocol):
-    """How much quote asset an entry spends."""
-
-    def amount(self, context: RiskContext) -> Amount:
-        """What to spend, before rounding to the symbol's step."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class FixedQuoteSize:
-    """The same amount of quote asset each time."""
-
-    amount_quote: Decimal
-
-    def amount(self, context: RiskContext) -> Amount:
-        """The fixed amount."""
-        return Amount(self.amount_quote, f"{shown(self.amount_quote, context.view.rules.quote_asset)} an entry")
-
-
-@dataclass(frozen=True, slots=True)
-class EquityFractionSize:
-    """A fraction (0 to 1) of the account's equity."""
-
-    fraction: Decimal
-
-    def amount(self, context: RiskContext) -> Amount:
-        """The fraction of the equity at this tick."""
-        quote = context.view.rules.quote_asset
-        return Amount(
-            context.equity_quote * self.fraction,
-            f"{plain(self.fraction)} of an equity of {shown(context.equity_quote, quote)}",
-        )
 
 
 def entry_order(context: RiskContext, size: EntrySize) -> Sized:

@@ -1,0 +1,86 @@
+"""Limits on losses. Each refuses as soon as its measure comes to the limit, and while the pause lasts that it began.
+
+Pauses are begun and kept elsewhere (`agents/breakers.py`, the ledger); they are found by the rule's name.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import ClassVar
+
+from binance_trade_agent.domain.decisions import Finding
+from binance_trade_agent.domain.wording import iso_second
+from binance_trade_agent.risk.context import RiskContext
+from binance_trade_agent.risk.rules import counted, percent, shown, unlimited
+
+
+@dataclass(frozen=True, slots=True)
+class Drawdown:
+    """Refuses while the equity is `limit_pct` or more below its highest. Without a highest there is no fall."""
+
+    limit_pct: Decimal
+    name: ClassVar[str] = "drawdown"
+    setting: ClassVar[str] = "RISK_MAX_DRAWDOWN_PCT"
+
+    def review(self, context: RiskContext) -> Finding:
+        """Compare the fall from the highest equity."""
+        if not self.limit_pct:
+            return unlimited(self.name, self.setting)
+        fall_pct, high = context.state.drawdown_pct, context.state.peak_quote
+        if high is None:
+            return Finding(self.name, allows=True, detail="no equity has been recorded yet to measure a fall from")
+        measured = f"equity is {percent(fall_pct)} below its highest, {shown(high, context.view.rules.quote_asset)}"
+        return _found(self, context, measured, fall_pct, self.limit_pct, "%")
+
+
+@dataclass(frozen=True, slots=True)
+class DailyLoss:
+    """Refuses while the equity is `limit_pct` or more below that at the beginning of the UTC day."""
+
+    limit_pct: Decimal
+    name: ClassVar[str] = "daily_loss"
+    setting: ClassVar[str] = "RISK_MAX_DAILY_LOSS_PCT"
+
+    def review(self, context: RiskContext) -> Finding:
+        """Compare the loss since the day began."""
+        if not self.limit_pct:
+            return unlimited(self.name, self.setting)
+        loss_pct, start = context.state.daily_loss_pct, context.state.day_quote
+        if start is None:
+            return Finding(self.name, allows=True, detail="no equity has been recorded yet to measure a loss from")
+        quote = context.view.rules.quote_asset
+        measured = f"equity is {percent(loss_pct)} below {shown(start, quote)}, where the UTC day began"
+        return _found(self, context, measured, loss_pct, self.limit_pct, "%")
+
+
+@dataclass(frozen=True, slots=True)
+class ConsecutiveLosses:
+    """Refuses after `limit` exits in a row at a loss; they are counted anew when the pause is over."""
+
+    limit: int
+    name: ClassVar[str] = "consecutive_losses"
+    setting: ClassVar[str] = "RISK_MAX_CONSECUTIVE_LOSSES"
+
+    def review(self, context: RiskContext) -> Finding:
+        """Compare the number of losses."""
+        if not self.limit:
+            return unlimited(self.name, self.setting)
+        losses = context.state.losses_in_row
+        measured = f"{counted(losses, 'loss', 'losses')} in a row"
+        return _found(self, context, measured, Decimal(losses), Decimal(self.limit), "losses")
+
+
+def _found(
+    rule: Drawdown | DailyLoss | ConsecutiveLosses,
+    context: RiskContext,
+    measured: str,
+    value: Decimal,
+    limit: Decimal,
+    unit: str,
+) -> Finding:
+    pause = context.state.pauses.get(rule.name)
+    if pause is not None and context.now_ms < pause.until_ms:
+        detail = f"entries pause until {iso_second(pause.until_ms)}: {pause.detail} ({rule.setting})"
+        return Finding(rule.name, allows=False, detail=detail, value=value, limit=limit, unit=unit)
+    at = percent(limit) if unit == "%" else str(limit)
+    detail = f"{measured}, entries pause at {at} ({rule.setting})"
+    return Finding(rule.name, value < limit, detail, value, limit, unit)

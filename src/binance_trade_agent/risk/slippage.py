@@ -1,0 +1,42 @@
+"""What an entry is expected to lose to the thinness of the book."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import ClassVar
+
+from binance_trade_agent.domain.decisions import Finding
+from binance_trade_agent.domain.market import average_fill_price
+from binance_trade_agent.domain.money import ZERO, plain
+from binance_trade_agent.risk.context import ProposedOrder, RiskContext
+from binance_trade_agent.risk.rules import percent, shown, unlimited, unmeasured
+
+
+@dataclass(frozen=True, slots=True)
+class Slippage:
+    """Refuses an entry whose average price over the book's depth is more than `limit_pct` above the best ask.
+
+    The best ask is the one that the order was sized at; the depth may have been read a moment later.
+    """
+
+    limit_pct: Decimal
+    name: ClassVar[str] = "slippage"
+    setting: ClassVar[str] = "RISK_MAX_SLIPPAGE_PCT"
+
+    def review(self, context: RiskContext, order: ProposedOrder) -> Finding:
+        """Compare the expected average price with the best ask."""
+        if not self.limit_pct:
+            return unlimited(self.name, self.setting)
+        if context.depth is None:
+            return unmeasured(self.name, "the depth of the book", self.setting)
+        average = average_fill_price(context.depth.asks, order.quantity)
+        if average is None:
+            base = context.view.rules.base_asset
+            offered = shown(sum((quantity for _, quantity in context.depth.asks), start=ZERO), base)
+            detail = f"the book offers {offered}, the order takes {shown(order.quantity, base)} ({self.setting})"
+            return Finding(self.name, allows=False, detail=detail)
+        slippage_pct = max(ZERO, (average - order.price) * 100 / order.price)
+        detail = (
+            f"expected to fill {percent(slippage_pct)} above the ask {plain(order.price)}, "
+            f"at most {percent(self.limit_pct)} allowed ({self.setting})"
+        )
+        return Finding(self.name, slippage_pct <= self.limit_pct, detail, slippage_pct, self.limit_pct, "%")
