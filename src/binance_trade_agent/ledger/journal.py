@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from binance_trade_agent.domain.decisions import Decision
 from binance_trade_agent.domain.money import ZERO, plain
-from binance_trade_agent.ledger import queries
+from binance_trade_agent.ledger import equity, external_sums, queries
 from binance_trade_agent.ledger.accounting import Account, Posting, external_postings
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.records import Epoch, EquityPoint, RunRecord
@@ -93,12 +93,8 @@ def record_decisions(connection: sqlite3.Connection, decisions: Iterable[Decisio
 
 
 def record_equity(connection: sqlite3.Connection, point: EquityPoint) -> None:
-    """Keep the worth at a tick; the last word on a tick counts."""
-    connection.execute(
-        "INSERT OR REPLACE INTO equity VALUES (:run_id, :tick_ms, :cycle, :equity_quote, :cash_quote,"
-        " :positions_quote, :realised_pnl_quote, :unrealised_pnl_quote, :external_quote)",
-        columns(point),
-    )
+    """Keep the worth at a tick in the current epoch; the last word on a tick counts."""
+    equity.record(connection, required_epoch(connection).epoch, point)
 
 
 def post_external(connection: sqlite3.Connection, asset: str, amount: Decimal, at_ms: int, reference: str) -> bool:
@@ -124,6 +120,8 @@ def post(
         )
         if posting.account is Account.WALLET:
             _move_wallet(connection, epoch, posting)
+            if kind == "external":
+                external_sums.move(connection, epoch, posting.asset, posting.amount)
 
 
 def required_epoch(connection: sqlite3.Connection) -> Epoch:

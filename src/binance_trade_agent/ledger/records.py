@@ -62,6 +62,7 @@ class EquityPoint:
     Attributes:
         equity_quote: the whole wallet in the traded assets, whoever bought them; the others are the bot's own.
         external_quote: what had come from outside in the quote asset since the epoch began, less what went there.
+        quote_asset: what all of it is counted in; empty in points from before this was noted.
     """
 
     run_id: str
@@ -73,6 +74,7 @@ class EquityPoint:
     realised_pnl_quote: Decimal
     unrealised_pnl_quote: Decimal
     external_quote: Decimal = ZERO
+    quote_asset: str = ""
 
 
 @dataclass(frozen=True, slots=True)

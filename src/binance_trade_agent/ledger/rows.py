@@ -192,8 +192,9 @@ def run_from(row: sqlite3.Row) -> RunRecord:
 
 def equity_point_from(row: sqlite3.Row) -> EquityPoint:
     """The point of a row of `equity`."""
-    amounts = {name: Decimal(row[name]) for name in row.keys() if name.endswith("_quote")}  # noqa: SIM118 - a Row iterates over values
-    return EquityPoint(run_id=row["run_id"], tick_ms=row["tick_ms"], cycle=row["cycle"], **amounts)
+    names = [field.name for field in fields(EquityPoint)]
+    amounts = {name: Decimal(row[name]) for name in names if name.endswith("_quote")}
+    return EquityPoint(row["run_id"], row["tick_ms"], row["cycle"], **amounts, quote_asset=row["quote_asset"] or "")
 
 
 def _optional_exit(text: str | None) -> ExitKind | None:

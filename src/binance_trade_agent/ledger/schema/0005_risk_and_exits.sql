@@ -14,18 +14,20 @@ CREATE INDEX decisions_by_symbol ON decisions (symbol, tick_ms);
 
 -- What came from outside in the quote asset, or went there when negative, since the epoch began: it is no profit.
 ALTER TABLE equity ADD COLUMN external_quote TEXT NOT NULL DEFAULT '0';
+-- Points of one epoch and quote asset can be compared. peak_quote: the highest equity less external_quote, of the point
+-- and those before it since the last pause for drawdown ended. NULL: from before this was noted; no limit looks at it.
+ALTER TABLE equity ADD COLUMN quote_asset TEXT;
+ALTER TABLE equity ADD COLUMN epoch INTEGER REFERENCES epochs;
+ALTER TABLE equity ADD COLUMN peak_quote TEXT;
 
--- Where equity stands in the epoch, in quote asset, less what came from outside: a deposit is no profit, a withdrawal no
--- loss. last: the latest point; peak: the highest since the last pause for drawdown ended; day: the last point before
--- the UTC day of `day_ms` began, or its first.
-CREATE TABLE equity_marks (
-    epoch INTEGER NOT NULL PRIMARY KEY REFERENCES epochs,
-    last_quote TEXT NOT NULL,
-    last_ms INTEGER NOT NULL,
-    peak_quote TEXT NOT NULL,
-    peak_ms INTEGER NOT NULL,
-    day_quote TEXT NOT NULL,
-    day_ms INTEGER NOT NULL
+CREATE INDEX equity_by_time ON equity (epoch, quote_asset, tick_ms, cycle) WHERE epoch IS NOT NULL;
+
+-- Projection: what came from outside and went there, in each asset. Without a row the postings have not been summed up.
+CREATE TABLE external_sums (
+    epoch INTEGER NOT NULL REFERENCES epochs,
+    asset TEXT NOT NULL,
+    amount TEXT NOT NULL,
+    PRIMARY KEY (epoch, asset)
 ) STRICT, WITHOUT ROWID;
 
 -- Times in which no position is entered because a limit was passed.
@@ -37,6 +39,8 @@ CREATE TABLE pauses (
     detail TEXT NOT NULL,
     PRIMARY KEY (epoch, rule, since_ms)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX pauses_by_end ON pauses (epoch, until_ms);
 
 -- Which strategy decides from when on. configured_json: what the settings said then; while they say the same, a change
 -- that was asked for holds over restarts.
