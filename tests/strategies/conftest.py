@@ -34,11 +34,11 @@ def _walk(seed: int, rows: int = 400, volatility: float = 0.001) -> pd.DataFrame
     return _frame(np.round(60_000 * np.exp(np.cumsum(steps)), 2).tolist(), spread=volatility / 4)
 
 
-def _candles(frame: pd.DataFrame) -> list[Candle]:
+def _candles(frame: pd.DataFrame, length_ms: int = MINUTE_MS) -> list[Candle]:
     return [
         Candle(
             int(open_ms),
-            int(open_ms) + MINUTE_MS - 1,
+            int(open_ms) + length_ms - 1,
             *(Decimal(repr(float(value))) for value in (row.open, row.high, row.low, row.close, row.volume)),
         )
         for open_ms, row in zip(frame.index, frame.itertuples(), strict=True)
@@ -56,5 +56,5 @@ def walk() -> Callable[..., pd.DataFrame]:
 
 
 @pytest.fixture(scope="session")
-def candles_of() -> Callable[[pd.DataFrame], list[Candle]]:
+def candles_of() -> Callable[..., list[Candle]]:
     return _candles

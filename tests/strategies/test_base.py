@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from binance_trade_agent.domain.signals import Action
+from binance_trade_agent.strategies.base import Strategy, Votes, directions
+from binance_trade_agent.strategies.params import StrategyParams
 from binance_trade_agent.strategies.registry import create_strategy, strategy_names
 
 every_strategy = pytest.mark.parametrize("name", strategy_names())
@@ -26,6 +28,30 @@ def test_the_signals_of_a_prefix_are_the_prefix_of_the_signals(name, seed, volat
     pd.testing.assert_frame_equal(
         strategy.signals(frame.iloc[:cut]), strategy.signals(frame).iloc[:cut], rtol=0, atol=0
     )
+
+
+@every_strategy
+@settings(max_examples=10)
+@given(**markets, start=st.integers(1, 300))
+def test_beyond_the_warm_up_a_shorter_history_says_the_same_or_holds(name, seed, volatility, start, walk):
+    frame, strategy = walk(seed, 1200, volatility), create_strategy(name)
+    whole, later = strategy.signals(frame).iloc[start:], strategy.signals(frame.iloc[start:])
+    for column in ("action", "lean"):
+        differs = (later[column] != 0) & (later[column] != whole[column])
+        assert differs.mean() < 0.005  # a value on the threshold may fall to either side
+    same = (later["action"] == whole["action"]).to_numpy()
+    np.testing.assert_allclose(later["confidence"][same], whole["confidence"][same], atol=1e-3)
+
+
+@every_strategy
+@settings(max_examples=15)
+@given(**markets)
+def test_a_lean_is_a_direction_and_nowhere_before_the_warm_up_is_over(name, seed, volatility, walk):
+    strategy = create_strategy(name)
+    lean = strategy.signals(walk(seed, volatility=volatility))["lean"]
+    assert lean.dtype == np.int8
+    assert lean.isin([-1, 0, 1]).all()
+    assert (lean.iloc[: strategy.warm_up - 1] == 0).all()
 
 
 @every_strategy
@@ -125,3 +151,38 @@ def test_indicators_of_a_signal_are_finite_floats_by_name(name, walk, candles_of
     signal = create_strategy(name).evaluate("BTCUSDT", candles_of(walk(12)))
     assert signal.indicators
     assert all(isinstance(value, float) and np.isfinite(value) for value in signal.indicators.values())
+    assert not {"action", "confidence", "lean"} & signal.indicators.keys()
+
+
+class Plain(Strategy[StrategyParams]):
+    """Buys a rise and sells a fall; what it votes with, and whether it leans, is set from outside."""
+
+    name, summary, Params, warm_up = "plain", "for tests", StrategyParams, 2
+    votes_with, shows = 1, "change"
+
+    def vote(self, frame):
+        change = np.diff(frame["close"].to_numpy(), prepend=np.nan)
+        direction = directions(change > 0, change < 0) * np.int8(self.votes_with)
+        return Votes(direction, np.ones(len(frame)), {self.shows: change})
+
+    def reason(self, row):
+        return f"change {row['change']:g}"
+
+
+def test_a_strategy_without_a_lean_leans_the_way_it_votes(frame_of):
+    signals = Plain(StrategyParams()).signals(frame_of([1.0, 2.0, 2.0, 1.0]))
+    assert signals["lean"].tolist() == signals["action"].tolist() == [0, 1, 0, -1]
+
+
+def test_a_vote_that_is_no_direction_is_an_error(frame_of):
+    strategy = Plain(StrategyParams())
+    strategy.votes_with = 2
+    with pytest.raises(ValueError, match="plain voted something else than 1"):
+        strategy.signals(frame_of([1.0, 2.0]))
+
+
+def test_an_indicator_may_not_take_the_name_of_a_column_of_the_signals(frame_of):
+    strategy = Plain(StrategyParams())
+    strategy.shows = "lean"
+    with pytest.raises(ValueError, match="plain has an indicator named lean"):
+        strategy.signals(frame_of([1.0, 2.0]))

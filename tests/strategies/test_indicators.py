@@ -38,7 +38,13 @@ def test_indicators_equal_talib(seed, walk):
     high, low, close = (frame[name].to_numpy() for name in ("high", "low", "close"))
     line, signal, _ = talib.MACD(close, 12, 26, 9)
     upper, middle, lower = talib.BBANDS(close, 20, 2.0, 2.0)
+    floor, channel_middle, top = indicators.donchian(high, low, 20, 10)
     pairs = [
+        (indicators.ema(close, 12), talib.EMA(close, 12)),
+        (indicators.zscore(close, 30), (close - talib.SMA(close, 30)) / talib.STDDEV(close, 30)),
+        (floor[20:], talib.MIN(low, 10)[19:-1]),
+        (top[1:], talib.MAX(high, 20)[:-1]),
+        (channel_middle[1:], (talib.MAX(high, 20)[:-1] + talib.MIN(low, 20)[:-1]) / 2),
         (indicators.rsi(close, 14), talib.RSI(close, 14)),
         (indicators.macd(close, 12, 26, 9), (line, signal)),
         (indicators.bollinger(close, 20, 2.0), (lower, middle, upper)),
@@ -89,6 +95,13 @@ def all_indicators(frame):
         "band_lower": indicators.bollinger(close, 20, 2.0)[0],
         "band_upper": indicators.bollinger(close, 20, 2.0)[2],
         "atr": indicators.atr(high, low, close, 14),
+        "ema": indicators.ema(close, 14),
+        "zscore": indicators.zscore(close, 20),
+        "donchian_low": indicators.donchian(high, low, 20, 14)[0],
+        "donchian_middle": indicators.donchian(high, low, 20, 14)[1],
+        "donchian_high": indicators.donchian(high, low, 20, 14)[2],
+        "supertrend": indicators.supertrend(high, low, close, 3, 1.0)[0],
+        "supertrend_trend": indicators.supertrend(high, low, close, 3, 1.0)[1],
     }
 
 
@@ -101,7 +114,8 @@ def test_a_market_that_never_moves_has_no_indicator(price, frame_of):
 def test_a_market_that_stops_moving_loses_each_indicator_with_its_last_change(walk, frame_of):
     moving = walk(11, 300)["close"].tolist()
     frame = frame_of(moving + [moving[-1]] * 60)
-    still = {"rsi": 14, "macd": 26, "macd_signal": 26, "band_lower": 19, "band_upper": 19}
+    still = {"rsi": 14, "macd": 26, "macd_signal": 26, "band_lower": 19, "band_upper": 19, "ema": 13, "zscore": 19}
+    still |= {"donchian_low": 21, "donchian_middle": 21, "donchian_high": 21}  # its 20 candles are those before
     for name, changes in still.items():
         values = all_indicators(frame)[name]
         assert np.isfinite(values[299 + changes - 1]), name
@@ -134,3 +148,33 @@ def test_a_coin_of_a_thousandth_of_a_cent_has_the_rsi_and_bands_of_a_dear_one(wa
 def test_a_hair_of_movement_in_a_dear_coin_is_a_flat_band(frame_of):
     close = frame_of([66_000.00] * 60 + [66_000.01] * 10 + [66_000.00] * 10)["close"].to_numpy()
     assert np.isnan(indicators.bollinger(close, 20, 2.0)[0]).all()
+
+
+def test_ema_equals_its_recurrence(walk):
+    close = walk(4, 100)["close"].tolist()
+    average, expected = sum(close[:12]) / 12, []
+    for price in close[12:]:
+        average += (price - average) * 2 / 13
+        expected.append(average)
+    np.testing.assert_allclose(indicators.ema(np.array(close), 12)[12:], expected, rtol=1e-12)
+
+
+def test_zscore_counts_deviations_from_the_mean(frame_of):
+    close = frame_of([1.0, 3.0, 1.0, 3.0, 7.0])["close"].to_numpy()  # of the last five: mean 3, deviation √4.8
+    assert indicators.zscore(close, 5)[-1] == pytest.approx(4 / 4.8**0.5, rel=1e-9)
+
+
+def test_the_channel_of_a_candle_is_that_of_the_candles_before_it():
+    high, low = np.array([5.0, 4.0, 6.0, 9.0, 5.0]), np.array([2.0, 3.0, 1.0, 4.0, 4.0])
+    floor, middle, top = indicators.donchian(high, low, 3, 2)
+    np.testing.assert_array_equal(top, [np.nan, np.nan, np.nan, 6.0, 9.0])
+    np.testing.assert_array_equal(middle, [np.nan, np.nan, np.nan, 3.5, 5.0])
+    np.testing.assert_array_equal(floor, [np.nan, np.nan, np.nan, 1.0, 1.0])
+
+
+@given(seed=seeds, start=st.integers(1, 200))
+def test_beyond_their_start_up_indicators_do_not_depend_on_where_the_candles_begin(seed, start, walk):
+    frame = walk(seed, 700)
+    whole, later = all_indicators(frame), all_indicators(frame.iloc[start:])
+    for name in whole.keys() - {"supertrend", "supertrend_trend"}:  # see test_supertrend.py
+        np.testing.assert_allclose(later[name][300:], whole[name][start + 300 :], rtol=1e-5, atol=1e-3, err_msg=name)

@@ -37,8 +37,8 @@ class DonchianBreakout(Strategy[DonchianParams]):
     """BUY while the close is above the highest high before it, SELL while it is below the lowest low before it.
 
     The highest high is that of `donchian_entry` candles, the lowest low that of `donchian_exit`. Confidence is 0.5 on
-    that price and rises to 1 at half the entry channel's width beyond it. A channel without width says nothing. It leans
-    to buying above the middle of the entry channel.
+    that price and rises to 1 at half the entry channel's width beyond it. A channel without width says nothing. It
+    leans to buying above the middle of the entry channel.
 
     Source: Richard Donchian's channel, with the entries and exits of the Turtles' System 1 (Curtis Faith, The Original
     Turtle Trading Rules, 2003), on closes where they traded the break itself; the preset is System 2.

@@ -70,13 +70,13 @@ def atr(high: FloatArray, low: FloatArray, close: FloatArray, period: int) -> Fl
 def ema(close: FloatArray, period: int) -> FloatArray:
     """Exponential moving average, quote per base: factor 2 / (period + 1), begun with the mean of one period.
 
-    NaN where the last `period` changes are all zero: what moves there is the echo of older movement. Of its start,
+    NaN where the last `period` closes are all the same: what moves there is the echo of older movement. Of its start,
     (1 - 2/(period+1))^n is left after n candles: a millionth after 7 periods.
     """
     import talib
 
     values = np.asarray(talib.EMA(_contiguous(close), timeperiod=period), dtype=np.float64)
-    return _undefined_where(values, _flat(close, period), close)
+    return _undefined_where(values, _flat(close, period - 1), close)
 
 
 def zscore(close: FloatArray, period: int) -> FloatArray:
@@ -103,8 +103,9 @@ def donchian(
     highest = _of_the_row_before(talib.MAX(high, timeperiod=high_period))
     lowest = _of_the_row_before(talib.MIN(low, timeperiod=high_period))
     floor = _of_the_row_before(talib.MIN(low, timeperiod=low_period))
+    has_width = highest > lowest
     lines = floor, (lowest + highest) / 2, highest
-    floor, middle, highest = (_undefined_where(line, highest == lowest, high, low) for line in lines)
+    floor, middle, highest = (_undefined_where(line, ~has_width, high, low) for line in lines)
     return floor, middle, highest
 
 
@@ -115,8 +116,8 @@ def supertrend(
 
     The bands lie `multiplier` average true ranges (Wilder's, of `period` candles) above and below the middle of the
     candle. The lower one does not fall unless the close before was below it; the upper one does not rise likewise. The
-    trend turns up at a close above the upper band, down at one below the lower band. A close beyond both, in a candle of
-    many times the ATR, turns nothing.
+    trend turns up at a close above the upper band, down at one below the lower band. A close beyond both, in a candle
+    of many times the ATR, turns nothing.
 
     A band remembers for ever, until it is crossed. So it is not begun with a guess: from the `15 * period`th candle on,
     when a millionth of the ATR's start is left, both bands and the trend are followed for every past that the candles

@@ -70,4 +70,4 @@ class MeanReversionZscore(Strategy[ZscoreParams]):
 
     def glance(self, row: Mapping[str, float]) -> str:
         """For example `z-score -1.20`."""
-        return f"z-score {row['zscore']:.2f}"
+        return f"z-score {round(row['zscore'], 2) + 0.0:.2f}"  # + 0.0 makes -0.0 a plain 0
