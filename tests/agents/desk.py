@@ -5,14 +5,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from binance_trade_agent.agents.alarms import Alarms
 from binance_trade_agent.agents.entry_gate import EntryGate
 from binance_trade_agent.agents.epochs import Epochs
 from binance_trade_agent.agents.execution import TradeExecutionAgent
+from binance_trade_agent.agents.exit_watch import PriceSource
 from binance_trade_agent.agents.market_data import MarketDataAgent
 from binance_trade_agent.agents.order_keeper import OrderKeeper
-from binance_trade_agent.agents.protection import Protection, ProtectionSettings
+from binance_trade_agent.agents.protection import Protection
 from binance_trade_agent.agents.reconciler import Reconciler
 from binance_trade_agent.agents.recovery import Recovery
 from binance_trade_agent.agents.risk import Identity
@@ -28,6 +30,7 @@ from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ledger.records import OrderEntry
 from binance_trade_agent.ops.clock import SteppedClock
+from binance_trade_agent.risk.exits import ExitSettings
 from tests.exchange_process import RunningExchange, running_exchange
 from tests.ledger.bookkeeping import run_record
 
@@ -54,12 +57,27 @@ class Desk:
     reconciler: Reconciler
     refusals: list[str]
 
-    def protection(self, stop: str = "2", target: str = "4", *, closes: bool = False, fence: int = 1) -> Protection:
-        """Protection of positions at these distances in percent, by the daemon's generation `fence`."""
-        wanted = ProtectionSettings(Decimal(stop), Decimal(target), closes)
+    def protection(
+        self,
+        stop: str = "2",
+        target: str = "4",
+        *,
+        closes: bool = False,
+        fence: int = 1,
+        prices: PriceSource | None = None,
+        **exits: Any,
+    ) -> Protection:
+        """Protection of positions at these distances in percent, by the daemon's generation `fence`.
+
+        `exits` are further ExitSettings: text stands for an amount.
+        """
+        amounts = {name: Decimal(value) if isinstance(value, str) else value for name, value in exits.items()}
+        wanted = ExitSettings(
+            stop_loss_pct=Decimal(stop), take_profit_pct=Decimal(target), closes_when_refused=closes, **amounts
+        )
         identity = Identity("test", "s", fence)
         return Protection(
-            wanted, self.gateway, self.ledger, self.clock, self.keeper, self.execution, self.alarms, identity
+            wanted, self.gateway, self.ledger, self.clock, self.keeper, self.execution, self.alarms, identity, prices
         )
 
     async def orders(self) -> list[OrderEntry]:

@@ -5,8 +5,9 @@ from decimal import Decimal
 import pytest
 
 from binance_trade_agent.agents.order_keeper import QUIET_MS
-from binance_trade_agent.agents.protection import REFUSED_PAUSE_MS, UNPROTECTED, Protection
+from binance_trade_agent.agents.protection import REFUSED_PAUSE_MS, TARGET_WATCHED, UNPROTECTED, Protection
 from binance_trade_agent.domain.decisions import Outcome
+from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.orders import OrderState, Role
 from binance_trade_agent.domain.signals import Action
 from binance_trade_agent.exchange.errors import UnavailableError
@@ -113,19 +114,26 @@ async def test_s31_refused_by_a_filter_that_counts_is_an_alarm_until_it_stands(t
         await assert_protected(ready)
 
 
-async def test_s31_target_out_of_reach_of_the_filter_says_why_and_the_stop_is_watched_meanwhile(tmp_path):
+@CLOSING
+async def test_s31_target_out_of_reach_of_the_filter_is_watched_while_the_stop_stands_alone(tmp_path, closes):
     async with desk(tmp_path) as ready:
-        protection = ready.protection("2", "1000")
+        protection = ready.protection("2", "1000", closes=closes)
         await bought(ready)
-        for _ in range(10):
+        for _ in range(3):
             await ensure(ready, protection)
-            await later(ready, 1000)
-        assert "Filter failure: PERCENT_PRICE_BY_SIDE" in (await alarms(ready))[ALARM]
+            await later(ready, REFUSED_PAUSE_MS)
+        assert (await levels(ready)).keys() == {"STOP_LOSS"}
+        assert set(await alarms(ready)) == {(TARGET_WATCHED, "BTCUSDT")}
+        told = (await alarms(ready))[TARGET_WATCHED, "BTCUSDT"]
+        assert told == "the target 704704.81 is watched by the bot itself: Filter failure: PERCENT_PRICE_BY_SIDE (-1013)"
         assert await lists_sent(ready) == 1
         assert ready.refusals == ["Filter failure: PERCENT_PRICE_BY_SIDE (-1013)"]
-        await later(ready, 1000, "62600")  # under the stop, which does not stand
+        await later(ready, 1, "704705")
         await ensure(ready, protection)
         await ensure(ready, protection)
+        assert await alarms(ready) == {}
+        sold = (await ready.orders())[-1].order
+        assert (sold.role, sold.exit) == (Role.EXIT, ExitKind.TAKE_PROFIT)
         await assert_closed(ready)
 
 
@@ -314,7 +322,8 @@ async def test_s31_close_that_is_refused_too_is_an_alarm_without_a_storm(tmp_pat
             await ensure(ready, protection)
             await later(ready, 1000)
         assert "not sold either: This action is disabled on this account" in (await alarms(ready))[ALARM]
-        assert (await lists_sent(ready), await ready.times_sent()) == (1, 3)  # the purchase, the list, the close
+        # The purchase, the list, the stop alone, the close.
+        assert (await lists_sent(ready), await ready.times_sent()) == (1, 4)
         await ready.exchange._request("DELETE", f"fault/{fault}", None)
         await later(ready, REFUSED_PAUSE_MS)
         await ensure(ready, protection)
@@ -326,10 +335,12 @@ async def test_s31_alarm_is_over_when_nothing_at_all_is_left(tmp_path):
     balances = {"USDT": Decimal(10_000), "BNB": Decimal(1)}
     async with desk(tmp_path, balances=balances) as ready:
         await ready.exchange.control("config", bnb_discount={"enabled": True})
-        protection = ready.protection("2", "1000")
+        protection = ready.protection()
         await bought(ready)
+        ready.execution._may_send = lambda: "another daemon holds the account"
         await ensure(ready, protection)
         assert ALARM in await alarms(ready)
+        ready.execution._may_send = lambda: None
         await later(ready, 1, "62000")
         await protection.ensure_all(ready.rules)
         assert await held(ready) == 0

@@ -1,95 +1,75 @@
-"""Protection: after an entry has filled, a stop-loss and a take-profit stand on the exchange, sized by what is held.
+"""Protection: a position is left at its stop, at its target, or under its highest price, whatever happens in between.
 
-What should stand is worked out from the ledger's position each time, and compared with what does: after an entry, after
-a crash, after somebody has cancelled a leg, the same code puts right what differs. One list (OCO) a symbol.
+Where each holding is left is worked out from the ledger each time (risk/exits.py), and compared with what rests on the
+exchange: after an entry, after a crash, after somebody has cancelled a leg, the same code puts right what differs. One
+list (OCO) a symbol, or one order. What cannot rest there the bot watches itself, by the price stream where it has one.
 """
 
+import contextlib
 import logging
 import sqlite3
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 
 from binance_trade_agent.agents.alarms import Alarms
 from binance_trade_agent.agents.execution import Sent, TradeExecutionAgent
+from binance_trade_agent.agents.exit_orders import ExitOrders
+from binance_trade_agent.agents.exit_plan import Exit, Plan, covers, is_step, standing_price, stands
+from binance_trade_agent.agents.exit_watch import ExitWatch, PriceSource
 from binance_trade_agent.agents.order_keeper import OrderKeeper
 from binance_trade_agent.agents.risk import Identity
+from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.clock import Clock
+from binance_trade_agent.domain.exits import ExitKind
+from binance_trade_agent.domain.market import MarketView
 from binance_trade_agent.domain.money import ZERO, plain
-from binance_trade_agent.domain.order_ids import client_order_id
-from binance_trade_agent.domain.orders import Order, OrderIntent, OrderState, OrderType, Role, Side
+from binance_trade_agent.domain.orders import Order, OrderState, Role
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.symbols import SymbolRules
-from binance_trade_agent.exchange.errors import RejectedError
+from binance_trade_agent.exchange.errors import ExchangeError, RejectedError, ReplaceRefusedError
 from binance_trade_agent.exchange.gateway import Gateway
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.risk.exits import ExitSettings
 
-_HUNDRED = Decimal(100)
-# A stop that needs a limit price gets one so far below its trigger that a falling market still takes it.
-_STOP_LIMIT_FRACTION = Decimal("0.98")
 # Engine texts (binance-protocol.md 2.6) that say that the price is beyond the stop or the target already.
 _JUMPED_OVER = ("would trigger immediately", "relationship of the prices", "would immediately match")
 UNPROTECTED = "unprotected"
+TARGET_WATCHED = "target_watched"
 # What the exchange has refused is not asked for again for so long (market time), unless something else is to be held.
 REFUSED_PAUSE_MS = 60_000
 DENIED_PAUSE_MS = 5_000  # it was not listening, or was not asked
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class ProtectionSettings:
-    """How positions are protected.
-
-    Attributes:
-        stop_loss_pct, take_profit_pct: distance from the average entry price in percent; 0 is none.
-        closes_when_refused: what follows when the exchange refuses the protection or somebody cancels it: the position
-            is closed at market, or protected again.
-    """
-
-    stop_loss_pct: Decimal
-    take_profit_pct: Decimal
-    closes_when_refused: bool
-
-    @property
-    def is_on(self) -> bool:
-        """Whether positions are protected at all."""
-        return bool(self.stop_loss_pct or self.take_profit_pct)
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    quantity: Decimal
-    stop_price: Decimal | None
-    target_price: Decimal | None
-
-    @property
-    def roles(self) -> set[Role]:
-        wanted = {Role.STOP_LOSS: self.stop_price, Role.TAKE_PROFIT: self.target_price}
-        return {role for role, price in wanted.items() if price is not None}
+# For the assembly until it takes the settings under their new name.
+ProtectionSettings = ExitSettings
 
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    """What was not done for a plan; `again_ms` is when it may be tried again (monotonic market time)."""
+    """What was not done for a quantity; `again_ms` is when it may be tried again (monotonic market time)."""
 
-    plan: _Plan
+    quantity: Decimal
     again_ms: float
     is_final: bool  # the exchange itself has refused it
 
 
 class Protection:
-    """Keeps the protection of positions as it should be.
+    """Keeps the exits of positions as they should be.
 
     What is refused is tried again after a pause. The price is watched meanwhile: a position whose stop cannot stand on
     the exchange is closed at market when the price has come to it.
+
+    Args:
+        prices: bids between ticks; without them they are asked for.
     """
 
     def __init__(
         self,
-        settings: ProtectionSettings,
+        settings: ExitSettings,
         gateway: Gateway,
         ledger: Ledger,
         clock: Clock,
@@ -97,6 +77,7 @@ class Protection:
         execution: TradeExecutionAgent,
         alarms: Alarms,
         identity: Identity,
+        prices: PriceSource | None = None,
     ) -> None:
         self._settings = settings
         self._gateway = gateway
@@ -105,13 +86,17 @@ class Protection:
         self._keeper = keeper
         self._execution = execution
         self._alarms = alarms
-        self._identity = identity
-        self._attempt = 0
+        self._watch = ExitWatch(settings, gateway, ledger, clock, prices)
+        self._orders = ExitOrders(clock, identity)
         self._not_placed: dict[str, _Refusal] = {}
         self._not_closed: dict[str, _Refusal] = {}
+        self._moved_ms: dict[str, float] = {}
+        self._not_moved_until_ms: dict[str, float] = {}
+        self._released: set[str] = set()
+        self._said: dict[str, str] = {}
 
     async def ensure_all(self, rules: Mapping[str, SymbolRules]) -> None:
-        """Put right the protection of every symbol with a position or with resting orders.
+        """Put right the exits of every symbol with a position or with resting orders.
 
         Raises:
             ExchangeError: the exchange could not be asked; what is missing is put right the next time.
@@ -119,41 +104,80 @@ class Protection:
         """
         held = {symbol for symbol, position in (await self._ledger.positions()).items() if position.quantity > 0}
         resting = {order.symbol for order in await self._ledger.open_orders() if order.role.is_protective}
-        for symbol in sorted(held | resting | self._alarms.standing(UNPROTECTED)):
-            if symbol in rules:
-                await self.ensure(symbol, rules[symbol])
+        alarmed = self._alarms.standing(UNPROTECTED) | self._alarms.standing(TARGET_WATCHED)
+        for symbol in sorted(held | resting | alarmed | self._watch.symbols):
+            if symbol in rules and (said := await self.ensure(symbol, rules[symbol])):
+                log.info("%s: %s", symbol, said)
 
-    async def ensure(self, symbol: str, rules: SymbolRules) -> None:
-        """Put right the protection of one symbol. While another order of it is under way nothing is done.
+    async def ensure(self, symbol: str, rules: SymbolRules) -> str:
+        """Put right the exits of one symbol. While another order of it is under way nothing is done.
+
+        Returns:
+            What is new about them, for a person (`0.00999 protected, stop 62720, target 66560`); empty when nothing is.
 
         Raises:
             ExchangeError, LedgerError: see ensure_all.
         """
         async with self._keeper.turn(symbol):
-            live = await self._resting(symbol)
-            if live is None:
-                return
-            plan = self._plan(await self._position(symbol), rules)
-            if live and (plan is None or not _stands(live, plan, rules.tick_size)):
-                await self._execution.cancel(live)
-                live = await self._resting(symbol)
-                if live is None or live:
-                    return  # not cancelled yet: the next time
-                plan = self._plan(await self._position(symbol), rules)
-            if plan is None and await self._is_too_little(symbol, rules):
-                return
-            if plan is None or live:
-                await self._settled(symbol)
-                return
-            await self._protect(symbol, rules, plan)
+            self._released.discard(symbol)
+            try:
+                return await self._put_right(symbol, rules)
+            finally:
+                self._watch.tell_prices()
+
+    async def on_price(self, symbol: str, bid: Decimal, ask: Decimal) -> None:  # noqa: ARG002 (what the stream tells)
+        """Act at once on a price of the stream: sell at a level that only the bot watches, or let the stop trail.
+
+        Raises:
+            ExchangeError, LedgerError: see ensure_all.
+        """
+        is_highest = self._watch.note_price(symbol, bid)
+        rules, plan = self._watch.rules(symbol), self._watch.plan(symbol)
+        if rules is None or plan is None:
+            return
+        is_reached = plan.watched.reached(bid) is not None
+        is_due = is_highest and self._settings.trails and self._may_trail(symbol)
+        if not (is_reached or is_due):
+            return
+        async with self._keeper.turn(symbol):
+            if symbol not in self._released and (said := await self._put_right(symbol, rules)):
+                log.info("%s: %s", symbol, said)
+
+    def note_price(self, symbol: str, high: Decimal) -> None:
+        """Note a price that was seen now; what is held trails under the highest."""
+        self._watch.note_price(symbol, high)
+
+    def note_candles(self, symbol: str, candles: Iterable[Candle]) -> None:
+        """Note the highs of candles; those that opened before the entry do not count."""
+        self._watch.note_candles(symbol, candles)
+
+    async def due(self, symbol: str, view: MarketView) -> Exit | None:
+        """Why the position is to be closed at this tick, with numbers; None when it may stay.
+
+        It was held too long, or the bid is at a level that only the bot watches. The view's prices are noted.
+
+        Raises:
+            LedgerError: the ledger could not be read.
+        """
+        if await self._watch.look(symbol, view.rules) is None:
+            return None
+        self._watch.note_candles(symbol, view.candles)
+        self._watch.note_price(symbol, view.book.bid)
+        levels, plan = self._watch.levels(symbol), self._watch.plan(symbol)
+        if levels is not None and levels.close is not None:
+            return levels.close
+        return None if plan is None else plan.watched.reached(view.book.bid)
 
     async def release(self, symbol: str) -> bool:
         """Take the protection off, so that the position can be sold; False when it is not off yet.
 
+        Until `ensure` is called the bot does not sell by a price of the stream either.
+
         Raises:
             ExchangeError, LedgerError: see ensure_all.
         """
         async with self._keeper.turn(symbol):
+            self._released.add(symbol)
             live = await self._resting(symbol)
             if live:
                 await self._execution.cancel(live)
@@ -169,6 +193,36 @@ class Protection:
         async with self._keeper.turn(order.symbol):
             await self._execution.cancel([order])
 
+    async def _put_right(self, symbol: str, rules: SymbolRules) -> str:
+        """Compare what rests with what should. Under the symbol's turn."""
+        live = await self._resting(symbol)
+        if live is None:
+            return ""
+        plan, bid = await self._look(symbol, rules)
+        if plan is not None and live:
+            plan = self._as_due(symbol, plan, live)
+            is_reached = bid is not None and plan.watched.reached(bid) is not None
+            if not is_reached and stands(live, plan, rules.tick_size):
+                await self._settled(symbol)
+                return ""
+            if not is_reached and _is_a_move(live, plan):
+                return await self._move(symbol, rules, plan, live[0])
+        if live:
+            if not await self._is_off(symbol, live):
+                return ""  # not cancelled yet: the next time
+            plan, bid = await self._look(symbol, rules)
+        if plan is not None:
+            return await self._protect(symbol, plan, bid)
+        if not await self._is_too_little(symbol, rules):
+            await self._settled(symbol)
+        return ""
+
+    async def _look(self, symbol: str, rules: SymbolRules) -> tuple[Plan | None, Decimal | None]:
+        """What should be, by all that is known now, and the bid where it had to be known for that."""
+        await self._watch.look(symbol, rules)
+        bid = await self._watch.bid(symbol)
+        return self._watch.plan(symbol), bid
+
     async def _resting(self, symbol: str) -> list[Order] | None:
         """Resting protective orders of the symbol; None while an order of it is under way."""
         orders = [order for order in await self._ledger.open_orders() if order.symbol == symbol]
@@ -178,28 +232,13 @@ class Protection:
         )
         return orders if is_quiet else None
 
-    async def _position(self, symbol: str) -> Position:
-        return (await self._ledger.positions()).get(symbol, Position(symbol))
-
-    def _plan(self, position: Position, rules: SymbolRules) -> _Plan | None:
-        """What should stand; None when there is nothing to protect, or too little to be sold at all."""
-        average = position.average_price
-        if not self._settings.is_on or average is None or position.quantity <= 0:
-            return None
-        stop = average * (1 - self._settings.stop_loss_pct / _HUNDRED)
-        target = average * (1 + self._settings.take_profit_pct / _HUNDRED)
-        quantity = rules.round_market_quantity(position.quantity)
-        if rules.is_dust(position.quantity, stop * _STOP_LIMIT_FRACTION):
-            return None
-        return _Plan(
-            quantity,
-            rules.round_price(stop) if self._settings.stop_loss_pct else None,
-            rules.round_price(target) if self._settings.take_profit_pct else None,
-        )
+    async def _is_off(self, symbol: str, live: Sequence[Order]) -> bool:
+        await self._execution.cancel(live)
+        return await self._resting(symbol) == []
 
     async def _is_too_little(self, symbol: str, rules: SymbolRules) -> bool:
         """Whether what is held could be sold now and is too little to be protected: then that is said, once."""
-        position = await self._position(symbol)
+        position = (await self._ledger.positions()).get(symbol, Position(symbol))
         if not self._settings.is_on or rules.is_dust(position.quantity, position.average_price or ZERO):
             return False
         if symbol not in self._alarms.standing(UNPROTECTED):
@@ -207,25 +246,75 @@ class Protection:
             await self._alarms.sound(UNPROTECTED, symbol, f"{plain(position.quantity)} held without protection: {text}")
         return True
 
-    async def _protect(self, symbol: str, rules: SymbolRules, plan: _Plan) -> None:
-        if self._has_to_wait(self._not_closed.get(symbol), plan):
-            return  # neither protected nor sold, as the alarm says
+    # Moving what stands
+
+    def _as_due(self, symbol: str, plan: Plan, live: Sequence[Order]) -> Plan:
+        """The plan with the trailing stop left where it stands, while the step is small or the last move is new."""
+        standing = next((order.stop_price for order in live if order.role is Role.STOP_LOSS), None)
+        if standing is None or plan.stop_price is None or plan.stop_kind is not ExitKind.TRAILING_STOP:
+            return plan
+        is_due = self._may_trail(symbol) and is_step(self._settings, standing, plan.stop_price)
+        return plan if is_due or plan.stop_price <= standing else plan.with_stop(standing)
+
+    def _may_trail(self, symbol: str) -> bool:
+        moved_ms = self._moved_ms.get(symbol, float("-inf"))
+        return self._clock.monotonic_ms() - moved_ms >= self._settings.trailing_seconds * 1000
+
+    async def _move(self, symbol: str, rules: SymbolRules, plan: Plan, order: Order) -> str:
+        """Put the one order that rests where it should be, by one request: the position is never without it."""
+        if self._clock.monotonic_ms() < self._not_moved_until_ms.get(symbol, float("-inf")):
+            return ""
         bid = (await self._gateway.book_ticker(symbol)).bid
-        if reason := _is_over(plan, bid):
-            await self._close(symbol, plan, reason)
+        if plan.reached(bid):
+            return await self._protect(symbol, plan, bid) if await self._is_off(symbol, [order]) else ""
+        (intent,), _ = self._orders.resting(symbol, plan)
+        sent = await self._execution.replace(order, intent)
+        if sent.failure is None:
+            return await self._placed(symbol, plan, "moved")
+        if isinstance(sent.failure, ReplaceRefusedError) and sent.failure.cancelled:
+            return await self._left_without(symbol, rules, plan, sent)
+        if sent.state is OrderState.UNKNOWN:  # it is asked about
+            await self._alarm(symbol, plan, sent)
+            return ""
+        # The old one stands, or has ended meanwhile: what follows from that is seen the next time.
+        is_final = sent.state is OrderState.REJECTED
+        pause_ms = REFUSED_PAUSE_MS if is_final else DENIED_PAUSE_MS
+        self._not_moved_until_ms[symbol] = self._clock.monotonic_ms() + pause_ms
+        return f"its {_words(order)} stays at {plain(standing_price(order) or ZERO)}: {sent.failure}"
+
+    async def _left_without(self, symbol: str, rules: SymbolRules, plan: Plan, sent: Sent) -> str:
+        """The old order is cancelled and the new one refused."""
+        if await self._resting(symbol) != []:
+            return ""
+        now, bid = await self._look(symbol, rules)
+        if now is None:
+            return ""
+        if now.quantity != plan.quantity:  # the old one has sold a part before it was cancelled
+            return await self._protect(symbol, now, bid)
+        return await self._judge(symbol, now, sent)
+
+    # Placing what does not stand
+
+    async def _protect(self, symbol: str, plan: Plan, bid: Decimal | None) -> str:
+        if self._has_to_wait(self._not_closed.get(symbol), plan):
+            return ""  # neither protected nor sold, as the alarm says
+        if bid is None:
+            bid = (await self._gateway.book_ticker(symbol)).bid
+        if found := plan.reached(bid):
+            await self._close(symbol, plan, found)
+        elif not plan.resting:
+            return await self._watched(symbol, plan)
         elif self._settings.closes_when_refused and (reason := await self._cannot_stand(symbol, plan)):
             await self._alarms.sound(UNPROTECTED, symbol, f"{plain(plan.quantity)} held without protection: {reason}")
-            await self._close(symbol, plan, reason)
+            await self._close(symbol, plan, (ExitKind.UNPROTECTED, reason))
         elif not self._has_to_wait(self._not_placed.get(symbol), plan):
-            self._attempt += 1
-            list_id = self._id(symbol, "list") if len(plan.roles) > 1 else None
-            sent = await self._execution.place(self._legs(symbol, rules, plan, list_id), list_id)
-            await self._judge(symbol, plan, sent)
+            return await self._place(symbol, plan)
+        return ""
 
-    async def _cannot_stand(self, symbol: str, plan: _Plan) -> str:
+    async def _cannot_stand(self, symbol: str, plan: Plan) -> str:
         """Why the position is to be closed instead of being protected; empty when it may be protected."""
         refused = self._not_placed.get(symbol)
-        if refused is not None and refused.is_final and refused.plan == plan:
+        if refused is not None and refused.is_final and refused.quantity == plan.quantity:
             return "its protection was refused"
         # The order that the exchange took last: after a new entry, what became of older protection does not count.
         last = await self._ledger.read(partial(_last_order, symbol=symbol))
@@ -233,128 +322,105 @@ class Protection:
             return ""
         return "" if last.cancel_requested_ms is not None else "somebody else has cancelled its protection"
 
-    def _has_to_wait(self, refusal: _Refusal | None, plan: _Plan) -> bool:
-        return refusal is not None and refusal.plan == plan and self._clock.monotonic_ms() < refusal.again_ms
+    async def _place(self, symbol: str, plan: Plan) -> str:
+        """Place the list or the order; of a list that is refused the stop alone, which matters more."""
+        sent = await self._execution.place(*self._orders.resting(symbol, plan))
+        if len(plan.resting) > 1 and _is_refused(sent):
+            plan = plan.resting_only(Role.STOP_LOSS)
+            alone = await self._execution.place(*self._orders.resting(symbol, plan))
+            if alone.failure is None and plan.target_price is not None:
+                self._watch.watch_target(symbol, plan.target_price)
+                text = f"the target {plain(plan.target_price)} is watched by the bot itself: {sent.failure}"
+                await self._alarms.sound(TARGET_WATCHED, symbol, text)
+            sent = alone
+        return await self._judge(symbol, plan, sent)
 
-    def _refusal(self, plan: _Plan, sent: Sent) -> _Refusal:
-        is_final = sent.state is OrderState.REJECTED
-        pause_ms = REFUSED_PAUSE_MS if is_final else DENIED_PAUSE_MS
-        return _Refusal(plan, self._clock.monotonic_ms() + pause_ms, is_final)
-
-    async def _judge(self, symbol: str, plan: _Plan, sent: Sent) -> None:
+    async def _judge(self, symbol: str, plan: Plan, sent: Sent) -> str:
         if sent.failure is None:
-            await self._settled(symbol)
-            log.info("%s: %s is protected%s", symbol, plain(plan.quantity), _levels(plan))
-            return
-        if isinstance(sent.failure, RejectedError) and any(said in sent.failure.message for said in _JUMPED_OVER):
-            await self._close(symbol, plan, f"the price has jumped over its protection ({sent.failure})")
-            return
-        text = f"{plain(plan.quantity)} held without protection: {sent.failure}"
-        await self._alarms.sound(UNPROTECTED, symbol, text)
+            return await self._placed(symbol, plan, "protected")
+        if _is_jumped_over(sent):
+            await self._close(symbol, plan, await self._jumped_over(symbol, plan, sent))
+            return ""
+        await self._alarm(symbol, plan, sent)
         if sent.state is OrderState.UNKNOWN:
-            return  # it is asked about
+            return ""  # it is asked about
         self._not_placed[symbol] = self._refusal(plan, sent)
         if isinstance(sent.failure, RejectedError) and self._settings.closes_when_refused:
-            await self._close(symbol, plan, f"the protection was refused ({sent.failure})")
+            await self._close(symbol, plan, (ExitKind.UNPROTECTED, f"the protection was refused ({sent.failure})"))
+        return ""
 
-    async def _close(self, symbol: str, plan: _Plan, reason: str) -> None:
+    async def _jumped_over(self, symbol: str, plan: Plan, sent: Sent) -> Exit:
+        """Which level the price has jumped over, as far as the price of now tells."""
+        kind = plan.target_kind if plan.stop_price is None else plan.stop_kind
+        with contextlib.suppress(ExchangeError):
+            if found := plan.reached((await self._gateway.book_ticker(symbol)).bid):
+                kind = found[0]
+        return kind, f"the price has jumped over its protection ({sent.failure})"
+
+    async def _close(self, symbol: str, plan: Plan, exit_: Exit) -> None:
         """Sell what should have been protected, at market."""
-        log.warning("%s: closed at market: %s", symbol, reason)
-        self._attempt += 1
-        sent = await self._execution.place([self._intent(symbol, plan, Role.EXIT, OrderType.MARKET, reason=reason)])
+        log.warning("%s: closed at market: %s", symbol, exit_[1])
+        sent = await self._execution.place([self._orders.sale(symbol, plan, exit_)])
         if sent.failure is not None and sent.state is not OrderState.UNKNOWN:
             self._not_closed[symbol] = self._refusal(plan, sent)
             text = f"{plain(plan.quantity)} held without protection and not sold either: {sent.failure}"
             await self._alarms.sound(UNPROTECTED, symbol, text)
+
+    async def _placed(self, symbol: str, plan: Plan, done: str) -> str:
+        self._moved_ms[symbol] = self._clock.monotonic_ms()
+        await self._settled(symbol)
+        return f"{plain(plan.quantity)} {done}, {plan}"
+
+    async def _watched(self, symbol: str, plan: Plan) -> str:
+        """Nothing is to rest: the bot itself watches the levels, if there are any yet. Said once a quantity."""
+        await self._settled(symbol)
+        if not plan.prices or self._said.get(symbol) == plain(plan.quantity):
+            return ""
+        self._said[symbol] = plain(plan.quantity)
+        return f"{plain(plan.quantity)} watched by the bot itself, {plan}: the exchange takes no stop orders here"
 
     async def _settled(self, symbol: str) -> None:
         """The position is protected, or there is none to protect."""
         self._not_placed.pop(symbol, None)
         self._not_closed.pop(symbol, None)
         await self._alarms.clear(UNPROTECTED, symbol)
+        if not self._watch.is_target_watched(symbol):
+            await self._alarms.clear(TARGET_WATCHED, symbol)
 
-    def _legs(self, symbol: str, rules: SymbolRules, plan: _Plan, list_id: str | None) -> list[OrderIntent]:
-        legs = []
-        if plan.target_price is not None:
-            leg = self._intent(symbol, plan, Role.TAKE_PROFIT, OrderType.LIMIT_MAKER, list_id=list_id)
-            legs.append(_priced(leg, price=plan.target_price))
-        if plan.stop_price is not None:
-            # A stop that takes the market cannot be jumped over; one with a limit is for symbols that have no other.
-            is_market = OrderType.STOP_LOSS.value in rules.order_types
-            kind = OrderType.STOP_LOSS if is_market else OrderType.STOP_LOSS_LIMIT
-            limit = None if is_market else rules.round_price(plan.stop_price * _STOP_LIMIT_FRACTION)
-            leg = self._intent(symbol, plan, Role.STOP_LOSS, kind, list_id=list_id)
-            legs.append(_priced(leg, price=limit, stop_price=plan.stop_price))
-        return legs
+    async def _alarm(self, symbol: str, plan: Plan, sent: Sent) -> None:
+        text = f"{plain(plan.quantity)} held without protection: {sent.failure}"
+        await self._alarms.sound(UNPROTECTED, symbol, text)
 
-    def _intent(
-        self, symbol: str, plan: _Plan, role: Role, kind: OrderType, *, list_id: str | None = None, reason: str = ""
-    ) -> OrderIntent:
-        now_ms = self._clock.now_ms()
-        return OrderIntent(
-            client_order_id=self._id(symbol, role.value),
-            symbol=symbol,
-            side=Side.SELL,
-            type=kind,
-            quantity=plan.quantity,
-            reference_price=plan.stop_price or plan.target_price or Decimal(0),
-            tick_ms=now_ms,
-            candle_open_ms=now_ms,
-            reason=reason or f"protects the position{_levels(plan)}",
-            role=role,
-            list_id=list_id,
-        )
-
-    def _id(self, symbol: str, leg: str) -> str:
-        # The generation and a count of its own make the id new each time: what protects follows from the position, and
-        # an intent that a crash has left is asked about or given up before the next is made.
-        return client_order_id(
-            instance=self._identity.instance,
-            epoch=0,
-            strategy=self._identity.strategy,
-            symbol=symbol,
-            tick_ms=self._clock.now_ms(),
-            leg=f"{leg}:{self._identity.fence}",
-            attempt=self._attempt,
-            fence=self._identity.fence,
-        )
-
-
-def _priced(intent: OrderIntent, *, price: Decimal | None, stop_price: Decimal | None = None) -> OrderIntent:
-    return replace(intent, price=price, stop_price=stop_price)
-
-
-def _stands(live: Sequence[Order], plan: _Plan, tick_size: Decimal) -> bool:
-    """Whether what rests protects all that is to be protected, and no more, at the prices that are wanted.
-
-    A partial sale may move the average entry price by a rounding, and so a price by a tick: that is the same price.
-    """
-    wanted = {Role.STOP_LOSS: plan.stop_price, Role.TAKE_PROFIT: plan.target_price}
-    for order in live:
-        price, stands_at = wanted[order.role], order.stop_price if order.role is Role.STOP_LOSS else order.price
-        if price is None or stands_at is None or abs(price - stands_at) > tick_size:
+    def _has_to_wait(self, refusal: _Refusal | None, plan: Plan) -> bool:
+        if refusal is None or refusal.quantity != plan.quantity:
             return False
-        if order.cancel_requested_ms is not None or order.left_base != plan.quantity:
-            return False
-    return {order.role for order in live} == plan.roles
+        return self._clock.monotonic_ms() < refusal.again_ms
+
+    def _refusal(self, plan: Plan, sent: Sent) -> _Refusal:
+        is_final = sent.state is OrderState.REJECTED
+        pause_ms = REFUSED_PAUSE_MS if is_final else DENIED_PAUSE_MS
+        return _Refusal(plan.quantity, self._clock.monotonic_ms() + pause_ms, is_final)
 
 
-def _is_over(plan: _Plan, bid: Decimal) -> str:
-    """Why the position is to be closed at this bid; empty while the price is between stop and target, or unknown."""
-    if plan.stop_price is not None and 0 < bid <= plan.stop_price:
-        return f"the price {plain(bid)} is at or under the stop {plain(plan.stop_price)}"
-    if plan.target_price is not None and bid >= plan.target_price:
-        return f"the price {plain(bid)} has reached {plain(plan.target_price)}"
-    return ""
+def _is_a_move(live: Sequence[Order], plan: Plan) -> bool:
+    """Whether one order rests as it should, only not at its price. Of a list a replacement would leave one leg."""
+    return len(live) == 1 and live[0].list_id is None and {live[0].role} == plan.resting and covers(live[0], plan)
+
+
+def _words(order: Order) -> str:
+    return order.role.replace("_", "-").lower()
+
+
+def _is_jumped_over(sent: Sent) -> bool:
+    return isinstance(sent.failure, RejectedError) and any(said in sent.failure.message for said in _JUMPED_OVER)
+
+
+def _is_refused(sent: Sent) -> bool:
+    """Whether the exchange does not take these orders, wherever the price is."""
+    return isinstance(sent.failure, RejectedError) and not _is_jumped_over(sent)
 
 
 def _last_order(connection: sqlite3.Connection, symbol: str) -> Order | None:
     """The order of the current epoch that the exchange took last."""
     entry = queries.last_order_on_exchange(connection, queries.epoch_number(connection), symbol)
     return entry.order if entry else None
-
-
-def _levels(plan: _Plan) -> str:
-    stop = f", stop {plain(plan.stop_price)}" if plan.stop_price is not None else ""
-    target = f", target {plain(plan.target_price)}" if plan.target_price is not None else ""
-    return f"{stop}{target}"

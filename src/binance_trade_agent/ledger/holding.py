@@ -1,0 +1,68 @@
+"""The holding of a symbol, worked out from its fills: all that its exits need to know survives a crash."""
+
+import sqlite3
+from collections.abc import Callable
+from decimal import Decimal
+
+from binance_trade_agent.domain.exits import ExitKind
+from binance_trade_agent.domain.holdings import Holding
+from binance_trade_agent.domain.money import ZERO
+from binance_trade_agent.domain.orders import Fill, Order, Role, Side
+from binance_trade_agent.ledger import queries
+from binance_trade_agent.ledger.rows import fill_from, order_entry_from
+
+__all__ = ["Holding", "holding"]
+
+
+def holding(
+    connection: sqlite3.Connection, epoch: int, symbol: str, is_dust: Callable[[Decimal], bool]
+) -> Holding | None:
+    """What the bot holds of `symbol` since it last was flat or dust; None when it holds no more than dust now.
+
+    `is_dust` says whether a quantity of base asset is too little to be sold. The fills are read backwards from the
+    latest, as far as the one that made the position more than dust: the time at which the position left zero says
+    nothing where dust was left of an earlier one.
+    """
+    position = queries.position(connection, epoch, symbol)
+    if position.quantity <= 0 or is_dust(position.quantity):
+        return None
+    base_asset = queries.symbol_assets(connection)[symbol][0]
+    before, highest_paid, first = position.quantity, ZERO, None
+    for row in connection.execute(
+        "SELECT * FROM fills WHERE epoch = ? AND symbol = ? ORDER BY trade_id DESC", (epoch, symbol)
+    ):
+        first = fill_from(row)
+        before -= _added(first, base_asset)
+        if first.side is Side.BUY:
+            highest_paid = max(highest_paid, first.price)
+        if is_dust(before):
+            break
+    assert first is not None, "a position comes of fills"
+    entry = queries.order_entry(connection, first.client_order_id)
+    assert entry is not None, "a fill belongs to an order"
+    stop = _last_stop(connection, epoch, symbol, first.exchange_order_id)
+    return Holding(
+        position,
+        first.traded_ms,
+        first.client_order_id,
+        highest_paid,
+        entry.order.atr_quote,
+        stop.stop_price if stop else None,
+        (stop.exit or ExitKind.STOP_LOSS) if stop else None,
+    )
+
+
+def _added(fill: Fill, base_asset: str) -> Decimal:
+    """What a fill added to the position, in base asset; negative for a sale."""
+    fee = fill.commission if fill.commission_asset == base_asset else ZERO
+    return fill.quantity - fee if fill.side is Side.BUY else -(fill.quantity + fee)
+
+
+def _last_stop(connection: sqlite3.Connection, epoch: int, symbol: str, entered_by: int) -> Order | None:
+    """The stop that the exchange took last after the entry: its numbers only rise."""
+    row = connection.execute(
+        "SELECT * FROM orders WHERE epoch = ? AND symbol = ? AND exchange_order_id > ? AND role = ?"
+        " ORDER BY exchange_order_id DESC LIMIT 1",
+        (epoch, symbol, entered_by, Role.STOP_LOSS),
+    ).fetchone()
+    return order_entry_from(row).order if row else None
