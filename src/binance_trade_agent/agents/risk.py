@@ -1,21 +1,22 @@
-"""RiskManagementAgent: an approved intent, or a refusal with the rule and the numbers."""
+"""RiskManagementAgent: an approved intent, or a refusal with the rule and the numbers, and what every rule found."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from binance_trade_agent.agents.entry_gate import EntryGate
-from binance_trade_agent.agents.recovery import rests
-from binance_trade_agent.control.commands import is_paused
-from binance_trade_agent.domain.decisions import Refusal, Verdict
+from binance_trade_agent.agents.risk_context import Conditions, account, conditions
+from binance_trade_agent.domain.decisions import Finding, Verdict
+from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.market import MarketView
-from binance_trade_agent.domain.money import ZERO
-from binance_trade_agent.domain.orders import Order, OrderIntent, OrderType, Role, Side, client_order_id
-from binance_trade_agent.domain.positions import Position
+from binance_trade_agent.domain.orders import OrderIntent, OrderType, Role, Side, client_order_id
 from binance_trade_agent.domain.signals import Action, Signal
+from binance_trade_agent.exchange.gateway import Gateway
 from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.risk.context import RiskContext
-from binance_trade_agent.risk.policy import RiskPolicy
+from binance_trade_agent.risk.exits import ExitSettings, lowest_stop_fraction
+from binance_trade_agent.risk.policy import ApprovedSize, RiskPolicy
+from binance_trade_agent.risk.settings import RiskSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,22 @@ class Identity:
     fence: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Review:
+    """The verdict on a signal, and what each rule found in the order in which they were asked."""
+
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+
+
 class RiskManagementAgent:
-    """Puts a signal and the account as the ledger knows it before the risk policy.
+    """Puts a signal, the account as the ledger knows it, and the market before the risk policy.
 
     Args:
+        settings: the limits.
+        exits: where a position will be left, which an entry must have room for.
         gate: says why no position may be entered now.
+        atr_period: candles that the average true range looks back.
         epoch: number of the epoch that is traded in.
         locked_by_others: what open orders of others lock in the account, by asset.
 
@@ -46,67 +58,92 @@ class RiskManagementAgent:
 
     def __init__(
         self,
-        policy: RiskPolicy,
+        settings: RiskSettings,
+        exits: ExitSettings,
+        gateway: Gateway,
         ledger: Ledger,
         identity: Identity,
         gate: EntryGate,
         *,
+        atr_period: int,
         epoch: Callable[[], int],
         locked_by_others: Callable[[], Mapping[str, Decimal]],
     ) -> None:
-        self._policy = policy
+        self._settings = settings
+        self._policy = RiskPolicy(settings)
+        self._exits = exits
+        self._gateway = gateway
         self._ledger = ledger
         self._identity = identity
         self._gate = gate
+        self._atr_period = atr_period
         self._epoch = epoch
         self._locked_by_others = locked_by_others
         self.marks: Mapping[str, MarketView] = {}
 
-    async def review(self, signal: Signal, view: MarketView, tick_ms: int) -> Verdict:
-        """The verdict on a BUY or SELL signal, by the account's state at this moment."""
-        open_orders = await self._ledger.open_orders()
-        under_way = (order for order in open_orders if order.symbol == view.symbol and not rests(order))
-        if waiting := next(under_way, None):
-            return Refusal("open_order", f"order {waiting.client_order_id} is {waiting.state}")
-        if signal.action is Action.BUY and await is_paused(self._ledger):
-            return Refusal("pause", "entries are paused until `resume`")
-        if signal.action is Action.BUY and (reason := self._gate.refusal(view.symbol)):
-            return Refusal(*reason)
-        verdict = self._policy.review(await self._context(signal, view, tick_ms, open_orders))
-        if isinstance(verdict, Refusal):
-            return verdict
-        return OrderIntent(
-            client_order_id=self._order_id(view.symbol, tick_ms, verdict.side),
-            symbol=view.symbol,
-            side=verdict.side,
-            type=OrderType.MARKET,
-            quantity=verdict.quantity,
-            reference_price=verdict.reference_price,
-            tick_ms=tick_ms,
-            candle_open_ms=signal.candle_open_ms,
-            reason=verdict.reason,
-            role=Role.ENTRY if verdict.side is Side.BUY else Role.EXIT,
+    async def review(self, signal: Signal, view: MarketView, tick_ms: int, exit_kind: ExitKind | None = None) -> Review:
+        """The verdict on a signal, by the account's state at this moment.
+
+        Args:
+            signal: BUY or SELL; with `exit_kind` taken for SELL, whatever it says.
+            view: the market as it was seen.
+            tick_ms: market time of the tick.
+            exit_kind: what makes the bot leave the position; a SELL without it is the strategy's.
+
+        Raises:
+            LedgerError: the ledger could not be read.
+            ValueError: the signal is HOLD and there is no `exit_kind`.
+        """
+        if exit_kind is not None:
+            signal = replace(signal, action=Action.SELL)
+        context = await self._context(signal, view, tick_ms)
+        judged = self._policy.judge(context)
+        if judged.size is None:
+            assert judged.refusal is not None, "without a size some rule has refused"
+            return Review(judged.refusal, judged.findings)
+        return Review(self._intent(context, judged.size, exit_kind), judged.findings)
+
+    async def _context(self, signal: Signal, view: MarketView, tick_ms: int) -> RiskContext:
+        """All that is looked at. The ledger is read last, at one moment: the market takes its time to answer."""
+        market = Conditions()
+        if signal.action is Action.BUY:
+            market = await conditions(self._gateway, view, self._settings, self._atr_period)
+        marks, locked = self.marks, self._locked_by_others()
+        books = await self._ledger.read(
+            lambda connection: account(
+                connection,
+                signal,
+                view,
+                tick_ms,
+                marks=marks,
+                locked_by_others=locked,
+                settings=self._settings,
+            )
+        )
+        return replace(
+            books,
+            depth=market.depth,
+            last_price=market.last_price,
+            atr_quote=market.atr_quote,
+            stop_fraction=lowest_stop_fraction(self._exits, view.book.ask, market.atr_quote),
+            gate=self._gate.refusal(view.symbol),
         )
 
-    async def _context(self, signal: Signal, view: MarketView, tick_ms: int, open_orders: list[Order]) -> RiskContext:
-        positions = await self._ledger.positions()
-        wallet = await self._ledger.wallet()
-        views = {**self.marks, view.symbol: view}
-        pending = sum((order.reserved_quote for order in open_orders), start=ZERO)
-        locked = self._locked_by_others().get(view.rules.quote_asset, ZERO)
-        held = {symbol for symbol, position in positions.items() if _is_open(position, views.get(symbol))}
-        entering = {order.symbol for order in open_orders if order.side is Side.BUY}
-        return RiskContext(
-            signal=signal,
-            view=view,
-            position=positions.get(view.symbol, Position(view.symbol)),
-            open_positions=len(held | entering),
-            free_quote=wallet.get(view.rules.quote_asset, ZERO),
-            equity_quote=equity_quote(wallet, views.values(), view.rules.quote_asset),
-            last_filled_ms=await self._ledger.last_entry_fill_ms(view.symbol),
-            now_ms=tick_ms,
-            pending_buy_quote=pending + locked,
-            wallet_base=wallet.get(view.rules.base_asset, ZERO),
+    def _intent(self, context: RiskContext, size: ApprovedSize, exit_kind: ExitKind | None) -> OrderIntent:
+        is_entry = size.side is Side.BUY
+        return OrderIntent(
+            client_order_id=self._order_id(context.view.symbol, context.now_ms, size.side),
+            symbol=context.view.symbol,
+            side=size.side,
+            type=OrderType.MARKET,
+            quantity=size.quantity,
+            reference_price=size.reference_price,
+            tick_ms=context.now_ms,
+            candle_open_ms=context.signal.candle_open_ms,
+            reason=size.reason,
+            role=Role.ENTRY if is_entry else Role.EXIT,
+            exit=None if is_entry else exit_kind or ExitKind.STRATEGY,
+            atr_quote=context.atr_quote,
         )
 
     def _order_id(self, symbol: str, tick_ms: int, side: Side) -> str:
@@ -120,15 +157,3 @@ class RiskManagementAgent:
             attempt=1,
             fence=self._identity.fence,
         )
-
-
-def equity_quote(wallet: Mapping[str, Decimal], views: Iterable[MarketView], quote_asset: str) -> Decimal:
-    """What the wallet is worth in quote asset, at the bids of `views`; what none of them prices counts as nothing."""
-    held = (wallet.get(view.rules.base_asset, ZERO) * view.book.bid for view in views)
-    return sum(held, start=wallet.get(quote_asset, ZERO))
-
-
-def _is_open(position: Position, view: MarketView | None) -> bool:
-    if view is None:  # not looked at in this run yet: anything held counts
-        return position.quantity > 0
-    return not view.rules.is_dust(position.quantity, view.book.bid)

@@ -3,16 +3,15 @@
 import logging
 from collections import Counter
 
-FAILURES_IN_A_ROW = 5
-TICKS_OF_REST = 10
-
 log = logging.getLogger(__name__)
 
 
 class Suspensions:
-    """Counts failures in a row by symbol. After FAILURES_IN_A_ROW a symbol rests for TICKS_OF_REST ticks."""
+    """Counts failures in a row by symbol. After `after_failures` a symbol rests for `ticks`."""
 
-    def __init__(self) -> None:
+    def __init__(self, after_failures: int = 5, ticks: int = 10) -> None:
+        self._after_failures = after_failures
+        self._ticks = ticks
         self._failures: Counter[str] = Counter()
         self._rests_until: dict[str, int] = {}
 
@@ -23,7 +22,7 @@ class Suspensions:
             if self._rests_until.pop(symbol, None):
                 log.warning("%s is tried again", symbol)
             return None
-        return f"suspended after {FAILURES_IN_A_ROW} failures in a row; tried again in cycle {until}"
+        return f"suspended after {self._after_failures} failures in a row; tried again in cycle {until}"
 
     def note(self, symbol: str, cycle: int, *, failed: bool) -> None:
         """Take note of how the symbol's step ended."""
@@ -31,9 +30,12 @@ class Suspensions:
             del self._failures[symbol]
             return
         self._failures[symbol] += 1
-        if self._failures[symbol] >= FAILURES_IN_A_ROW:
+        if self._failures[symbol] >= self._after_failures:
             self._failures[symbol] = 0
-            until = self._rests_until[symbol] = cycle + 1 + TICKS_OF_REST
+            until = self._rests_until[symbol] = cycle + 1 + self._ticks
             log.error(
-                "%s is suspended after %d failures in a row; tried again in cycle %d", symbol, FAILURES_IN_A_ROW, until
+                "%s is suspended after %d failures in a row; tried again in cycle %d",
+                symbol,
+                self._after_failures,
+                until,
             )

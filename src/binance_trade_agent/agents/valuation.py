@@ -1,10 +1,15 @@
 """What everything is worth now: the wallet and the positions at the best bids."""
 
-from collections.abc import Mapping, Sequence
+import sqlite3
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 
 from binance_trade_agent.agents.market_data import MarketDataAgent
 from binance_trade_agent.domain.money import ZERO
+from binance_trade_agent.domain.positions import Position
+from binance_trade_agent.ledger import queries
+from binance_trade_agent.ledger.external_sums import external_sum
 from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ledger.records import EquityPoint
 
@@ -20,7 +25,8 @@ class Valuation:
     async def record(self, run_id: str, tick_ms: int, cycle: int, bids: Mapping[str, Decimal]) -> None:
         """Keep a point of the equity curve.
 
-        Equity is the whole wallet in the traded assets, whoever bought them; positions and profits are the bot's own.
+        Equity is the whole wallet in the traded assets, whoever bought them; positions and profits are the bot's own,
+        on every symbol that is counted in the quote asset: one that is not traded any more counts at what it cost.
 
         Args:
             run_id: the run that it belongs to.
@@ -31,27 +37,38 @@ class Valuation:
         Raises:
             ExchangeError, LedgerError: no price could be had, or the point could not be written.
         """
-        wallet = await self._ledger.wallet()
-        positions = await self._ledger.positions()
-        equity = held = realised = unrealised = cash = ZERO
-        for symbol in self._symbols:
-            rules = await self._market_data.rules(symbol)
-            bid = bids[symbol] if symbol in bids else (await self._market_data.book(symbol)).bid
-            cash = wallet.get(rules.quote_asset, ZERO)
-            equity += wallet.get(rules.base_asset, ZERO) * bid
-            if position := positions.get(symbol):
-                held += position.quantity * bid
-                realised += position.realised_pnl_quote
-                unrealised += position.unrealised_pnl_quote(bid)
+        rules = {symbol: await self._market_data.rules(symbol) for symbol in self._symbols}
+        quote = rules[self._symbols[0]].quote_asset
+        known = {symbol: bids.get(symbol) or (await self._market_data.book(symbol)).bid for symbol in self._symbols}
+        wallet, positions, external = await self._ledger.read(partial(_holdings, quote_asset=quote))
+        cash = wallet.get(quote, ZERO)
+        foreign_and_own = sum((wallet.get(rules[symbol].base_asset, ZERO) * known[symbol] for symbol in known), ZERO)
+        held = sum((worth_quote(position, known.get(position.symbol)) for position in positions), ZERO)
         await self._ledger.record_equity(
             EquityPoint(
                 run_id=run_id,
                 tick_ms=tick_ms,
                 cycle=cycle,
-                equity_quote=cash + equity,
+                equity_quote=cash + foreign_and_own,
                 cash_quote=cash,
                 positions_quote=held,
-                realised_pnl_quote=realised,
-                unrealised_pnl_quote=unrealised,
+                realised_pnl_quote=sum((position.realised_pnl_quote for position in positions), ZERO),
+                unrealised_pnl_quote=held - sum((position.cost_quote for position in positions), ZERO),
+                external_quote=external,
+                quote_asset=quote,
             )
         )
+
+
+def worth_quote(position: Position, bid: Decimal | None) -> Decimal:
+    """What a position is worth at the bid, in quote asset; without one what it cost, for it is never worth nothing."""
+    return position.cost_quote if bid is None else position.quantity * bid
+
+
+def _holdings(
+    connection: sqlite3.Connection, quote_asset: str
+) -> tuple[dict[str, Decimal], Collection[Position], Decimal]:
+    """Wallet, positions in the quote asset, and what of it came from outside, of one moment."""
+    epoch = queries.epoch_number(connection)
+    positions = queries.positions(connection, epoch, quote_asset).values()
+    return queries.wallet(connection, epoch), positions, external_sum(connection, epoch, quote_asset)

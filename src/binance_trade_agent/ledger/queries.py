@@ -6,6 +6,7 @@ from decimal import Decimal
 from binance_trade_agent.domain.decisions import Decision
 from binance_trade_agent.domain.orders import Fill, Role, Side
 from binance_trade_agent.domain.positions import Position
+from binance_trade_agent.domain.signals import Action
 from binance_trade_agent.ledger.accounting import Posting
 from binance_trade_agent.ledger.records import Epoch, EquityPoint, OrderEntry, OrderEvent, RunRecord
 from binance_trade_agent.ledger.rows import (
@@ -289,9 +290,12 @@ def position(connection: sqlite3.Connection, epoch: int, symbol: str) -> Positio
     return position_from(row) if row else Position(symbol)
 
 
-def positions(connection: sqlite3.Connection, epoch: int) -> dict[str, Position]:
-    """Positions of the epoch by symbol, flat ones included."""
-    rows = connection.execute("SELECT * FROM positions WHERE epoch = ? ORDER BY symbol", (epoch,))
+def positions(connection: sqlite3.Connection, epoch: int, quote_asset: str | None = None) -> dict[str, Position]:
+    """Positions of the epoch by symbol, flat ones included; with `quote_asset` those that are counted in it."""
+    rows = connection.execute(
+        "SELECT * FROM positions WHERE epoch = :epoch AND (:quote IS NULL OR quote_asset = :quote) ORDER BY symbol",
+        {"epoch": epoch, "quote": quote_asset},
+    )
     return {row["symbol"]: position_from(row) for row in rows}
 
 
@@ -364,6 +368,35 @@ def next_tick_ms(connection: sqlite3.Connection, run_id: str, symbol: str, tick_
         (run_id, symbol, tick_ms),
     ).fetchone()
     return None if row is None else int(row["tick_ms"])
+
+
+def last_look(connection: sqlite3.Connection, run_id: str, symbol: str) -> Decision | None:
+    """The last decision of the run that saw the symbol's bid and ask; None when none did."""
+    row = connection.execute(
+        "SELECT * FROM decisions WHERE run_id = ? AND symbol = ? AND bid IS NOT NULL AND ask IS NOT NULL"
+        " ORDER BY tick_ms DESC LIMIT 1",
+        (run_id, symbol),
+    ).fetchone()
+    return decision_from(row) if row else None
+
+
+def last_entry_review(connection: sqlite3.Connection, run_id: str, symbol: str) -> Decision | None:
+    """The last decision of the run in which the risk rules were asked about an entry; None when none were."""
+    row = connection.execute(
+        "SELECT * FROM decisions WHERE run_id = ? AND symbol = ? AND action = ? AND findings_json IS NOT NULL"
+        " AND exit IS NULL ORDER BY tick_ms DESC LIMIT 1",
+        (run_id, symbol, Action.BUY),
+    ).fetchone()
+    return decision_from(row) if row else None
+
+
+def last_filled_order(connection: sqlite3.Connection, epoch: int, symbol: str) -> OrderEntry | None:
+    """The symbol's latest order, by its creation, of which something has filled; None when none has."""
+    row = connection.execute(
+        "SELECT * FROM orders WHERE epoch = ? AND symbol = ? AND executed_base != '0' ORDER BY created_ms DESC LIMIT 1",
+        (epoch, symbol),
+    ).fetchone()
+    return order_entry_from(row) if row else None
 
 
 def last_bid(connection: sqlite3.Connection, run_id: str, symbol: str) -> tuple[Decimal, int] | None:

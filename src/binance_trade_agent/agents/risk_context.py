@@ -1,0 +1,162 @@
+"""What a risk decision looks at: the account at one moment of the ledger, and of the market what an entry needs."""
+
+import logging
+import math
+import sqlite3
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeVar
+
+import numpy as np
+
+from binance_trade_agent.agents.recovery import rests
+from binance_trade_agent.agents.valuation import worth_quote
+from binance_trade_agent.control.commands import killed, paused
+from binance_trade_agent.domain.candles import Candle
+from binance_trade_agent.domain.market import Depth, MarketView
+from binance_trade_agent.domain.money import ZERO
+from binance_trade_agent.domain.orders import OrderState, Side
+from binance_trade_agent.domain.positions import Position
+from binance_trade_agent.domain.signals import Signal
+from binance_trade_agent.exchange.errors import ExchangeError
+from binance_trade_agent.exchange.gateway import Gateway
+from binance_trade_agent.ledger import queries
+from binance_trade_agent.ledger.records import OrderEntry
+from binance_trade_agent.ledger.risk_state import risk_state
+from binance_trade_agent.risk.context import RiskContext
+from binance_trade_agent.risk.settings import RiskSettings
+from binance_trade_agent.strategies import indicators
+
+T = TypeVar("T")
+
+DEPTH_LEVELS = 100
+# Wilder's smoothing forgets slowly: after so many periods a thousandth is left of what was before.
+_ATR_PERIODS = 7
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """The market at an entry: order book, price of the last trade, average true range of a candle (quote per base).
+
+    None where it is not known, or no rule asks for it.
+    """
+
+    depth: Depth | None = None
+    last_price: Decimal | None = None
+    atr_quote: Decimal | None = None
+
+
+async def conditions(gateway: Gateway, view: MarketView, settings: RiskSettings, atr_period: int) -> Conditions:
+    """Ask the market for what the rules on entries need. What cannot be had stays unknown: the rule then refuses."""
+    depth = last_price = None
+    if settings.max_slippage_pct:
+        depth = await _if_answered(gateway.depth(view.symbol, DEPTH_LEVELS), f"order book of {view.symbol}")
+    if settings.max_price_deviation_pct:
+        last_price = await _if_answered(gateway.last_price(view.symbol), f"last price of {view.symbol}")
+    return Conditions(depth, last_price, average_true_range(view.candles, atr_period))
+
+
+async def _if_answered(asked: Awaitable[T], what: str) -> T | None:
+    try:
+        return await asked
+    except ExchangeError as failure:
+        log.warning("the %s could not be read: %s", what, failure)
+        return None
+
+
+def average_true_range(candles: Sequence[Candle], period: int) -> Decimal | None:
+    """ATR of the last closed candle, quote per base; None with too few candles, or where the market is flat.
+
+    It looks at seven periods, whatever number of candles there is: it must not hang on how many a strategy asks for.
+    """
+    seen = candles[-_ATR_PERIODS * period - 1 :]
+    if len(seen) <= period:
+        return None
+    high, low, close = (
+        np.array([float(getattr(candle, name)) for candle in seen], dtype=np.float64)
+        for name in ("high", "low", "close")
+    )
+    value = float(indicators.atr(high, low, close, period)[-1])
+    return Decimal(str(value)) if math.isfinite(value) else None
+
+
+def account(
+    connection: sqlite3.Connection,
+    signal: Signal,
+    view: MarketView,
+    now_ms: int,
+    *,
+    marks: Mapping[str, MarketView],
+    locked_by_others: Mapping[str, Decimal],
+    settings: RiskSettings,
+) -> RiskContext:
+    """The account as the ledger has it at this moment, valued at the bids of `view` and, for others, of `marks`.
+
+    A position without a known bid counts at what it cost, and what an unsettled BUY may still add, or has added and
+    is not booked yet, as if it was bought at the price of its sizing.
+    """
+    epoch, rules = queries.epoch_number(connection), view.rules
+    positions, wallet = queries.positions(connection, epoch), queries.wallet(connection, epoch)
+    orders = queries.unsettled_orders(connection, epoch)
+    views = {**marks, view.symbol: view}
+    held_quote = sum(
+        (
+            worth_quote(position, views[symbol].book.bid if symbol in views else None)
+            for symbol, position in queries.positions(connection, epoch, rules.quote_asset).items()
+        ),
+        start=ZERO,
+    )
+    cash_quote = wallet.get(rules.quote_asset, ZERO)
+    to_come = [entry for entry in orders if entry.order.side is Side.BUY]
+    to_come_quote = sum((_to_come_base(entry) * entry.order.reference_price for entry in to_come), start=ZERO)
+    open_symbols = {symbol for symbol, position in positions.items() if _is_open(position, views.get(symbol))}
+    equity_quote = cash_quote + held_quote
+    return RiskContext(
+        signal=signal,
+        view=view,
+        position=positions.get(view.symbol, Position(view.symbol)),
+        open_positions=len(open_symbols | {entry.order.symbol for entry in to_come}),
+        free_quote=cash_quote,
+        equity_quote=equity_quote,
+        last_filled_ms=queries.last_entry_fill_ms(connection, epoch, view.symbol),
+        now_ms=now_ms,
+        pending_buy_quote=to_come_quote + locked_by_others.get(rules.quote_asset, ZERO),
+        wallet_base=wallet.get(rules.base_asset, ZERO)
+        + sum((_to_come_base(entry) for entry in to_come if entry.order.symbol == view.symbol), start=ZERO),
+        exposure_quote=held_quote + to_come_quote,
+        state=risk_state(
+            connection,
+            epoch,
+            view.symbol,
+            now_ms,
+            equity_quote,
+            quote_asset=rules.quote_asset,
+            exits=settings.sizing.kelly_exits if settings.sizing.sizing == "kelly" else 0,
+            losses=settings.max_consecutive_losses,
+        ),
+        open_order=_under_way(orders, view.symbol),
+        unknown_orders=sum(entry.order.state is OrderState.UNKNOWN for entry in orders),
+        is_paused=paused(connection),
+        is_killed=killed(connection),
+    )
+
+
+def _to_come_base(entry: OrderEntry) -> Decimal:
+    """Base asset of a BUY that is not in the ledger's position yet: what may still trade, and what is not booked."""
+    return entry.order.left_base + max(ZERO, entry.order.executed_base - entry.filled_base)
+
+
+def _under_way(orders: Iterable[OrderEntry], symbol: str) -> str | None:
+    """The first order of the symbol that does not rest on the exchange on purpose, in words."""
+    waiting = (entry.order for entry in orders if entry.order.symbol == symbol and not rests(entry.order))
+    order = next(waiting, None)
+    return None if order is None else f"order {order.client_order_id} is {order.state}"
+
+
+def _is_open(position: Position, view: MarketView | None) -> bool:
+    if view is None:  # not looked at in this run yet: anything held counts
+        return position.quantity > 0
+    return not view.rules.is_dust(position.quantity, view.book.bid)
