@@ -240,6 +240,8 @@ class TestAddresses:
     def test_websocket_of_a_simulated_exchange_follows_its_scheme(self):
         assert simulated("http://127.0.0.1:8090").websocket_api == "ws://127.0.0.1:8090/ws-api/v3"
         assert simulated("https://sim.example").websocket_api == "wss://sim.example/ws-api/v3"
+        assert simulated("http://127.0.0.1:8090").market_streams == "ws://127.0.0.1:8090"
+        assert simulated("https://sim.example").market_streams == "wss://sim.example"
 
     async def test_no_other_host_is_asked_by_any_method(self, exchange, intent):
         asked = []

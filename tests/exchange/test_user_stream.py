@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from binance_trade_agent.exchange import user_stream
+from binance_trade_agent.exchange import sockets, user_stream
 from binance_trade_agent.exchange.endpoints import simulated
 from binance_trade_agent.exchange.errors import UnavailableError
 from binance_trade_agent.exchange.user_stream import UserStream
@@ -53,7 +53,7 @@ def listener():
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr(user_stream, "_FIRST_BACK_OFF_SECONDS", 0.02)
+    monkeypatch.setattr(sockets, "_FIRST_BACK_OFF_SECONDS", 0.02)
 
 
 @asynccontextmanager
@@ -196,7 +196,7 @@ async def test_exchange_that_comes_later_is_found(unused_tcp_port, listener, cap
 
 async def test_silent_peer_is_found_by_a_probe_and_replaced(listener, monkeypatch, caplog):
     monkeypatch.setattr(user_stream, "_PROBE_SECONDS", 0.05)
-    monkeypatch.setattr(user_stream, "_ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(sockets, "_ANSWER_SECONDS", 0.1)
 
     async def freeze_the_first(peer, socket, request):
         if len(peer.connections) > 1 or request["method"] != "session.subscriptions":
@@ -210,7 +210,7 @@ async def test_silent_peer_is_found_by_a_probe_and_replaced(listener, monkeypatc
 
 
 async def test_catch_up_on_a_silent_peer_gives_up(listener, monkeypatch):
-    monkeypatch.setattr(user_stream, "_ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(sockets, "_ANSWER_SECONDS", 0.1)
 
     async def only_subscribe(peer, socket, request):
         if request["method"] != "session.subscriptions":
@@ -271,7 +271,7 @@ async def test_catch_up_while_the_connection_breaks_does_not_raise(listener):
 
 
 async def test_connection_is_renewed_before_the_exchange_cuts_it(listener, monkeypatch, caplog):
-    monkeypatch.setattr(user_stream, "_RENEW_SECONDS", 0.05)
+    monkeypatch.setattr(user_stream, "RENEW_SECONDS", 0.05)
     monkeypatch.setattr(user_stream, "_PROBE_SECONDS", 0.02)
     async with websocket_peer() as peer, streaming(peer.url, listener):
         await until(lambda: len(peer.connections) >= 6)
@@ -279,7 +279,7 @@ async def test_connection_is_renewed_before_the_exchange_cuts_it(listener, monke
 
 
 async def test_stop_does_not_wait_for_a_peer_that_says_no_goodbye(listener, monkeypatch):
-    monkeypatch.setattr(user_stream, "_CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr(sockets, "_CLOSE_SECONDS", 0.1)
 
     async def freeze_after_the_subscription(peer, socket, request):
         await agree(peer, socket, request)

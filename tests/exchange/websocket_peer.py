@@ -18,6 +18,7 @@ class Peer:
 
     behave: Behaviour
     url: str = ""
+    streams_url: str = ""
     connections: list[list[dict[str, Any]]] = field(default_factory=list)
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
@@ -41,10 +42,12 @@ async def websocket_peer(behave: Behaviour = agree) -> AsyncIterator[Peer]:
     peer = Peer(behave)
     app = web.Application()
     app.router.add_get("/ws-api/v3", peer.serve)
+    app.router.add_get("/stream", peer.serve)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    peer.url = f"ws://127.0.0.1:{runner.addresses[0][1]}/ws-api/v3"
+    peer.streams_url = f"ws://127.0.0.1:{runner.addresses[0][1]}"
+    peer.url = f"{peer.streams_url}/ws-api/v3"
     try:
         yield peer
     finally:

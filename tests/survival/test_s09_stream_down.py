@@ -10,7 +10,7 @@ from binance_trade_agent.agents.order_keeper import QUIET_MS
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.orders import OrderState, Role, Side
 from binance_trade_agent.domain.signals import Action
-from binance_trade_agent.exchange import user_stream
+from binance_trade_agent.exchange import sockets
 from binance_trade_agent.exchange.errors import ExchangeError
 from tests.agents.desk import desk, reopened
 from tests.survival.stream import following, until, watching
@@ -20,8 +20,8 @@ from tests.survival.trader import alarms, assert_equal, assert_settled, held, le
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr(user_stream, "_FIRST_BACK_OFF_SECONDS", 0.02)
-    monkeypatch.setattr(user_stream, "_LAST_BACK_OFF_SECONDS", 0.02)
+    monkeypatch.setattr(sockets, "_FIRST_BACK_OFF_SECONDS", 0.02)
+    monkeypatch.setattr(sockets, "_LAST_BACK_OFF_SECONDS", 0.02)
 
 
 async def test_s09_what_happened_while_the_stream_was_down_is_found_when_it_is_back(tmp_path):

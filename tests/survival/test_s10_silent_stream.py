@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from binance_trade_agent.domain.orders import OrderState, Role
-from binance_trade_agent.exchange import user_stream
+from binance_trade_agent.exchange import sockets, user_stream
 from binance_trade_agent.ops.clock import monotonic_seconds
 from tests.agents.desk import desk
 from tests.survival.stream import following, until
@@ -14,14 +14,14 @@ from tests.survival.trader import alarms, assert_settled, legs
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
+    monkeypatch.setattr(user_stream, "_PROBE_SECONDS", 0.05)
     for name, seconds in {
-        "_PROBE_SECONDS": 0.05,
         "_ANSWER_SECONDS": 0.15,
         "_FIRST_BACK_OFF_SECONDS": 0.02,
         "_LAST_BACK_OFF_SECONDS": 0.02,
         "_CLOSE_SECONDS": 0.05,
     }.items():
-        monkeypatch.setattr(user_stream, name, seconds)
+        monkeypatch.setattr(sockets, name, seconds)
 
 
 @pytest.mark.parametrize("silence", ["ws_freeze_data", "ws_freeze_all"])

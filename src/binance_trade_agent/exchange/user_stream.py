@@ -9,38 +9,21 @@ import asyncio
 import contextlib
 import hashlib
 import hmac
-import itertools
-import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import aiohttp
-import orjson
 
-from binance_trade_agent.exchange.errors import ExchangeError
+from binance_trade_agent.exchange.sockets import RENEW_SECONDS, TROUBLES, Conversation, StreamError, Supervisor, opened
 from binance_trade_agent.ledger.errors import LedgerUnavailable
-from binance_trade_agent.ops.clock import MarketClock, monotonic_seconds, sleep_seconds
+from binance_trade_agent.ops.clock import MarketClock, monotonic_seconds
 from binance_trade_agent.ops.tasks import spawn, stop
 
 _PROBE_SECONDS = 30.0
-_ANSWER_SECONDS = 10.0
-_FIRST_BACK_OFF_SECONDS, _LAST_BACK_OFF_SECONDS = 0.2, 30.0
-_CLOSE_SECONDS = 2.0  # a dead peer never answers the goodbye
-_RENEW_SECONDS = 12 * 3600.0  # connections are cut after 24 h; ours is renewed before (P6)
-
-log = logging.getLogger(__name__)
-
-_HANDSHAKE = aiohttp.ClientTimeout(total=None, sock_connect=_ANSWER_SECONDS, sock_read=_ANSWER_SECONDS)
+_HANDLED_SECONDS = 10.0
 
 EventHandler = Callable[[Mapping[str, Any]], Awaitable[None]]
-
-
-class StreamError(Exception):
-    """The connection is not usable any more. The text says why."""
-
-
-_TROUBLES = (StreamError, aiohttp.ClientError, OSError)  # a timeout is an OSError
 
 
 class UserStream:
@@ -76,36 +59,19 @@ class UserStream:
         self._clock = clock
         self._on_connected = on_connected
         self._on_event = on_event
-        self._jitter = jitter
         self._before_connecting = before_connecting
         self._connector = connector
         self._connection: _Connection | None = None
-        self._is_lost = False
-        self.is_live = asyncio.Event()
+        self._supervisor = Supervisor("user stream", jitter)
+
+    @property
+    def is_live(self) -> asyncio.Event:
+        """Set while events are handed on."""
+        return self._supervisor.is_live
 
     async def run(self) -> None:
         """Subscribe, reconcile, hand on events; on any trouble back off and start over, for ever."""
-        back_off = _FIRST_BACK_OFF_SECONDS
-        while True:
-            try:
-                await self._session()
-            except Exception as failure:  # noqa: BLE001 (whatever it was, a fresh connection is the remedy)
-                self._say_lost(failure)
-            finally:
-                if self.is_live.is_set():
-                    back_off = _FIRST_BACK_OFF_SECONDS
-                self.is_live.clear()
-                self._connection = None
-            await sleep_seconds(back_off * self._jitter.uniform(0.5, 1.0))
-            back_off = min(back_off * 2, _LAST_BACK_OFF_SECONDS)
-
-    def _say_lost(self, failure: Exception) -> None:
-        """An outage is said once, whatever keeps the stream from coming back; a mistake of ours with its trace."""
-        is_foreseen = isinstance(failure, (ExchangeError, LedgerUnavailable, *_TROUBLES))
-        reason = str(failure) or type(failure).__name__
-        if not self._is_lost or not is_foreseen:
-            log.warning("the user stream is lost, connecting again: %s", reason, exc_info=not is_foreseen)
-        self._is_lost = True
+        await self._supervisor.run(self._session)
 
     async def catch_up(self) -> None:
         """Return when every event that the exchange had sent before this call is handled.
@@ -114,43 +80,29 @@ class UserStream:
         connection there is nothing to wait for.
         """
         if self._connection is not None and self.is_live.is_set():
-            with contextlib.suppress(*_TROUBLES):
+            with contextlib.suppress(*TROUBLES):
                 await self._connection.ask("session.subscriptions", {})
                 await self._connection.handled()
 
     async def _session(self) -> None:
         self._before_connecting()
-        async with (
-            aiohttp.ClientSession(
-                timeout=_HANDSHAKE, connector=self._connector, connector_owner=self._connector is None
-            ) as http,
-            await self._connected(http) as socket,
-        ):
+        async with opened(self._url, self._connector) as socket:
             connection = _Connection(socket)
             reader = spawn(connection.read(), name="user stream reader")
             try:
                 await connection.ask("userDataStream.subscribe.signature", self._signed())
                 await self._on_connected()
                 self._connection = connection
-                self.is_live.set()
-                if self._is_lost:
-                    self._is_lost = False
-                    log.warning("the user stream is back")
+                self._supervisor.works()
                 await self._hand_on(connection, reader)
             finally:
+                self._connection = None
                 await stop(reader)
-
-    async def _connected(self, http: aiohttp.ClientSession) -> aiohttp.ClientWebSocketResponse:
-        timeout = aiohttp.ClientWSTimeout(ws_close=_CLOSE_SECONDS)
-        try:
-            return await http.ws_connect(self._url, heartbeat=20, max_msg_size=0, timeout=timeout)
-        except AssertionError:  # what aiohttp makes of a connection that is gone right behind the answer
-            raise StreamError("the connection was lost while it was made") from None
 
     async def _hand_on(self, connection: "_Connection", reader: "asyncio.Task[None]") -> None:
         """Handle events until the connection ends; probe it when it is quiet."""
         worker = spawn(connection.handle(self._on_event), name="user stream events")
-        renew_at = monotonic_seconds() + _RENEW_SECONDS
+        renew_at = monotonic_seconds() + RENEW_SECONDS
         try:
             while monotonic_seconds() < renew_at:
                 done, _ = await asyncio.wait(
@@ -171,51 +123,12 @@ class UserStream:
         return {**parameters, "signature": signature}
 
 
-class _Connection:
-    """One WebSocket: questions and their answers by id, events in a queue."""
+class _Connection(Conversation):
+    """A conversation whose events wait in a queue until they are handled."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self.ended_because = "the connection was closed"
-        self._has_ended = False
-        self._socket = socket
-        self._ids = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
+        super().__init__(socket, self._queue)
         self._events: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue()
-
-    async def ask(self, method: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The answer to one request.
-
-        Raises:
-            StreamError: it was refused, no answer came in 10 s, or the connection has ended.
-            ConnectionError: the connection has just been lost.
-        """
-        if self._has_ended:
-            raise StreamError(self.ended_because)
-        request_id = next(self._ids)
-        answer = self._waiting[request_id] = asyncio.get_running_loop().create_future()
-        try:
-            request = {"id": request_id, "method": method, "params": parameters}
-            await self._socket.send_str(orjson.dumps(request).decode())
-            return await asyncio.wait_for(answer, _ANSWER_SECONDS)
-        except TimeoutError:
-            raise StreamError(f"{method} was not answered in {_ANSWER_SECONDS:g} s") from None
-        finally:
-            del self._waiting[request_id]
-
-    async def read(self) -> None:
-        """Sort incoming messages into answers and events until the connection ends or says something unexpected."""
-        try:
-            async for message in self._socket:
-                if message.type is not aiohttp.WSMsgType.TEXT:
-                    continue
-                self._sort(orjson.loads(message.data))
-        except (StreamError, orjson.JSONDecodeError) as failure:
-            self.ended_because = str(failure)
-        finally:
-            self._has_ended = True
-            for answer in self._waiting.values():
-                if not answer.done():
-                    answer.set_exception(StreamError(self.ended_because))
 
     async def handle(self, on_event: EventHandler) -> str:
         """Hand on events, one at a time, until one cannot be written; says why."""
@@ -230,22 +143,13 @@ class _Connection:
 
     async def handled(self) -> None:
         """Return when all events received so far are handled."""
-        await asyncio.wait_for(self._events.join(), _ANSWER_SECONDS)
+        await asyncio.wait_for(self._events.join(), _HANDLED_SECONDS)
 
-    def _sort(self, message: Mapping[str, Any]) -> None:
-        if "event" in message:
-            event = message["event"]
-            if event["e"] in {"eventStreamTerminated", "serverShutdown"}:
-                raise StreamError(f"the exchange sent {event['e']}")
-            self._events.put_nowait(event)
-            return
-        error = message.get("error")
-        answer = self._waiting.get(message.get("id") or 0)
-        if answer is None:
-            if error:  # such as the 401 with id null after a key was revoked (P4)
-                raise StreamError(f"{error.get('msg')} ({error.get('code')})")
-        elif not answer.done():
-            if error:
-                answer.set_exception(StreamError(f"{error.get('msg')} ({error.get('code')})"))
-            else:
-                answer.set_result(message)
+    def _queue(self, message: Mapping[str, Any]) -> bool:
+        if "event" not in message:
+            return False
+        event = message["event"]
+        if event["e"] in {"eventStreamTerminated", "serverShutdown"}:
+            raise StreamError(f"the exchange sent {event['e']}")
+        self._events.put_nowait(event)
+        return True
