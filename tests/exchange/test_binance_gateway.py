@@ -260,10 +260,12 @@ class TestAddresses:
                 gateway.all_symbols(),
                 gateway.candles("BTCUSDT", "1m", 2),
                 gateway.book_ticker("BTCUSDT"),
+                gateway.depth("BTCUSDT"),
+                gateway.last_price("BTCUSDT"),
                 gateway.account(),
                 gateway.order("BTCUSDT", "bta-BTCUSDT-1"),
                 gateway.open_orders("BTCUSDT"),
                 gateway.trades_of_order("BTCUSDT", report.exchange_order_id),
             )
-        assert len(asked) == 12
+        assert len(asked) == 14
         assert all(url.startswith(f"{exchange.url}/api/v3/") for url in asked)

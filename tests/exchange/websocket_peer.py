@@ -1,4 +1,4 @@
-"""A WebSocket API that behaves as a test wants: silent, refusing, saying goodbye."""
+"""A WebSocket API, and market streams, that behave as a test wants: silent, refusing, saying goodbye."""
 
 import asyncio
 import json
