@@ -60,7 +60,7 @@ def record(connection: sqlite3.Connection, epoch: int, point: EquityPoint) -> No
     series = Series(epoch, point.quote_asset)
     key = (point.tick_ms, point.cycle, point.run_id)
     adjusted = point.cash_quote + point.positions_quote - point.external_quote
-    peak = _peak_after(connection, epoch, _before(connection, series, key), point.tick_ms, adjusted)
+    peak = peak_after(connection, epoch, _before(connection, series, key), point.tick_ms, adjusted)
     connection.execute(
         "INSERT OR REPLACE INTO equity (run_id, tick_ms, cycle, equity_quote, cash_quote, positions_quote,"
         " realised_pnl_quote, unrealised_pnl_quote, external_quote, quote_asset, epoch, peak_quote) VALUES (:run_id,"
@@ -121,7 +121,7 @@ def _before(connection: sqlite3.Connection, series: Series, key: Key) -> Mark | 
     return next(_marks(connection, series, where, key, _BACK), None)
 
 
-def _peak_after(
+def peak_after(
     connection: sqlite3.Connection, epoch: int, before: Mark | None, at_ms: int, adjusted: Decimal
 ) -> Decimal:
     """The peak of a point, from the point before it."""
@@ -134,7 +134,7 @@ def _carry_on(connection: sqlite3.Connection, series: Series, key: Key, before: 
     """Put the peaks of the points after `key` right, until one is right already: from there on all are."""
     after = "AND (tick_ms, cycle, run_id) > (?, ?, ?)"
     while mark := next(_marks(connection, series, after, key, _FORTH), None):
-        peak = _peak_after(connection, series.epoch, before, mark.tick_ms, mark.adjusted_quote)
+        peak = peak_after(connection, series.epoch, before, mark.tick_ms, mark.adjusted_quote)
         if peak == mark.peak_quote:
             return
         connection.execute(

@@ -13,6 +13,7 @@ from itertools import groupby
 from binance_trade_agent.domain.money import ZERO, plain
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.integrity import UNREADABLE
+from binance_trade_agent.ledger.verify_equity import verify_equity, verify_external_sums
 from binance_trade_agent.ledger.verify_orders import verify_orders
 from binance_trade_agent.ledger.verify_positions import verify_positions
 
@@ -33,6 +34,8 @@ def verify(connection: sqlite3.Connection, say: Say) -> dict[str, int]:
         "fills": lambda: verify_positions(connection, say, counts),
         "fee values": lambda: _verify_fee_values(connection, say),
         "orders": lambda: verify_orders(connection, say, counts),
+        "equity": lambda: verify_equity(connection, say),
+        "what came from outside": lambda: verify_external_sums(connection, say),
     }
     for what, check in checks.items():
         try:
