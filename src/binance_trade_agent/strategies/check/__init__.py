@@ -16,7 +16,7 @@ from binance_trade_agent.strategies.own import place_of, told
 if TYPE_CHECKING:
     import pandas as pd
 
-LEAST_ROWS_AFTER_WARM_UP = 100
+_ROWS_AFTER_WARM_UP = 100
 
 
 class Verdict(StrEnum):
@@ -36,6 +36,13 @@ class Finding:
     text: str
 
 
+def rows_needed(strategy: Strategy[Any]) -> int:
+    """How many candles a frame needs at least to check a strategy on."""
+    warm_up = strategy.warm_up
+    # What is no number is for the check to tell.
+    return (warm_up if isinstance(warm_up, int) else 0) + _ROWS_AFTER_WARM_UP
+
+
 def check_strategy(
     strategy: Strategy[Any], frames: "Mapping[str, pd.DataFrame]", seconds: Callable[[], float]
 ) -> Iterator[Finding]:
@@ -43,7 +50,7 @@ def check_strategy(
 
     Args:
         strategy: with the parameters that it is to be checked with.
-        frames: candles by name (see `Strategy.signals`), each LEAST_ROWS_AFTER_WARM_UP rows longer than the warm-up.
+        frames: candles by name (see `Strategy.signals`), each of `rows_needed` rows at least.
         seconds: a clock that never jumps.
     """
     trial = Trial(strategy, frames, seconds)
