@@ -3,23 +3,21 @@
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from decimal import Decimal
 from itertools import permutations
 
 import pytest
 
 from binance_trade_agent import orchestrator as orchestrator_module
-from binance_trade_agent.agents.risk import Identity, RiskManagementAgent
 from binance_trade_agent.agents.signal import SignalAgent
-from binance_trade_agent.agents.suspension import FAILURES_IN_A_ROW, TICKS_OF_REST
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.orders import OrderState
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.ops.clock import sleep_seconds
 from binance_trade_agent.orchestrator import Tick, TradingOrchestrator, turns
-from binance_trade_agent.risk.policy import RiskPolicy
-from binance_trade_agent.risk.settings import RiskSettings
 from tests.agents.desk import RUN_ID, SYMBOLS, Desk, always, desk
+from tests.agents.risk_desk import risk_agent
+
+FAILURES_IN_A_ROW, TICKS_OF_REST = 5, 10
 
 
 class Scripted:
@@ -58,17 +56,8 @@ class Pipeline:
 @asynccontextmanager
 async def pipeline(tmp_path, *, limits=None, **opinions):
     async with desk(tmp_path) as ready:
-        known = {"max_position_quote": Decimal(500), "max_open_positions": 5, "cooldown_seconds": 0}
-        settings = RiskSettings(order_quote=Decimal(100), **{**known, **(limits or {})})
         strategy = Scripted(**opinions)
-        risk = RiskManagementAgent(
-            RiskPolicy(settings),
-            ready.ledger,
-            Identity("test", strategy.name),
-            ready.gate,
-            epoch=lambda: 1,
-            locked_by_others=dict,
-        )
+        risk = risk_agent(ready, strategy=strategy.name, **(limits or {}))
         orchestrator = TradingOrchestrator(
             ready.market_data(),
             SignalAgent(always(strategy)),

@@ -7,7 +7,6 @@ from decimal import Decimal
 from pathlib import Path
 
 from binance_trade_agent.agents.protection import Protection
-from binance_trade_agent.agents.risk import Identity, RiskManagementAgent
 from binance_trade_agent.agents.signal import SignalAgent
 from binance_trade_agent.domain.decisions import Decision
 from binance_trade_agent.domain.money import ZERO
@@ -15,9 +14,9 @@ from binance_trade_agent.domain.orders import Order, OrderReport, Role
 from binance_trade_agent.domain.signals import Action
 from binance_trade_agent.ops import crash_points
 from binance_trade_agent.orchestrator import Tick, TradingOrchestrator, turns
-from binance_trade_agent.risk.policy import RiskPolicy
-from binance_trade_agent.risk.settings import RiskSettings
+from binance_trade_agent.risk.settings import SizingSettings
 from tests.agents.desk import RUN_ID, Desk, always, desk
+from tests.agents.risk_desk import risk_agent
 from tests.test_orchestrator import Pipeline, Scripted
 
 NO_SUCH_ORDER = {"status": 400, "body": '{"code": -2013, "msg": "Order does not exist."}'}
@@ -58,20 +57,12 @@ async def trader(
 
 def trading_on(ready: Desk, protection: Protection, *, order_quote: int = 100, **opinions: Action) -> Pipeline:
     """A trader on `ready`."""
-    settings = RiskSettings(
-        order_quote=Decimal(order_quote),
-        max_position_quote=Decimal(order_quote * 5),
-        max_open_positions=5,
-        cooldown_seconds=0,
-    )
     strategy = Scripted(**opinions)
-    risk = RiskManagementAgent(
-        RiskPolicy(settings),
-        ready.ledger,
-        Identity("test", strategy.name),
-        ready.gate,
-        epoch=lambda: 1,
-        locked_by_others=dict,
+    risk = risk_agent(
+        ready,
+        strategy=strategy.name,
+        sizing=SizingSettings(order_quote=Decimal(order_quote)),
+        max_position_quote=Decimal(order_quote * 5),
     )
     orchestrator = TradingOrchestrator(
         ready.market_data(), SignalAgent(always(strategy)), risk, ready.execution, protection, ready.ledger
