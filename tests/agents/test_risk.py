@@ -1,35 +1,53 @@
 """The risk agent: the ledger's state is what it judges by, and what may enter is not what may leave."""
 
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
 from decimal import Decimal
 
-from binance_trade_agent.agents.risk import Identity, RiskManagementAgent, equity_quote
+import numpy as np
+import pytest
+
+from binance_trade_agent.agents.risk import RiskManagementAgent
+from binance_trade_agent.agents.risk_context import average_true_range
+from binance_trade_agent.agents.valuation import Valuation
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import CommandKind, CommandState
-from binance_trade_agent.domain.decisions import Refusal
-from binance_trade_agent.domain.orders import OrderIntent, OrderState, OrderType, Side, is_own_order_id
+from binance_trade_agent.domain.decisions import Finding, Refusal
+from binance_trade_agent.domain.exits import ExitKind
+from binance_trade_agent.domain.orders import OrderIntent, OrderState, OrderType, Role, Side, is_own_order_id
 from binance_trade_agent.domain.signals import Action, Signal
-from binance_trade_agent.risk.policy import RiskPolicy
-from binance_trade_agent.risk.settings import RiskSettings
-from tests.agents.desk import Desk, desk
+from binance_trade_agent.ledger.pauses import begin_pause
+from binance_trade_agent.risk.exits import ExitSettings
+from binance_trade_agent.risk.settings import SizingSettings
+from binance_trade_agent.risk.state import Pause
+from binance_trade_agent.strategies import indicators
+from tests.agents.desk import RUN_ID, SYMBOLS, Desk, desk
+from tests.agents.risk_desk import ATR_PERIOD, risk_agent
 
 
-def agent(ready: Desk, epoch: int = 1, **limits) -> RiskManagementAgent:
-    known = {"max_position_quote": Decimal(500), "max_open_positions": 5, "cooldown_seconds": 300}
-    size = {} if "order_fraction" in limits else {"order_quote": Decimal(100)}
-    policy = RiskPolicy(RiskSettings(**{**known, **size, **limits}))
-    return RiskManagementAgent(
-        policy, ready.ledger, Identity("test", "s"), ready.gate, epoch=lambda: epoch, locked_by_others=dict
-    )
+async def reviewed(
+    ready: Desk, risk: RiskManagementAgent, action: Action, symbol: str = "BTCUSDT", exit_kind: ExitKind | None = None
+):
+    view = await ready.market_data().observe(symbol)
+    signal = Signal(symbol, "s", action, 0.5, "because", view.candles[-1].open_time_ms)
+    return await risk.review(signal, view, ready.clock.now_ms(), exit_kind)
 
 
 async def verdict(ready: Desk, action: Action, symbol: str = "BTCUSDT", **limits) -> OrderIntent | Refusal:
-    return await reviewed(ready, agent(ready, **limits), action, symbol)
+    return (await reviewed(ready, risk_agent(ready, **limits), action, symbol)).verdict
 
 
-async def reviewed(ready: Desk, risk: RiskManagementAgent, action: Action, symbol: str) -> OrderIntent | Refusal:
-    view = await ready.market_data().observe(symbol)
-    signal = Signal(symbol, "s", action, 0.5, "because", view.candles[-1].open_time_ms)
-    return await risk.review(signal, view, ready.clock.now_ms())
+async def found(ready: Desk, rule: str, symbol: str = "BTCUSDT", **limits) -> Finding:
+    """What a rule found about an entry."""
+    review = await reviewed(ready, risk_agent(ready, **limits), Action.BUY, symbol)
+    (finding,) = [finding for finding in review.findings if finding.rule == rule]
+    return finding
+
+
+async def carry_out(ready: Desk, kind: CommandKind) -> None:
+    number = commands.place(ready.ledger.path, kind, requested_by="test", requested_wall_ms=1)
+    await commands.answer(ready.ledger, number, CommandState.DONE, "done", 1)
 
 
 async def test_entry_is_sized_by_the_ask_within_the_filters(tmp_path):
@@ -78,9 +96,9 @@ async def test_entry_under_way_counts_as_a_position_and_reserves_its_money(tmp_p
         await ready.sent(Side.BUY, "0.1")
         refusal = await verdict(ready, Action.BUY, "ETHUSDT", max_open_positions=1)
         assert refusal.rule == "max_open_positions"
-        refusal = await verdict(
-            ready, Action.BUY, "ETHUSDT", order_quote=Decimal(5000), max_position_quote=Decimal(9999)
-        )
+        large = SizingSettings(order_quote=Decimal(5000))
+        unlimited = {"max_position_quote": Decimal("Infinity"), "max_exposure_pct": Decimal("Infinity")}
+        refusal = await verdict(ready, Action.BUY, "ETHUSDT", sizing=large, **unlimited)
         assert refusal.rule == "balance"
 
 
@@ -92,10 +110,6 @@ async def test_order_refused_by_the_exchange_blocks_nothing(tmp_path):
 
 
 async def test_pause_blocks_entries_and_lets_exits_pass_until_resume(tmp_path):
-    async def carry_out(ready: Desk, kind: CommandKind) -> None:
-        number = commands.place(ready.ledger.path, kind, requested_by="test", requested_wall_ms=1)
-        await commands.answer(ready.ledger, number, CommandState.DONE, "done", 1)
-
     async with desk(tmp_path) as ready:
         await ready.trade(quantity="0.01")
         await ready.wait(400_000)
@@ -107,7 +121,7 @@ async def test_pause_blocks_entries_and_lets_exits_pass_until_resume(tmp_path):
 
 
 async def test_cooldown_counts_market_time_from_the_last_entry(tmp_path):
-    limits = {"max_position_quote": Decimal(5000)}
+    limits = {"max_position_quote": Decimal(5000), "cooldown_seconds": 300}
     async with desk(tmp_path) as ready:
         await ready.trade(quantity="0.01")
         assert (await verdict(ready, Action.BUY, **limits)).rule == "cooldown"
@@ -117,17 +131,33 @@ async def test_cooldown_counts_market_time_from_the_last_entry(tmp_path):
         assert isinstance(await verdict(ready, Action.BUY, **limits), OrderIntent)
 
 
-async def test_other_symbols_are_valued_by_the_tick_before(tmp_path):
+async def test_other_symbols_are_valued_by_the_tick_before_and_at_cost_until_there_is_one(tmp_path):
     async with desk(tmp_path) as ready:
         await ready.trade(quantity="0.5", symbol="ETHUSDT")
-        risk = agent(ready, order_fraction=Decimal("0.04"))
-        blind = await reviewed(ready, risk, Action.BUY, "BTCUSDT")
-        risk.marks = {"ETHUSDT": await ready.market_data().observe("ETHUSDT")}
-        seeing = await reviewed(ready, risk, Action.BUY, "BTCUSDT")
-        assert seeing.quantity > blind.quantity
-        wallet = await ready.ledger.wallet()
-        worth = equity_quote(wallet, risk.marks.values(), "USDT")
-        assert worth == wallet["USDT"] + wallet["ETH"] * risk.marks["ETHUSDT"].book.bid
+        wallet, position = await ready.ledger.wallet(), (await ready.ledger.positions())["ETHUSDT"]
+        whole = SizingSettings(sizing="fraction", order_fraction=Decimal("0.01"))
+        risk = risk_agent(ready, sizing=whole, max_exposure_pct=Decimal(50))
+
+        exposure = await found_by(ready, risk, "max_exposure")
+        assert exposure.limit == (wallet["USDT"] + position.cost_quote) / 2
+        assert exposure.value == position.cost_quote + await bought_quote(ready, risk)
+
+        view = await ready.market_data().observe("ETHUSDT")
+        higher = replace(view, book=replace(view.book, bid=view.book.bid * 2))
+        risk.marks = {"ETHUSDT": higher}
+        exposure = await found_by(ready, risk, "max_exposure")
+        assert exposure.limit == (wallet["USDT"] + position.quantity * higher.book.bid) / 2
+        assert exposure.value == position.quantity * higher.book.bid + await bought_quote(ready, risk)
+
+
+async def found_by(ready: Desk, risk: RiskManagementAgent, rule: str) -> Finding:
+    review = await reviewed(ready, risk, Action.BUY)
+    return next(finding for finding in review.findings if finding.rule == rule)
+
+
+async def bought_quote(ready: Desk, risk: RiskManagementAgent) -> Decimal:
+    intent = (await reviewed(ready, risk, Action.BUY)).verdict
+    return intent.quantity * intent.reference_price
 
 
 async def test_dust_of_another_symbol_is_no_open_position(tmp_path):
@@ -136,7 +166,166 @@ async def test_dust_of_another_symbol_is_no_open_position(tmp_path):
         await ready.wait(1000)
         await ready.trade(Side.SELL, "0.00998")
         assert (await ready.ledger.positions())["BTCUSDT"].quantity == Decimal("0.00001")
-        risk = agent(ready, max_open_positions=1)
-        assert (await reviewed(ready, risk, Action.BUY, "ETHUSDT")).rule == "max_open_positions"
+        risk = risk_agent(ready, max_open_positions=1)
+        assert (await reviewed(ready, risk, Action.BUY, "ETHUSDT")).verdict.rule == "max_open_positions"
         risk.marks = {"BTCUSDT": await ready.market_data().observe("BTCUSDT")}
-        assert isinstance(await reviewed(ready, risk, Action.BUY, "ETHUSDT"), OrderIntent)
+        assert isinstance((await reviewed(ready, risk, Action.BUY, "ETHUSDT")).verdict, OrderIntent)
+
+
+async def test_foreign_coins_are_no_equity_and_no_exposure(tmp_path):
+    async with desk(tmp_path, balances={"USDT": Decimal(1000), "BTC": Decimal(3)}) as ready:
+        exposure = await found(ready, "max_exposure", max_exposure_pct=Decimal(50))
+        assert (exposure.limit, exposure.allows) == (500, True)
+        assert exposure.value <= 100
+
+
+async def test_entry_that_is_under_way_is_at_risk_already(tmp_path):
+    async with desk(tmp_path) as ready:
+        waiting = await ready.sent(Side.BUY, "0.02")
+        exposure = await found(ready, "max_exposure", "ETHUSDT", max_exposure_pct=Decimal(90))
+        assert exposure.value > waiting.quantity * waiting.reference_price
+
+
+async def test_what_the_exchange_executed_and_the_ledger_has_no_trade_of_stays_reserved_and_at_risk(tmp_path):
+    async with desk(tmp_path) as ready:
+        waiting = await ready.sent(Side.BUY, "0.02")
+        reserved = waiting.quantity * waiting.reference_price
+        await ready.ledger.transition(
+            waiting.client_order_id, OrderState.FILLED, ready.clock.now_ms(), executed_base=waiting.quantity
+        )
+        exposure = await found(ready, "max_exposure", "ETHUSDT", max_exposure_pct=Decimal(90))
+        assert exposure.value > reserved
+        assert (await found(ready, "balance", "ETHUSDT")).limit == 10_000 - reserved
+
+
+async def test_every_rule_is_told_of_though_the_first_refuses(tmp_path):
+    async with desk(tmp_path) as ready:
+        await carry_out(ready, CommandKind.KILL)
+        await carry_out(ready, CommandKind.PAUSE)
+        ready.gate.block("disk", "the disk is full")
+        review = await reviewed(ready, risk_agent(ready), Action.BUY)
+        assert review.verdict.rule == "kill_switch"
+        refusing = [finding.rule for finding in review.findings if not finding.allows]
+        assert refusing == ["kill_switch", "pause", "disk"]
+        assert len(review.findings) > 20
+
+
+async def test_order_of_unknown_outcome_on_any_symbol_counts(tmp_path):
+    async with desk(tmp_path) as ready:
+        waiting = await ready.sent(Side.BUY)
+        await ready.ledger.transition(waiting.client_order_id, OrderState.UNKNOWN, ready.clock.now_ms())
+        assert (await found(ready, "unknown_orders", "ETHUSDT", max_unknown_orders=1)).value == 1
+
+
+@pytest.mark.parametrize("rule", ["drawdown", "daily_loss", "consecutive_losses"])
+async def test_pause_of_a_breaker_refuses_entries_and_lets_exits_pass(tmp_path, rule):
+    limits = {"max_drawdown_pct": Decimal(10), "max_daily_loss_pct": Decimal(5), "max_consecutive_losses": 3}
+    async with desk(tmp_path) as ready:
+        await ready.trade(quantity="0.01")
+        await ready.wait(60_000)
+        now_ms = ready.clock.now_ms()
+        await Valuation(ready.market_data(), ready.ledger, SYMBOLS).record(RUN_ID, now_ms, 1, {})
+        pause = Pause(rule, now_ms - 1, now_ms + 60_000, "the test says so")
+        await ready.ledger.write(lambda connection: begin_pause(connection, 1, pause))
+        assert not (await found(ready, rule, **limits)).allows
+        assert isinstance(await verdict(ready, Action.SELL, **limits), OrderIntent)
+        await ready.wait(60_000)
+        assert (await found(ready, rule, **limits)).allows
+
+
+async def test_filled_entries_are_counted(tmp_path):
+    async with desk(tmp_path) as ready:
+        await ready.trade(quantity="0.001")
+        await ready.wait(1000)
+        await ready.trade(quantity="0.01", symbol="ETHUSDT")
+        await ready.wait(1000)
+        await ready.trade(Side.SELL, quantity="0.0009")
+        counts = {
+            name: (await found(ready, name.removeprefix("max_"), **{name: 9})).value
+            for name in ("max_trades_per_hour", "max_trades_per_day", "max_symbol_trades_per_hour")
+        }
+        assert counts == {"max_trades_per_hour": 2, "max_trades_per_day": 2, "max_symbol_trades_per_hour": 1}
+
+
+@pytest.mark.parametrize(
+    ("path", "limit", "rule"),
+    [("depth", "max_slippage_pct", "slippage"), ("ticker/price", "max_price_deviation_pct", "price_deviation")],
+)
+async def test_market_is_asked_only_for_what_a_limit_needs_and_a_failure_there_refuses(tmp_path, path, limit, rule):
+    async with desk(tmp_path) as ready:
+        await ready.trade(quantity="0.01")
+        await ready.wait(60_000)
+        wanted = {limit: Decimal(1), "max_position_quote": Decimal(5000)}
+        asked = len(await requests_of(ready, path))
+        assert (await found(ready, rule, **wanted)).allows
+        assert len(await requests_of(ready, path)) == asked + 1
+        await ready.exchange.fault("http", path=path, status=400, body='{"code": -1100, "msg": "No."}', count=None)
+        assert not (await found(ready, rule, **wanted)).allows
+        asked = len(await requests_of(ready, path))
+        assert isinstance(await verdict(ready, Action.BUY, max_position_quote=Decimal(5000)), OrderIntent)
+        assert isinstance(await verdict(ready, Action.SELL, **wanted), OrderIntent)
+        assert len(await requests_of(ready, path)) == asked
+
+
+async def requests_of(ready: Desk, path: str) -> list[str]:
+    targets = [request["target"] for request in await ready.exchange.log()]
+    return [target for target in targets if target.split("?")[0].endswith(f"/{path}")]
+
+
+async def test_entry_keeps_the_range_of_its_candles_and_has_room_for_its_stop(tmp_path):
+    async with desk(tmp_path) as ready:
+        view = await ready.market_data().observe("BTCUSDT")
+        expected = average_true_range(view.candles, ATR_PERIOD)
+        intent = await verdict(ready, Action.BUY)
+        assert (intent.atr_quote, intent.role, intent.exit) == (expected, Role.ENTRY, None)
+        assert expected > 0
+        stops = ExitSettings(stop_loss_pct=Decimal(90))
+        small = SizingSettings(order_quote=Decimal(30))
+        assert (await verdict(ready, Action.BUY, exits=stops, sizing=small)).rule == "room_for_stop"
+        assert isinstance(await verdict(ready, Action.BUY, sizing=small), OrderIntent)
+
+
+async def test_range_is_that_of_the_last_seven_periods_whatever_else_was_seen(tmp_path):
+    async with desk(tmp_path) as ready:
+        candles = list((await ready.market_data().observe("BTCUSDT")).candles)
+    seen = candles[-(7 * ATR_PERIOD + 1) :]
+    high, low, close = (np.array([float(getattr(c, name)) for c in seen]) for name in ("high", "low", "close"))
+    value = indicators.atr(high, low, close, ATR_PERIOD)[-1]
+    assert float(average_true_range(candles, ATR_PERIOD)) == value
+    assert average_true_range(seen, ATR_PERIOD) == average_true_range(candles, ATR_PERIOD)
+    assert average_true_range(candles[-ATR_PERIOD:], ATR_PERIOD) is None
+    still = [replace(candle, high=candle.close, low=candle.close) for candle in [candles[-1]] * 40]
+    assert average_true_range(still, ATR_PERIOD) is None
+
+
+@pytest.mark.parametrize(
+    ("action", "exit_kind", "noted"),
+    [
+        (Action.SELL, None, ExitKind.STRATEGY),
+        (Action.SELL, ExitKind.TIME_STOP, ExitKind.TIME_STOP),
+        (Action.HOLD, ExitKind.TRAILING_STOP, ExitKind.TRAILING_STOP),
+        (Action.BUY, ExitKind.KILL_SWITCH, ExitKind.KILL_SWITCH),
+    ],
+)
+async def test_exit_keeps_what_made_the_bot_leave_and_meets_no_limit_on_entries(tmp_path, action, exit_kind, noted):
+    async with desk(tmp_path) as ready:
+        await ready.trade(quantity="0.01")
+        await ready.wait(60_000)
+        await carry_out(ready, CommandKind.KILL)
+        risk = risk_agent(ready, max_trades_per_hour=1, max_order_quote=Decimal(1), max_data_age_seconds=0)
+        intent = (await reviewed(ready, risk, action, exit_kind=exit_kind)).verdict
+        assert (intent.side, intent.role, intent.exit, intent.atr_quote) == (Side.SELL, Role.EXIT, noted, None)
+
+
+async def test_hold_needs_no_decision(tmp_path):
+    async with desk(tmp_path) as ready:
+        with pytest.raises(ValueError, match="HOLD needs no risk decision"):
+            await verdict(ready, Action.HOLD)
+
+
+async def test_position_in_another_quote_asset_is_neither_equity_nor_exposure(tmp_path):
+    async with desk(tmp_path) as ready:
+        with closing(sqlite3.connect(ready.ledger.path, isolation_level=None)) as connection:
+            connection.execute("INSERT INTO positions VALUES (1, 'ETHBTC', 'ETH', 'BTC', '7', '7', '0', 1, 1)")
+        exposure = await found(ready, "max_exposure", max_exposure_pct=Decimal(50))
+        assert (exposure.limit, exposure.value <= 100) == (5000, True)

@@ -35,3 +35,27 @@ async def test_known_bids_are_taken_and_the_market_is_asked_for_the_others(tmp_p
         await Valuation(ready.market_data(), ready.ledger, SYMBOLS).record(RUN_ID, 1, 1, {"BTCUSDT": Decimal(7)})
         (point,) = await points(ready)
         assert point.equity_quote == 7 + (await ready.gateway.book_ticker("ETHUSDT")).bid
+
+
+async def test_point_tells_what_came_from_outside_and_what_it_is_counted_in(tmp_path):
+    async with desk(tmp_path) as ready:
+        await ready.ledger.post_external("USDT", Decimal(500), 1, "deposit")
+        await ready.ledger.post_external("USDT", Decimal("-20.5"), 2, "withdrawal")
+        await ready.ledger.post_external("BTC", Decimal(1), 3, "a present")
+        await Valuation(ready.market_data(), ready.ledger, SYMBOLS).record(RUN_ID, 1, 1, {})
+        (point,) = await points(ready)
+        assert (point.external_quote, point.quote_asset) == (Decimal("479.5"), "USDT")
+        assert (point.cash_quote, point.positions_quote) == (Decimal("10479.5"), 0)
+
+
+async def test_position_that_is_not_traded_any_more_counts_at_its_cost(tmp_path):
+    async with desk(tmp_path) as ready:
+        await ready.trade(quantity="0.1", symbol="ETHUSDT")
+        await ready.trade(quantity="0.01")
+        bids = {"BTCUSDT": Decimal(50_000)}
+        await Valuation(ready.market_data(), ready.ledger, ["BTCUSDT"]).record(RUN_ID, 1, 1, bids)
+        (point,) = await points(ready)
+        positions = await ready.ledger.positions()
+        btc = positions["BTCUSDT"]
+        assert point.positions_quote == btc.quantity * 50_000 + positions["ETHUSDT"].cost_quote
+        assert point.unrealised_pnl_quote == btc.unrealised_pnl_quote(Decimal(50_000))
