@@ -9,16 +9,18 @@ from dataclasses import dataclass
 
 from binance_trade_agent.agents.account_watch import AccountWatch
 from binance_trade_agent.agents.alarms import Alarms
+from binance_trade_agent.agents.breakers import Breakers
 from binance_trade_agent.agents.entry_gate import EntryGate
 from binance_trade_agent.agents.epochs import Epochs
 from binance_trade_agent.agents.execution import TradeExecutionAgent
 from binance_trade_agent.agents.market_data import MarketDataAgent
 from binance_trade_agent.agents.order_keeper import OrderKeeper
-from binance_trade_agent.agents.protection import Protection, ProtectionSettings
+from binance_trade_agent.agents.protection import Protection
 from binance_trade_agent.agents.reconciler import Reconciler
 from binance_trade_agent.agents.recovery import Recovery
 from binance_trade_agent.agents.risk import Identity, RiskManagementAgent
 from binance_trade_agent.agents.signal import SignalAgent
+from binance_trade_agent.agents.suspension import Suspensions
 from binance_trade_agent.agents.symbols import rules_of_books, tradable_rules
 from binance_trade_agent.agents.valuation import Valuation
 from binance_trade_agent.autonomous_trading_loop import AutonomousTradingLoop, RunIdentity, Schedule
@@ -30,15 +32,15 @@ from binance_trade_agent.domain.orders import OrderIntent
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.connect import Connection, until_reached
 from binance_trade_agent.exchange.errors import AuthError, RejectedError
+from binance_trade_agent.exchange.price_stream import PriceHandler, PriceStream
 from binance_trade_agent.exchange.user_stream import UserStream
 from binance_trade_agent.ledger.disk import DiskWatch
 from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.limits import exit_settings, risk_settings
 from binance_trade_agent.ops import heartbeat
 from binance_trade_agent.ops.clock import monotonic_seconds
 from binance_trade_agent.ops.tasks import spawn, stop
 from binance_trade_agent.orchestrator import TradingOrchestrator
-from binance_trade_agent.risk.policy import RiskPolicy
-from binance_trade_agent.risk.settings import RiskSettings
 from binance_trade_agent.settings import Settings
 from binance_trade_agent.strategies.in_use import StrategiesInUse
 
@@ -109,11 +111,12 @@ async def _recovered(settings: Settings, ledger: Ledger, connection: Connection,
 
 
 class Assembly:
-    """The running parts of one run: the loop that decides, the stream that reports."""
+    """The running parts of one run: the loop that decides, the streams that report."""
 
-    def __init__(self, stream: UserStream, loop: AutonomousTradingLoop) -> None:
+    def __init__(self, stream: UserStream, loop: AutonomousTradingLoop, prices: PriceStream | None) -> None:
         self.loop = loop
         self._stream = stream
+        self._prices = prices
 
     @classmethod
     async def of(
@@ -159,8 +162,14 @@ class Assembly:
             gateway, ledger, clock, ground.keeper, run_id=name.run_id, may_send=name.may_send, refused=refused
         )
         identity = Identity(settings.trading_instance, strategies.name, name.fence)
+        risk, exits = risk_settings(settings), exit_settings(settings)
+
+        async def on_price(symbol: str, bid: Decimal, ask: Decimal) -> None:
+            await protection.on_price(symbol, bid, ask)
+
+        prices = _prices(connection, name, on_price)
         protection = Protection(
-            _protection_settings(settings), gateway, ledger, clock, ground.keeper, execution, ground.alarms, identity
+            exits, gateway, ledger, clock, ground.keeper, execution, ground.alarms, identity, prices
         )
         stream = UserStream(
             connection.endpoints.websocket_api,
@@ -195,22 +204,29 @@ class Assembly:
             market_data,
             SignalAgent(strategies.of),
             RiskManagementAgent(
-                RiskPolicy(_risk_settings(settings)),
+                risk,
+                exits,
+                gateway,
                 ledger,
                 identity,
                 ground.gate,
+                atr_period=settings.risk_atr_period,
                 epoch=ground.epoch,
                 locked_by_others=lambda: ground.reconciler.foreign_locked,
             ),
             execution,
             protection,
             ledger,
+            Suspensions(settings.risk_suspend_after_failures, settings.risk_suspend_ticks),
         )
+        breakers = Breakers(ledger, clock, risk, next(iter(ground.rules.values())).quote_asset)
+        await breakers.look()
         loop = AutonomousTradingLoop(
             _schedule(settings),
             settings.trading_symbols,
             orchestrator,
             Valuation(market_data, ledger, settings.trading_symbols),
+            breakers,
             watch,
             ledger,
             clock,
@@ -222,23 +238,39 @@ class Assembly:
             periodically=_Resynchronisation(connection),
         )
         _say_what_trades(settings, strategies.name, ground.rules, connection)
-        return cls(stream, loop)
+        return cls(stream, loop, prices)
 
     @contextlib.asynccontextmanager
     async def following_the_stream(self) -> AsyncIterator[None]:
-        """The user stream, followed from when it is there until the end of the context."""
-        streaming = spawn(self._stream.run(), name="user stream")
+        """The user stream, followed from when it is there until the end of the context; and the prices of positions."""
+        streams = [spawn(self._stream.run(), name="user stream")]
+        if self._prices is not None:
+            streams.append(spawn(self._prices.run(), name="price stream"))
         try:
             await self._wait_for_stream()
             yield
         finally:
-            await stop(streaming)
+            for stream in streams:
+                await stop(stream)
 
     async def _wait_for_stream(self) -> None:
         try:
             await asyncio.wait_for(self._stream.is_live.wait(), _STREAM_SECONDS)
         except TimeoutError:
             log.warning("the user stream is not there yet; fills come from answers and queries until it is")
+
+
+def _prices(connection: Connection, name: RunName, on_price: PriceHandler) -> PriceStream | None:
+    """Prices between ticks; none of a stepped market, which stands still between them."""
+    if connection.is_stepped:
+        return None
+    return PriceStream(
+        connection.endpoints.market_streams,
+        on_price=on_price,
+        jitter=random.Random(f"prices {name.run_id}"),  # noqa: S311 (spreads reconnections)
+        before_connecting=connection.gateway.refuse_while_silent,
+        connector=connection.connector,
+    )
 
 
 def _after_a_gap(connection: Connection, reconciler: Reconciler) -> Callable[[], Awaitable[None]]:
@@ -293,25 +325,6 @@ def _schedule(settings: Settings) -> Schedule:
         settings.trading_interval_seconds * 1000,
         round(minutes * MINUTE_MS) if minutes else None,
         settings.trading_orders_on_stop,
-    )
-
-
-def _risk_settings(settings: Settings) -> RiskSettings:
-    fraction = settings.trading_order_fraction
-    return RiskSettings(
-        max_position_quote=settings.risk_max_position_quote,
-        max_open_positions=settings.risk_max_open_positions,
-        cooldown_seconds=settings.risk_cooldown_seconds,
-        order_quote=settings.trading_order_quote if fraction is None else None,
-        order_fraction=fraction,
-    )
-
-
-def _protection_settings(settings: Settings) -> ProtectionSettings:
-    return ProtectionSettings(
-        stop_loss_pct=settings.risk_stop_loss_pct,
-        take_profit_pct=settings.risk_take_profit_pct,
-        closes_when_refused=settings.risk_unprotected == "close",
     )
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import structlog
 
 from binance_trade_agent.agents.account_watch import AccountWatch
+from binance_trade_agent.agents.breakers import Breakers
 from binance_trade_agent.agents.valuation import Valuation
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import Command, CommandKind, CommandState
@@ -94,6 +95,7 @@ class AutonomousTradingLoop:
         symbols: Sequence[str],
         orchestrator: TradingOrchestrator,
         valuation: Valuation,
+        breakers: Breakers,
         watch: AccountWatch,
         ledger: Ledger,
         clock: Clock,
@@ -107,6 +109,7 @@ class AutonomousTradingLoop:
         self._symbols = tuple(symbols)
         self._orchestrator = orchestrator
         self._valuation = valuation
+        self._breakers = breakers
         self._watch = watch
         self._ledger = ledger
         self._clock = clock
@@ -244,6 +247,7 @@ class AutonomousTradingLoop:
     async def _record_equity(self, at_ms: int, decisions: Sequence[Decision] = ()) -> None:
         bids = {decision.symbol: decision.bid for decision in decisions if decision.bid is not None}
         await self._survive(self._valuation.record(self._identity.run_id, at_ms, self._cycle, bids))
+        await self._survive(self._breakers.look())
 
     async def _survive(self, work: Awaitable[None]) -> None:
         """What fails beside the decisions is said and tried again later; it does not end the run."""

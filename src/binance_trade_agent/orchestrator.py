@@ -55,6 +55,7 @@ class TradingOrchestrator:
         execution: TradeExecutionAgent,
         protection: Protection,
         ledger: Ledger,
+        suspensions: Suspensions,
     ) -> None:
         self._market_data = market_data
         self._signals = signals
@@ -63,7 +64,7 @@ class TradingOrchestrator:
         self._protection = protection
         self._ledger = ledger
         self._looking = asyncio.Semaphore(_SYMBOLS_AT_ONCE)
-        self._suspensions = Suspensions()
+        self._suspensions = suspensions
         self.views: dict[str, MarketView] = {}
         self.is_stopping = False
 
@@ -78,15 +79,15 @@ class TradingOrchestrator:
         """Look, judge, and act on `symbol`; whatever goes wrong becomes the decision's outcome."""
         decision = Decision(tick.run_id, tick.tick_ms, tick.cycle, symbol, Outcome.FAILED, "")
         async with turn:
-            if reason := self._suspensions.resting(symbol, tick.cycle):
-                return replace(decision, detail=reason)
-            decision = await self._survive(decision, turn)
-            self._suspensions.note(symbol, tick.cycle, failed=decision.outcome is Outcome.FAILED)
+            rests = self._suspensions.resting(symbol, tick.cycle)
+            decision = await self._survive(decision, turn, rests)
+            if not rests:
+                self._suspensions.note(symbol, tick.cycle, failed=decision.outcome is Outcome.FAILED)
             return decision
 
-    async def _survive(self, decision: Decision, turn: "Turn") -> Decision:
+    async def _survive(self, decision: Decision, turn: "Turn", rests: str | None) -> Decision:
         try:
-            return await self._decide(decision, turn)
+            return await self._decide(decision, turn, rests)
         except TimeoutError:
             return replace(decision, outcome=Outcome.NO_DATA, detail=f"no market data in {OBSERVE_SECONDS:g} s")
         except (MarketDataError, ExchangeError) as failure:
@@ -98,14 +99,17 @@ class TradingOrchestrator:
             log.exception("%s: this tick's step failed", decision.symbol)
             return replace(decision, detail=f"{type(failure).__name__}: {failure}")
 
-    async def _decide(self, decision: Decision, turn: "Turn") -> Decision:
+    async def _decide(self, decision: Decision, turn: "Turn", rests: str | None) -> Decision:
+        """Decide on a symbol. Of one that `rests` only what makes a position be left is looked at."""
         async with self._looking, asyncio.timeout(OBSERVE_SECONDS):
             view = await self._market_data.observe(decision.symbol)
         self.views[decision.symbol] = view
-        signal, failure = await self._opinion(view)
+        signal, failure = (None, None) if rests else await self._opinion(view)
         decision = _seen(decision, signal, view)
         try:
-            leave = await self._protection.due(view)
+            leave = await self._protection.due(view.symbol, view)
+            if leave is None and rests:
+                return replace(decision, detail=rests)
             if leave is None and failure is not None:
                 raise failure
             if leave is None and signal is not None and signal.action is Action.HOLD:
@@ -133,6 +137,9 @@ class TradingOrchestrator:
         position = (await self._ledger.positions()).get(decision.symbol, Position(decision.symbol))
         if reason := self._signals.nothing_to_do(wish, view, position):
             return replace(decision, outcome=Outcome.SKIPPED, detail=reason)
+        if exit_kind is ExitKind.STRATEGY and not self._protection.follows_strategy:
+            text = "the position is left by its own exits (RISK_STRATEGY_EXIT=false)"
+            return replace(decision, outcome=Outcome.SKIPPED, detail=text)
 
         review = await self._risk.review(wish, view, decision.tick_ms, exit_kind)
         decision = replace(decision, findings=review.findings)
@@ -159,7 +166,8 @@ class TradingOrchestrator:
             intent = replace(intent, quantity=left)
         decision = await self._execution.execute(decision, intent)
         try:
-            await self._protection.ensure(view.symbol, view.rules)
+            if said := await self._protection.ensure(view.symbol, view.rules):
+                decision = replace(decision, detail=f"{decision.detail}; {said}")
         except (ExchangeError, LedgerError) as failure:
             log.warning("%s: its protection is put right later: %s", view.symbol, failure)
         return decision

@@ -44,9 +44,6 @@ DENIED_PAUSE_MS = 5_000  # it was not listening, or was not asked
 
 log = logging.getLogger(__name__)
 
-# For the assembly until it takes the settings under their new name.
-ProtectionSettings = ExitSettings
-
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
@@ -94,6 +91,11 @@ class Protection:
         self._not_moved_until_ms: dict[str, float] = {}
         self._released: set[str] = set()
         self._said: dict[str, str] = {}
+
+    @property
+    def follows_strategy(self) -> bool:
+        """Whether a SELL of the strategy closes the position."""
+        return self._settings.strategy_exit
 
     async def ensure_all(self, rules: Mapping[str, SymbolRules]) -> None:
         """Put right the exits of every symbol with a position or with resting orders.
