@@ -18,6 +18,7 @@ from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.exchange.errors import UnavailableError
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ledger.strategy_changes import in_use_at
 from binance_trade_agent.ops import heartbeat
 from binance_trade_agent.ops.clock import MarketGoneError, monotonic_seconds, sleep_seconds
 from binance_trade_agent.ops.tasks import spawn
@@ -331,6 +332,104 @@ async def test_switch_is_carried_out_answered_and_kept(tmp_path, kind, answer):
         command = await ready.ledger.read(lambda connection: commands.command(connection, number))
         assert (command.state, command.answer) == (CommandState.DONE, answer)
         assert await commands.is_paused(ready.ledger) is (kind is CommandKind.PAUSE)
+
+
+async def answered(ready: Rig, number: int) -> tuple[CommandState, str]:
+    command = await ready.ledger.read(lambda connection: commands.command(connection, number))
+    return command.state, command.answer
+
+
+async def test_strategy_is_changed_between_two_ticks_and_from_the_next_one_on(tmp_path):
+    async with rig(tmp_path, duration_ms=30_000) as ready:
+        decided_by: list[str] = []
+        placed: list[int] = []
+        decide_all = ready.orchestrator.decide_all
+
+        async def asked_for_meanwhile(tick, symbols):
+            if tick.cycle == 2:  # in the middle of a tick
+                payload = {"name": "macd_crossover"}
+                placed.append(
+                    commands.place(
+                        ready.ledger.path,
+                        CommandKind.SET_STRATEGY,
+                        requested_by="cli",
+                        requested_wall_ms=1,
+                        payload=payload,
+                    )
+                )
+            decided = await decide_all(tick, symbols)
+            decided_by.append(ready.strategies.of("BTCUSDT").name)
+            return decided
+
+        ready.orchestrator.decide_all = asked_for_meanwhile
+        await ready.loop.run()
+        assert decided_by == ["rsi_momentum", "rsi_momentum", "macd_crossover"]
+        state, said = await answered(ready, placed[0])
+        assert (state, said) == (
+            CommandState.DONE,
+            "from the tick at 00:17:00 UTC on: rsi_momentum -> macd_crossover",
+        )
+        for tick, name in zip(ready.orchestrator.ticks, decided_by, strict=True):
+            used = await ready.ledger.read(lambda connection, at=tick.tick_ms: in_use_at(connection, "run-a", at))
+            assert used.choice.name == name
+
+
+async def test_strategy_asked_for_before_the_start_decides_at_the_first_tick(tmp_path):
+    async with rig(tmp_path, duration_ms=10_000) as ready:
+        payload = {"name": "macd_crossover"}
+        commands.place(
+            ready.ledger.path, CommandKind.SET_STRATEGY, requested_by="cli", requested_wall_ms=1, payload=payload
+        )
+        await ready.loop.run()
+        used = await ready.ledger.read(lambda connection: in_use_at(connection, "run-a", START_MS))
+        assert used.choice.name == "macd_crossover"
+        assert ready.ticks == [(1, 0)]
+
+
+async def test_kill_switch_cancels_entries_at_each_look_until_it_is_released_by_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(autonomous_trading_loop, "_LOOK_AROUND_SECONDS", 0.01)
+    async with rig(tmp_path) as ready:
+        ready.clock.is_held = True
+        running = spawn(ready.loop.run(), name="loop")
+
+        async def carried_out(kind: CommandKind, **payload: str) -> tuple[CommandState, str]:
+            number = commands.place(ready.ledger.path, kind, requested_by="cli", requested_wall_ms=1, payload=payload)
+            deadline = monotonic_seconds() + 10
+            while (found := await answered(ready, number))[0] is CommandState.PENDING:
+                assert monotonic_seconds() < deadline
+                await sleep_seconds(0.005)
+            return found
+
+        on = "the kill switch is on: nothing is entered until `trade-agent release mine`"
+        assert await carried_out(CommandKind.KILL) == (CommandState.DONE, on)
+        await until(lambda: "cancel entries: the kill switch is on" in ready.watch.asked)
+        await until(lambda: "the kill switch is on" in heartbeat.read(ready.beat_path).detail)
+        assert await carried_out(CommandKind.RELEASE, name="yours") == (
+            CommandState.REFUSED,
+            "this trader is mine, not yours: `trade-agent release mine`",
+        )
+        assert await carried_out(CommandKind.RESUME) == (CommandState.DONE, "entries are allowed again")
+        assert await commands.is_killed(ready.ledger), "resume ends a pause only"
+        assert await carried_out(CommandKind.RELEASE, name="mine") == (CommandState.DONE, "the kill switch is off")
+        assert not await commands.is_killed(ready.ledger)
+        await until(lambda: heartbeat.read(ready.beat_path).detail == "")
+        ready.loop.request_stop("enough")
+        await running
+
+
+async def test_kill_that_was_placed_while_no_trader_ran_holds_before_the_first_tick(tmp_path):
+    async with rig(tmp_path, duration_ms=10_000) as ready:
+        commands.place(ready.ledger.path, CommandKind.KILL, requested_by="cli", requested_wall_ms=1)
+        decide_all = ready.orchestrator.decide_all
+
+        async def looking(tick, symbols):
+            ready.watch.asked.append("decide")
+            return await decide_all(tick, symbols)
+
+        ready.orchestrator.decide_all = looking
+        await ready.loop.run()
+        asked = ready.watch.asked
+        assert asked.index("cancel entries: the kill switch is on") < asked.index("decide")
 
 
 async def test_stop_command_is_answered_before_the_run_ends(tmp_path):

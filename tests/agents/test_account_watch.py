@@ -1,10 +1,12 @@
 """AccountWatch: what it looks at and how often, what keeps entries away meanwhile, and fees in a third asset."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from binance_trade_agent.agents.account_watch import NEWS_MS
+from binance_trade_agent.domain.orders import OrderIntent, OrderState, OrderType, Side
 from binance_trade_agent.exchange.errors import ExchangeError, UnavailableError
 from binance_trade_agent.ledger import fee_values
 from binance_trade_agent.ledger.errors import LedgerUnavailable
@@ -224,3 +226,42 @@ async def test_price_that_could_not_be_asked_for_is_asked_for_later(tmp_path):
         assert (await fees(ready))[0][2] is None
         await watch.tick()
         assert (await fees(ready))[0][2] is not None
+
+
+async def resting_entry(ready: Desk, symbol: str) -> OrderIntent:
+    """An entry that waits far below the market."""
+    intent = await ready.intent(Side.BUY, symbol=symbol)
+    waiting = replace(
+        intent, type=OrderType.LIMIT_MAKER, price=ready.rules[symbol].round_price(intent.reference_price / 2)
+    )
+    await ready.execution.execute(ready.decision(waiting), waiting)
+    assert (await ready.entry(waiting)).order.state is OrderState.ACCEPTED
+    return waiting
+
+
+async def test_entries_that_rest_are_cancelled_and_protection_stays(tmp_path):
+    async with desk(tmp_path) as ready:
+        watch = watched(ready, "2", "4")
+        await ready.trade()
+        await watch.tick()
+        protection = {order.client_order_id for order in await resting(ready)}
+        entries = [await resting_entry(ready, symbol) for symbol in ready.rules]
+        assert len(protection) == 2
+        await watch.watch.cancel_entries("the kill switch is on")
+        assert {order.client_order_id for order in await resting(ready)} == protection
+        assert [(await ready.entry(entry)).order.state for entry in entries] == [OrderState.CANCELED] * 2
+        before = await asked(ready, "order")
+        await watch.watch.cancel_entries("the kill switch is on")
+        assert await asked(ready, "order") == before, "there is nothing left to cancel"
+
+
+async def test_entry_whose_cancel_did_not_arrive_is_cancelled_at_the_next_look(tmp_path):
+    async with desk(tmp_path) as ready:
+        watch = watched(ready)
+        first, second = [await resting_entry(ready, symbol) for symbol in ready.rules]
+        await ready.exchange.fault("http", method="DELETE", path="order", status=503)
+        await watch.watch.cancel_entries("the kill switch is on")
+        assert (await ready.entry(first)).order.state is OrderState.ACCEPTED
+        assert (await ready.entry(second)).order.state is OrderState.CANCELED
+        await watch.watch.cancel_entries("the kill switch is on")
+        assert (await ready.entry(first)).order.state is OrderState.CANCELED

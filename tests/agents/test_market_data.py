@@ -35,10 +35,16 @@ class EditedGateway:
         return self._edit(await self._gateway.candles(symbol, interval, limit))
 
 
-def agent_seeing(ready: Desk, edit, cache=None) -> MarketDataAgent:
-    gateway = EditedGateway(ready.gateway, edit)
-    cache = cache or InProcessCache()
-    return MarketDataAgent(gateway, cache, ready.clock, namespace="test", interval="1m", warm_up=always(300))
+def agent_seeing(ready: Desk, edit, larger_interval=None) -> MarketDataAgent:
+    return MarketDataAgent(
+        EditedGateway(ready.gateway, edit),
+        InProcessCache(),
+        ready.clock,
+        namespace="test",
+        interval="1m",
+        warm_up=always(300),
+        larger_interval=larger_interval,
+    )
 
 
 async def requests(ready: Desk, path: str) -> list[str]:
@@ -123,6 +129,75 @@ async def test_stale_series_gives_nothing_to_decide_on(tmp_path):
             await stale.observe("BTCUSDT")
         with pytest.raises(MarketDataError, match="no closed 1m candle"):
             await agent_seeing(ready, lambda _: []).observe("BTCUSDT")
+
+
+async def test_larger_candles_are_looked_at_only_when_they_are_to_confirm(tmp_path):
+    async with desk(tmp_path, opened=False) as ready:
+        assert (await ready.market_data().observe("BTCUSDT")).larger_candles is None
+        market_data = ready.market_data(larger_interval="1h")
+        await ready.wait(61 * MINUTE_MS)
+        view = await market_data.observe("BTCUSDT")
+        assert (view.larger_interval, len(view.larger_candles)) == ("1h", LEAST_HISTORY)
+        steps = {
+            later.open_time_ms - earlier.open_time_ms
+            for earlier, later in zip(view.larger_candles, view.larger_candles[1:], strict=False)
+        }
+        assert steps == {60 * MINUTE_MS}
+        assert view.larger_candles[-1].close_time_ms < ready.clock.now_ms()
+        assert view.candles == (await ready.market_data().observe("BTCUSDT")).candles
+        await ready.wait(MINUTE_MS)
+        before = len(await requests(ready, "klines"))
+        assert (await market_data.observe("BTCUSDT")).larger_candles == view.larger_candles
+        (asked,) = (await requests(ready, "klines"))[before:]
+        assert "interval=1m" in asked, "no larger candle has closed since"
+
+
+@pytest.mark.parametrize(
+    ("edit", "sentence"),
+    [
+        (lambda candles: candles[:-3], "the last closed 1h candle is "),
+        (lambda _: [], "no closed 1h candle"),
+        (
+            lambda candles: [*candles[:-2], _changed(candles[-2], close=Decimal("NaN")), candles[-1]],
+            "the newest closed 1h candle is broken",
+        ),
+        (lambda candles: [_changed(candle, volume=Decimal(0)) for candle in candles], "of the last 20 1h candles"),
+    ],
+    ids=["stale", "missing", "broken", "quiet"],
+)
+async def test_larger_candles_that_are_not_sound_give_nothing_to_decide_on(tmp_path, edit, sentence):
+    async with desk(tmp_path, opened=False) as ready:
+        market_data = agent_seeing(
+            ready,
+            lambda candles: (
+                edit(candles) if candles[-1].close_time_ms - candles[-1].open_time_ms > MINUTE_MS else candles
+            ),
+            larger_interval="1h",
+        )
+        with pytest.raises(MarketDataError, match=sentence):
+            await market_data.observe("BTCUSDT")
+
+
+async def test_larger_candles_are_stale_by_their_own_interval(tmp_path):
+    async with desk(tmp_path, opened=False) as ready:
+        market_data = ready.market_data(larger_interval="1h")
+        await ready.wait(119 * MINUTE_MS)
+        view = await market_data.observe("BTCUSDT")
+        assert ready.clock.now_ms() - view.larger_candles[-1].close_time_ms == 59 * MINUTE_MS + 1
+
+
+async def test_strategy_with_a_longer_warm_up_has_its_candles_at_the_next_look(tmp_path):
+    async with desk(tmp_path, opened=False) as ready:
+        needed = {"BTCUSDT": 300, "ETHUSDT": 300}
+        market_data = MarketDataAgent(
+            ready.gateway, InProcessCache(), ready.clock, namespace="test", interval="1m", warm_up=needed.__getitem__
+        )
+        assert len((await market_data.observe("BTCUSDT")).candles) == LEAST_HISTORY
+        needed["BTCUSDT"] = 700
+        assert len((await market_data.observe("BTCUSDT")).candles) == 700
+        assert len((await market_data.observe("ETHUSDT")).candles) == LEAST_HISTORY
+        needed["BTCUSDT"] = 300
+        assert len((await market_data.observe("BTCUSDT")).candles) == LEAST_HISTORY
 
 
 async def test_empty_book_gives_nothing_to_decide_on(tmp_path):

@@ -1,13 +1,17 @@
 """The signal agent: the strategy speaks, and the ledger's position says whether there is anything to do."""
 
+import threading
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from binance_trade_agent.agents.signal import SignalAgent
+from binance_trade_agent.agents.signal import SignalAgent, StrategyFailedError
 from binance_trade_agent.domain.market import BookTicker, MarketView
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action, Signal
+from binance_trade_agent.domain.strategy_choice import StrategyChoice
+from binance_trade_agent.strategies.in_use import StrategiesInUse
 from tests.agents.desk import always
 from tests.risk.conftest import RULES
 
@@ -44,3 +48,59 @@ async def test_sell_without_a_position_worth_selling_leaves_nothing_to_do(action
     signal = await agent.evaluate(VIEW)
     assert signal.reason == "0 candles"
     assert agent.nothing_to_do(signal, VIEW, Position("BTCUSDT", Decimal(held))) == reason
+
+
+class Listening:
+    """A strategy that tells what it was shown beside the candles."""
+
+    name = "listening"
+
+    def evaluate(self, symbol, candles, *larger) -> Signal:
+        return Signal(symbol, self.name, Action.HOLD, 0.0, f"{len(candles)} and {larger}", 0)
+
+
+async def test_larger_candles_are_shown_to_the_strategy_when_there_are_any():
+    agent = SignalAgent(always(Listening()))
+    assert (await agent.evaluate(VIEW)).reason == "0 and ()"
+    confirming = replace(VIEW, larger_candles=(), larger_interval="1h")
+    assert (await agent.evaluate(confirming)).reason == "0 and ((), '1h')"
+
+
+async def test_bad_strategy_by_the_parameters_of_one_symbol_harms_that_symbol_only():
+    def create(_name, params):
+        return Bad() if params.get("is_bad") else Always(Action.BUY)
+
+    class Bad:
+        name = "bad"
+
+        def evaluate(self, _symbol, _candles):
+            raise ArithmeticError("no band")
+
+    choice = StrategyChoice("mixed", {"ETHUSDT.is_bad": "1"})
+    agent = SignalAgent(StrategiesInUse(choice, ("BTCUSDT", "ETHUSDT"), create).of)
+    with pytest.raises(StrategyFailedError, match="ArithmeticError: no band"):
+        await agent.evaluate(replace(VIEW, symbol="ETHUSDT"))
+    assert (await agent.evaluate(VIEW)).action is Action.BUY
+
+
+async def test_strategy_that_takes_the_place_of_one_that_hangs_is_heard():
+    wake = threading.Event()
+
+    class Hanging:
+        name = "hanging"
+
+        def evaluate(self, _symbol, _candles):
+            wake.wait(60)
+
+    strategies = {"BTCUSDT": Hanging()}
+    agent = SignalAgent(strategies.__getitem__, deadline_seconds=0.05)
+    try:
+        with pytest.raises(StrategyFailedError, match="did not answer"):
+            await agent.evaluate(VIEW)
+        with pytest.raises(StrategyFailedError, match="still has not answered"):
+            await agent.evaluate(VIEW)
+        strategies["BTCUSDT"] = Always(Action.BUY)
+        agent._deadline_seconds = 5
+        assert (await agent.evaluate(VIEW)).action is Action.BUY
+    finally:
+        wake.set()

@@ -10,7 +10,9 @@ from binance_trade_agent.control.commands import (
     answer,
     command,
     command_kind,
+    is_killed,
     is_paused,
+    killed,
     paused,
     pending,
     place,
@@ -81,6 +83,27 @@ async def test_a_pause_that_waits_or_was_refused_is_no_pause(ledger):
     await carried_out(ledger, CommandKind.PAUSE, CommandState.REFUSED)
     placed(ledger, CommandKind.PAUSE)
     assert not await is_paused(ledger)
+
+
+async def test_a_kill_holds_from_its_placing_over_restarts_until_a_release_is_carried_out(tmp_path):
+    path = tmp_path / "ledger.sqlite3"
+    async with trading_ledger(path) as ledger:
+        assert not await is_killed(ledger)
+        kill = placed(ledger, CommandKind.KILL)
+        assert await is_killed(ledger), "no trader has taken it yet"
+        await answer(ledger, kill, CommandState.DONE, "done", 1_000)
+    async with await Ledger.open(path) as ledger:
+        assert await is_killed(ledger)
+        await carried_out(ledger, CommandKind.RESUME)
+        await carried_out(ledger, CommandKind.RELEASE, CommandState.REFUSED)
+        release = placed(ledger, CommandKind.RELEASE)
+        assert await is_killed(ledger), "a release counts when it is carried out"
+        await answer(ledger, release, CommandState.DONE, "done", 2_000)
+        assert not await is_killed(ledger)
+        placed(ledger, CommandKind.KILL)
+        with LedgerReader.open(path) as reader:
+            assert reader.snapshot(killed)
+            assert not reader.snapshot(paused)
 
 
 async def test_a_stop_meant_for_an_earlier_run_is_refused_at_the_start(ledger):

@@ -127,7 +127,7 @@ class AccountWatch:
             await self._protection.ensure_all(self._rules)  # a stop may have come between two of its steps
 
     async def cancel_entries(self, why: str) -> None:
-        """Cancel every entry that rests on the exchange, and was not asked to be cancelled before.
+        """Cancel every entry that rests on the exchange, again where an earlier cancel has not come to an end.
 
         Raises:
             ExchangeError, LedgerError: one could not be; the others were tried too.
@@ -135,7 +135,7 @@ class AccountWatch:
         entries = [
             order
             for order in await self._ledger.open_orders()
-            if order.role is Role.ENTRY and order.exchange_order_id is not None and order.cancel_requested_ms is None
+            if order.role is Role.ENTRY and order.exchange_order_id is not None and not order.is_terminal
         ]
         for order in entries:
             log.info("cancelling %s on %s: %s", order.client_order_id, order.symbol, why)

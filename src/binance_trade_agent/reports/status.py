@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 
+from binance_trade_agent.control import commands
 from binance_trade_agent.domain.money import plain
-from binance_trade_agent.ledger import alarms, fee_values, queries
+from binance_trade_agent.ledger import alarms, fee_values, queries, strategy_changes
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.records import Alarm, Epoch
+from binance_trade_agent.ledger.strategy_changes import StrategyChange
 from binance_trade_agent.ops.heartbeat import Heartbeat
 from binance_trade_agent.reports.wording import utc_text
 
@@ -47,6 +49,8 @@ class Status:
         heartbeat: its last sign of life, None when there never was one; heartbeat_age_seconds: wall time since then.
         is_running: whether a process holds the ledger.
         orders: orders that are not settled, oldest first: unknown ones too.
+        strategy: what decides, and since when and at whose wish; None before the first run.
+        is_killed: whether the kill switch is on; is_paused: whether `pause` holds.
         alarms: those that stand.
         fees_converted_quote: worth of commissions in third assets; fees_unknown: how many have no price.
     """
@@ -56,6 +60,9 @@ class Status:
     heartbeat: Heartbeat | None
     heartbeat_age_seconds: float | None
     epoch: Epoch | None
+    strategy: StrategyChange | None
+    is_killed: bool
+    is_paused: bool
     orders: list[OpenOrder]
     alarms: list[Alarm]
     positions: dict[str, Decimal]
@@ -79,6 +86,9 @@ def status(reader: LedgerReader, heartbeat: Heartbeat | None, *, is_running: boo
             heartbeat=heartbeat,
             heartbeat_age_seconds=None if heartbeat is None else round(heartbeat.age_seconds, 3),
             epoch=epoch,
+            strategy=strategy_changes.latest(connection),
+            is_killed=commands.killed(connection),
+            is_paused=commands.paused(connection),
             orders=open_orders(connection, number),
             alarms=alarms.standing(connection),
             positions={
@@ -133,6 +143,12 @@ def lines(found: Status) -> Iterator[str]:
             yield f"  no entries: {beat.detail}" if beat.state == "trading" else f"  {beat.detail}"
     if found.epoch:
         yield f"  epoch {found.epoch.epoch} since {utc_text(found.epoch.opened_ms)} UTC, {found.epoch.reason}"
+    if change := found.strategy:
+        yield f"Strategy: {change.choice}, by {change.requested_by} since {utc_text(change.at_ms)} UTC"
+    if found.is_killed:
+        yield "The kill switch is on: nothing is entered until `trade-agent release NAME`"
+    if found.is_paused:
+        yield "Entries are paused until `trade-agent resume`"
     yield f"Positions: {', '.join(f'{plain(held)} {symbol}' for symbol, held in found.positions.items()) or 'none'}"
     yield f"Orders that are not settled: {'none' if not found.orders else len(found.orders)}"
     for order in found.orders:
