@@ -5,6 +5,7 @@ half a minute later, an entry that is still held, a tick without data, one that 
 """
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -29,17 +30,25 @@ HOLD_REASONS = {0: "RSI 48.1 between 30 and 70", 7: "RSI 55 between 30 and 70"}
 
 COOLDOWN_PASSED = Finding("cooldown", allows=True, detail="no entry yet (RISK_COOLDOWN_SECONDS)")
 TOO_WIDE = Finding(
-    "max_spread",
+    "spread",
     allows=False,
-    detail="the spread is 0.8 %, 0.5 % is allowed (RISK_MAX_SPREAD_PCT)",
+    detail="the spread is 0.8 %, at most 0.5 % allowed (RISK_MAX_SPREAD_PCT)",
     value=Decimal("0.8"),
     limit=Decimal("0.5"),
     unit="%",
 )
-NARROW = Finding(
-    "max_spread",
+MEASURED = Finding(
+    "volatility",
     allows=True,
-    detail="the spread is 0.01 %, 0.5 % is allowed (RISK_MAX_SPREAD_PCT)",
+    detail="the average true range is 240 USDT, 0.4 % of the price, at most 5 % allowed (RISK_MAX_VOLATILITY_PCT)",
+    value=Decimal("0.4"),
+    limit=Decimal(5),
+    unit="%",
+)
+NARROW = Finding(
+    "spread",
+    allows=True,
+    detail="the spread is 0.01 %, at most 0.5 % allowed (RISK_MAX_SPREAD_PCT)",
     value=Decimal("0.01"),
     limit=Decimal("0.5"),
     unit="%",
@@ -54,11 +63,11 @@ async def write_explained_day(path: Path) -> None:
     async with await Ledger.open(path) as ledger:
         await ledger.open_epoch(START_MS - 1_000, "new market", OPENING)
         await ledger.begin_run(run_record(started_ms=START_MS, settings_json=json.dumps(SETTINGS)))
-        refused = _seen(1, Outcome.REFUSED, Action.BUY, rule="max_spread", detail=TOO_WIDE.detail)
+        refused = _seen(1, Outcome.REFUSED, Action.BUY, rule="spread", detail=TOO_WIDE.detail)
         await ledger.record_decisions(
             [
                 _seen(0, Outcome.HELD, Action.HOLD, detail=HOLD_REASONS[0]),
-                _with(refused, findings=(COOLDOWN_PASSED, TOO_WIDE)),
+                replace(refused, findings=(COOLDOWN_PASSED, TOO_WIDE)),
             ]
         )
         await _enter(ledger, 2, SOLD, trade_id=1, price="60000")
@@ -98,15 +107,11 @@ def _seen(minute: int, outcome: Outcome, action: Action, **changes) -> Decision:
     )
 
 
-def _with(made: Decision, **changes) -> Decision:
-    from dataclasses import replace
-
-    return replace(made, **changes)
-
-
 async def _enter(ledger: Ledger, minute: int, order_id: str, *, trade_id: int, price: str) -> None:
     wanted = intent(order_id, tick_ms=tick_ms(minute), reference_price=Decimal(price), reason="120 USDT")
-    made = _seen(minute, Outcome.ORDERED, Action.BUY, client_order_id=order_id, findings=(COOLDOWN_PASSED, NARROW))
+    made = _seen(
+        minute, Outcome.ORDERED, Action.BUY, client_order_id=order_id, findings=(COOLDOWN_PASSED, NARROW, MEASURED)
+    )
     await ledger.commit_intent(made, wanted, wanted.tick_ms)
     await ledger.transition(order_id, OrderState.SENT, wanted.tick_ms + 1)
     bought = fill(
@@ -129,7 +134,7 @@ async def _enter(ledger: Ledger, minute: int, order_id: str, *, trade_id: int, p
         at_ms=bought.traded_ms,
     )
     await ledger.apply_report(told, **BTCUSDT)
-    await ledger.record_decisions([_with(made, outcome=Outcome.EXECUTED, detail=f"0.002 @ {price}")])
+    await ledger.record_decisions([replace(made, outcome=Outcome.EXECUTED, detail=f"0.002 @ {price}")])
 
 
 async def _protect(ledger: Ledger, minute: int) -> None:

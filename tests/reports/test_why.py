@@ -111,12 +111,12 @@ class TestADecision:
         assert found.decision.findings == (COOLDOWN_PASSED, TOO_WIDE)
         assert (found.order, found.sales) == (None, [])
         text = text_of(found)
-        assert "REFUSED by max_spread: the spread is 0.8 %, 0.5 % is allowed (RISK_MAX_SPREAD_PCT)" in text
+        assert "REFUSED by spread: the spread is 0.8 %, at most 0.5 % allowed (RISK_MAX_SPREAD_PCT)" in text
         rules = text.partition("Rules, in the order in which they were asked\n")[2].splitlines()
         assert rules == [
-            "  verdict  rule        value  limit",
-            "  allowed  cooldown                  no entry yet (RISK_COOLDOWN_SECONDS)",
-            "  REFUSED  max_spread  0.8 %  0.5 %  the spread is 0.8 %, 0.5 % is allowed (RISK_MAX_SPREAD_PCT)",
+            "  verdict  rule      value  limit",
+            "  allowed  cooldown                no entry yet (RISK_COOLDOWN_SECONDS)",
+            "  REFUSED  spread    0.8 %  0.5 %  the spread is 0.8 %, at most 0.5 % allowed (RISK_MAX_SPREAD_PCT)",
         ]
 
     def test_the_market_that_was_seen_is_shown(self, reader):
@@ -252,7 +252,7 @@ class TestTheLatestDecisions:
     def test_each_has_a_line_with_what_came_of_it(self, reader):
         lines = list(latest.lines(latest.latest(reader, "BTCUSDT", 20)))
         assert lines[0] == "The last 7 decisions on BTCUSDT, times UTC"
-        assert lines[2].startswith("  2024-08-05 14:31:00  BUY   0.62  REFUSED   max_spread: the spread is 0.8 %")
+        assert lines[2].startswith("  2024-08-05 14:31:00  BUY   0.62  REFUSED   spread: the spread is 0.8 %")
         assert lines[3].startswith("  2024-08-05 14:32:00  BUY   0.62  EXECUTED  0.002 @ 60000 (bta-BTCUSDT-first)")
 
     def test_reasons_that_differ_in_a_number_are_counted_together(self, reader):

@@ -37,6 +37,7 @@ for command in (
     trading.health,
     reports.status,
     explain.why,
+    explain.risk,
     control.stop,
     control.pause,
     control.resume,

@@ -1,11 +1,16 @@
 """Commands that tell why: `why`, of one decision or order; `risk`, of the limits as they stand."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from binance_trade_agent import exit_codes
-from binance_trade_agent.cli.shared import configuration_of, fail, json_option, ledger_path_option
+from binance_trade_agent.cli.shared import SettingsCommand, configuration_of, fail, json_option, ledger_path_option
+
+if TYPE_CHECKING:
+    from binance_trade_agent.reports.risk_limits import Trader
+    from binance_trade_agent.settings import Settings
 
 
 @click.command("why")
@@ -46,3 +51,38 @@ def why(
         print(why.as_json(decisions) if as_json else "\n".join(latest.lines(decisions)))
     else:
         print(why.as_json(found) if as_json else "\n".join(why_text.lines(found)))
+
+
+@click.command("risk", cls=SettingsCommand)
+@click.option("--symbol", help="Only this symbol, beside the account's own limits.")
+@json_option
+def risk(symbol: str | None, as_json: bool, **flags: Any) -> None:
+    """Each limit on entries: its setting, its value now, how far it is, and what stops entries now.
+
+    From the ledger and the settings; what only the market knows is as it was seen last.
+    """
+    settings = configuration_of(flags).settings
+    from binance_trade_agent.agents.risk_context import account
+    from binance_trade_agent.ledger.errors import LedgerError
+    from binance_trade_agent.ledger.ledger import LedgerReader
+    from binance_trade_agent.reports import risk_limits, risk_limits_text
+
+    try:
+        with LedgerReader.open(settings.ledger_path) as reader:
+            trader = _trader(settings)
+            found = risk_limits.risk_limits(reader, settings, account, trader, symbol and symbol.upper())
+    except (LedgerError, ValueError) as failure:
+        fail(str(failure), exit_codes.FAILURE)
+    print(risk_limits.as_json(found) if as_json else "\n".join(risk_limits_text.lines(found)))
+
+
+def _trader(settings: "Settings") -> "Trader":
+    """What is known of the process that trades."""
+    from binance_trade_agent.ledger.lock import is_held
+    from binance_trade_agent.ops import heartbeat
+    from binance_trade_agent.ops.clock import wall_ms
+    from binance_trade_agent.reports.risk_limits import Trader
+
+    beat = heartbeat.read(heartbeat.heartbeat_path(settings.ledger_path))
+    gate = beat.detail if beat is not None and beat.state == "trading" else ""
+    return Trader(is_held(settings.ledger_path), gate, wall_ms())

@@ -3,7 +3,7 @@
 import sqlite3
 from decimal import Decimal
 
-from binance_trade_agent.domain.decisions import Decision
+from binance_trade_agent.domain.decisions import Decision, Outcome
 from binance_trade_agent.domain.orders import Fill, Role, Side
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action
@@ -407,6 +407,24 @@ def last_bid(connection: sqlite3.Connection, run_id: str, symbol: str) -> tuple[
         (run_id, symbol),
     ).fetchone()
     return (Decimal(row["bid"]), row["tick_ms"]) if row else None
+
+
+def failures_in_row(connection: sqlite3.Connection, run_id: str, symbol: str) -> int:
+    """How many of the run's latest decisions on the symbol failed, one after the other."""
+    row = connection.execute(
+        "SELECT count(*) FROM decisions WHERE run_id = :run_id AND symbol = :symbol AND tick_ms > coalesce("
+        "(SELECT max(tick_ms) FROM decisions WHERE run_id = :run_id AND symbol = :symbol AND outcome != :failed), -1)",
+        {"run_id": run_id, "symbol": symbol, "failed": Outcome.FAILED},
+    ).fetchone()
+    return int(row[0])
+
+
+def last_command_ms(connection: sqlite3.Connection, kind: str) -> int | None:
+    """When the last command of a kind was carried out, market time; None while it waits, or when there is none."""
+    row = connection.execute(
+        "SELECT done_ms FROM commands WHERE kind = ? AND state != 'REFUSED' ORDER BY command_id DESC LIMIT 1", (kind,)
+    ).fetchone()
+    return None if row is None else row["done_ms"]
 
 
 def cycle_count(connection: sqlite3.Connection, run_id: str) -> int:

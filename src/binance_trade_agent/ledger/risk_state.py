@@ -20,7 +20,7 @@ from binance_trade_agent.ledger.external_sums import external_sum
 from binance_trade_agent.ledger.pauses import CONSECUTIVE_LOSSES, active_pauses, begin_pause, last_end_ms
 from binance_trade_agent.risk.state import ExitResult, RiskState
 
-__all__ = ["active_pauses", "begin_pause", "latest_exits", "risk_state"]
+__all__ = ["active_pauses", "begin_pause", "entries_since", "latest_exits", "risk_state"]
 
 HOUR_MS = 60 * MINUTE_MS
 
@@ -41,7 +41,7 @@ def risk_state(
     What came after `now_ms` counts too: a late tick is older than what happened since. `equity_quote` is equity now, in
     `quote_asset`. So many of the latest `exits` are worked out, and up to so many `losses` in a row are counted.
     """
-    entries = _entries_since(connection, epoch, now_ms - DAY_MS)
+    entries = entries_since(connection, epoch, now_ms - DAY_MS)
     day = [name for name, _ in entries]
     hour = [name for name, filled_ms in entries if filled_ms > now_ms - HOUR_MS]
     first, again = tee(exits_backwards(connection, epoch))
@@ -81,7 +81,7 @@ def _losses(
     return found
 
 
-def _entries_since(connection: sqlite3.Connection, epoch: int, since_ms: int) -> list[tuple[str, int]]:
+def entries_since(connection: sqlite3.Connection, epoch: int, since_ms: int) -> list[tuple[str, int]]:
     """Symbol and last fill (market ms) of each BUY order that has filled after `since_ms`."""
     rows = connection.execute(
         "SELECT fills.symbol, max(traded_ms) FROM positions CROSS JOIN fills INDEXED BY fills_by_time"

@@ -1,0 +1,157 @@
+"""What the ledger knows of what risk rules look at: the account as it is, the market as it was seen last."""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Protocol
+
+from binance_trade_agent.domain.decisions import Decision
+from binance_trade_agent.domain.market import BookTicker, MarketView
+from binance_trade_agent.domain.money import ZERO
+from binance_trade_agent.domain.orders import OrderState, Side
+from binance_trade_agent.domain.positions import Position
+from binance_trade_agent.domain.signals import Action, Signal
+from binance_trade_agent.domain.symbols import SymbolRules
+from binance_trade_agent.ledger import queries
+from binance_trade_agent.ledger.records import RunRecord
+from binance_trade_agent.risk.context import RiskContext
+from binance_trade_agent.risk.settings import RiskSettings
+
+Look = Callable[[sqlite3.Connection, str, str], Decision | None]
+
+
+class Account(Protocol):
+    """`agents.risk_context.account`, by which the trader itself sees the account; reports stand below the agents."""
+
+    def __call__(
+        self,
+        connection: sqlite3.Connection,
+        signal: Signal,
+        view: MarketView,
+        now_ms: int,
+        *,
+        marks: Mapping[str, MarketView],
+        locked_by_others: Mapping[str, Decimal],
+        settings: RiskSettings,
+    ) -> RiskContext:
+        """The account as the ledger has it, valued at the bids of `view` and `marks`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The account as of one moment of the ledger. Times in market ms.
+
+    Attributes:
+        run: the newest one.
+        now_ms: now; on a simulated market the last moment that the ledger knows of.
+        quote_asset: empty until a tick has noted what the account is worth; amounts are unknown until then.
+        priced_ms: the oldest of the bids at which something is held that counts; `now_ms` while nothing is.
+        at_cost: symbols that are held and counted at what they cost, because their bid was not seen.
+        contexts: by symbol, for the rules. No order is on trial, and the exchange's filters are not known.
+        looks: by symbol, the last decision that saw bid and ask; reviews: the last in which an entry was on trial.
+    """
+
+    epoch: int
+    run: RunRecord
+    now_ms: int
+    quote_asset: str
+    priced_ms: int
+    at_cost: list[str]
+    contexts: Mapping[str, RiskContext]
+    looks: Mapping[str, Decision | None]
+    reviews: Mapping[str, Decision | None]
+
+
+def facts(connection: sqlite3.Connection, account: Account, settings: RiskSettings, wall_ms: int) -> Facts | None:
+    """What the ledger knows; None when no run has ever begun.
+
+    The market's time is the machine's, `wall_ms`, on every market but a simulated one, which has a time of its own.
+    """
+    runs = queries.runs(connection)
+    if not runs:
+        return None
+    run, epoch = runs[-1], queries.epoch_number(connection)
+    newest_first = [other for other in reversed(runs) if other.epoch == epoch or other is run]
+    held = {symbol: one for symbol, one in queries.positions(connection, epoch).items() if one.quantity > 0}
+    symbols = sorted({*run.symbols, *held})
+    looks = {symbol: _newest(connection, newest_first, symbol, queries.last_look) for symbol in symbols}
+    reviews = {symbol: _newest(connection, newest_first, symbol, queries.last_entry_review) for symbol in run.symbols}
+    now_ms = max(_last_known_ms(connection, run), 0 if run.mode == "simulated" else wall_ms)
+    assets = queries.symbol_assets(connection)
+    quote_asset = _quote_asset(connection, newest_first, assets)
+    views = {
+        symbol: _view(symbol, assets.get(symbol, ("", quote_asset)), look) for symbol, look in looks.items() if look
+    }
+    unsettled = queries.unsettled_orders(connection, epoch)
+    entering = {entry.order.symbol for entry in unsettled if entry.order.side is Side.BUY}
+    dust = {symbol for symbol in held if symbol not in entering and _is_sold(connection, epoch, symbol)}
+
+    def context(symbol: str) -> RiskContext:
+        view = views.get(symbol) or _view(symbol, assets.get(symbol, ("", quote_asset)), None)
+        signal = Signal(symbol, run.strategy, Action.BUY, 0, "", view.book.read_ms)
+        marks = {name: other for name, other in views.items() if name != symbol}
+        found = account(connection, signal, view, now_ms, marks=marks, locked_by_others={}, settings=settings)
+        position = Position(symbol) if symbol in dust else found.position
+        return replace(found, position=position, open_positions=found.open_positions - len(dust))
+
+    return Facts(
+        epoch=epoch,
+        run=run,
+        now_ms=now_ms,
+        quote_asset=quote_asset,
+        priced_ms=min((look.tick_ms for symbol in held if (look := looks[symbol])), default=now_ms),
+        at_cost=[symbol for symbol in held if looks[symbol] is None],
+        contexts={symbol: context(symbol) for symbol in run.symbols},
+        looks=looks,
+        reviews=reviews,
+    )
+
+
+def _newest(
+    connection: sqlite3.Connection, newest_first: Iterable[RunRecord], symbol: str, look: Look
+) -> Decision | None:
+    return next(filter(None, (look(connection, run.run_id, symbol) for run in newest_first)), None)
+
+
+def _last_known_ms(connection: sqlite3.Connection, run: RunRecord) -> int:
+    """The last market time that the run has noted."""
+    ticks = [queries.decided_ticks(connection, run.run_id, symbol) for symbol in run.symbols]
+    points = queries.equity_ends(connection, run.run_id)
+    return max(
+        run.started_ms, run.ended_ms or 0, *(ends[1] for ends in ticks if ends), *(point.tick_ms for point in points)
+    )
+
+
+def _quote_asset(
+    connection: sqlite3.Connection, newest_first: Sequence[RunRecord], assets: Mapping[str, tuple[str, str]]
+) -> str:
+    """What the newest run counts in: by its points of the equity curve, else by what its symbols have traded."""
+    for run in newest_first:
+        noted = [point.quote_asset for point in queries.equity_ends(connection, run.run_id) if point.quote_asset]
+        if noted:
+            return noted[-1]
+    return next((assets[symbol][1] for symbol in newest_first[0].symbols if symbol in assets), "")
+
+
+def _is_sold(connection: sqlite3.Connection, epoch: int, symbol: str) -> bool:
+    """Whether what is held is the rest of a whole sale, so dust: a sale sells all that the exchange lets be sold.
+
+    What is dust its filters say, which the ledger does not know.
+    """
+    last = queries.last_filled_order(connection, epoch, symbol)
+    return last is not None and last.order.side is Side.SELL and last.order.state is OrderState.FILLED
+
+
+def _view(symbol: str, assets: tuple[str, str], look: Decision | None) -> MarketView:
+    """The market as the last decision saw it; without one, a book without prices."""
+    bid, ask = (look.bid or ZERO, look.ask or ZERO) if look else (ZERO, ZERO)
+    return MarketView(
+        symbol=symbol,
+        rules=SymbolRules(symbol, *assets),
+        candles=look.candles if look else (),
+        book=BookTicker(symbol, bid, ZERO, ask, ZERO, look.tick_ms if look else 0),
+        candle_age_ms=look.candle_age_ms or 0 if look else 0,
+        book_age_ms=look.book_age_ms or 0 if look else 0,
+    )
