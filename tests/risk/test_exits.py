@@ -130,6 +130,10 @@ def test_trailing_stop_follows_the_highest_price(settings, highest, atr, stop):
     assert levels(settings, held(atr=atr), highest) == (stop, None)
 
 
+def test_trailing_stop_without_a_start_begins_at_what_was_paid_though_the_fee_is_not_earned_yet():
+    assert levels(exits(trailing_stop_pct="5"), held("100.1", highest_paid=Decimal(100))) == (("95", TRAILING), None)
+
+
 # fmt: off
 RATCHET = [
     # the last stop that stood, and by what    highest seen since  stop

@@ -116,7 +116,8 @@ def _trailing(settings: ExitSettings, holding: Holding, highest: Decimal) -> Dec
     if not settings.trails:
         return None
     level = None
-    if highest >= holding.average_price * (1 + settings.trailing_start_pct / _HUNDRED):
+    start_pct = settings.trailing_start_pct  # 0 begins at once: what was paid is below the average price, by the fee
+    if not start_pct or highest >= holding.average_price * (1 + start_pct / _HUNDRED):
         level = _below(highest, settings.trailing_stop_pct, settings.trailing_stop_atr, holding.atr_quote)
     stood = holding.last_stop_price if holding.last_stop_kind is ExitKind.TRAILING_STOP else None
     return max((price for price in (level, stood) if price is not None), default=None)
