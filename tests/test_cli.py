@@ -1,5 +1,6 @@
 """The command line: what a person types, and the sentences and exit codes that come back."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from binance_trade_agent.cli import group
 from binance_trade_agent.settings import setting_names
+from tests.reports.explained_day import write_explained_day
 
 KEY, SECRET = "a1" * 32, "b2" * 32
 CLEAN = {name: value for name, value in os.environ.items() if name not in setting_names()}
@@ -52,6 +54,14 @@ def trade_agent(tmp_path):
         return done
 
     return run
+
+
+@pytest.fixture
+def explained_day(tmp_path):
+    """Path of a ledger in which every kind of decision stands."""
+    path = tmp_path / "explained.db"
+    asyncio.run(write_explained_day(path))
+    return str(path)
 
 
 def only_error(text: str) -> str:
@@ -244,6 +254,83 @@ class TestAnalyze:
         result = invoke("analyze", "--since", "yesterday")
         assert result.exit_code == 1
         assert "'yesterday' is not a date" in only_error(result.stderr)
+
+
+class TestWhy:
+    def test_without_an_option_it_explains_the_last_decision(self, invoke, explained_day):
+        text = invoke("why", "btcusdt", LEDGER_PATH=explained_day).stdout
+        assert text.startswith("BTCUSDT, the last decision: the tick at 2024-08-05 14:37:00 UTC")
+
+    @pytest.mark.parametrize(
+        ("option", "words"),
+        [
+            (("--at", "14:32"), "BTCUSDT, the latest tick up to 2024-08-05 14:32:00"),
+            (("--last", "2"), "The last 2 decisions on BTCUSDT"),
+            (("--order", "bta-BTCUSDT-f"), "BTCUSDT, the order bta-BTCUSDT-first"),
+        ],
+    )
+    def test_each_option_has_its_answer_in_words_and_as_json(self, invoke, explained_day, option, words):
+        assert invoke("why", "BTCUSDT", *option, LEDGER_PATH=explained_day).stdout.startswith(words)
+        document = json.loads(invoke("why", "BTCUSDT", *option, "--json", LEDGER_PATH=explained_day).stdout)
+        assert document["symbol"] == "BTCUSDT"
+
+    @pytest.mark.parametrize(
+        "options",
+        [("--at", "14:32", "--last", "2"), ("--last", "0"), ("--order", "1", "--at", "14:32"), ("--when", "1")],
+    )
+    def test_wrong_usage_is_exit_code_2(self, invoke, explained_day, options):
+        result = invoke("why", "BTCUSDT", *options, LEDGER_PATH=explained_day)
+        assert (result.exit_code, result.stdout) == (2, "")
+
+    @pytest.mark.parametrize(
+        ("arguments", "sentence"),
+        [
+            (("BTCUSD",), "did you mean BTCUSDT?"),
+            (("BTCUSDT", "--order", "bta-BTCUSDT-secnd"), "the nearest is bta-BTCUSDT-second"),
+            (("BTCUSDT", "--at", "9:00"), "the first tick was at 2024-08-05 14:30:00, the last at 2024-08-05 14:37:00"),
+            (("BTCUSDT", "--at", "noon"), "'noon' is not a time"),
+        ],
+    )
+    def test_what_is_not_there_is_one_sentence_with_the_nearest(self, invoke, explained_day, arguments, sentence):
+        result = invoke("why", *arguments, LEDGER_PATH=explained_day)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert sentence in only_error(result.stderr)
+
+    def test_missing_ledger_is_told(self, invoke):
+        result = invoke("why", "BTCUSDT")
+        assert result.exit_code == 1
+        assert only_error(result.stderr).startswith("there is no ledger at data/ledger.db")
+
+
+class TestRisk:
+    def test_the_first_line_says_whether_entries_are_allowed(self, invoke, explained_day):
+        first = invoke("risk", LEDGER_PATH=explained_day).stdout.splitlines()[0]
+        assert first == "Entries are allowed now on ETHUSDT, not on BTCUSDT: cooldown. No trader runs."
+
+    def test_settings_are_those_of_flags_and_environment(self, invoke, explained_day):
+        result = invoke("risk", "--risk-cooldown-seconds", "60", LEDGER_PATH=explained_day, RISK_MAX_TRADES_PER_DAY="2")
+        assert result.stdout.startswith("No entries now: trades_per_day.")
+
+    def test_json_is_one_document_and_nothing_else(self, invoke, explained_day):
+        document = json.loads(invoke("risk", "--json", "--symbol", "btcusdt", LEDGER_PATH=explained_day).stdout)
+        assert [one["stopped_by"] for one in document["symbols"]] == [["cooldown"]]
+
+    @pytest.mark.parametrize(
+        ("arguments", "exit_code", "sentence"),
+        [
+            (("--symbol", "ETHUSD"), 1, "did you mean ETHUSDT?"),
+            (("--risk-max-drawdown-pct", "101"), 2, "RISK_MAX_DRAWDOWN_PCT=101 (given as a flag) is not allowed"),
+        ],
+    )
+    def test_what_is_wrong_is_one_sentence(self, invoke, explained_day, arguments, exit_code, sentence):
+        result = invoke("risk", *arguments, LEDGER_PATH=explained_day)
+        assert (result.exit_code, result.stdout) == (exit_code, "")
+        assert sentence in only_error(result.stderr)
+
+    def test_missing_ledger_is_told(self, invoke):
+        result = invoke("risk")
+        assert result.exit_code == 1
+        assert only_error(result.stderr).startswith("there is no ledger at data/ledger.db")
 
 
 class TestStrategies:
