@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from binance_trade_agent.domain.orders import OrderState, Side
 from binance_trade_agent.ledger import fee_values
 from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.pauses import begin_pause
 from binance_trade_agent.ledger.verify import sentences
+from binance_trade_agent.risk.state import Pause
 from tests.ledger.bookkeeping import BTCUSDT, OPENING, fill, place, report, run_record, trading_ledger
+from tests.ledger.limits_world import equity_point
 
 amounts = st.decimals("0.00000001", "1000", places=8)
 trades = st.fixed_dictionaries(
@@ -76,6 +79,11 @@ async def session(path):
         await ledger.transition("bta-BTCUSDT-4", OrderState.UNKNOWN, 8_100)
         await ledger.transition("bta-BTCUSDT-4", OrderState.NOT_PLACED, 9_000)
         await ledger.post_external("USDT", Decimal("1.5"), 9_500, "gift")
+        for cycle, equity in enumerate([10_000, 10_200, 9_000]):
+            await ledger.record_equity(equity_point(9_600 + cycle, Decimal(equity), cycle=cycle, run_id="run-b"))
+        pause = Pause("drawdown", 9_602, 9_700, "fell")
+        await ledger.write(lambda connection: begin_pause(connection, 2, pause))
+        await ledger.record_equity(equity_point(9_700, Decimal(9_100), cycle=3, run_id="run-b"))
 
 
 @pytest.fixture
@@ -195,6 +203,19 @@ def test_an_untouched_ledger_has_no_difference(path):
         (
             "UPDATE fee_values SET amount = '0.1'",
             "fee value of fill BTCUSDT:7 of epoch 2 is not of its fill's commission",
+        ),
+        (
+            "UPDATE equity SET cash_quote = '9000' WHERE cycle = 1",
+            "equity of epoch 2 at 9601: the peak is 10200, and the points give 11550",
+        ),
+        (
+            "UPDATE equity SET peak_quote = '9999' WHERE cycle = 2",
+            "equity of epoch 2 at 9602: the peak is 9999, and the points give 10200",
+        ),
+        ("DELETE FROM pauses", "equity of epoch 2 at 9700: the peak is 9100, and the points give 10200"),
+        (
+            "UPDATE external_sums SET amount = '2'",
+            "what came from outside in epoch 2: 2 USDT, and its postings sum to 1.5",
         ),
         ("UPDATE fee_values SET price = NULL", "fee value of fill BTCUSDT:7 of epoch 2 has a price without a value"),
     ],
