@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from binance_trade_agent import autonomous_trading_loop
+from binance_trade_agent.agents.breakers import Breakers
 from binance_trade_agent.autonomous_trading_loop import AutonomousTradingLoop, RunIdentity, Schedule
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import CommandKind, CommandState
@@ -23,6 +24,7 @@ from binance_trade_agent.ops import heartbeat
 from binance_trade_agent.ops.clock import MarketGoneError, monotonic_seconds, sleep_seconds
 from binance_trade_agent.ops.tasks import spawn
 from binance_trade_agent.orchestrator import Tick
+from binance_trade_agent.risk.settings import RiskSettings
 from binance_trade_agent.strategies.in_use import StrategiesInUse
 from tests.ledger.bookkeeping import trading_ledger
 from tests.virtual_clock import VirtualClock
@@ -133,6 +135,7 @@ async def rig(tmp_path: Path, *, duration_ms: int | None = None):
             SYMBOLS,
             orchestrator,
             valuation,
+            Breakers(ledger, clock, RiskSettings(), "USDT"),
             watch,
             ledger,
             clock,

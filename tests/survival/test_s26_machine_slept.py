@@ -6,6 +6,7 @@ from decimal import Decimal
 from urllib.parse import parse_qs
 
 from binance_trade_agent.agents.account_watch import AccountWatch
+from binance_trade_agent.agents.breakers import Breakers
 from binance_trade_agent.agents.valuation import Valuation
 from binance_trade_agent.autonomous_trading_loop import AutonomousTradingLoop, RunIdentity, Schedule
 from binance_trade_agent.control.strategy_switch import StrategySwitch
@@ -15,6 +16,7 @@ from binance_trade_agent.domain.orders import OrderState
 from binance_trade_agent.domain.signals import Action
 from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.ledger import queries
+from binance_trade_agent.risk.settings import RiskSettings
 from binance_trade_agent.strategies.in_use import StrategiesInUse
 from tests.agents.desk import RUN_ID, SYMBOLS, Desk
 from tests.survival.test_s28_bad_candles import answer_with, klines
@@ -81,6 +83,7 @@ async def trading(tmp_path, *, minutes: int, **opinions):
             SYMBOLS,
             ready.orchestrator,
             Valuation(ready.orchestrator._market_data, desk.ledger, SYMBOLS),
+            Breakers(desk.ledger, machine, RiskSettings(), "USDT"),
             watch,
             desk.ledger,
             machine,
