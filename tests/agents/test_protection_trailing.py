@@ -376,7 +376,7 @@ async def test_killed_while_it_is_moved_it_stands_once_after_the_next_start(tmp_
                 await again.reconciler.run("start")
                 await protection.ensure_all(again.rules)
                 await again.wait(QUIET_MS + 1)
-            # Where the daemon died before it asked for the higher one, that is forgotten: the old one stands again.
+            # Where it died before the exchange heard of the higher one, that is forgotten: 2 % under the price of now.
             asked_for = point not in {"replace.committed", "order.sending"}
             assert await stop_price(again) == Decimal(64680 if asked_for else 63700)
             assert len(await levels(again)) == 1
