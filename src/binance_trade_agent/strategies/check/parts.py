@@ -5,12 +5,13 @@ memory beyond the warm-up): only then does a backtest, which sees everything, sa
 """
 
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from binance_trade_agent.strategies.check.trial import SEED, Trial, WrongError, both, first_difference, row_of, some
+from binance_trade_agent.strategies.check.trial import SEED, Trial, WrongError, both, differences, row_of, some
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,9 +35,7 @@ def no_look_ahead(trial: Trial) -> str:
         for cut in _cuts(rng, frame, whole, trial.strategy.warm_up):
             number += 1
             prefix = trial.signals(frame.iloc[:cut])
-            difference = first_difference(whole.iloc[:cut], prefix, _ROUNDING)
-            if difference is not None:
-                row, column = difference
+            for row, column in differences(whole.iloc[:cut], prefix, _ROUNDING):
                 raise WrongError(
                     f"{row_of(name, frame, row)} {both(whole, row, prefix, row, column)} when the frame ends at row "
                     f"{cut - 1}: look at no row after the present one; no shift(-1), no centred window, no mean or "
@@ -53,16 +52,19 @@ def _at_most(trial: Trial) -> "Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]"
 
 
 def _cuts(rng: np.random.Generator, frame: "pd.DataFrame", signals: "pd.DataFrame", warm_up: int) -> list[int]:
-    """How many rows to leave: so that a signal, or a row beside one, is the last; before and after jumps; anywhere."""
+    """How many rows to leave: so that a signal, or a row beside one, is the last; before and after jumps; anywhere.
+
+    Signals come first, the last of all before others: an action that differs says more than an indicator.
+    """
     rows = len(frame)
-    said = some(rng, np.flatnonzero(signals["action"].to_numpy()), _CUTS_OF_A_KIND)
+    said = some(rng, np.flatnonzero(signals["action"].to_numpy())[::-1], _CUTS_OF_A_KIND)
     moved = np.abs(np.diff(frame["close"].to_numpy(), prepend=frame["close"].iloc[0]))
     jumps = np.argsort(moved)[-_CUTS_OF_A_KIND:]
     anywhere = rng.integers(1, rows, _CUTS_OF_A_KIND)
     cuts = np.concatenate(
-        (said, said + 1, said + 2, jumps, jumps + 1, anywhere, [1, 2, warm_up, warm_up + 1, rows - 1])
+        (said + 1, said, said + 2, jumps, jumps + 1, anywhere, [1, 2, warm_up, warm_up + 1, rows - 1])
     )
-    return sorted({int(cut) for cut in cuts if 0 < cut < rows})
+    return list(dict.fromkeys(int(cut) for cut in cuts if 0 < cut < rows))
 
 
 def forgets(trial: Trial) -> str:
@@ -118,10 +120,11 @@ def _compare(
     rows = rows[rows >= warm_up - 1]
     while True:
         ours, theirs = whole[columns].iloc[start + rows], late[columns].iloc[rows]
-        difference = first_difference(ours, theirs, CONFIDENCE_TOLERANCE)
-        if difference is None:
+        found = differences(ours, theirs, CONFIDENCE_TOLERANCE)
+        if not found:
             return
-        row, column = int(rows[difference[0]]), difference[1]
+        place, column = min(found, key=itemgetter(0))
+        row = int(rows[place])
         key = (name, start + row)
         if key not in close_calls:
             close_calls[key] = _is_on_threshold(trial, name, whole, start + row)
@@ -131,7 +134,7 @@ def _compare(
                 f"begin at row {start}: it remembers more than its warm_up of {warm_up} candles; raise that, or let it "
                 "forget (a running total and an all-time high never do)"
             )
-        rows = rows[difference[0] + 1 :]
+        rows = rows[place + 1 :]
 
 
 def _is_on_threshold(trial: Trial, name: str, whole: "pd.DataFrame", row: int) -> bool:
@@ -145,7 +148,7 @@ def _is_on_threshold(trial: Trial, name: str, whole: "pd.DataFrame", row: int) -
         moved = prices * (1 + _NUDGE_FRACTION * rng.uniform(-1, 1, len(prices)))
         nudged[["open", "high", "low", "close"]] = moved[places].reshape(len(frame), 4)
         said = trial.signals(nudged)[columns].iloc[row : row + 1]
-        if first_difference(whole[columns].iloc[row : row + 1], said, CONFIDENCE_TOLERANCE) is not None:
+        if differences(whole[columns].iloc[row : row + 1], said, CONFIDENCE_TOLERANCE):
             return True
     return False
 

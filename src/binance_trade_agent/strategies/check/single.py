@@ -20,7 +20,7 @@ from binance_trade_agent.strategies.check.trial import (
     WarningError,
     WrongError,
     both,
-    first_difference,
+    differences,
     row_of,
     some,
 )
@@ -143,8 +143,7 @@ def left_alone(trial: Trial) -> str:
         if added or len(given) != len(frame):
             what = f"the column {added[0]}" if added else "rows"
             raise WrongError(f"the frame that it was given has gained or lost {what}: work on frame.copy()")
-        if (difference := first_difference(frame, given, 0.0)) is not None:
-            row, column = difference
+        for row, column in differences(frame, given, 0.0):
             before, after = frame[column].iloc[row], given[column].iloc[row]
             raise WrongError(
                 f"{column} in {row_of(name, frame, row)} was {before:g} and is {after:g}: work on frame.copy()"
@@ -158,8 +157,7 @@ def same_twice(trial: Trial) -> str:
     for name, frame in trial.frames.items():
         # Both have seen other frames by now, in another order.
         for again in (trial.signals(frame), fresh.signals(frame.copy()), fresh.signals(frame.copy())):
-            if (difference := first_difference(trial.whole[name], again, 0.0)) is not None:
-                row, column = difference
+            for row, column in differences(trial.whole[name], again, 0.0):
                 raise WrongError(
                     f"{row_of(name, frame, row)} {both(trial.whole[name], row, again, row, column)} asked again: keep "
                     "nothing from one call to the next, and draw no random numbers"

@@ -50,15 +50,16 @@ class Trial:
         return {name: self.signals(frame) for name, frame in self.frames.items()}
 
 
-def first_difference(ours: "pd.DataFrame", theirs: "pd.DataFrame", tolerance: float) -> tuple[int, str] | None:
-    """Row and column of the first value that differs by more than `tolerance` times the column's largest.
+def differences(ours: "pd.DataFrame", theirs: "pd.DataFrame", tolerance: float) -> list[tuple[int, str]]:
+    """For each column of `ours` that differs, in their order: the first row that does, and the column.
 
-    Whole numbers must be equal. NaN equals NaN.
+    A difference is one of more than `tolerance` times the column's largest value. Whole numbers must be equal; NaN
+    equals NaN.
     """
     found: list[tuple[int, str]] = []
     for column in ours.columns:
         if column not in theirs.columns:
-            return 0, str(column)
+            return [(0, str(column))]
         a, b = (frame[column].to_numpy(dtype=np.float64) for frame in (ours, theirs))
         finite = np.abs(a[np.isfinite(a)])
         allowed = 0.0 if ours[column].dtype.kind in "iu" else tolerance * max(finite.max(initial=0.0), 1e-300)
@@ -66,7 +67,7 @@ def first_difference(ours: "pd.DataFrame", theirs: "pd.DataFrame", tolerance: fl
             same = (a == b) | (np.isnan(a) & np.isnan(b)) | (np.abs(a - b) <= allowed)
         if not same.all():
             found.append((int(np.argmin(same)), str(column)))
-    return min(found, key=lambda each: each[0], default=None)
+    return found
 
 
 def both(ours: "pd.DataFrame", row: int, theirs: "pd.DataFrame", their_row: int, column: str) -> str:
