@@ -70,10 +70,10 @@ async def write_explained_day(path: Path) -> None:
                 replace(refused, findings=(COOLDOWN_PASSED, TOO_WIDE)),
             ]
         )
-        await _enter(ledger, 2, SOLD, trade_id=1, price="60000")
+        await enter(ledger, 2, SOLD, trade_id=1, price="60000")
         await _protect(ledger, 2)
         await _stop_out(ledger)
-        await _enter(ledger, 4, HELD, trade_id=3, price="58000")
+        await enter(ledger, 4, HELD, trade_id=3, price="58000")
         await ledger.record_decisions(
             [
                 decision(tick_ms(5), Outcome.NO_DATA, cycle=6, detail="the last closed 1m candle is 130 s old"),
@@ -107,7 +107,7 @@ def _seen(minute: int, outcome: Outcome, action: Action, **changes) -> Decision:
     )
 
 
-async def _enter(ledger: Ledger, minute: int, order_id: str, *, trade_id: int, price: str) -> None:
+async def enter(ledger: Ledger, minute: int, order_id: str, *, trade_id: int, price: str) -> None:
     wanted = intent(order_id, tick_ms=tick_ms(minute), reference_price=Decimal(price), reason="120 USDT")
     made = _seen(
         minute, Outcome.ORDERED, Action.BUY, client_order_id=order_id, findings=(COOLDOWN_PASSED, NARROW, MEASURED)

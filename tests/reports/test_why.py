@@ -18,6 +18,7 @@ from tests.reports.explained_day import (
     STOP,
     TARGET,
     TOO_WIDE,
+    enter,
     tick_ms,
     write_explained_day,
 )
@@ -204,6 +205,17 @@ class TestAnOrder:
         found = why.explain_order(reader, "BTCUSDT", HELD)
         assert found.held_base == Decimal("0.002006")  # 0.000008 of it is dust of the position before
         assert text_of(found).endswith("  0.002006 are held now\n  no order so far")
+
+    async def test_an_entry_that_was_not_sold_before_the_next_says_which_added_to_it(self, path):
+        async with await Ledger.open(path) as ledger:
+            await enter(ledger, 9, "bta-BTCUSDT-third", trade_id=4, price="57000")
+        with LedgerReader.open(path) as reader:
+            first, second, third = (
+                why.explain_order(reader, "BTCUSDT", name) for name in (SOLD, HELD, "bta-BTCUSDT-third")
+            )
+        assert (first.added_by, second.added_by, third.added_by) == (None, "bta-BTCUSDT-third", None)
+        assert (first.held_base, second.held_base, third.held_base) == (None, None, Decimal("0.004004"))
+        assert "  not sold before bta-BTCUSDT-third added to it" in text_of(second)
 
     def test_a_protective_order_leads_back_to_the_entry_and_its_decision(self, reader):
         found = why.explain_order(reader, "BTCUSDT", STOP)

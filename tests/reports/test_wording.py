@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from binance_trade_agent.reports.wording import amounts, exact, money, parse_utc, signed_money, utc_text
+from binance_trade_agent.reports.wording import amounts, exact, measured, money, parse_utc, signed_money, utc_text
 
 
 def test_a_time_is_told_in_utc_and_read_back():
@@ -46,3 +46,18 @@ def test_a_profit_has_its_sign_and_an_unknown_one_says_so():
 def test_amounts_are_listed_with_their_assets():
     assert amounts({"BTC": Decimal("0.00000151"), "USDT": Decimal(4)}) == "0.00000151 BTC, 4 USDT"
     assert amounts({}) == "none"
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        ("0.00135173", "%", "0.0014 %"),
+        ("298.62034396", "USDT", "298.62 USDT"),
+        ("3", "orders", "3 orders"),
+        ("179.9", "s", "179.9 s"),
+        ("0.75604278", "", "0.75604278"),
+    ],
+)
+def test_what_a_rule_measured_is_told_with_its_unit(value, unit, text):
+    assert measured(Decimal(value), unit) == text
+    assert measured(None, unit) == ""

@@ -81,14 +81,22 @@ def latest_orders(connection: sqlite3.Connection, epoch: int, limit: int) -> lis
 _FOR_EVER_MS = 2**63 - 1
 
 
-def entry_before(
-    connection: sqlite3.Connection, epoch: int, symbol: str, created_ms: int = _FOR_EVER_MS
-) -> OrderEntry | None:
+def entry_before(connection: sqlite3.Connection, epoch: int, symbol: str, created_ms: int) -> OrderEntry | None:
     """The symbol's latest entry that has filled and was made by then; None when there is none."""
     row = connection.execute(
         "SELECT * FROM orders WHERE epoch = ? AND symbol = ? AND role = ? AND executed_base != '0' AND created_ms <= ?"
         " ORDER BY created_ms DESC LIMIT 1",
         (epoch, symbol, Role.ENTRY, created_ms),
+    ).fetchone()
+    return order_entry_from(row) if row else None
+
+
+def entry_after(connection: sqlite3.Connection, entry: OrderEntry) -> OrderEntry | None:
+    """The symbol's next entry that has filled; None when there is none."""
+    row = connection.execute(
+        "SELECT * FROM orders WHERE epoch = ? AND symbol = ? AND role = ? AND executed_base != '0' AND created_ms > ?"
+        " ORDER BY created_ms LIMIT 1",
+        (entry.epoch, entry.order.symbol, Role.ENTRY, entry.order.created_ms),
     ).fetchone()
     return order_entry_from(row) if row else None
 

@@ -1,16 +1,13 @@
 """The limits for people: whether entries are allowed now and why not, then a table of each limit."""
 
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 
 from binance_trade_agent.reports.aligned import aligned
 from binance_trade_agent.reports.risk_limits import Limit, RiskLimits, SymbolLimits
-from binance_trade_agent.reports.wording import exact, money, utc_text
+from binance_trade_agent.reports.wording import measured, money, utc_text
 
 _HEAD = ("", "rule", "now", "limit", "left", "used", "setting")
 _RIGHT = range(2, 6)
-_PERCENT_DIGITS = 4
-_COUNTED = {"entries", "losses", "positions", "orders", "failures", "s", ""}
 
 
 def lines(found: RiskLimits) -> Iterator[str]:
@@ -89,19 +86,9 @@ def _cells(limit: Limit) -> tuple[str, ...]:
     setting = f"{limit.setting}={limit.configured}" if limit.setting else ""
     if limit.value is None and not limit.is_off:
         setting = ", ".join(filter(None, [setting, limit.detail]))
-    left = "" if limit.left is None else _number(limit.left, limit.unit)
+    now, at, left = (measured(value, limit.unit) for value in (limit.value, limit.limit, limit.left))
     used = "" if limit.used_pct is None else f"{limit.used_pct:.0f} %"
-    return (state, limit.name, _amount(limit.value, limit.unit), _amount(limit.limit, limit.unit), left, used, setting)
-
-
-def _amount(value: Decimal | None, unit: str) -> str:
-    return "" if value is None else f"{_number(value, unit)} {unit}".rstrip()
-
-
-def _number(value: Decimal, unit: str) -> str:
-    if unit == "%":
-        return exact(round(value, _PERCENT_DIGITS))
-    return exact(value) if unit in _COUNTED else money(value)
+    return (state, limit.name, now, at, left, used, setting)
 
 
 def _span(limit: Limit) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from itertools import takewhile
+from typing import Any
 
 from binance_trade_agent.domain.decisions import Decision
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.nearest import nearest
-from binance_trade_agent.domain.orders import Fill, Order, Role, Side
+from binance_trade_agent.domain.orders import Fill, Order, OrderState, Role, Side
 from binance_trade_agent.domain.wording import iso_utc
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import LedgerReader
@@ -67,6 +68,7 @@ class Explanation:
         strategy: what was in use at the decision.
         order: the order that was asked for, or that the decision led to.
         sales: of an entry, the orders that protected or sold what it bought, oldest first.
+        added_by: of an entry that was not sold before the next one, the id of that one, which added to it.
         held_base: of the latest entry, what the ledger holds of the symbol now; None for others.
         entry: of an order that was placed between ticks, the entry whose purchase it protected or sold, explained.
     """
@@ -79,6 +81,7 @@ class Explanation:
     strategy: StrategyInUse | None = None
     order: OrderStory | None = None
     sales: list[OrderStory] = field(default_factory=list)
+    added_by: str | None = None
     held_base: Decimal | None = None
     entry: "Explanation | None" = None
 
@@ -146,8 +149,7 @@ class Explainer:
             taken=f"the order {entry.order.client_order_id}",
             run=_facts(self._runs[entry.run_id]),
             order=story,
-            sales=self._sales(entry),
-            held_base=self._held(entry),
+            **self._afterwards(entry),
             entry=self.order(story.entry_id) if bought and story.entry_id else None,
         )
 
@@ -193,8 +195,7 @@ class Explainer:
             decision=decision,
             strategy=strategy_in_use(self._connection, run, decision),
             order=None if entry is None else self._story(entry),
-            sales=[] if entry is None else self._sales(entry),
-            held_base=None if entry is None else self._held(entry),
+            **self._afterwards(entry),
         )
 
     def _decision_of(self, entry: OrderEntry) -> Decision | None:
@@ -218,17 +219,20 @@ class Explainer:
             entry_id=bought.order.client_order_id if bought else None,
         )
 
-    def _sales(self, entry: OrderEntry) -> list[OrderStory]:
-        if entry.order.role is not Role.ENTRY or not entry.order.executed_base:
-            return []
-        return [self._story(sale) for sale in queries.sales_after(self._connection, entry)]
-
-    def _held(self, entry: OrderEntry) -> Decimal | None:
-        epoch = queries.epoch_number(self._connection)
-        latest = queries.entry_before(self._connection, epoch, self._symbol)
-        if latest is None or latest.order.client_order_id != entry.order.client_order_id:
-            return None
-        return queries.position(self._connection, epoch, self._symbol).quantity
+    def _afterwards(self, entry: OrderEntry | None) -> dict[str, Any]:
+        """What became of what an entry bought: `sales`, `added_by` and `held_base`; nothing for other orders."""
+        if entry is None or entry.order.role is not Role.ENTRY or not entry.order.executed_base:
+            return {}
+        sales = queries.sales_after(self._connection, entry)
+        following = queries.entry_after(self._connection, entry)
+        was_sold = any(sale.order.state is OrderState.FILLED for sale in sales)
+        is_latest = following is None and entry.epoch == queries.epoch_number(self._connection)
+        position = queries.position(self._connection, entry.epoch, self._symbol)
+        return {
+            "sales": [self._story(sale) for sale in sales],
+            "added_by": following.order.client_order_id if following and not was_sold else None,
+            "held_base": position.quantity if is_latest else None,
+        }
 
     def _trade(self, entry: OrderEntry, fills: Sequence[Fill]) -> Trade:
         """What the fills add up to, with the position before them from the last mark."""

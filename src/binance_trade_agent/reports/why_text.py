@@ -11,7 +11,7 @@ from binance_trade_agent.domain.wording import iso_utc
 from binance_trade_agent.reports.aligned import aligned
 from binance_trade_agent.reports.strategy_in_use import StrategyInUse
 from binance_trade_agent.reports.why import Explanation, OrderStory
-from binance_trade_agent.reports.wording import amounts, exact, money, signed_money, utc_text
+from binance_trade_agent.reports.wording import amounts, exact, measured, money, signed_money, utc_text
 
 _SALES_SHOWN = 12
 
@@ -113,8 +113,7 @@ def _rules(decision: Decision) -> Iterator[str]:
 
 
 def _finding_cells(found: Finding) -> tuple[str, ...]:
-    values = (found.value, found.limit)
-    numbers = ("" if value is None else f"{exact(round(value, 8))} {found.unit}".rstrip() for value in values)
+    numbers = (measured(value, found.unit) for value in (found.value, found.limit))
     return ("allowed" if found.allows else "REFUSED", found.rule, *numbers, found.detail)
 
 
@@ -133,7 +132,7 @@ def _order(story: OrderStory) -> Iterator[str]:
     if order.list_id is not None:
         rows.append(("list", order.list_id))
     if order.atr_quote is not None:
-        rows.append(("ATR", f"{exact(order.atr_quote)} when it was decided"))
+        rows.append(("ATR", f"{exact(round(order.atr_quote, 8))} when it was decided"))
     if story.entry_id is not None:
         rows.append(("entry", f"{story.entry_id} bought what it {'protects' if order.role.is_protective else 'sells'}"))
     yield from aligned(rows)
@@ -190,6 +189,8 @@ def _afterwards(found: Explanation) -> Iterator[str]:
     yield "What protected or sold it since"
     if found.held_base is not None:
         yield f"  {exact(found.held_base)} are held now"
+    if found.added_by is not None:
+        yield f"  not sold before {found.added_by} added to it"
     if not found.sales:
         yield "  no order so far"
         return

@@ -44,3 +44,14 @@ def signed_money(value: Decimal | None) -> str:
 def amounts(values: dict[str, Decimal]) -> str:
     """Amounts by asset, exact: `0.00000151 BTC, 0.4 USDT`."""
     return ", ".join(f"{exact(value)} {asset}" for asset, value in values.items()) or "none"
+
+
+def measured(value: Decimal | None, unit: str) -> str:
+    """What a rule has measured or compares with: `0.0014 %`, `3 orders`, `199.01 USDT`; empty for None.
+
+    Percentages to four decimals, amounts of quote asset as money, what is counted and anything else exact to eight.
+    """
+    if value is None:
+        return ""
+    text = money(value) if unit.isupper() else exact(round(value, 4 if unit == "%" else 8))
+    return f"{text} {unit}".rstrip()
