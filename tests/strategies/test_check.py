@@ -53,14 +53,15 @@ class Sound(Strategy[SoundParams]):
         return f"change {row['change']:+.2f} %"
 
 
-def findings(strategy: Strategy, rows: int = 900, seconds=monotonic_seconds):
-    return {found.subject: found for found in check_strategy(strategy, check_candles(rows), seconds)}
+def findings(strategy: Strategy, rows: int = 900):
+    return {found.subject: found for found in check_strategy(strategy, check_candles(rows), monotonic_seconds)}
 
 
-def failures(strategy_class, params: StrategyParams | None = None, **arguments):
-    """What is said in each line that failed."""
-    found = findings(strategy_class(params or strategy_class.Params()), **arguments)
-    return {subject: each.text for subject, each in found.items() if each.verdict is Verdict.FAILED}
+def failures(strategy_class, seconds=monotonic_seconds):
+    """What is said in each line that failed, with the default parameters on one frame of 900 rows."""
+    frames = {"usual prices": check_candles(900)["usual prices"]}
+    found = check_strategy(strategy_class(strategy_class.Params()), frames, seconds)
+    return {each.subject: each.text for each in found if each.verdict is Verdict.FAILED}
 
 
 class TestPasses:
