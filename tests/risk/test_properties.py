@@ -3,7 +3,7 @@
 The limits are reckoned here anew, in fractions, which are exact however many digits a number has.
 """
 
-from dataclasses import fields, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
@@ -24,123 +24,67 @@ HUNDRED = Fraction(100)
 exact = Fraction
 
 
-def scaled(digits, least_exponent, most_exponent):
-    """Decimals of up to so many digits: 1e-8, 27.31, 66120.1, 999000."""
-    return st.builds(
-        lambda mantissa, exponent: Decimal(mantissa).scaleb(exponent),
-        st.integers(1, 10**digits - 1),
-        st.integers(least_exponent, most_exponent),
-    )
+def around(middle, *offsets):
+    """The middle, and just and far below and above it."""
+    offsets = offsets or ("0", "0.01", "0.5", "50")
+    return st.sampled_from([Decimal(middle) + sign * Decimal(offset) for offset in offsets for sign in (1, -1)])
 
 
-def steps(least, most):
-    """No step, or a power of ten, or three of it."""
-    powers = st.integers(least, most).map(lambda exponent: Decimal(1).scaleb(exponent))
-    return st.one_of(st.just(Decimal(0)), powers, powers, powers.map(lambda step: 3 * step))
+def off_or(limit):
+    return st.one_of(st.just(Decimal(0)), limit, limit)
 
 
-prices = scaled(8, -8, 4).filter(lambda price: price <= 10**6)
-amounts = st.decimals(0, 20_000, places=8)
+prices = st.builds(
+    lambda mantissa, exponent: Decimal(mantissa).scaleb(exponent), st.integers(1, 10**8 - 1), st.integers(-8, 4)
+).filter(lambda price: price <= 10**6)
 
-
-@st.composite
-def situations(draw, action):
-    """A context that all rules would allow but for up to four things, each of which may be anything."""
-    ask = draw(prices)
-    unit = Decimal(100) / ask  # base asset for 100 quote
-    odd = draw(st.sets(st.sampled_from(WILD), max_size=4))
-    signal = Signal("BTCUSDT", "s", action, 0.6, "", 0)
-    rules = SymbolRules(
-        "BTCUSDT", "BTC", "USDT", step_size=Decimal("0.00000001"), min_notional=Decimal(5), max_notional=Decimal(10**6)
-    )
-    bid, book_age_ms, held = ask, 0, Decimal(0) if action is Action.BUY else unit
-    if "rules" in odd:
-        rules = draw(filters(rules, unit, held))
-    if "bid" in odd:
-        bid = ask * draw(st.decimals("0.9", "1", places=4))
-    if "age" in odd:
-        book_age_ms = draw(st.sampled_from([29_999, 30_000, 30_001, 10**9]))
-    if "held" in odd:
-        held = unit * draw(st.decimals("-1", 20, places=4))
-    if "confidence" in odd:
-        signal = replace(signal, confidence=draw(st.floats(0, 1)))
-    known = {
-        "signal": signal,
-        "view": MarketView("BTCUSDT", rules, (), BookTicker("BTCUSDT", bid, unit, ask, unit, 0), 0, book_age_ms),
-        "position": Position("BTCUSDT", quantity=held),
-        "open_positions": 1,
-        "free_quote": Decimal(10_000),
-        "equity_quote": Decimal(10_000),
-        "last_filled_ms": None,
-        "now_ms": NOW_MS,
-        "depth": Depth((), ((ask, unit * 1000),), 0),
-        "last_price": ask,
-        "atr_quote": ask * Decimal("0.002"),
-        "stop_fraction": Decimal("0.96"),
-        "state": RiskState(equity_quote=Decimal(10_000), peak_quote=Decimal(10_000), day_quote=Decimal(10_000)),
-    }
-    anything = {
-        "open_positions": st.integers(0, 4),
-        "free_quote": amounts,
-        "equity_quote": amounts,
-        "last_filled_ms": st.sampled_from([NOW_MS - 300_000, NOW_MS - 299_999, NOW_MS]),
-        "pending_buy_quote": amounts,
-        "wallet_base": st.decimals(0, 20, places=4).map(lambda part: part * unit),
-        "exposure_quote": amounts,
-        "depth": st.one_of(st.none(), depths(ask, unit)),
-        "last_price": st.one_of(st.none(), st.decimals("0.9", "1.1", places=4).map(lambda part: ask * part)),
-        "atr_quote": st.one_of(st.none(), st.decimals(0, "0.2", places=4).map(lambda part: ask * part)),
-        "stop_fraction": st.one_of(st.none(), st.decimals(0, 1, places=4)),
-        "state": states,
-        "open_order": st.sampled_from([None, "order x is SENT"]),
-        "unknown_orders": st.integers(0, 4),
-        "is_paused": st.booleans(),
-        "is_killed": st.booleans(),
-        "gate": st.sampled_from([None, ("disk", "full")]),
-    }
-    return RiskContext(**known | {name: draw(anything[name]) for name in sorted(odd) if name in anything})
-
-
-FIXED = {"signal", "view", "position", "now_ms"}
-WILD = [field.name for field in fields(RiskContext) if field.name not in FIXED]
-WILD += ["rules", "bid", "age", "held", "confidence"]
+shares = around("1", "0", "0.0001", "0.05", "1")  # of what 100 quote asset buy
+powers_of_ten = st.integers(-6, 1)
 
 
 @st.composite
-def filters(draw, rules, unit, held):
-    """Filters around a quantity of `unit`."""
-    bounds = st.one_of(st.just(Decimal(0)), st.decimals("0.5", 2, places=2).map(lambda part: part * unit))
-    exponent = unit.adjusted()
-    return replace(
-        rules,
-        status=draw(st.sampled_from(["TRADING", "TRADING", "TRADING", "HALT"])),
-        order_types=draw(st.sampled_from([("LIMIT", "MARKET"), ("LIMIT", "MARKET"), ("LIMIT",)])),
-        base_precision=draw(st.sampled_from([8, 8, 0, 10])),
-        step_size=draw(steps(exponent - 6, exponent + 1)),
-        market_step_size=draw(steps(exponent - 6, exponent + 1)),
-        min_quantity=draw(bounds),
-        market_min_quantity=draw(bounds),
-        max_quantity=draw(bounds) * 2,
-        market_max_quantity=draw(bounds) * 2,
-        min_notional=draw(st.sampled_from([Decimal(5), Decimal(0), Decimal(100)])),
-        min_notional_on_market=draw(st.booleans()),
-        extra_min_notional=draw(st.sampled_from([Decimal(0), Decimal(20)])),
-        extra_min_notional_on_market=draw(st.booleans()),
-        max_notional=draw(st.sampled_from([Decimal(0), Decimal(200), Decimal(90)])),
-        max_notional_on_market=draw(st.booleans()),
-        max_position=draw(bounds) * 2 + held,
-    )
+def steps(draw, unit):
+    """No step, or a power of ten that goes into `unit`, or three of it."""
+    power = Decimal(1).scaleb(unit.adjusted() + draw(powers_of_ten))
+    return draw(st.sampled_from([Decimal(0), power, power, 3 * power]))
+
+
+@st.composite
+def symbol_filters(draw, unit):
+    """Filters around an order of 100 quote asset, of `unit` base asset."""
+    # The exchange states a bound to 8 decimals.
+    bounds = st.one_of(st.just(Decimal(0)), shares.map(lambda share: (share * unit).quantize(Decimal("0.00000001"))))
+    return {
+        "status": draw(st.sampled_from(["TRADING", "TRADING", "TRADING", "HALT"])),
+        "order_types": draw(st.sampled_from([("LIMIT", "MARKET"), ("LIMIT", "MARKET"), ("LIMIT",)])),
+        "base_precision": draw(st.sampled_from([8, 8, 0, 10])),
+        "step_size": draw(steps(unit)),
+        "market_step_size": draw(steps(unit)),
+        "min_quantity": draw(bounds),
+        "market_min_quantity": draw(bounds),
+        "max_quantity": draw(bounds),
+        "market_max_quantity": draw(bounds),
+    }
+
+
+notional_filters = st.fixed_dictionaries(
+    {
+        "min_notional": off_or(around(100)),
+        "min_notional_on_market": st.booleans(),
+        "extra_min_notional": off_or(around(100)),
+        "extra_min_notional_on_market": st.booleans(),
+        "max_notional": off_or(around(100)),
+        "max_notional_on_market": st.booleans(),
+    }
+)
 
 
 @st.composite
 def depths(draw, ask, unit):
-    """Up to five asks, best first."""
-    rises = draw(st.lists(st.decimals(0, "0.01", places=4), min_size=0, max_size=5))
-    levels, price = [], ask
-    for rise in rises:
-        price *= 1 + rise
-        levels.append((price, unit * draw(st.decimals("0.0001", 3, places=4))))
-    return Depth((), tuple(levels), 0)
+    """Up to three asks, best first, whose average may be 0.5 % above the first."""
+    rises = sorted(draw(st.lists(st.sampled_from(["0", "0.004", "0.01", "0.011", "0.02"]), max_size=3)))
+    parts = st.sampled_from(["0.25", "0.5", "1", "3"])
+    return Depth((), tuple((ask * (1 + Decimal(rise)), unit * Decimal(draw(parts))) for rise in rises), 0)
 
 
 pauses = st.dictionaries(
@@ -148,59 +92,198 @@ pauses = st.dictionaries(
     st.sampled_from([NOW_MS, NOW_MS + 1]).map(lambda until_ms: Pause("", 0, until_ms, "")),
     max_size=1,
 )
-exits = st.lists(
-    st.builds(
-        lambda pnl, cost: ExitResult("x", "BTCUSDT", pnl, cost, 0),
-        st.decimals(-50, 80, places=4),
-        st.sampled_from([Decimal(100), Decimal(300), Decimal(0)]),
-    ),
-    max_size=12,
+results = st.builds(
+    lambda pnl, cost: ExitResult("x", "BTCUSDT", pnl, cost, 0),
+    st.decimals(-50, 80, places=4),
+    st.sampled_from([Decimal(100), Decimal(300), Decimal(0)]),
 )
-states = st.builds(
+EQUITY = {"equity_quote": Decimal(10_000), "peak_quote": Decimal(10_000), "day_quote": Decimal(10_000)}
+counts = st.builds(lambda *numbers: RiskState(*numbers, **EQUITY), *[st.integers(0, 3)] * 4)
+losses = st.builds(
     RiskState,
-    *[st.integers(0, 3)] * 5,
-    exits=exits.map(tuple),
-    equity_quote=st.sampled_from([Decimal(9000), Decimal(9001), Decimal("9500.01"), Decimal(9500), Decimal(10_000)]),
-    peak_quote=st.sampled_from([None, Decimal(10_000), Decimal(0)]),
-    day_quote=st.sampled_from([None, Decimal(10_000), Decimal(0)]),
+    losses_in_row=st.integers(0, 3),
+    equity_quote=st.one_of(around(9000), around(9500)),
+    peak_quote=st.sampled_from([None, Decimal(10_000), Decimal(10_000), Decimal(0)]),
+    day_quote=st.sampled_from([None, Decimal(10_000), Decimal(10_000), Decimal(0)]),
     pauses=pauses,
 )
+records = st.lists(results, max_size=8).map(lambda exits: RiskState(exits=tuple(exits), **EQUITY))
+fractions = st.sampled_from([Decimal("0.01"), Decimal("0.003"), Decimal(1)])
+sizings = st.builds(
+    lambda sizing, quote, fraction: SizingSettings(sizing, quote, fraction, kelly_exits=5),
+    st.sampled_from(["quote", "fraction", "volatility", "kelly"]),
+    off_or(around(100)),
+    fractions,
+)
+trade_limits = st.fixed_dictionaries(
+    {f"max_{whose}trades_per_{span}": st.integers(0, 2) for whose in ("", "symbol_") for span in ("hour", "day")}
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    context: RiskContext
+    limits: RiskSettings
+
+
+def topics(ask, unit, held_from):
+    """By topic what may be otherwise than in a case that every rule allows: (filters, context, limits, book)."""
+    held = st.decimals(held_from, 3, places=1).flatmap(lambda part: st.just(part * unit))
+    about_held = st.one_of(held, shares.map(lambda share: share * unit))
+    nothing = st.just({})
+
+    def each(**choices):
+        return st.fixed_dictionaries(choices)
+
+    return {
+        "filters": (symbol_filters(unit), nothing, nothing, nothing),
+        "notional": (notional_filters, nothing, nothing, nothing),
+        "max_position_filter": (
+            each(max_position=off_or(shares.map(lambda share: (1 + share) * unit))),
+            each(wallet_base=shares.map(lambda share: share * unit)),
+            nothing,
+            each(held=about_held),
+        ),
+        "spread": (
+            nothing,
+            nothing,
+            each(max_spread_pct=off_or(st.just(Decimal("0.5")))),
+            each(bid=st.sampled_from([ask * 399 / 401, ask * Decimal("0.9949"), ask * Decimal("0.9951")])),
+        ),
+        "age": (nothing, nothing, nothing, each(age_ms=st.sampled_from([29_999, 30_000, 30_001]))),
+        "deviation": (
+            nothing,
+            each(last_price=st.one_of(st.none(), around("1.02", "0", "0.0001", "0.03").map(lambda part: ask / part))),
+            each(max_price_deviation_pct=off_or(st.just(Decimal(2)))),
+            nothing,
+        ),
+        "volatility": (
+            nothing,
+            each(atr_quote=st.one_of(st.none(), around("0.05", "0", "0.0001", "0.05").map(lambda part: ask * part))),
+            each(max_volatility_pct=off_or(st.just(Decimal(5)))),
+            nothing,
+        ),
+        "losses": (
+            nothing,
+            each(state=losses),
+            each(
+                max_drawdown_pct=off_or(st.just(Decimal(10))),
+                max_daily_loss_pct=off_or(st.just(Decimal(5))),
+                max_consecutive_losses=st.integers(0, 2),
+            ),
+            nothing,
+        ),
+        "counts": (nothing, each(state=counts), trade_limits, nothing),
+        "confidence": (
+            nothing,
+            nothing,
+            each(min_confidence=st.sampled_from([Decimal("0.6"), Decimal("0.60000001"), Decimal("0.5999")])),
+            each(confidence=st.one_of(st.sampled_from([0.6, 0.1 + 0.5, 0.59999999]), st.floats(0, 1))),
+        ),
+        "cooldown": (
+            nothing,
+            each(last_filled_ms=st.sampled_from([NOW_MS - 300_000, NOW_MS - 299_999, NOW_MS + 1])),
+            each(cooldown_seconds=st.sampled_from([0, 300, 300])),
+            nothing,
+        ),
+        "open positions": (
+            nothing,
+            each(open_positions=st.integers(0, 3)),
+            each(max_open_positions=st.integers(1, 2)),
+            each(held=st.one_of(held, around(5).map(lambda worth: worth * unit / 100)), bid=st.just(ask * 2 / 3)),
+        ),
+        "order": (nothing, nothing, each(max_order_quote=off_or(around(100)), sizing=sizings), nothing),
+        "position": (
+            nothing,
+            nothing,
+            each(max_position_quote=off_or(around(200)), sizing=sizings),
+            each(held=about_held),
+        ),
+        "exposure": (
+            nothing,
+            each(exposure_quote=around(100), equity_quote=around(10_000)),
+            each(max_exposure_pct=off_or(around(2, "0", "0.0001", "0.005", "1")), sizing=sizings),
+            nothing,
+        ),
+        "balance": (
+            nothing,
+            each(free_quote=around("200.2", "0", "0.01", "0.2", "100"), pending_buy_quote=around(100)),
+            nothing,
+            nothing,
+        ),
+        "slippage": (
+            nothing,
+            each(depth=st.one_of(st.none(), depths(ask, unit))),
+            each(max_slippage_pct=off_or(st.just(Decimal("0.5")))),
+            nothing,
+        ),
+        "stop": (
+            st.one_of(
+                symbol_filters(unit),
+                each(min_notional=around("49.95"), step_size=steps(unit), min_notional_on_market=st.booleans()),
+                each(extra_min_notional=around("49.95"), extra_min_notional_on_market=st.booleans()),
+            ),
+            each(stop_fraction=st.sampled_from([None, Decimal("0.5"), Decimal("0.5"), Decimal(0)])),
+            nothing,
+            nothing,
+        ),
+        "size": (
+            nothing,
+            each(state=records, atr_quote=around("0.002", "0", "0.001").map(lambda part: ask * part)),
+            each(sizing=sizings),
+            nothing,
+        ),
+        "switches": (
+            nothing,
+            each(
+                is_paused=st.booleans(),
+                is_killed=st.booleans(),
+                gate=st.sampled_from([None, ("disk", "full")]),
+                open_order=st.sampled_from([None, "order x is SENT"]),
+            ),
+            nothing,
+            nothing,
+        ),
+        "unknown orders": (
+            nothing,
+            each(unknown_orders=st.integers(0, 3)),
+            each(max_unknown_orders=st.integers(1, 2)),
+            nothing,
+        ),
+    }
 
 
 @st.composite
-def limits(draw):
-    """Limits that a usual entry of 100 quote asset keeps, or some that it may not, each now and then off."""
-    off = st.just(Decimal(0))
-    sizing = draw(st.sampled_from(["quote", "fraction", "volatility", "kelly"]))
-    size = draw(st.one_of(st.just(Decimal(100)), scaled(8, -4, -4)))
-    return RiskSettings(
-        max_order_quote=draw(st.one_of(off, st.decimals(50, 500, places=2))),
-        max_position_quote=draw(st.one_of(off, st.decimals(90, 500, places=2))),
-        max_exposure_pct=draw(st.one_of(off, st.decimals("0.5", 100, places=2))),
-        max_open_positions=draw(st.sampled_from([2, 3])),
-        min_confidence=draw(st.sampled_from([Decimal(0), Decimal("0.5"), Decimal("0.6")])),
-        cooldown_seconds=draw(st.sampled_from([0, 300])),
-        max_trades_per_hour=draw(st.integers(0, 2)),
-        max_trades_per_day=draw(st.integers(0, 2)),
-        max_symbol_trades_per_hour=draw(st.integers(0, 2)),
-        max_symbol_trades_per_day=draw(st.integers(0, 2)),
-        max_consecutive_losses=draw(st.integers(0, 2)),
-        max_daily_loss_pct=draw(st.sampled_from([Decimal(0), Decimal(5)])),
-        max_drawdown_pct=draw(st.sampled_from([Decimal(0), Decimal(10)])),
-        max_volatility_pct=draw(st.one_of(off, st.decimals("0.5", 10, places=2))),
-        max_spread_pct=draw(st.one_of(off, st.decimals("0.01", 2, places=2))),
-        max_slippage_pct=draw(st.one_of(off, st.decimals("0.01", 1, places=2))),
-        max_price_deviation_pct=draw(st.one_of(off, st.decimals("0.1", 3, places=2))),
-        max_data_age_seconds=30,
-        max_unknown_orders=draw(st.integers(1, 3)),
-        sizing=SizingSettings(
-            sizing=sizing,
-            order_quote=size,
-            order_fraction=draw(st.sampled_from([Decimal("0.01"), Decimal("0.003"), Decimal(1)])),
-            volatility_target_pct=Decimal("0.1"),
-            kelly_exits=5,
-        ),
-    )
+def cases(draw, action):
+    """An order of about 100 quote asset that every rule allows, but for up to three topics in which it may be odd."""
+    ask = draw(prices)
+    unit = Decimal(100) / ask  # base asset for 100 quote asset
+    possible = topics(ask, unit, "-1" if action is Action.BUY else "0")
+    rules, context, limits, book = {}, {}, {"max_data_age_seconds": 30}, {}
+    for topic in sorted(draw(st.sets(st.sampled_from(sorted(possible)), max_size=3))):
+        for known, odd in zip((rules, context, limits, book), possible[topic], strict=True):
+            known.update(draw(odd))
+    symbol = SymbolRules("BTCUSDT", "BTC", "USDT", **{"step_size": Decimal("0.00000001")} | rules)
+    ticker = BookTicker("BTCUSDT", book.get("bid", ask), unit, ask, unit, 0)
+    usual = {
+        "signal": Signal("BTCUSDT", "s", action, book.get("confidence", 0.6), "", 0),
+        "view": MarketView("BTCUSDT", symbol, (), ticker, 0, book.get("age_ms", 0)),
+        "position": Position("BTCUSDT", quantity=book.get("held", Decimal(0) if action is Action.BUY else unit)),
+        "open_positions": 1,
+        "free_quote": Decimal(100_000),
+        "equity_quote": Decimal(10_000),
+        "last_filled_ms": None,
+        "now_ms": NOW_MS,
+        "depth": Depth((), ((ask, unit * 1000),), 0),
+        "last_price": ask,
+        "atr_quote": ask * Decimal("0.002"),
+        "state": RiskState(**EQUITY),
+    }
+    return Case(RiskContext(**usual | context), RiskSettings(**limits))
+
+
+def unlimited(limit):
+    return not limit or limit.is_infinite()
 
 
 def multiple(value, step):
@@ -231,8 +314,8 @@ def assert_within_money(quantity, context, limit):
     rules, ask = context.view.rules, exact(context.view.book.ask)
     notional, held = exact(quantity) * ask, max(exact(0), exact(context.position.quantity))
     assert notional * exact("1.002") <= exact(context.free_quote) - exact(context.pending_buy_quote)
-    assert not limit.max_order_quote or notional <= exact(limit.max_order_quote)
-    assert not limit.max_position_quote or held * ask + notional <= exact(limit.max_position_quote)
+    assert unlimited(limit.max_order_quote) or notional <= exact(limit.max_order_quote)
+    assert unlimited(limit.max_position_quote) or held * ask + notional <= exact(limit.max_position_quote)
     if limit.max_exposure_pct:
         share = exact(limit.max_exposure_pct) / HUNDRED
         assert exact(context.exposure_quote) + notional <= share * exact(context.equity_quote)
@@ -309,7 +392,7 @@ def assert_counts_and_losses_allow(context, limit):
     if limit.max_consecutive_losses and "consecutive_losses" in state.pauses:
         assert state.pauses["consecutive_losses"].until_ms <= NOW_MS
     assert Decimal(f"{context.signal.confidence:.8f}") >= limit.min_confidence
-    if context.last_filled_ms is not None:
+    if limit.cooldown_seconds and context.last_filled_ms is not None:
         assert NOW_MS - context.last_filled_ms >= limit.cooldown_seconds * 1000
     if context.open_positions >= limit.max_open_positions:  # it adds to one that is more than dust
         assert context.position.quantity > 0
@@ -322,8 +405,9 @@ def test_no_approved_entry_breaks_a_filter_or_a_limit_whatever_the_inputs():
     approved = []
 
     @settings(max_examples=500)
-    @given(context=situations(Action.BUY), limit=limits())
-    def holds(context, limit):
+    @given(case=cases(Action.BUY))
+    def holds(case):
+        context, limit = case.context, case.limits
         judgement = RiskPolicy(limit).judge(context)
         assert (judgement.size is None) is (judgement.refusal is not None)
         if judgement.size is None:
@@ -348,8 +432,9 @@ def test_no_exit_sells_more_than_is_held_and_only_the_exchange_refuses_one():
     approved = []
 
     @settings(max_examples=200)
-    @given(context=situations(Action.SELL), limit=limits())
-    def holds(context, limit):
+    @given(case=cases(Action.SELL))
+    def holds(case):
+        context, limit = case.context, case.limits
         judgement = RiskPolicy(limit).judge(context)
         assert {found.rule for found in judgement.findings} <= EXIT_RULES | {"sizing"}
         if judgement.size is None:
@@ -363,9 +448,9 @@ def test_no_exit_sells_more_than_is_held_and_only_the_exchange_refuses_one():
     assert len(approved) > 50
 
 
-@given(context=situations(Action.BUY), limit=limits())
-def test_every_finding_has_words_and_a_refusal_is_the_first_that_does_not_allow(context, limit):
-    judgement = RiskPolicy(limit).judge(context)
+@given(case=cases(Action.BUY))
+def test_every_finding_has_words_and_a_refusal_is_the_first_that_does_not_allow(case):
+    judgement = RiskPolicy(case.limits).judge(case.context)
     assert all(found.detail and not found.detail.startswith("raised") for found in judgement.findings)
     against = [(found.rule, found.detail) for found in judgement.findings if not found.allows]
     refusal = judgement.refusal

@@ -453,9 +453,9 @@ ENTRY_RULES: dict[str, tuple[dict[str, Any], list[tuple[dict[str, Any], bool, st
                 "4900 USDT at risk and 100 USDT more, at most 5000 USDT allowed, 50 % of 10000 USDT (RISK_MAX_EXPOSURE_PCT)",
             ),
             (
-                {"exposure_quote": usdt("4901")},
+                {"exposure_quote": usdt("4900.01")},
                 REFUSES,
-                "4901 USDT at risk and 100 USDT more, at most 5000 USDT allowed, 50 % of 10000 USDT (RISK_MAX_EXPOSURE_PCT)",
+                "4900.01 USDT at risk and 100 USDT more, at most 5000 USDT allowed, 50 % of 10000 USDT (RISK_MAX_EXPOSURE_PCT)",
             ),
             (
                 {"equity_quote": usdt("0")},

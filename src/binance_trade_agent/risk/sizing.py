@@ -1,7 +1,7 @@
 """The order that is put to the rules: an entry of the size that the settings ask for, an exit of what is held."""
 
 from dataclasses import dataclass
-from decimal import ROUND_DOWN, Decimal, localcontext
+from decimal import Decimal
 
 from binance_trade_agent.domain.money import floor_to_step, plain
 from binance_trade_agent.domain.orders import Side
@@ -32,9 +32,7 @@ def entry_order(context: RiskContext, size: EntrySize) -> Sized:
         return Sized(None, amount.detail)
     if not (amount.quote.is_finite() and ask.is_finite() and ask > 0):
         raise ValueError(f"an order of {amount.quote} {rules.quote_asset} at {ask} has no size")
-    with localcontext() as rounding:
-        rounding.rounding = ROUND_DOWN  # a quotient rounded up could buy a step too much
-        order = ProposedOrder(Side.BUY, _lots(rules, amount.quote / ask), ask)
+    order = ProposedOrder(Side.BUY, _lots(rules, amount.quote / ask), ask)
     return Sized(order, f"{amount.detail}: {explained(context, order)}")
 
 
@@ -45,9 +43,7 @@ def exit_order(context: RiskContext) -> Sized:
     """
     rules, bid, quantity = context.view.rules, context.view.book.bid, context.held_base
     if rules.max_notional_on_market and rules.max_notional and quantity * bid > rules.max_notional:
-        with localcontext() as rounding:
-            rounding.rounding = ROUND_DOWN
-            quantity = rules.max_notional / bid
+        quantity = rules.max_notional / bid
     order = ProposedOrder(Side.SELL, _lots(rules, quantity), bid)
     return Sized(order, explained(context, order))
 
