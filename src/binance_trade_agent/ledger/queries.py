@@ -421,7 +421,8 @@ def failures_in_row(connection: sqlite3.Connection, run_id: str, symbol: str) ->
     """How many of the run's latest decisions on the symbol failed, one after the other."""
     row = connection.execute(
         "SELECT count(*) FROM decisions WHERE run_id = :run_id AND symbol = :symbol AND tick_ms > coalesce("
-        "(SELECT max(tick_ms) FROM decisions WHERE run_id = :run_id AND symbol = :symbol AND outcome != :failed), -1)",
+        "(SELECT tick_ms FROM decisions WHERE run_id = :run_id AND symbol = :symbol AND outcome != :failed"
+        " ORDER BY tick_ms DESC LIMIT 1), -1)",
         {"run_id": run_id, "symbol": symbol, "failed": Outcome.FAILED},
     ).fetchone()
     return int(row[0])
