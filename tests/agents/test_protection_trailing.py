@@ -134,6 +134,18 @@ async def test_fixed_stop_gives_way_to_the_trailing_one_when_that_is_higher(tmp_
         ]
 
 
+async def test_stop_that_begins_later_and_has_none_beside_it_stands_from_then_on(tmp_path):
+    async with played_desk(tmp_path) as ready:
+        protection = ready.protection("0", "0", **TWO_PERCENT, trailing_start_pct="1")
+        await bought(ready)
+        assert await ensure(ready, protection) == ""
+        await seen(ready, protection, "64639")
+        assert await levels(ready) == {}
+        await seen(ready, protection, "64641")
+        assert await levels(ready) == {"STOP_LOSS": (Decimal("0.01"), Decimal("63348.18"))}
+        assert await alarms(ready) == {}
+
+
 async def test_without_a_stream_the_price_is_asked_for_as_often_as_the_stop_may_move(tmp_path):
     async with played_desk(tmp_path) as ready:
         protection = ready.protection("0", "0", **TWO_PERCENT)

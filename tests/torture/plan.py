@@ -135,7 +135,7 @@ def plan_of(seed: int) -> Plan:
         disk=_disk(chance),
         reorder=chance.choice((0.0, 0.1, 0.3)),
         stall=chance.choice((0.0, 0.0, 0.01)),
-        settings=_settings(chance),
+        settings=_settings(chance) | _exits(random.Random(f"exits {seed}")),
         deeds=tuple(sorted(_deeds(chance, chaos), key=lambda deed: deed.at_seconds)),
     )
 
@@ -156,6 +156,17 @@ def _settings(chance: random.Random) -> dict[str, str]:
         "RISK_TAKE_PROFIT_PCT": str(chance.choice((0, 0.2, 0.5, 2))),
         "RISK_UNPROTECTED": chance.choice(("protect", "close")),
         "TRADING_INTERVAL_SECONDS": str(chance.choice((2, 3, 5, 10))),
+    }
+
+
+def _exits(chance: random.Random) -> dict[str, str]:
+    """Exits that move, by dice of their own: the rest of a seed's plan stays what it was without them."""
+    return {
+        "RISK_TRAILING_STOP_PCT": str(chance.choice((0, 0, 0.1, 0.3))),
+        "RISK_TRAILING_STEP_PCT": "0.01",
+        "RISK_TRAILING_SECONDS": str(chance.choice((1, 5))),
+        "RISK_TARGET_TABLE": chance.choice(("", "", "0=0.3,1=0.1")),
+        "RISK_TIME_STOP_MINUTES": str(chance.choice((0, 0, 1))),
     }
 
 

@@ -233,7 +233,7 @@ def _say_sold(applied: AppliedReport) -> None:
     """A stop or a target that was reached while nobody decided anything deserves a line of its own."""
     sold = sum((fill.quantity for fill in applied.new_fills), start=ZERO)
     worth = sum((fill.quote_quantity for fill in applied.new_fills), start=ZERO)
-    name = applied.order.role.replace("_", "-").lower()
+    name = (applied.order.exit or applied.order.role).replace("_", "-").lower()
     log.warning("%s: its %s sold %s at %s", applied.order.symbol, name, plain(sold), plain(round(worth / sold, 8)))
 
 

@@ -213,9 +213,10 @@ class Protection:
             if not await self._is_off(symbol, live):
                 return ""  # not cancelled yet: the next time
             plan, bid = await self._look(symbol, rules)
-        if plan is not None:
+        if plan is not None and plan.prices:
             return await self._protect(symbol, plan, bid)
-        if not await self._is_too_little(symbol, rules):
+        if plan is not None or not await self._is_too_little(symbol, rules):
+            self._said.pop(symbol, None)
             await self._settled(symbol)
         return ""
 
@@ -374,9 +375,9 @@ class Protection:
         return f"{plain(plan.quantity)} {done}, {plan}"
 
     async def _watched(self, symbol: str, plan: Plan) -> str:
-        """Nothing is to rest: the bot itself watches the levels, if there are any yet. Said once a quantity."""
+        """Nothing is to rest: the bot itself watches the levels. Said once a quantity."""
         await self._settled(symbol)
-        if not plan.prices or self._said.get(symbol) == plain(plan.quantity):
+        if self._said.get(symbol) == plain(plan.quantity):
             return ""
         self._said[symbol] = plain(plan.quantity)
         return f"{plain(plan.quantity)} watched by the bot itself, {plan}: the exchange takes no stop orders here"

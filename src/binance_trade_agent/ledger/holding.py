@@ -26,7 +26,8 @@ def holding(
     position = queries.position(connection, epoch, symbol)
     if position.quantity <= 0 or is_dust(position.quantity):
         return None
-    base_asset = queries.symbol_assets(connection)[symbol][0]
+    row = connection.execute("SELECT base_asset FROM positions WHERE epoch = ? AND symbol = ?", (epoch, symbol))
+    base_asset = row.fetchone()["base_asset"]
     before, highest_paid, first = position.quantity, ZERO, None
     for row in connection.execute(
         "SELECT * FROM fills WHERE epoch = ? AND symbol = ? ORDER BY trade_id DESC", (epoch, symbol)
