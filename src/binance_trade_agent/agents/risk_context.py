@@ -18,7 +18,7 @@ from binance_trade_agent.domain.market import Depth, MarketView
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import OrderState, Side
 from binance_trade_agent.domain.positions import Position
-from binance_trade_agent.domain.signals import Signal
+from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.exchange.gateway import Gateway
 from binance_trade_agent.ledger import queries
@@ -26,6 +26,7 @@ from binance_trade_agent.ledger.records import OrderEntry
 from binance_trade_agent.ledger.risk_state import risk_state
 from binance_trade_agent.risk.context import RiskContext
 from binance_trade_agent.risk.settings import RiskSettings
+from binance_trade_agent.risk.state import RiskState
 from binance_trade_agent.strategies import indicators
 
 T = TypeVar("T")
@@ -127,20 +128,34 @@ def account(
         wallet_base=wallet.get(rules.base_asset, ZERO)
         + sum((_to_come_base(entry) for entry in to_come if entry.order.symbol == view.symbol), start=ZERO),
         exposure_quote=held_quote + to_come_quote,
-        state=risk_state(
-            connection,
-            epoch,
-            view.symbol,
-            now_ms,
-            equity_quote,
-            quote_asset=rules.quote_asset,
-            exits=settings.sizing.kelly_exits if settings.sizing.sizing == "kelly" else 0,
-            losses=settings.max_consecutive_losses,
-        ),
+        state=_limits(connection, signal, view, now_ms, equity_quote, settings),
         open_order=_under_way(orders, view.symbol),
         unknown_orders=sum(entry.order.state is OrderState.UNKNOWN for entry in orders),
         is_paused=paused(connection),
         is_killed=killed(connection),
+    )
+
+
+def _limits(
+    connection: sqlite3.Connection,
+    signal: Signal,
+    view: MarketView,
+    now_ms: int,
+    equity_quote: Decimal,
+    settings: RiskSettings,
+) -> RiskState:
+    """Where the limits stand; an exit meets none of them and does not wait for their measures."""
+    if signal.action is not Action.BUY:
+        return RiskState(equity_quote=equity_quote)
+    return risk_state(
+        connection,
+        queries.epoch_number(connection),
+        view.symbol,
+        now_ms,
+        equity_quote,
+        quote_asset=view.rules.quote_asset,
+        exits=settings.sizing.kelly_exits if settings.sizing.sizing == "kelly" else 0,
+        losses=settings.max_consecutive_losses,
     )
 
 
