@@ -57,7 +57,9 @@ class Breakers:
             await self._ledger.write(lambda connection: _begin(connection, due))
         for pause in due:
             if pause.until_ms <= now_ms:
-                log.warning("a limit was passed, and its pause until %s is over already: %s", _until(pause), pause.detail)
+                log.warning(
+                    "a limit was passed, and its pause until %s is over already: %s", _until(pause), pause.detail
+                )
         lasting = await self._ledger.read(
             lambda connection: active_pauses(connection, queries.epoch_number(connection), now_ms)
         )
