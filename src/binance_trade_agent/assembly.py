@@ -7,7 +7,6 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from decimal import Decimal
 
 from binance_trade_agent.agents.account_watch import AccountWatch
 from binance_trade_agent.agents.alarms import Alarms

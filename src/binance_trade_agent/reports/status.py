@@ -143,12 +143,7 @@ def lines(found: Status) -> Iterator[str]:
             yield f"  no entries: {beat.detail}" if beat.state == "trading" else f"  {beat.detail}"
     if found.epoch:
         yield f"  epoch {found.epoch.epoch} since {utc_text(found.epoch.opened_ms)} UTC, {found.epoch.reason}"
-    if change := found.strategy:
-        yield f"Strategy: {change.choice}, by {change.requested_by} since {utc_text(change.at_ms)} UTC"
-    if found.is_killed:
-        yield "The kill switch is on: nothing is entered until `trade-agent release NAME`"
-    if found.is_paused:
-        yield "Entries are paused until `trade-agent resume`"
+    yield from _what_was_asked_for(found)
     yield f"Positions: {', '.join(f'{plain(held)} {symbol}' for symbol, held in found.positions.items()) or 'none'}"
     yield f"Orders that are not settled: {'none' if not found.orders else len(found.orders)}"
     for order in found.orders:
@@ -159,6 +154,16 @@ def lines(found: Status) -> Iterator[str]:
         yield f"  {alarm_name(alarm)} since {utc_text(alarm.raised_ms)}, {alarm.times} times{blocks}: {alarm.text}"
     if found.fees_unknown:
         yield f"Commissions in a third asset without a price: {found.fees_unknown}"
+
+
+def _what_was_asked_for(found: Status) -> Iterator[str]:
+    """What decides now, and the switches that a person has thrown."""
+    if change := found.strategy:
+        yield f"Strategy: {change.choice}, by {change.requested_by} since {utc_text(change.at_ms)} UTC"
+    if found.is_killed:
+        yield "The kill switch is on: nothing is entered until `trade-agent release NAME`"
+    if found.is_paused:
+        yield "Entries are paused until `trade-agent resume`"
 
 
 def alarm_name(alarm: Alarm) -> str:
