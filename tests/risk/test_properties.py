@@ -45,19 +45,19 @@ powers_of_ten = st.integers(-6, 1)
 @st.composite
 def steps(draw, unit):
     """No step, or a power of ten that goes into `unit`, or three of it."""
-    power = Decimal(1).scaleb(unit.adjusted() + draw(powers_of_ten))
+    power = Decimal(1).scaleb(max(-8, unit.adjusted() + draw(powers_of_ten)))
     return draw(st.sampled_from([Decimal(0), power, power, 3 * power]))
 
 
 @st.composite
 def symbol_filters(draw, unit):
     """Filters around an order of 100 quote asset, of `unit` base asset."""
-    # The exchange states a bound to 8 decimals.
+    # No step and no bound has more digits than the base asset, which has 8 or more.
     bounds = st.one_of(st.just(Decimal(0)), shares.map(lambda share: (share * unit).quantize(Decimal("0.00000001"))))
     return {
         "status": draw(st.sampled_from(["TRADING", "TRADING", "TRADING", "HALT"])),
         "order_types": draw(st.sampled_from([("LIMIT", "MARKET"), ("LIMIT", "MARKET"), ("LIMIT",)])),
-        "base_precision": draw(st.sampled_from([8, 8, 0, 10])),
+        "base_precision": draw(st.sampled_from([8, 10])),
         "step_size": draw(steps(unit)),
         "market_step_size": draw(steps(unit)),
         "min_quantity": draw(bounds),
@@ -82,8 +82,8 @@ notional_filters = st.fixed_dictionaries(
 @st.composite
 def depths(draw, ask, unit):
     """Up to three asks, best first, whose average may be 0.5 % above the first."""
-    rises = sorted(draw(st.lists(st.sampled_from(["0", "0.004", "0.01", "0.011", "0.02"]), max_size=3)))
-    parts = st.sampled_from(["0.25", "0.5", "1", "3"])
+    rises = sorted(draw(st.lists(st.sampled_from(["0", "0.004", "0.01", "0.011", "0.02"]), min_size=1, max_size=3)))
+    parts = st.sampled_from(["0.25", "0.5", "1"])
     return Depth((), tuple((ask * (1 + Decimal(rise)), unit * Decimal(draw(parts))) for rise in rises), 0)
 
 
@@ -115,6 +115,7 @@ sizings = st.builds(
     off_or(around(100)),
     fractions,
 )
+mostly_fixed = st.one_of(st.just(SizingSettings()), sizings)
 trade_limits = st.fixed_dictionaries(
     {f"max_{whose}trades_per_{span}": st.integers(0, 2) for whose in ("", "symbol_") for span in ("hour", "day")}
 )
@@ -136,34 +137,34 @@ def topics(ask, unit, held_from):
         return st.fixed_dictionaries(choices)
 
     return {
-        "filters": (symbol_filters(unit), nothing, nothing, nothing),
-        "notional": (notional_filters, nothing, nothing, nothing),
-        "max_position_filter": (
+        "filters": lambda: (symbol_filters(unit), nothing, nothing, nothing),
+        "notional": lambda: (notional_filters, nothing, nothing, nothing),
+        "max_position_filter": lambda: (
             each(max_position=off_or(shares.map(lambda share: (1 + share) * unit))),
             each(wallet_base=shares.map(lambda share: share * unit)),
             nothing,
             each(held=about_held),
         ),
-        "spread": (
+        "spread": lambda: (
             nothing,
             nothing,
             each(max_spread_pct=off_or(st.just(Decimal("0.5")))),
             each(bid=st.sampled_from([ask * 399 / 401, ask * Decimal("0.9949"), ask * Decimal("0.9951")])),
         ),
-        "age": (nothing, nothing, nothing, each(age_ms=st.sampled_from([29_999, 30_000, 30_001]))),
-        "deviation": (
+        "age": lambda: (nothing, nothing, nothing, each(age_ms=st.sampled_from([29_999, 30_000, 30_001]))),
+        "deviation": lambda: (
             nothing,
             each(last_price=st.one_of(st.none(), around("1.02", "0", "0.0001", "0.03").map(lambda part: ask / part))),
             each(max_price_deviation_pct=off_or(st.just(Decimal(2)))),
             nothing,
         ),
-        "volatility": (
+        "volatility": lambda: (
             nothing,
             each(atr_quote=st.one_of(st.none(), around("0.05", "0", "0.0001", "0.05").map(lambda part: ask * part))),
             each(max_volatility_pct=off_or(st.just(Decimal(5)))),
             nothing,
         ),
-        "losses": (
+        "losses": lambda: (
             nothing,
             each(state=losses),
             each(
@@ -173,51 +174,51 @@ def topics(ask, unit, held_from):
             ),
             nothing,
         ),
-        "counts": (nothing, each(state=counts), trade_limits, nothing),
-        "confidence": (
+        "counts": lambda: (nothing, each(state=counts), trade_limits, nothing),
+        "confidence": lambda: (
             nothing,
             nothing,
             each(min_confidence=st.sampled_from([Decimal("0.6"), Decimal("0.60000001"), Decimal("0.5999")])),
             each(confidence=st.one_of(st.sampled_from([0.6, 0.1 + 0.5, 0.59999999]), st.floats(0, 1))),
         ),
-        "cooldown": (
+        "cooldown": lambda: (
             nothing,
             each(last_filled_ms=st.sampled_from([NOW_MS - 300_000, NOW_MS - 299_999, NOW_MS + 1])),
             each(cooldown_seconds=st.sampled_from([0, 300, 300])),
             nothing,
         ),
-        "open positions": (
+        "open positions": lambda: (
             nothing,
             each(open_positions=st.integers(0, 3)),
             each(max_open_positions=st.integers(1, 2)),
             each(held=st.one_of(held, around(5).map(lambda worth: worth * unit / 100)), bid=st.just(ask * 2 / 3)),
         ),
-        "order": (nothing, nothing, each(max_order_quote=off_or(around(100)), sizing=sizings), nothing),
-        "position": (
+        "order": lambda: (nothing, nothing, each(max_order_quote=off_or(around(100)), sizing=sizings), nothing),
+        "position": lambda: (
             nothing,
             nothing,
-            each(max_position_quote=off_or(around(200)), sizing=sizings),
+            each(max_position_quote=off_or(around(200)), sizing=mostly_fixed),
             each(held=about_held),
         ),
-        "exposure": (
+        "exposure": lambda: (
             nothing,
             each(exposure_quote=around(100), equity_quote=around(10_000)),
-            each(max_exposure_pct=off_or(around(2, "0", "0.0001", "0.005", "1")), sizing=sizings),
+            each(max_exposure_pct=off_or(around(2, "0", "0.0001", "0.005", "1")), sizing=mostly_fixed),
             nothing,
         ),
-        "balance": (
+        "balance": lambda: (
             nothing,
             each(free_quote=around("200.2", "0", "0.01", "0.2", "100"), pending_buy_quote=around(100)),
             nothing,
             nothing,
         ),
-        "slippage": (
+        "slippage": lambda: (
             nothing,
             each(depth=st.one_of(st.none(), depths(ask, unit))),
             each(max_slippage_pct=off_or(st.just(Decimal("0.5")))),
             nothing,
         ),
-        "stop": (
+        "stop": lambda: (
             st.one_of(
                 symbol_filters(unit),
                 each(min_notional=around("49.95"), step_size=steps(unit), min_notional_on_market=st.booleans()),
@@ -227,13 +228,13 @@ def topics(ask, unit, held_from):
             nothing,
             nothing,
         ),
-        "size": (
+        "size": lambda: (
             nothing,
             each(state=records, atr_quote=around("0.002", "0", "0.001").map(lambda part: ask * part)),
             each(sizing=sizings),
             nothing,
         ),
-        "switches": (
+        "switches": lambda: (
             nothing,
             each(
                 is_paused=st.booleans(),
@@ -244,7 +245,7 @@ def topics(ask, unit, held_from):
             nothing,
             nothing,
         ),
-        "unknown orders": (
+        "unknown orders": lambda: (
             nothing,
             each(unknown_orders=st.integers(0, 3)),
             each(max_unknown_orders=st.integers(1, 2)),
@@ -261,7 +262,7 @@ def cases(draw, action):
     possible = topics(ask, unit, "-1" if action is Action.BUY else "0")
     rules, context, limits, book = {}, {}, {"max_data_age_seconds": 30}, {}
     for topic in sorted(draw(st.sets(st.sampled_from(sorted(possible)), max_size=3))):
-        for known, odd in zip((rules, context, limits, book), possible[topic], strict=True):
+        for known, odd in zip((rules, context, limits, book), possible[topic](), strict=True):
             known.update(draw(odd))
     symbol = SymbolRules("BTCUSDT", "BTC", "USDT", **{"step_size": Decimal("0.00000001")} | rules)
     ticker = BookTicker("BTCUSDT", book.get("bid", ask), unit, ask, unit, 0)

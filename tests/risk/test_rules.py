@@ -158,7 +158,12 @@ ENTRY_RULES: dict[str, tuple[dict[str, Any], list[tuple[dict[str, Any], bool, st
     "drawdown": (
         {"max_drawdown_pct": pct("10")},
         [
-            ({}, ALLOWS, "no equity has been recorded yet to measure a fall from"),
+            ({}, ALLOWS, "no highest equity is recorded yet, entries pause at 10 % (RISK_MAX_DRAWDOWN_PCT)"),
+            (  # a pause lasts though the fall is to be measured anew
+                {"state": paused("drawdown", NOW_MS + 1)},
+                REFUSES,
+                "entries pause until 1970-01-01T00:16:40Z: what had happened (RISK_MAX_DRAWDOWN_PCT)",
+            ),
             (
                 {"state": RiskState(equity_quote=usdt("9001"), peak_quote=usdt("10000"))},
                 ALLOWS,
@@ -184,7 +189,11 @@ ENTRY_RULES: dict[str, tuple[dict[str, Any], list[tuple[dict[str, Any], bool, st
     "daily_loss": (
         {"max_daily_loss_pct": pct("5")},
         [
-            ({}, ALLOWS, "no equity has been recorded yet to measure a loss from"),
+            (
+                {},
+                ALLOWS,
+                "no equity of the UTC day's beginning is recorded yet, entries pause at 5 % (RISK_MAX_DAILY_LOSS_PCT)",
+            ),
             (
                 {"state": RiskState(equity_quote=usdt("10600"), day_quote=usdt("10000"))},
                 ALLOWS,

@@ -26,9 +26,9 @@ class Drawdown:
         if not self.limit_pct:
             return unlimited(self.name, self.setting)
         fall_pct, high = context.state.drawdown_pct, context.state.peak_quote
-        if high is None:
-            return Finding(self.name, allows=True, detail="no equity has been recorded yet to measure a fall from")
-        measured = f"equity is {percent(fall_pct)} below its highest, {shown(high, context.view.rules.quote_asset)}"
+        measured = "no highest equity is recorded yet"
+        if high is not None:
+            measured = f"equity is {percent(fall_pct)} below its highest, {shown(high, context.view.rules.quote_asset)}"
         return _found(self, context, measured, fall_pct, self.limit_pct, "%")
 
 
@@ -45,10 +45,10 @@ class DailyLoss:
         if not self.limit_pct:
             return unlimited(self.name, self.setting)
         loss_pct, start = context.state.daily_loss_pct, context.state.day_quote
-        if start is None:
-            return Finding(self.name, allows=True, detail="no equity has been recorded yet to measure a loss from")
-        quote = context.view.rules.quote_asset
-        measured = f"equity is {percent(loss_pct)} below {shown(start, quote)}, where the UTC day began"
+        measured = "no equity of the UTC day's beginning is recorded yet"
+        if start is not None:
+            quote = context.view.rules.quote_asset
+            measured = f"equity is {percent(loss_pct)} below {shown(start, quote)}, where the UTC day began"
         return _found(self, context, measured, loss_pct, self.limit_pct, "%")
 
 
