@@ -9,6 +9,7 @@ import pytest
 
 from binance_trade_agent import orchestrator as orchestrator_module
 from binance_trade_agent.agents.signal import SignalAgent
+from binance_trade_agent.agents.suspension import Suspensions
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.orders import OrderState
 from binance_trade_agent.domain.signals import Action, Signal
@@ -65,6 +66,7 @@ async def pipeline(tmp_path, *, limits=None, **opinions):
             ready.execution,
             ready.protection("0", "0"),
             ready.ledger,
+            Suspensions(FAILURES_IN_A_ROW, TICKS_OF_REST),
         )
         yield Pipeline(ready, strategy, orchestrator)
 

@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 
 from binance_trade_agent.agents.signal import SignalAgent
-from binance_trade_agent.agents.suspension import FAILURES_IN_A_ROW, TICKS_OF_REST
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.strategies.base import Strategy, Votes
 from binance_trade_agent.strategies.params import StrategyParams
 from tests.agents.desk import always
-from tests.test_orchestrator import pipeline
+from tests.test_orchestrator import FAILURES_IN_A_ROW, TICKS_OF_REST, pipeline
 
 SHORT_SECONDS = 0.2
 
@@ -195,10 +194,10 @@ async def test_s27_risk_rule_that_raises_is_a_refusal(tmp_path, monkeypatch):
         rule = ready.orchestrator._risk._policy._entry_rules[1]
         review = type(rule).review
 
-        def broken(self, context, order):
+        def broken(self, context):
             if context.view.symbol == "BTCUSDT":
                 raise ZeroDivisionError("division by zero")
-            return review(self, context, order)
+            return review(self, context)
 
         monkeypatch.setattr(type(rule), "review", broken)
         decisions = await ready.tick()

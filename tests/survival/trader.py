@@ -8,6 +8,7 @@ from pathlib import Path
 
 from binance_trade_agent.agents.protection import Protection
 from binance_trade_agent.agents.signal import SignalAgent
+from binance_trade_agent.agents.suspension import Suspensions
 from binance_trade_agent.domain.decisions import Decision
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Order, OrderReport, Role
@@ -17,7 +18,7 @@ from binance_trade_agent.orchestrator import Tick, TradingOrchestrator, turns
 from binance_trade_agent.risk.settings import SizingSettings
 from tests.agents.desk import RUN_ID, Desk, always, desk
 from tests.agents.risk_desk import risk_agent
-from tests.test_orchestrator import Pipeline, Scripted
+from tests.test_orchestrator import FAILURES_IN_A_ROW, TICKS_OF_REST, Pipeline, Scripted
 
 NO_SUCH_ORDER = {"status": 400, "body": '{"code": -2013, "msg": "Order does not exist."}'}
 
@@ -65,7 +66,13 @@ def trading_on(ready: Desk, protection: Protection, *, order_quote: int = 100, *
         max_position_quote=Decimal(order_quote * 5),
     )
     orchestrator = TradingOrchestrator(
-        ready.market_data(), SignalAgent(always(strategy)), risk, ready.execution, protection, ready.ledger
+        ready.market_data(),
+        SignalAgent(always(strategy)),
+        risk,
+        ready.execution,
+        protection,
+        ready.ledger,
+        Suspensions(FAILURES_IN_A_ROW, TICKS_OF_REST),
     )
     return Pipeline(ready, strategy, orchestrator)
 

@@ -9,7 +9,7 @@ log = logging.getLogger(__name__)
 class Suspensions:
     """Counts failures in a row by symbol. After `after_failures` a symbol rests for `ticks`."""
 
-    def __init__(self, after_failures: int = 5, ticks: int = 10) -> None:
+    def __init__(self, after_failures: int, ticks: int) -> None:
         self._after_failures = after_failures
         self._ticks = ticks
         self._failures: Counter[str] = Counter()
