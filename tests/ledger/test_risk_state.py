@@ -210,7 +210,7 @@ def test_a_pause_is_begun_once_and_of_one_rule_the_longest_counts(world):
     assert active_pauses(world.connection, 1, NOON_MS + 200) == {}
 
 
-times = st.integers(0, 60).map(lambda half_hours: MIDNIGHT_MS - DAY_MS + half_hours * HOUR_MS)
+times = st.integers(0, 60).map(lambda hours: MIDNIGHT_MS - DAY_MS + hours * HOUR_MS)
 amounts = st.decimals("0.01", "1000", places=2)
 events = st.one_of(
     st.tuples(
