@@ -165,7 +165,9 @@ async def test_larger_candles_are_looked_at_only_when_they_are_to_confirm(tmp_pa
     ],
     ids=["stale", "missing", "broken", "quiet"],
 )
-async def test_larger_candles_that_are_not_sound_give_nothing_to_decide_on(tmp_path, edit, sentence):
+async def test_larger_candles_that_are_not_sound_confirm_nothing_and_keep_nobody_from_an_exit(
+    tmp_path, edit, sentence, caplog
+):
     async with desk(tmp_path, opened=False) as ready:
         market_data = agent_seeing(
             ready,
@@ -174,8 +176,11 @@ async def test_larger_candles_that_are_not_sound_give_nothing_to_decide_on(tmp_p
             ),
             larger_interval="1h",
         )
-        with pytest.raises(MarketDataError, match=sentence):
-            await market_data.observe("BTCUSDT")
+        view = await market_data.observe("BTCUSDT")
+        assert len(view.candles) == LEAST_HISTORY
+        assert view.larger_candles == ()
+        assert "no entry is confirmed while" in caplog.text
+        assert sentence in caplog.text
 
 
 async def test_larger_candles_are_stale_by_their_own_interval(tmp_path):

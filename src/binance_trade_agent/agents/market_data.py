@@ -55,7 +55,7 @@ class MarketDataAgent:
         interval: of the candles that strategies look at.
         warm_up: closed candles that the strategy of a symbol needs now; as long as it stays the same, the same number
             is handed on at each tick.
-        larger_interval: of the candles that are to confirm entries, None for none. They are looked at in the same way.
+        larger_interval: of the candles that are to confirm entries, None for none. Without sound ones nothing is confirmed.
 
     Attributes:
         dropped: how many candles were left out of the series since the start, by reason; each is counted once.
@@ -93,7 +93,7 @@ class MarketDataAgent:
         """
         rules = await self.rules(symbol)
         candles = await self._closed_candles(symbol, self._interval)
-        larger = await self._closed_candles(symbol, self._larger_interval) if self._larger_interval else None
+        larger = await self._larger_candles(symbol, self._larger_interval) if self._larger_interval else None
         book = await self.book(symbol)
         if book.bid <= 0 or book.ask <= 0:
             raise MarketDataError("the order book is empty on one side")
@@ -134,6 +134,17 @@ class MarketDataAgent:
         age_ms = self._clock.now_ms() - view.book.read_ms
         if age_ms > _VIEW_MAX_AGE_MS:
             raise MarketDataError(f"what was decided on is {age_ms // 1000} s old by now")
+
+    async def _larger_candles(self, symbol: str, interval: str) -> Sequence[Candle]:
+        """The candles that are to confirm entries; none, so that nothing is confirmed, when they are not sound.
+
+        A position must be left though they are broken.
+        """
+        try:
+            return await self._closed_candles(symbol, interval)
+        except MarketDataError as failure:
+            self._say_once(symbol, f"larger: {failure}"[:60], f"no entry is confirmed while {failure}")
+            return ()
 
     async def _closed_candles(self, symbol: str, interval: str) -> Sequence[Candle]:
         """The symbol's closed candles, on which something may be decided; MarketDataError when they are not sound."""
