@@ -135,7 +135,7 @@ def plan_of(seed: int) -> Plan:
         disk=_disk(chance),
         reorder=chance.choice((0.0, 0.1, 0.3)),
         stall=chance.choice((0.0, 0.0, 0.01)),
-        settings=_settings(chance) | _exits(random.Random(f"exits {seed}")),
+        settings=_settings(chance) | (_exits(random.Random(f"exits {seed}")) if seed % 2 == 0 else {}),
         deeds=tuple(sorted(_deeds(chance, chaos), key=lambda deed: deed.at_seconds)),
     )
 
@@ -160,7 +160,7 @@ def _settings(chance: random.Random) -> dict[str, str]:
 
 
 def _exits(chance: random.Random) -> dict[str, str]:
-    """Exits that move, by dice of their own: the rest of a seed's plan stays what it was without them."""
+    """Exits that move, of every other seed, by dice of their own: the rest of its plan is what it would be without."""
     return {
         "RISK_TRAILING_STOP_PCT": str(chance.choice((0, 0, 0.1, 0.3))),
         "RISK_TRAILING_STEP_PCT": "0.01",

@@ -13,7 +13,7 @@ from tests.torture.loop import run_virtual
 from tests.torture.plan import plan_of
 from tests.torture.world import World
 
-_SEEDS_TO_FIND_A_BUG = 40
+_SEEDS_TO_FIND_A_BUG = 80
 
 
 @pytest.mark.parametrize("seed", range(1001, 1007))
