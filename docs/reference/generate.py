@@ -9,6 +9,7 @@ import itertools
 import re
 import sqlite3
 import sys
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from enum import StrEnum
@@ -18,7 +19,7 @@ from pathlib import Path
 import click
 
 from binance_trade_agent.cli import group as commands_of_trade_agent
-from binance_trade_agent.configuration import ALIASES, FROM_FILE
+from binance_trade_agent.configuration import ALIASES, FROM_FILE, PROFILES
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.orders import TERMINAL_STATES, TRANSITIONS, OrderState
 from binance_trade_agent.ledger.migrations import latest_version, migrate
@@ -30,11 +31,28 @@ from binance_trade_agent.strategies.registry import StrategyDescription, describ
 HERE = Path(__file__).resolve().parent
 NOTICE = "<!-- Written by docs/reference/generate.py; do not edit. -->"
 
+RISK_PROFILES = (HERE.parents[1] / "config" / PROFILES).read_text(encoding="utf-8")
+DEFAULT_PROFILE = "balanced"
+FIRST_WORDS = {
+    "trading": "Where and what is traded, how often, and how large an entry is.",
+    "strategy": "What says BUY and SELL: [strategies](../guide/strategies.md).",
+    "risk": "Limits and exits: [from a signal to an order](../guide/risk.md). The profiles are those of "
+    "`config/risk.toml`; without `RISK_PROFILE` the defaults hold, which are those of balanced.",
+    "simulation": "The market of [the simulated exchange](../simulator.md) that the daemon starts.",
+    "exchange": "A simulated exchange that runs already, and how long any exchange is waited for.",
+    "binance": "Keys, for the testnet or for live trading.",
+    "live": "What arms live trading.",
+    "redis": "The cache, and what daemons share.",
+    "ledger": "[The ledger](../concepts/ledger.md).",
+    "log": "The log, on standard error.",
+}
+
 SETTINGS_INTRODUCTION = """
 The name is the name in the environment and in `.env`. In `config/*.toml` it is the same in lower case, and may be split
 into tables at its underscores: `TRADING_ORDER_QUOTE` is `order_quote` under `[trading]`.
 
-Flags win over the environment, that over `.env`, that over the files, and of the files the last in alphabetical order.
+Flags win over the environment, that over `.env`, that over the files, and of the files the last in alphabetical order;
+after all of them come the limits of the profile that `RISK_PROFILE` chooses in `config/risk.toml`, and the defaults.
 `trade-agent config` prints what is in effect and where it came from. Empty values count as not set.
 
 {aliases}. Read from a file that they name, white space at its ends left out:
@@ -44,18 +62,14 @@ Settings without a flag come from the environment or from files only: flags are 
 
 
 def settings_page() -> str:
-    """Every setting: name, flag, default, what is allowed, what it means."""
-    flags = _flags()
-    rows = [
-        (f"`{name.upper()}`", flags.get(name, ""), f"`{shown(field.default)}`", allowed_values(name), field.description)
-        for name, field in Settings.model_fields.items()
-    ]
+    """Every setting by its first word: name, flag, default, what is allowed, what it means; limits by profile too."""
     files = ", ".join(f"`{name}_FILE`" for name in FROM_FILE)
     aliases = ", ".join(f"`{alias}` is accepted for `{name}`" for alias, name in ALIASES.items())
+    first_words = dict.fromkeys(name.partition("_")[0] for name in Settings.model_fields)
     return _page(
         "Settings",
         SETTINGS_INTRODUCTION.format(aliases=aliases, files=files),
-        _table(("setting", "flag", "default", "allowed", "meaning"), rows),
+        *itertools.chain.from_iterable(_settings(word) for word in first_words),
     )
 
 
@@ -159,6 +173,62 @@ def main(arguments: Sequence[str] | None = None) -> int:
         path.write_text(pages[path], encoding="utf-8")
         print(f"wrote {path}")
     return 0
+
+
+def _settings(first_word: str) -> Iterator[str]:
+    """The part of the page on settings that begin with one word."""
+    names = [name for name in Settings.model_fields if name.startswith(f"{first_word}_")]
+    groups = _groups_of_limits()
+    yield f"## {first_word.upper()}"
+    yield FIRST_WORDS[first_word]
+    rows = [(*_name_and_flag(name), _shown_default(name), *_meaning(name)) for name in names if name not in groups]
+    if rows:
+        yield _table(("setting", "flag", "default", "allowed", "meaning"), rows)
+    for group in dict.fromkeys(groups[name] for name in names if name in groups):
+        yield f"### {_sentence(group).rstrip('.')}"
+        yield _limits([name for name in names if groups.get(name) == group])
+
+
+def _limits(names: Iterable[str]) -> str:
+    """Settings of the risk profiles, with their value in each."""
+    tables = tomllib.loads(RISK_PROFILES)
+    profiles = {
+        profile: Settings(**{f"risk_{name}": value for name, value in table.items()})
+        for profile, table in tables.items()
+    }
+    heads = (f"{profile}, default" if profile == DEFAULT_PROFILE else profile for profile in profiles)
+    rows = (
+        (
+            *_name_and_flag(name),
+            *(f"`{shown(getattr(settings, name))}`" for settings in profiles.values()),
+            *_meaning(name),
+        )
+        for name in names
+    )
+    return _table(("setting", "flag", *heads, "allowed", "meaning"), rows)
+
+
+def _name_and_flag(name: str) -> tuple[str, str]:
+    return f"`{name.upper()}`", _flags().get(name, "")
+
+
+def _shown_default(name: str) -> str:
+    return f"`{shown(Settings.model_fields[name].default)}`"
+
+
+def _meaning(name: str) -> tuple[str, str | None]:
+    return allowed_values(name), Settings.model_fields[name].description
+
+
+def _groups_of_limits() -> dict[str, str]:
+    """By name of a setting in the profiles, the comment that it stands under: `# --- how much is at risk`."""
+    group, groups = "", {}
+    for line in RISK_PROFILES.splitlines():
+        if line.startswith("# --- "):
+            group = line.removeprefix("# --- ")
+        elif found := re.match(r"(\w+) = ", line):
+            groups[f"risk_{found[1]}"] = group
+    return groups
 
 
 def _commands(name: str, command: click.Command) -> Iterator[str]:

@@ -6,6 +6,8 @@ from urllib.parse import unquote
 
 import pytest
 
+from binance_trade_agent.settings import setting_names
+
 ROOT = Path(__file__).parents[2]
 GENERATE = ROOT / "docs" / "reference" / "generate.py"
 
@@ -38,6 +40,11 @@ def test_a_stale_page_fails_the_check_and_is_named(tmp_path):
     assert checked.stderr.splitlines() == [
         f"{tmp_path / 'settings.md'} is stale: run `python docs/reference/generate.py`."
     ]
+
+
+def test_every_setting_has_one_row_on_its_page():
+    page = (ROOT / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE)) == sorted(setting_names())
 
 
 @pytest.mark.parametrize("page", pages(), ids=str)
