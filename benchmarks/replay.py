@@ -9,11 +9,13 @@ These are not the results to expect of a strategy: no parameter was looked for, 
 """
 
 import argparse
+import gzip
 import sqlite3
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,7 +35,7 @@ ZERO = Decimal(0)
 def main() -> None:
     """Replay and print."""
     wanted = _arguments()
-    files = [wanted.data / f"{symbol}-{wanted.candles}.csv.gz" for symbol in SYMBOLS] if wanted.data else []
+    files = [wanted.data.resolve() / f"{symbol}-{wanted.candles}.csv.gz" for symbol in SYMBOLS] if wanted.data else []
     if not all(file.is_file() for file in files) or not files:
         print("benchmarks/replay.py: no folder with recorded candles was given; left out")
         return
@@ -43,9 +45,9 @@ def main() -> None:
         "SIMULATION_SPEED": FULL_SPEED,
         "TRADING_CANDLE_INTERVAL": wanted.interval,
         "TRADING_INTERVAL_SECONDS": str(wanted.tick),
-        "TRADING_DURATION_MINUTES": str(wanted.minutes),
+        "TRADING_DURATION_MINUTES": str(wanted.minutes or _minutes_left(files[0], wanted.start)),
         "LOG_LEVEL": "ERROR",
-        **({"SIMULATION_START": wanted.start} if wanted.start else {}),
+        "SIMULATION_START": wanted.start,
         **dict(pair.split("=", 1) for pair in wanted.set),
     }
     names = wanted.strategies.split(",") if wanted.strategies else strategy_names()
@@ -61,11 +63,18 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--interval", default="5m", help="candles that the strategy looks at")
     parser.add_argument("--tick", type=int, default=300, help="seconds from one tick to the next")
     parser.add_argument("--minutes", type=int, default=0, help="of market time; 0: to the end of the data")
-    parser.add_argument("--start", help="ISO time")
+    parser.add_argument("--start", default="2024-07-28T00:00:00+00:00", help="ISO time; candles before it are history")
     parser.add_argument("--strategies", help="names, all without this")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting")
     return parser.parse_args()
+
+
+def _minutes_left(file: Path, start: str) -> int:
+    """Whole minutes of market time from `start` to the last candle of the file."""
+    with gzip.open(file, "rt", encoding="utf-8") as lines:
+        *_, last = lines
+    return (int(last.split(",")[0]) // 1000 - round(datetime.fromisoformat(start).timestamp())) // 60
 
 
 def _session(name: str, settings: Mapping[str, str]) -> str:

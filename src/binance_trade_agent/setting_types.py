@@ -121,6 +121,7 @@ def speed(value: Any) -> Decimal:
 
 def url(*schemes: str) -> AfterValidator:
     """A check of addresses: one of these schemes, with a place."""
+
     def check(value: str) -> str:
         _check_address(value, schemes)
         return value.rstrip("/")

@@ -101,7 +101,7 @@ class Settings(BaseSettings):
     )
     trading_kelly_exits: int = _setting(
         20,
-        "kelly sizing: latest exits that it learns from; with fewer an entry spends TRADING_ORDER_QUOTE",
+        "kelly sizing: latest exits that it learns from; with fewer, or no loss among them, TRADING_ORDER_QUOTE holds",
         "a whole number, 5 to 200",
         ge=5,
         le=200,
@@ -245,7 +245,7 @@ class Settings(BaseSettings):
     )
     risk_unprotected: Annotated[Literal["protect", "close"], BeforeValidator(setting_types.lower)] = _setting(
         "protect",
-        "when the exchange refuses the protection of a position: protect = try again, close = sell at market",
+        "when the exchange refuses a position's protection, or somebody cancels it: protect = try again, close = sell",
         "protect or close",
     )
     simulation_speed: Annotated[Decimal, BeforeValidator(setting_types.speed)] = _setting(

@@ -22,6 +22,10 @@ async def test_rules_come_in_the_order_of_the_symbols(tmp_path):
             r"^ETHUSTD in TRADING_SYMBOLS is not traded .* nearest it trades is ETHUSDT\.$",
         ),
         ({"trading_order_quote": "4.99"}, r"^TRADING_ORDER_QUOTE=4\.99 is under BTCUSDT's minimum notional, 5 USDT"),
+        (
+            {"trading_order_quote": "5.05"},
+            r"^TRADING_ORDER_QUOTE=5\.05 is too little to protect: at its stop .* use clearly more than 5\.21\.$",
+        ),
     ],
 )
 async def test_mistake_is_one_sentence_that_names_the_setting(tmp_path, settings, sentence):

@@ -125,7 +125,9 @@ async def test_s31_target_out_of_reach_of_the_filter_is_watched_while_the_stop_s
         assert (await levels(ready)).keys() == {"STOP_LOSS"}
         assert set(await alarms(ready)) == {(TARGET_WATCHED, "BTCUSDT")}
         told = (await alarms(ready))[TARGET_WATCHED, "BTCUSDT"]
-        assert told == "the target 704704.81 is watched by the bot itself: Filter failure: PERCENT_PRICE_BY_SIDE (-1013)"
+        assert (
+            told == "the target 704704.81 is watched by the bot itself: Filter failure: PERCENT_PRICE_BY_SIDE (-1013)"
+        )
         assert await lists_sent(ready) == 1
         assert ready.refusals == ["Filter failure: PERCENT_PRICE_BY_SIDE (-1013)"]
         await later(ready, 1, "704705")

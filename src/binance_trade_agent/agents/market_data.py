@@ -55,7 +55,8 @@ class MarketDataAgent:
         interval: of the candles that strategies look at.
         warm_up: closed candles that the strategy of a symbol needs now; as long as it stays the same, the same number
             is handed on at each tick.
-        larger_interval: of the candles that are to confirm entries, None for none. Without sound ones nothing is confirmed.
+        larger_interval: of the candles that are to confirm entries, None for none. Without sound ones none is
+            confirmed.
 
     Attributes:
         dropped: how many candles were left out of the series since the start, by reason; each is counted once.

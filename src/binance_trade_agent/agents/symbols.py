@@ -1,6 +1,7 @@
 """Checking the symbols and the order size that a person asked for against what the exchange trades."""
 
 from collections.abc import Mapping, Sequence
+from decimal import ROUND_UP, Decimal
 
 from binance_trade_agent.configuration import ConfigError
 from binance_trade_agent.domain.money import plain
@@ -9,6 +10,8 @@ from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.errors import UNKNOWN_SYMBOL_CODE, RejectedError
 from binance_trade_agent.exchange.gateway import Gateway
 from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.limits import exit_settings
+from binance_trade_agent.risk.exits import lowest_stop_fraction
 from binance_trade_agent.settings import Settings
 
 
@@ -16,8 +19,8 @@ async def tradable_rules(gateway: Gateway, settings: Settings) -> dict[str, Symb
     """Rules of TRADING_SYMBOLS, in their order.
 
     Raises:
-        ConfigError: a symbol is not traded there, they have different quote assets, or TRADING_ORDER_QUOTE is under a
-            symbol's minimum notional.
+        ConfigError: a symbol is not traded there, they have different quote assets, or what TRADING_ORDER_QUOTE buys
+            would at its stop be worth less than a symbol's minimum notional.
         ExchangeError: the exchange could not be asked.
     """
     symbols = settings.trading_symbols
@@ -33,7 +36,7 @@ async def tradable_rules(gateway: Gateway, settings: Settings) -> dict[str, Symb
         raise ConfigError(
             f"TRADING_SYMBOLS mixes the quote assets {' and '.join(quotes)}: use symbols with one of them."
         )
-    if settings.trading_order_fraction is None:
+    if settings.sizing in {"quote", "kelly"}:
         for entry in rules.values():
             _check_order_size(settings, entry)
     return rules
@@ -58,6 +61,14 @@ def _check_order_size(settings: Settings, rules: SymbolRules) -> None:
         raise ConfigError(
             f"TRADING_ORDER_QUOTE={plain(settings.trading_order_quote)} is under {rules.symbol}'s minimum notional, "
             f"{plain(rules.min_notional)} {rules.quote_asset}: use clearly more, so that what was bought can be sold."
+        )
+    at_stop = lowest_stop_fraction(exit_settings(settings), Decimal(1), None)
+    if at_stop and settings.trading_order_quote * at_stop < rules.min_notional:
+        least = (rules.min_notional / at_stop).quantize(Decimal("0.01"), ROUND_UP)
+        raise ConfigError(
+            f"TRADING_ORDER_QUOTE={plain(settings.trading_order_quote)} is too little to protect: at its stop it would "
+            f"be worth less than {rules.symbol}'s minimum notional, {plain(rules.min_notional)} {rules.quote_asset}; use "
+            f"clearly more than {plain(least)}."
         )
 
 

@@ -54,4 +54,5 @@ def measured(value: Decimal | None, unit: str) -> str:
     if value is None:
         return ""
     text = money(value) if unit.isupper() else exact(round(value, 4 if unit == "%" else 8))
+    unit = "loss" if (value, unit) == (1, "losses") else unit
     return f"{text} {unit}".rstrip()
