@@ -67,8 +67,8 @@ def _check_order_size(settings: Settings, rules: SymbolRules) -> None:
         least = (rules.min_notional / at_stop).quantize(Decimal("0.01"), ROUND_UP)
         raise ConfigError(
             f"TRADING_ORDER_QUOTE={plain(settings.trading_order_quote)} is too little to protect: at its stop it would "
-            f"be worth less than {rules.symbol}'s minimum notional, {plain(rules.min_notional)} {rules.quote_asset}; use "
-            f"clearly more than {plain(least)}."
+            f"be worth less than {rules.symbol}'s minimum notional, {plain(rules.min_notional)} {rules.quote_asset}; "
+            f"use clearly more than {plain(least)}."
         )
 
 
