@@ -314,6 +314,18 @@ async def test_stop_that_sells_while_it_is_being_moved_sells_once(tmp_path):
         await ready.assert_reconciled()
 
 
+async def test_stop_that_has_sold_before_it_could_be_moved_sells_once(tmp_path):
+    async with played_desk(tmp_path) as ready:
+        protection, old = await about_to_move(ready)
+        protection.note_price("BTCUSDT", Decimal(66000))
+        await price(ready, "62000")  # under the old stop, and nobody has told that it sold
+        await ensure(ready, protection)
+        assert (await ready.entry(old)).order.state is OrderState.FILLED
+        assert [entry.order.role for entry in await ready.orders()] == [Role.ENTRY, Role.STOP_LOSS]
+        assert await alarms(ready) == {}
+        await ready.assert_reconciled()
+
+
 async def test_price_that_falls_under_the_new_stop_while_it_is_being_moved_closes_at_market(tmp_path):
     async with played_desk(tmp_path) as ready:
         protection, _ = await about_to_move(ready)

@@ -208,7 +208,9 @@ class Protection:
                 await self._settled(symbol)
                 return ""
             if not is_reached and _is_a_move(live, plan):
-                return await self._move(symbol, rules, plan, live[0])
+                said = await self._move(symbol, rules, plan, live[0])
+                if said is not None:
+                    return said
         if live:
             if not await self._is_off(symbol, live):
                 return ""  # not cancelled yet: the next time
@@ -263,13 +265,16 @@ class Protection:
         moved_ms = self._moved_ms.get(symbol, float("-inf"))
         return self._clock.monotonic_ms() - moved_ms >= self._settings.trailing_seconds * 1000
 
-    async def _move(self, symbol: str, rules: SymbolRules, plan: Plan, order: Order) -> str:
-        """Put the one order that rests where it should be, by one request: the position is never without it."""
+    async def _move(self, symbol: str, rules: SymbolRules, plan: Plan, order: Order) -> str | None:
+        """Put the one order that rests where it should be, by one request: the position is never without it.
+
+        None when the price has come to where it should be: then it has to be taken off instead.
+        """
         if self._clock.monotonic_ms() < self._not_moved_until_ms.get(symbol, float("-inf")):
             return ""
         bid = (await self._gateway.book_ticker(symbol)).bid
         if plan.reached(bid):
-            return await self._protect(symbol, plan, bid) if await self._is_off(symbol, [order]) else ""
+            return None
         (intent,), _ = self._orders.resting(symbol, plan)
         sent = await self._execution.replace(order, intent)
         if sent.failure is None:
