@@ -377,6 +377,24 @@ async def test_strategy_is_changed_between_two_ticks_and_from_the_next_one_on(tm
             assert used.choice.name == name
 
 
+async def test_strategy_asked_for_after_the_last_tick_has_decided_on_none_of_this_run(tmp_path):
+    async with rig(tmp_path, duration_ms=10_000) as ready:
+        decide_all = ready.orchestrator.decide_all
+
+        async def asked_for_meanwhile(tick, symbols):
+            payload = {"name": "macd_crossover"}
+            commands.place(
+                ready.ledger.path, CommandKind.SET_STRATEGY, requested_by="cli", requested_wall_ms=1, payload=payload
+            )
+            return await decide_all(tick, symbols)
+
+        ready.orchestrator.decide_all = asked_for_meanwhile
+        await ready.loop.run()
+        assert (ready.ticks, ready.strategies.name) == ([(1, 0)], "macd_crossover")
+        used = await ready.ledger.read(lambda connection: in_use_at(connection, "run-a", START_MS))
+        assert used.choice.name == "rsi_momentum"
+
+
 async def test_strategy_asked_for_before_the_start_decides_at_the_first_tick(tmp_path):
     async with rig(tmp_path, duration_ms=10_000) as ready:
         payload = {"name": "macd_crossover"}

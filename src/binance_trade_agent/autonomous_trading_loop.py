@@ -144,11 +144,11 @@ class AutonomousTradingLoop:
         await self._survive(self._switch.begin_run(self._identity.run_id, started_ms))
         interval_ms, beat = self._schedule.interval_ms, 0
         while not self._stop.is_set():
+            self._next_tick_ms = started_ms + beat * interval_ms
             if self._schedule.is_over(beat):
                 await self._wait_until(started + (self._schedule.duration_ms or 0))
                 break
             due = started + beat * interval_ms
-            self._next_tick_ms = started_ms + beat * interval_ms
             await self._wait_until(due)
             if missed := max(0, int((self._clock.monotonic_ms() - due) // interval_ms)):
                 await self._note_missed(missed)
