@@ -183,6 +183,23 @@ async def test_larger_candles_that_are_not_sound_confirm_nothing_and_keep_nobody
         assert sentence in caplog.text
 
 
+async def test_larger_candles_that_stay_unsound_are_said_once_until_they_are_sound_again(tmp_path, caplog):
+    async with desk(tmp_path, opened=False) as ready:
+        late = [0]  # so many larger candles
+
+        def edit(candles: list[Candle]) -> list[Candle]:
+            is_larger = candles[-1].close_time_ms - candles[-1].open_time_ms > MINUTE_MS
+            return candles[: len(candles) - late[0]] if is_larger else candles
+
+        market_data = agent_seeing(ready, edit, larger_interval="1h")
+        said = []
+        for late[0], wait_minutes in ((9, 1), (9, 1), (9, 1), (0, 1), (9, 180)):
+            await ready.wait(wait_minutes * MINUTE_MS)
+            await market_data.observe("BTCUSDT")
+            said.append(caplog.text.count("no entry is confirmed while"))
+        assert said == [1, 1, 1, 1, 2], caplog.text
+
+
 async def test_larger_candles_are_stale_by_their_own_interval(tmp_path):
     async with desk(tmp_path, opened=False) as ready:
         market_data = ready.market_data(larger_interval="1h")

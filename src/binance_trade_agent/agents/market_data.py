@@ -142,10 +142,12 @@ class MarketDataAgent:
         A position must be left though they are broken.
         """
         try:
-            return await self._closed_candles(symbol, interval)
-        except MarketDataError as failure:
-            self._say_once(symbol, f"larger: {failure}"[:60], f"no entry is confirmed while {failure}")
+            candles = await self._closed_candles(symbol, interval)
+        except MarketDataError as failure:  # said once until they are sound again: an age changes with every look
+            self._say_once(symbol, interval, f"no entry is confirmed while {failure}")
             return ()
+        self._said.discard((symbol, interval))
+        return candles
 
     async def _closed_candles(self, symbol: str, interval: str) -> Sequence[Candle]:
         """The symbol's closed candles, on which something may be decided; MarketDataError when they are not sound."""
