@@ -209,6 +209,7 @@ class Assembly:
                 exits,
                 gateway,
                 ledger,
+                clock,
                 identity,
                 ground.gate,
                 atr_period=settings.risk_atr_period,

@@ -27,6 +27,7 @@ def risk_agent(
         exits or ExitSettings(),
         ready.gateway,
         ready.ledger,
+        ready.clock,
         Identity("test", strategy),
         ready.gate,
         atr_period=ATR_PERIOD,

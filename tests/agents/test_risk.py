@@ -80,6 +80,18 @@ async def test_exit_sells_what_the_ledger_holds_not_what_the_wallet_holds(tmp_pa
         assert (await verdict(ready, Action.SELL)).quantity == Decimal("0.00999")
 
 
+async def test_book_is_as_old_as_it_is_when_the_entry_is_decided_on(tmp_path):
+    async with desk(tmp_path) as ready:
+        view = await ready.market_data().observe("BTCUSDT")
+        signal = Signal("BTCUSDT", "s", Action.BUY, 0.5, "because", view.candles[-1].open_time_ms)
+        risk = risk_agent(ready, max_data_age_seconds=30)
+        await ready.wait(30_000)
+        assert isinstance((await risk.review(signal, view, ready.clock.now_ms())).verdict, OrderIntent)
+        await ready.wait(1)  # other symbols had their turn
+        text = "the book is 30.001 s old, at most 30 s allowed (RISK_MAX_DATA_AGE_SECONDS)"
+        assert (await risk.review(signal, view, ready.clock.now_ms())).verdict == Refusal("data_age", text)
+
+
 async def test_unsettled_order_blocks_its_symbol_and_no_other(tmp_path):
     async with desk(tmp_path) as ready:
         await ready.trade(quantity="0.01")

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from binance_trade_agent.agents.entry_gate import EntryGate
 from binance_trade_agent.agents.risk_context import Conditions, account, conditions
+from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.decisions import Finding, Verdict
 from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.market import MarketView
@@ -62,6 +63,7 @@ class RiskManagementAgent:
         exits: ExitSettings,
         gateway: Gateway,
         ledger: Ledger,
+        clock: Clock,
         identity: Identity,
         gate: EntryGate,
         *,
@@ -74,6 +76,7 @@ class RiskManagementAgent:
         self._exits = exits
         self._gateway = gateway
         self._ledger = ledger
+        self._clock = clock
         self._identity = identity
         self._gate = gate
         self._atr_period = atr_period
@@ -108,6 +111,8 @@ class RiskManagementAgent:
         market = Conditions()
         if signal.action is Action.BUY:
             market = await conditions(self._gateway, view, self._settings, self._atr_period)
+        # Others may have been waited for since the market was looked at, and the market has just been asked again.
+        view = replace(view, book_age_ms=self._clock.now_ms() - view.book.read_ms)
         marks, locked = self.marks, self._locked_by_others()
         books = await self._ledger.read(
             lambda connection: account(
