@@ -86,7 +86,9 @@ def test_profiles_do_no_harm_while_none_is_chosen(folder):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(ConfigError, match=r"RISK_PROFILE=balanced: .*risk.toml, which holds the profiles, is not there"):
+    with pytest.raises(
+        ConfigError, match=r"RISK_PROFILE=balanced: .*risk.toml, which holds the profiles, is not there"
+    ):
         loaded(tmp_path, RISK_PROFILE="Balanced")
 
 

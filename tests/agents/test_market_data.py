@@ -208,6 +208,23 @@ async def test_larger_candles_are_stale_by_their_own_interval(tmp_path):
         assert ready.clock.now_ms() - view.larger_candles[-1].close_time_ms == 59 * MINUTE_MS + 1
 
 
+@pytest.mark.parametrize("wanted", [999, 1000, 1001, 1300])
+async def test_candles_that_no_single_answer_holds_come_page_by_page(tmp_path, wanted):
+    async with desk(tmp_path, opened=False) as ready:
+        candles = await ready.gateway.candles("BTCUSDT", "1m", wanted)
+        opened = [candle.open_time_ms for candle in candles]
+        assert len(opened) == wanted
+        assert opened == list(range(opened[0], opened[0] + wanted * MINUTE_MS, MINUTE_MS))
+        assert candles[-1].close_time_ms >= ready.clock.now_ms()
+
+
+async def test_more_candles_than_there_are_come_as_far_as_they_go(tmp_path):
+    async with desk(tmp_path, opened=False) as ready:
+        some = await ready.gateway.candles("BTCUSDT", "1w", 1000)
+        assert len(some) < 1000
+        assert await ready.gateway.candles("BTCUSDT", "1w", 5000) == some
+
+
 async def test_strategy_with_a_longer_warm_up_has_its_candles_at_the_next_look(tmp_path):
     async with desk(tmp_path, opened=False) as ready:
         needed = {"BTCUSDT": 300, "ETHUSDT": 300}

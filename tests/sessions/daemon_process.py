@@ -36,6 +36,19 @@ EAGER = {
     "RISK_COOLDOWN_SECONDS": "0",
     "RISK_MAX_POSITION_QUOTE": "5000",
     "TRADING_DURATION_MINUTES": "15",
+    # Limits and exits have tests of their own.
+    **dict.fromkeys(
+        (
+            "RISK_MAX_TRADES_PER_HOUR",
+            "RISK_MAX_TRADES_PER_DAY",
+            "RISK_MAX_SYMBOL_TRADES_PER_HOUR",
+            "RISK_MAX_SYMBOL_TRADES_PER_DAY",
+            "RISK_MAX_CONSECUTIVE_LOSSES",
+            "RISK_STOP_LOSS_PCT",
+            "RISK_TAKE_PROFIT_PCT",
+        ),
+        "0",
+    ),
 }
 
 

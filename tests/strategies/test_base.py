@@ -119,23 +119,25 @@ def test_too_few_candles_are_a_hold_that_counts_them(name, walk, candles_of):
 @pytest.mark.parametrize("price", [0.1, 66_120.1])
 def test_a_flat_market_is_a_hold(name, price, frame_of, candles_of):
     strategy = create_strategy(name)
-    signal = strategy.evaluate("BTCUSDT", candles_of(frame_of([price] * 400)))
+    signal = strategy.evaluate("BTCUSDT", candles_of(frame_of([price] * (strategy.warm_up + 100))))
     assert (signal.action, signal.confidence) == (Action.HOLD, 0.0)
     assert signal.reason.startswith("flat market")
 
 
 @every_strategy
 def test_a_market_that_went_flat_after_movement_is_a_hold(name, walk, frame_of, candles_of):
-    moved = walk(17)["close"].tolist()
-    signal = create_strategy(name).evaluate("BTCUSDT", candles_of(frame_of(moved + [moved[-1]] * 30)))
+    strategy = create_strategy(name)
+    moved = walk(17, strategy.warm_up + 100)["close"].tolist()
+    signal = strategy.evaluate("BTCUSDT", candles_of(frame_of(moved + [moved[-1]] * 30)))
     assert signal.action is Action.HOLD
 
 
 @every_strategy
 def test_a_candle_that_is_not_a_number_is_a_hold(name, walk, candles_of):
-    frame = walk(3)
+    strategy = create_strategy(name)
+    frame = walk(3, strategy.warm_up + 100)
     frame.iloc[-5, :4] = float("nan")
-    signal = create_strategy(name).evaluate("BTCUSDT", candles_of(frame))
+    signal = strategy.evaluate("BTCUSDT", candles_of(frame))
     assert signal.action is Action.HOLD
     assert "broken candles" in signal.reason
 
@@ -148,7 +150,8 @@ def test_both_directions_come_up_in_a_lively_market(name, walk):
 
 @every_strategy
 def test_indicators_of_a_signal_are_finite_floats_by_name(name, walk, candles_of):
-    signal = create_strategy(name).evaluate("BTCUSDT", candles_of(walk(12)))
+    strategy = create_strategy(name)
+    signal = strategy.evaluate("BTCUSDT", candles_of(walk(12, strategy.warm_up + 100)))
     assert signal.indicators
     assert all(isinstance(value, float) and np.isfinite(value) for value in signal.indicators.values())
     assert not {"action", "confidence", "lean"} & signal.indicators.keys()

@@ -130,10 +130,10 @@ class TestRuns:
 
         assert failures(Exits)["runs"].startswith("it raises SystemExit: 900")
 
-    @pytest.mark.parametrize("warm_up", [0, 999, 20.0, None])
-    def test_a_warm_up_must_be_covered_by_one_request_for_candles(self, warm_up):
+    @pytest.mark.parametrize("warm_up", [0, 4001, 20.0, None])
+    def test_a_warm_up_must_be_one_that_a_start_can_wait_for(self, warm_up):
         bad = type("BadWarmUp", (Sound,), {"warm_up": warm_up})
-        said = f"warm_up is {warm_up!r} with period=5, pct=0.05: it must be a whole number from 1 to 998"
+        said = f"warm_up is {warm_up!r} with period=5, pct=0.05: it must be a whole number from 1 to 4000"
         assert failures(bad)["runs"].startswith(said)
 
     @pytest.mark.parametrize(
@@ -181,10 +181,10 @@ class TestBounds:
         class Slow(Sound):
             @property
             def warm_up(self):
-                return 21 * self.params.period
+                return 81 * self.params.period
 
         assert list(failures(Slow)) == ["bounds"]
-        assert failures(Slow)["bounds"].startswith("with period=50: warm_up is 1050 with period=50, pct=0.05: it must")
+        assert failures(Slow)["bounds"].startswith("with period=50: warm_up is 4050 with period=50, pct=0.05: it must")
 
     def test_a_parameter_without_bounds(self):
         class Unbounded(SoundParams):

@@ -18,7 +18,7 @@ NAMES = {
     *("rsi_momentum", "macd_crossover", "bollinger_bands", "combined_default"),
     *("ema_crossover", "supertrend", "donchian_breakout", "mean_reversion_zscore"),
     *("rsi_default", "rsi_aggressive", "rsi_conservative", "macd_default"),
-    *("ema_aggressive", "supertrend_aggressive", "donchian_turtle", "zscore_conservative"),
+    *("ema_aggressive", "ema_golden_cross", "supertrend_aggressive", "donchian_turtle", "zscore_conservative"),
 }
 
 

@@ -87,8 +87,10 @@ async def test_s01_lost_answer_is_unknown_reserves_its_funds_and_shuts_the_symbo
         for _ in range(2):
             refused = await ready.tick()
             assert (refused["BTCUSDT"].outcome, refused["BTCUSDT"].rule) == (Outcome.REFUSED, "open_order")
-            assert (refused["ETHUSDT"].outcome, refused["ETHUSDT"].rule) == (Outcome.REFUSED, "balance")
-            assert "reserved)" in refused["ETHUSDT"].detail
+            assert refused["ETHUSDT"].outcome is Outcome.REFUSED
+            against = {finding.rule: finding.detail for finding in refused["ETHUSDT"].findings if not finding.allows}
+            assert against.keys() == {"balance", "max_exposure"}
+            assert "reserved)" in against["balance"]
         assert await ready.desk.times_sent() == 1
         await ready.desk.recovery.catch_up()  # long after the quiet time
         assert await states(ready.desk) == {OrderState.FILLED if is_executed else OrderState.NOT_PLACED}

@@ -50,6 +50,7 @@ from binance_trade_agent.exchange.weights import cost
 from binance_trade_agent.ops.clock import MarketClock, monotonic_seconds, wall_ms
 
 RECV_WINDOW_MS = 5_000
+_CANDLES_A_PAGE = 1000
 _TRADES_A_PAGE = 1000
 _WITH_TIME_IN_FORCE = frozenset({OrderType.LIMIT, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
 _CLOSE_SECONDS = 3
@@ -152,9 +153,16 @@ class BinanceGateway:
         )
 
     async def candles(self, symbol: str, interval: str, limit: int) -> list[Candle]:
-        """See Gateway."""
-        request = self._client.get_klines(symbol=symbol, interval=interval, limit=limit)
-        return await self._call(request, lambda rows: [candle(row) for row in rows])
+        """See Gateway. More than one answer holds are asked for page by page, backwards (binance-protocol.md 1.4)."""
+        found: list[Candle] = []
+        while True:
+            asked = min(limit - len(found), _CANDLES_A_PAGE)
+            before = {"endTime": found[0].open_time_ms - 1} if found else {}
+            request = self._client.get_klines(symbol=symbol, interval=interval, limit=asked, **before)
+            page = await self._call(request, lambda rows: [candle(row) for row in rows])
+            found = page + found
+            if len(page) < asked or len(found) >= limit:
+                return found
 
     async def book_ticker(self, symbol: str) -> BookTicker:
         """See Gateway."""

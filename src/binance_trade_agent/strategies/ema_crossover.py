@@ -21,7 +21,7 @@ class EmaParams(StrategyParams):
     """Parameters of the two averages."""
 
     ema_fast: int = Field(12, ge=2, le=139, description="period of the fast EMA, candles")
-    ema_slow: int = Field(26, ge=3, le=140, description="period of the slow EMA, candles")
+    ema_slow: int = Field(26, ge=3, le=400, description="period of the slow EMA, candles")
     ema_confirm_candles: int = Field(3, ge=1, le=60, description="a crossing of the EMAs counts for this many candles")
 
     @model_validator(mode="after")

@@ -123,6 +123,9 @@ _PRESETS: Mapping[str, _Preset] = MappingProxyType(
         "ema_aggressive": _Preset(
             EmaCrossover, "ema_crossover with short averages: many signals", {"ema_fast": 9, "ema_slow": 21}
         ),
+        "ema_golden_cross": _Preset(
+            EmaCrossover, "ema_crossover of 50 and 200 candles: few signals", {"ema_fast": 50, "ema_slow": 200}
+        ),
         "supertrend_aggressive": _Preset(
             Supertrend,
             "supertrend with near bands: many turns",

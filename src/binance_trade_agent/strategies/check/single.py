@@ -30,14 +30,14 @@ from binance_trade_agent.strategies.params import bounds, kind_of
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_WARM_UP = 998  # one request brings 1,000 candles (binance-protocol.md 1.4), of which the last is still open
+MOST_WARM_UP = 4000  # five requests for candles at a start; days of 1m candles are no reason to wait longer
 # A busy small machine takes several times as long as the one that checks; a live tick is given up after 5 s.
 _MOST_TICK_SECONDS = 1.0
 _ROWS_EXPLAINED = 60
 
 
 def runs(trial: Trial) -> str:
-    """It votes on every row of every frame, with a warm-up that one request for candles covers."""
+    """It votes on every row of every frame, with a warm-up that a start can wait for."""
     _refuse_bad_warm_up(trial.strategy)
     for name, frame in trial.frames.items():
         _refuse_misshapen(trial.strategy.vote(frame.copy()), len(frame))
@@ -56,7 +56,7 @@ def _refuse_bad_warm_up(strategy: Strategy[Any]) -> None:
     if not isinstance(warm_up, int) or not 1 <= warm_up <= MOST_WARM_UP:
         raise WrongError(
             f"warm_up is {warm_up!r} with {_settings_of(strategy)}: it must be a whole number from 1 to "
-            f"{MOST_WARM_UP}, the closed candles that one request brings"
+            f"{MOST_WARM_UP} closed candles"
         )
 
 
