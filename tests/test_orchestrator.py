@@ -1,6 +1,7 @@
 """One tick through the four agents: a decision for each symbol, whatever happens, in the same order of money."""
 
 import asyncio
+import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import permutations
@@ -104,8 +105,13 @@ async def test_strategy_that_raises_stays_with_its_symbol_and_is_suspended(tmp_p
     async with pipeline(tmp_path, BTCUSDT=ArithmeticError("no band")) as ready:
         for _ in range(FAILURES_IN_A_ROW):
             decisions = await ready.tick()
-            assert decisions["BTCUSDT"].outcome is Outcome.FAILED
-            assert decisions["BTCUSDT"].detail == "ArithmeticError: no band"
+            failed = decisions["BTCUSDT"]
+            assert failed.outcome is Outcome.FAILED
+            assert re.fullmatch(
+                r"strategy scripted raised ArithmeticError: no band, at .*test_orchestrator.py:\d+", failed.detail
+            )
+            assert (failed.signal, failed.candle_count) == (None, decisions["ETHUSDT"].candle_count)
+            assert None not in {failed.bid, failed.ask, failed.candle_count}, "what was seen is kept"
             assert decisions["ETHUSDT"].outcome is Outcome.HELD
         ready.strategy.opinions["BTCUSDT"] = Action.HOLD
         for _ in range(TICKS_OF_REST):

@@ -92,9 +92,6 @@ class TradingOrchestrator:
             return replace(decision, outcome=Outcome.NO_DATA, detail=f"no market data in {OBSERVE_SECONDS:g} s")
         except (MarketDataError, ExchangeError) as failure:
             return replace(decision, outcome=Outcome.NO_DATA, detail=str(failure))
-        except StrategyFailedError as failure:
-            log.error("%s: %s", decision.symbol, failure, exc_info=failure.__cause__)  # noqa: TRY400 (the strategy's)
-            return replace(decision, detail=str(failure))
         except Exception as failure:
             log.exception("%s: this tick's step failed", decision.symbol)
             return replace(decision, detail=f"{type(failure).__name__}: {failure}")
@@ -111,7 +108,7 @@ class TradingOrchestrator:
             if leave is None and rests:
                 return replace(decision, detail=rests)
             if leave is None and failure is not None:
-                raise failure
+                return replace(decision, detail=str(failure))
             if leave is None and signal is not None and signal.action is Action.HOLD:
                 return replace(decision, outcome=Outcome.HELD, detail=signal.reason)
             return await self._decide_on_money(decision, view, turn, leave)
@@ -123,6 +120,7 @@ class TradingOrchestrator:
         try:
             return await self._signals.evaluate(view), None
         except StrategyFailedError as failure:
+            log.debug("%s: %s", view.symbol, failure, exc_info=failure.__cause__)
             return None, failure
 
     async def _decide_on_money(

@@ -148,7 +148,7 @@ class TestADecision:
         assert found.decision.outcome is outcome
         text = text_of(found)
         assert sentence in text
-        assert "no bid and no ask were seen" in text
+        assert "nothing of the market is recorded with it" in text
         assert "none: the strategy was not asked, or gave no sound answer" in text
         assert text.endswith("none was asked")
 

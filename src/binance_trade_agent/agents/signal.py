@@ -1,8 +1,10 @@
 """SignalAgent: the strategy's word on the closed candles, and whether the position leaves anything to do about it."""
 
 import asyncio
+import inspect
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from binance_trade_agent.domain.market import MarketView
@@ -11,6 +13,7 @@ from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.ops.runner import OverdueError, Runner, in_thread
 from binance_trade_agent.strategies.base import Strategy
+from binance_trade_agent.strategies.own import place_of, told
 
 DEADLINE_SECONDS = 5.0
 _SYMBOLS_AT_ONCE = 4
@@ -60,7 +63,7 @@ class SignalAgent:
         except OverdueError:
             raise StrategyFailedError(f"strategy {name} did not answer in {self._deadline_seconds:g} s") from None
         if isinstance(answer, BaseException):
-            raise StrategyFailedError(f"{type(answer).__name__}: {answer}") from answer
+            raise StrategyFailedError(_raised(strategy, answer)) from answer
         if wrong := _what_is_wrong_with(answer, view):
             raise StrategyFailedError(f"strategy {name} answered {wrong}")
         assert isinstance(answer, Signal)
@@ -85,6 +88,12 @@ class SignalAgent:
             return failure
         finally:
             self._thinking.discard((strategy, view.symbol))
+
+
+def _raised(strategy: Strategy[Any], failure: BaseException) -> str:
+    """What the strategy raised, and at which line of whose file, for who wrote it."""
+    place = place_of(failure, Path(inspect.getfile(type(strategy))).parent)
+    return f"strategy {strategy.name} raised {told(failure)}{f', at {place}' if place else ''}"
 
 
 def _what_is_wrong_with(answer: object, view: MarketView) -> str | None:

@@ -71,7 +71,7 @@ def _market(decision: Decision, interval: str | None) -> Iterator[str]:
     if known:
         yield f"  {', '.join(known)}"
     if decision.bid is None or decision.ask is None:
-        yield "  no bid and no ask were seen"
+        yield "  nothing of the market is recorded with it"
     else:
         yield f"  bid {exact(decision.bid)}, ask {exact(decision.ask)}"
 
