@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from binance_trade_agent.cli import group
+from binance_trade_agent.ops import strategy_comparison
 from binance_trade_agent.settings import setting_names
 from binance_trade_agent.strategies.registry import is_preset, strategy_names
 from binance_trade_agent.strategies.template import Template
@@ -181,6 +182,19 @@ class TestCompare:
         assert said["raises"].startswith("failed     AttributeError: 'DataFrame' object has no attribute 'vwap")
         assert "change " in said["mine"]
         assert output.count(", 2 failed; mean of direction times confidence ") == 1
+
+    def test_one_that_does_not_come_back_fails_alone(self, monkeypatch):
+        monkeypatch.setattr(strategy_comparison, "_ANSWER_SECONDS", 0.5)
+        write(FOLDER, "endless", changed("change = 100", "import threading; threading.Event().wait(); change = 100"))
+        output = strategies("compare", "--data", candle_file())[1]
+        assert "endless                failed     no answer in 0.5 s\n" in output
+
+    def test_there_are_candles_enough_for_the_longest_warm_up(self):
+        candle_file(rows=2000)
+        output = strategies("compare", "--data", "BTCUSDT-1m.csv", STRATEGY_NAME="ema_golden_cross")[1]
+        assert "ema_golden_cross" in output
+        assert "warming up" not in output
+        assert "over the last 500 candles" in output
 
     def test_json_counts_what_was_said(self):
         write(FOLDER, "mine", "print('hello')\n" + changed("def vote", "def unused"))

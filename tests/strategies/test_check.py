@@ -2,6 +2,7 @@
 
 import itertools
 import sys
+import threading
 from typing import Self
 
 import numpy as np
@@ -12,7 +13,7 @@ from pydantic import Field, model_validator
 from binance_trade_agent.ops.clock import monotonic_seconds
 from binance_trade_agent.strategies.base import Strategy, Votes, directions
 from binance_trade_agent.strategies.bollinger_bands import BollingerBands, BollingerParams
-from binance_trade_agent.strategies.check import Verdict, check_strategy, rows_needed
+from binance_trade_agent.strategies.check import Verdict, check_strategy, rows_needed, single
 from binance_trade_agent.strategies.check.candles import check_candles
 from binance_trade_agent.strategies.params import StrategyParams
 from binance_trade_agent.strategies.registry import create_strategy, is_preset, strategy_names
@@ -128,7 +129,19 @@ class TestRuns:
             def vote(self, frame):
                 sys.exit(len(frame))
 
-        assert failures(Exits)["runs"].startswith("it raises SystemExit: 900")
+        assert failures(Exits)["runs"].startswith("it raises SystemExit: 500")
+
+    def test_one_that_does_not_come_back_is_not_waited_for(self, monkeypatch):
+        monkeypatch.setattr(single, "_ANSWER_SECONDS", 0.05)
+        woken = threading.Event()
+
+        class Endless(Sound):
+            def vote(self, frame):
+                woken.wait(60)
+                return super().vote(frame)
+
+        assert failures(Endless) == {"runs": "no answer in 0.05 s about 500 candles: a live tick is given up then"}
+        woken.set()
 
     @pytest.mark.parametrize("warm_up", [0, 4001, 20.0, None])
     def test_a_warm_up_must_be_one_that_a_start_can_wait_for(self, warm_up):
@@ -370,7 +383,8 @@ class TestTime:
             def last_row(self, candles):
                 return {**super().last_row(candles), "action": 1.0, "confidence": 0.5}
 
-        assert "the last row of the same candles says " in failures(TwoFaced)["time"]
+        said = "a live tick answers BUY, the last row of the same candles says "
+        assert failures(TwoFaced)["time"].startswith(said)
 
 
 class TestSignals:

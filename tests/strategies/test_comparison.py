@@ -1,5 +1,7 @@
 """Consensus and agreement, worked out by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -75,6 +77,26 @@ def test_one_that_fails_has_no_word_and_the_others_go_on(compared):
     found = compared(a=Exits(1), b=Scripted(1))
     assert found.opinions[0] == Opinion("a", None, "SystemExit: 12")
     assert (found.counts[Action.BUY], found.mean_vote, found.most_frequent) == (1, 0.5, ([Action.BUY], 1.0))
+
+
+@pytest.mark.parametrize(
+    ("strength", "reason", "fault"),
+    [
+        (np.nan, "so it is", "with a confidence of nan, which is not from 0 to 1"),
+        (0.5, None, "with a name or a reason that is no text"),
+    ],
+)
+def test_one_whose_answer_is_no_signal_fails_and_is_in_no_mean(compared, strength, reason, fault):
+    class Odd(Scripted):
+        def vote(self, frame):
+            return replace(super().vote(frame), strength=np.full(len(frame), strength))
+
+        def reason(self, _row):
+            return reason
+
+    found = compared(a=Odd(1), b=Scripted(1))
+    assert found.opinions[0] == Opinion("a", None, f"it answered {fault}")
+    assert found.mean_vote == 0.5
 
 
 def test_when_nobody_says_anything_there_is_no_consensus():

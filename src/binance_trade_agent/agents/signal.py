@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.ops.runner import OverdueError, Runner, in_thread
+from binance_trade_agent.strategies.answers import fault_in
 from binance_trade_agent.strategies.base import Strategy
 from binance_trade_agent.strategies.own import place_of, told
 
@@ -64,7 +64,7 @@ class SignalAgent:
             raise StrategyFailedError(f"strategy {name} did not answer in {self._deadline_seconds:g} s") from None
         if isinstance(answer, BaseException):
             raise StrategyFailedError(_raised(strategy, answer)) from answer
-        if wrong := _what_is_wrong_with(answer, view):
+        if wrong := fault_in(answer, view.symbol, view.candles):
             raise StrategyFailedError(f"strategy {name} answered {wrong}")
         assert isinstance(answer, Signal)
         return answer
@@ -94,33 +94,3 @@ def _raised(strategy: Strategy[Any], failure: BaseException) -> str:
     """What the strategy raised, and at which line of whose file, for who wrote it."""
     place = place_of(failure, Path(inspect.getfile(type(strategy))).parent)
     return f"strategy {strategy.name} raised {told(failure)}{f', at {place}' if place else ''}"
-
-
-def _what_is_wrong_with(answer: object, view: MarketView) -> str | None:
-    """Why `answer` is no signal on the last candle of `view`, None when it is one.
-
-    What passes can be kept in the ledger and compared with limits: NaN compares as false with everything.
-    """
-    if not isinstance(answer, Signal):
-        return f"{type(answer).__name__} instead of a Signal"
-    undefined = [str(name) for name, value in answer.indicators.items() if not _is_number(value)]
-    last_open_ms = view.candles[-1].open_time_ms if view.candles else answer.candle_open_ms
-    faults = {
-        f"about {answer.symbol}, asked about {view.symbol}": answer.symbol != view.symbol,
-        f"with the action {answer.action!r}": not isinstance(answer.action, Action),
-        f"with a confidence of {answer.confidence!r}, which is not from 0 to 1": not (
-            _is_number(answer.confidence) and 0 <= answer.confidence <= 1
-        ),
-        "with a name or a reason that is no text": not (
-            isinstance(answer.strategy, str) and isinstance(answer.reason, str)
-        ),
-        "about another candle than the last one": not (
-            isinstance(answer.candle_open_ms, int) and answer.candle_open_ms == last_open_ms
-        ),
-        f"with no finite number for {', '.join(undefined)}": bool(undefined),
-    }
-    return next((what for what, is_wrong in faults.items() if is_wrong), None)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, wait
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -36,8 +36,24 @@ async def in_thread(work: Callable[[], T], deadline_seconds: float) -> T:
     await asyncio.wait({ending}, timeout=deadline_seconds)
     if not ending.done():
         ending.cancel()  # nobody waits for it any more
-        raise OverdueError
+        raise _overdue(deadline_seconds)
     return await ending
+
+
+def in_time(work: Callable[[], T], deadline_seconds: float) -> T:
+    """What `work` returns or raises, where there is no event loop.
+
+    Raises:
+        OverdueError: it has not ended within `deadline_seconds`.
+    """
+    ending = _daemon_threads.submit(work)
+    if not wait([ending], deadline_seconds).done:
+        raise _overdue(deadline_seconds)
+    return ending.result()
+
+
+def _overdue(deadline_seconds: float) -> OverdueError:
+    return OverdueError(f"no answer in {deadline_seconds:g} s")
 
 
 class _DaemonThreads(Executor):

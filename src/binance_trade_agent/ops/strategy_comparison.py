@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,16 +19,25 @@ from binance_trade_agent.domain.wording import iso_second
 from binance_trade_agent.exchange.connect import connected
 from binance_trade_agent.exchange.embedded import ExchangeStartError
 from binance_trade_agent.exchange.errors import AuthError, ExchangeError, RejectedError
+from binance_trade_agent.ops.runner import in_time
 from binance_trade_agent.ops.terminal import complain
 from binance_trade_agent.settings import Settings
 from binance_trade_agent.simulator.market.candle_files import read_candle_file
 from binance_trade_agent.simulator.market.feed import FeedError
-from binance_trade_agent.strategies.comparison import Comparison, Make, Opinion, Pair, compare
+from binance_trade_agent.strategies.comparison import (
+    AGREEMENT_CANDLES,
+    Ask,
+    Asked,
+    Comparison,
+    Make,
+    Opinion,
+    Pair,
+    compare,
+)
 from binance_trade_agent.strategies.own import OWN_FOLDER
 from binance_trade_agent.strategies.registry import create_strategy, describe, is_preset
 
-_MOST_CANDLES = 1000  # of one request (binance-protocol.md 1.4)
-_CANDLES_OF_A_FILE = 1500  # the longest warm-up and the candles on which pairs are compared
+_ANSWER_SECONDS = 10.0  # for a tick and a frame of all candles; a live tick is given up after 5 s
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +65,13 @@ def compare_strategies(
         folder: where own strategies are.
     """
     settings = configuration.settings
+    chosen = StrategyChoice(settings.strategy_name, settings.strategy_params)
+
+    def makers(of: str) -> dict[str, Make]:
+        return _makers(chosen, of, folder)
+
     try:
-        market = _from_file(data, symbol) if data else asyncio.run(_from_exchange(settings, symbol))
+        market = _from_file(data, symbol, makers) if data else asyncio.run(_from_exchange(settings, symbol, makers))
     except (ConfigError, AuthError, FeedError) as failure:
         return complain(failure, exit_codes.WRONG_CONFIGURATION)
     except (ExchangeError, ExchangeStartError) as failure:
@@ -65,10 +79,14 @@ def compare_strategies(
     if not market.candles:
         return complain(f"there is no closed {market.interval} candle of {market.symbol}", exit_codes.FAILURE)
     with contextlib.redirect_stdout(sys.stderr):  # own code may print; a JSON document has to stay one
-        makers = _makers(StrategyChoice(settings.strategy_name, settings.strategy_params), market.symbol, folder)
-        compared = compare(makers, market.symbol, market.candles, market.larger, market.larger_interval)
+        asked = makers(market.symbol)
+        compared = compare(asked, market.symbol, market.candles, market.larger, market.larger_interval, _in_time)
     print(json.dumps(_document(market, compared), indent=2) if as_json else "\n".join(_lines(market, compared)))
     return exit_codes.OK
+
+
+def _in_time(ask: Ask) -> Asked:
+    return in_time(ask, _ANSWER_SECONDS)
 
 
 def _makers(chosen: StrategyChoice, symbol: str, folder: Path) -> dict[str, Make]:
@@ -80,22 +98,35 @@ def _makers(chosen: StrategyChoice, symbol: str, folder: Path) -> dict[str, Make
     }
 
 
-def _from_file(path: Path, symbol: str | None) -> _Market:
+def _candles_needed(makers: Mapping[str, Make]) -> int:
+    """As many as warm up each strategy that can be made, and those on which pairs are compared."""
+    longest = 0
+    with contextlib.redirect_stdout(sys.stderr):
+        for make in makers.values():
+            with contextlib.suppress(Exception, SystemExit):  # anybody's code; what it raises is told when it is asked
+                longest = max(longest, make().warm_up)
+    return longest + AGREEMENT_CANDLES
+
+
+def _from_file(path: Path, symbol: str | None, makers: Callable[[str], Mapping[str, Make]]) -> _Market:
     file = read_candle_file(path)
     if symbol and symbol.upper() != file.symbol:
         raise ConfigError(f"{path} holds candles of {file.symbol}, not of {symbol.upper()}.")
-    newest = file.candles[-_CANDLES_OF_A_FILE:]
+    newest = file.candles[-_candles_needed(makers(file.symbol)) :]
     return _Market(file.symbol, file.interval, candle_series((), newest, newest[-1].close_time_ms + 1).candles)
 
 
-async def _from_exchange(settings: Settings, symbol: str | None) -> _Market:
+async def _from_exchange(
+    settings: Settings, symbol: str | None, makers: Callable[[str], Mapping[str, Make]]
+) -> _Market:
     """The candles that are closed on the exchange of the mode."""
     symbol = symbol.upper() if symbol else settings.trading_symbols[0]
     interval, larger_interval = settings.trading_candle_interval, settings.trading_confirm_interval
+    needed = _candles_needed(makers(symbol)) + 1  # one is not closed yet
     async with connected(settings) as connection:
 
         async def closed(of: str) -> Sequence[Candle]:
-            fetched = await connection.gateway.candles(symbol, of, _MOST_CANDLES)
+            fetched = await connection.gateway.candles(symbol, of, needed)
             return candle_series((), fetched, connection.clock.now_ms()).candles
 
         try:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.signals import Action, Signal
+from binance_trade_agent.strategies.answers import fault_in
 from binance_trade_agent.strategies.base import Strategy
 from binance_trade_agent.strategies.own import told
 
@@ -21,6 +23,9 @@ AGREEMENT_CANDLES = 500
 
 _DIRECTIONS = {Action.BUY: 1, Action.SELL: -1, Action.HOLD: 0}
 Make = Callable[[], Strategy[Any]]
+# A strategy's signal, and what it said of each of the last candles.
+Asked = tuple[Signal, npt.NDArray[np.int8]]
+Ask = Callable[[], Asked]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +76,17 @@ class Comparison:
         return [action for action, count in self.counts.items() if count == most], most / said
 
 
+class _NoSignalError(Exception):
+    """What a strategy answered is no signal."""
+
+
 def compare(
     strategies: Mapping[str, Make],
     symbol: str,
     candles: Sequence[Candle],
     larger: Sequence[Candle] | None = None,
     larger_interval: str = "",
+    in_time: Callable[[Ask], Asked] = lambda ask: ask(),
 ) -> Comparison:
     """Ask each strategy about the last of `candles` (closed, in time order); one that fails does not stop the others.
 
@@ -87,16 +97,23 @@ def compare(
             need not be confirmed.
         larger: see `Strategy.evaluate`.
         larger_interval: of `larger`.
+        in_time: asks; raises OverdueError when there is no answer in time.
     """
     from binance_trade_agent.strategies.frame import candle_frame
 
     frame = candle_frame(candles)
+
+    def asked(make: Make) -> Asked:
+        strategy = make()
+        signal = strategy.evaluate(symbol, candles, larger, larger_interval)
+        if fault := fault_in(signal, symbol, candles):
+            raise _NoSignalError(f"it answered {fault}")
+        return signal, _last_actions(strategy, frame)
+
     opinions, said = [], {}
     for name, make in strategies.items():
         try:
-            strategy = make()
-            signal = strategy.evaluate(symbol, candles, larger, larger_interval)
-            said[name] = _last_actions(strategy, frame)
+            signal, said[name] = in_time(partial(asked, make))
             opinions.append(Opinion(name, signal))
         except (Exception, SystemExit) as failure:  # noqa: BLE001 (anybody's code)
             opinions.append(Opinion(name, None, _why(failure)))

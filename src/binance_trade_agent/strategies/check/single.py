@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.signals import Action, Signal
+from binance_trade_agent.ops.runner import OverdueError, in_time
 from binance_trade_agent.strategies.base import Strategy, Votes
 from binance_trade_agent.strategies.check.parts import LIVE_ROWS
 from binance_trade_agent.strategies.check.trial import (
@@ -33,12 +34,14 @@ if TYPE_CHECKING:
 MOST_WARM_UP = 4000  # five requests for candles at a start; days of 1m candles are no reason to wait longer
 # A busy small machine takes several times as long as the one that checks; a live tick is given up after 5 s.
 _MOST_TICK_SECONDS = 1.0
+_ANSWER_SECONDS = 5.0
 _ROWS_EXPLAINED = 60
 
 
 def runs(trial: Trial) -> str:
     """It votes on every row of every frame, with a warm-up that a start can wait for."""
     _refuse_bad_warm_up(trial.strategy)
+    _refuse_endless(trial)
     for name, frame in trial.frames.items():
         _refuse_misshapen(trial.strategy.vote(frame.copy()), len(frame))
         signals = trial.whole[name]
@@ -49,6 +52,14 @@ def runs(trial: Trial) -> str:
             )
     rows = sum(len(frame) for frame in trial.frames.values())
     return f"{rows:,} candles: {', '.join(trial.frames)}; warm-up {trial.strategy.warm_up} candles"
+
+
+def _refuse_endless(trial: Trial) -> None:
+    live = next(iter(trial.frames.values())).iloc[-max(LIVE_ROWS, trial.strategy.warm_up) :]
+    try:
+        in_time(lambda: trial.strategy.vote(live.copy()), _ANSWER_SECONDS)
+    except OverdueError as overdue:
+        raise WrongError(f"{overdue} about {len(live)} candles: a live tick is given up then") from None
 
 
 def _refuse_bad_warm_up(strategy: Strategy[Any]) -> None:
@@ -201,7 +212,7 @@ def fast_enough(trial: Trial) -> str:
     frame_seconds, _ = _timed(trial.seconds, lambda: trial.signals(frame))
     in_frame = WORDS[int(trial.signals(live)["action"].iloc[-1])]
     if not isinstance(signal, Signal) or not isinstance(signal.action, Action) or signal.action.value != in_frame:
-        raise WrongError(f"a live tick answers {signal!r}, the last row of the same candles says {in_frame}")
+        raise WrongError(f"a live tick answers {_word_of(signal)}, the last row of the same candles says {in_frame}")
     times = (
         f"{1000 * tick_seconds:.1f} ms for a live tick ({len(live)} candles), "
         f"{1000 * frame_seconds:.1f} ms for a frame of {len(frame):,}"
@@ -211,6 +222,10 @@ def fast_enough(trial: Trial) -> str:
             f"{times}: a tick may take {_MOST_TICK_SECONDS:g} s; use whole arrays instead of loops over rows"
         )
     return times
+
+
+def _word_of(answer: object) -> str:
+    return str(answer.action) if isinstance(answer, Signal) else repr(answer)
 
 
 def _timed(seconds: Callable[[], float], ask: Callable[[], Any]) -> tuple[float, Any]:
