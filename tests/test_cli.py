@@ -144,7 +144,9 @@ class TestBadInput:
     def test_unknown_strategy_is_told_with_the_list(self, trade_agent):
         done = trade_agent("run", "--strategy-name", "rsi_momentun")
         assert done.returncode == 2
-        assert only_error(done.stderr).startswith("'rsi_momentun' is not a strategy, did you mean rsi_momentum?")
+        assert only_error(done.stderr).startswith(
+            "STRATEGY_NAME: 'rsi_momentun' is not a strategy, did you mean rsi_momentum?"
+        )
         assert "macd_crossover, bollinger_bands" in done.stderr
 
     def test_symbol_that_no_market_has_is_told_with_the_nearest(self, trade_agent):

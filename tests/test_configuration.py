@@ -245,6 +245,13 @@ class TestSentences:
             "TRADING_DURATION_MINUTES=-5 (given as a flag) is not allowed: it must be a number of minutes, 0 or more."
         )
 
+    @pytest.mark.parametrize("interval", ["1s", "1m"])
+    def test_confirming_candles_must_be_larger(self, folder, interval):
+        assert refusal(folder, TRADING_CONFIRM_INTERVAL=interval) == (
+            f"TRADING_CONFIRM_INTERVAL is {interval}: it must be larger than TRADING_CANDLE_INTERVAL, 1m, and a multiple "
+            "of it."
+        )
+
     @pytest.mark.parametrize("text", ["on", "off", "enabled"])
     def test_refused_boolean_is_not_answered_with_a_guess(self, folder, text):
         assert refusal(folder, BINANCE_TESTNET=text) == (

@@ -59,6 +59,7 @@ def test_symbols_forgive_case_spaces_and_repetition(given_symbols):
         ("trading_instance", "two words"),
         ("trading_mode", "production"),
         ("strategy_params", "rsi_period"),
+        ("strategy_params", "rsi_period=10,rsi_period=12"),
         ("strategy_params", "=3"),
         ("risk_max_position_quote", "-500"),
         ("risk_max_open_positions", "0"),

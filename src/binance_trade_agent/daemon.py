@@ -31,7 +31,7 @@ from binance_trade_agent.ops.signals import StopSignals, stop_signals
 from binance_trade_agent.reports.session import render, session_report
 from binance_trade_agent.settings import Settings
 from binance_trade_agent.strategies.in_use import StrategiesInUse
-from binance_trade_agent.strategies.registry import StrategyError
+from binance_trade_agent.strategies.registry import BadStrategyParams, StrategyError
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def run(configuration: Configuration, *, takeover: bool = False) -> int:
     except (ExchangeStartError, MarketGoneError, LedgerUnavailable) as failure:
         log.error("%s", failure)  # noqa: TRY400 (a sentence for the user, not a trace)
         return exit_codes.FAILURE
-    except (ConfigError, StrategyError, LedgerError, LeaseHeldError, AuthError) as failure:
+    except (ConfigError, LedgerError, LeaseHeldError, AuthError) as failure:
         log.error("%s", failure)  # noqa: TRY400
         return exit_codes.WRONG_CONFIGURATION
     except CannotReconcileError as failure:
@@ -86,8 +86,7 @@ async def _trade(configuration: Configuration, signals: StopSignals, *, takeover
         )
         lock = stack.enter_context(acquired)
         tell = stack.enter_context(_signs_of_life(settings, run_id))
-        choice = StrategyChoice(settings.strategy_name, settings.strategy_params)
-        strategies = StrategiesInUse(choice, settings.trading_symbols)
+        strategies = _strategies(settings)
         ledger = await stack.enter_async_context(await Ledger.open(settings.ledger_path))
         connection = await stack.enter_async_context(connected(settings, is_trader=True, tell=tell))
         lease = await stack.enter_async_context(_lease(settings, ledger, connection, lock, holder, takeover=takeover))
@@ -115,6 +114,16 @@ async def _trade(configuration: Configuration, signals: StopSignals, *, takeover
     with LedgerReader.open(settings.ledger_path) as reader:
         _print_report(render(session_report(reader, run_id)))
     return exit_codes.WRONG_CONFIGURATION if lease.is_lost else exit_codes.OK  # a restart would be refused
+
+
+def _strategies(settings: Settings) -> StrategiesInUse:
+    """Those of the settings. Raises ConfigError, which names the setting, when they cannot be used."""
+    try:
+        choice = StrategyChoice(settings.strategy_name, settings.strategy_params)
+        return StrategiesInUse(choice, settings.trading_symbols)
+    except StrategyError as failure:
+        setting = "STRATEGY_PARAMS" if isinstance(failure, BadStrategyParams) else "STRATEGY_NAME"
+        raise ConfigError(f"{setting}: {failure}") from None
 
 
 @contextlib.contextmanager

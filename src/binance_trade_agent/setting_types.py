@@ -65,7 +65,10 @@ def pairs(value: Any) -> dict[str, str]:
         pairs = [part.partition("=") for part in re.split(r"[,\s]+", value.strip()) if part]
         if not all(name and sign and text for name, sign, text in pairs):
             raise ValueError("not a list of name=value")
-        return {name.strip(): text.strip() for name, _, text in pairs}
+        named = {name.strip(): text.strip() for name, _, text in pairs}
+        if len(named) < len(pairs):
+            raise ValueError("a name is given twice")
+        return named
     if not isinstance(value, dict):
         raise ValueError("not a table")  # noqa: TRY004 (pydantic makes a sentence of it)
     return {str(name): str(text) for name, text in value.items()}

@@ -124,7 +124,7 @@ class Settings(BaseSettings):
     strategy_params: Annotated[dict[str, str], BeforeValidator(setting_types.strategy_params)] = _setting(
         {},
         "parameters of the strategy; SYMBOL.name=value holds for one symbol",
-        "name=value pairs separated by commas, such as rsi_period=10,ETHUSDT.rsi_period=14",
+        "name=value pairs separated by commas, each name once, such as rsi_period=10,ETHUSDT.rsi_period=14",
     )
     risk_profile: (
         Annotated[Literal["conservative", "balanced", "aggressive"], BeforeValidator(setting_types.lower)] | None
@@ -361,7 +361,8 @@ class Settings(BaseSettings):
         smaller, larger = self.trading_candle_interval, self.trading_confirm_interval
         if larger and (INTERVAL_MS[larger] <= INTERVAL_MS[smaller] or INTERVAL_MS[larger] % INTERVAL_MS[smaller]):
             raise ValueError(
-                f"TRADING_CONFIRM_INTERVAL is {larger}: it must be a multiple of TRADING_CANDLE_INTERVAL, {smaller}."
+                f"TRADING_CONFIRM_INTERVAL is {larger}: it must be larger than TRADING_CANDLE_INTERVAL, {smaller}, and "
+                "a multiple of it."
             )
 
     def _check_keys(self) -> None:

@@ -20,7 +20,13 @@ pytestmark = pytest.mark.slow
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 # What the session is run with, in all, so that `risk` can be given the same.
-SETTINGS = {**EAGER, "RISK_COOLDOWN_SECONDS": "60", "TRADING_DURATION_MINUTES": "40"}
+SETTINGS = {
+    **EAGER,
+    "RISK_COOLDOWN_SECONDS": "60",
+    "RISK_STOP_LOSS_PCT": "2",
+    "RISK_TAKE_PROFIT_PCT": "4",
+    "TRADING_DURATION_MINUTES": "40",
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

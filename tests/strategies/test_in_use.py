@@ -1,10 +1,13 @@
 """The strategies in use: parameters for all symbols and for one, what is refused, and the change of all at once."""
 
+from typing import Any
+
 import pytest
 
 from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.strategies.in_use import StrategiesInUse
-from binance_trade_agent.strategies.registry import BadStrategyParams, StrategyError, UnknownStrategy
+from binance_trade_agent.strategies.registry import BadStrategyParams, BrokenStrategy, StrategyError, UnknownStrategy
+from binance_trade_agent.strategies.rsi_momentum import RsiMomentum, RsiParams
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "BNBUSDT")
 
@@ -92,3 +95,26 @@ def test_choice_reads_as_it_is_written():
     assert str(StrategyChoice("rsi_momentum", {"rsi_period": "10", "ETHUSDT.rsi_period": "14"})) == (
         "rsi_momentum (rsi_period=10, ETHUSDT.rsi_period=14)"
     )
+
+
+def _raises() -> int:
+    raise RuntimeError("no idea")
+
+
+@pytest.mark.parametrize(
+    ("warm_up", "sentence"),
+    [
+        (_raises, r"^strategy own cannot be used: its warm_up raised RuntimeError: no idea$"),
+        (lambda: 300.5, r"its warm_up is 300\.5; it must be a whole number of candles, at most 100000$"),
+        (lambda: 10**9, r"its warm_up is 1000000000; "),
+    ],
+    ids=["raises", "no whole number", "too many"],
+)
+def test_strategy_that_cannot_say_how_many_candles_it_needs_is_refused(warm_up, sentence):
+    class Own(RsiMomentum):
+        @property
+        def warm_up(self) -> Any:
+            return warm_up()
+
+    with pytest.raises(BrokenStrategy, match=sentence):
+        StrategiesInUse(StrategyChoice("own"), SYMBOLS, lambda name, _: Own(RsiParams(), name))

@@ -36,6 +36,17 @@ EAGER = {
     "STRATEGY_NAME": "rsi_momentum",
     "STRATEGY_PARAMS": "rsi_period=2,rsi_oversold=45,rsi_overbought=55",
     "RISK_COOLDOWN_SECONDS": "0",
+    "RISK_MAX_UNKNOWN_ORDERS": "100",
+    **dict.fromkeys(
+        (
+            "RISK_MAX_TRADES_PER_HOUR",
+            "RISK_MAX_TRADES_PER_DAY",
+            "RISK_MAX_SYMBOL_TRADES_PER_HOUR",
+            "RISK_MAX_SYMBOL_TRADES_PER_DAY",
+            "RISK_MAX_CONSECUTIVE_LOSSES",
+        ),
+        "0",
+    ),
     "RISK_MAX_POSITION_QUOTE": "5000",
     "EXCHANGE_STARTUP_SECONDS": "30",
 }

@@ -7,9 +7,11 @@ from typing import Any
 from binance_trade_agent.domain.nearest import nearest
 from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.strategies.base import Strategy
-from binance_trade_agent.strategies.registry import BadStrategyParams, create_strategy
+from binance_trade_agent.strategies.registry import BadStrategyParams, BrokenStrategy, create_strategy
 
 Create = Callable[[str, Mapping[str, str]], Strategy[Any]]
+
+_MOST_WARM_UP = 100_000  # a hundred questions for candles
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +92,22 @@ class StrategiesInUse:
 
     def _made(self, symbol: str, choice: StrategyChoice, params: Mapping[str, str]) -> Strategy[Any]:
         try:
-            return self._create(choice.name, params)
+            made = self._create(choice.name, params)
         except BadStrategyParams as failure:
             if symbol in choice.symbols():
                 raise BadStrategyParams(f"on {symbol}, {failure}") from None
             raise
+        _refuse_bad_warm_up(made)
+        return made
+
+
+def _refuse_bad_warm_up(strategy: Strategy[Any]) -> None:
+    """Raise BrokenStrategy when nobody could say how many candles to ask for: without them no position is looked at."""
+    try:
+        warm_up: object = strategy.warm_up
+    except Exception as failure:
+        said = f"raised {type(failure).__name__}: {failure}"
+        raise BrokenStrategy(f"strategy {strategy.name} cannot be used: its warm_up {said}") from failure
+    if not isinstance(warm_up, int) or not 0 <= warm_up <= _MOST_WARM_UP:
+        wanted = f"it must be a whole number of candles, at most {_MOST_WARM_UP}"
+        raise BrokenStrategy(f"strategy {strategy.name} cannot be used: its warm_up is {warm_up!r}; {wanted}")
