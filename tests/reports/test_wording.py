@@ -54,6 +54,8 @@ def test_amounts_are_listed_with_their_assets():
         ("0.00135173", "%", "0.0014 %"),
         ("298.62034396", "USDT", "298.62 USDT"),
         ("3", "orders", "3 orders"),
+        ("1", "orders", "1 order"),
+        ("1", "entries", "1 entry"),
         ("179.9", "s", "179.9 s"),
         ("0.75604278", "", "0.75604278"),
     ],

@@ -5,6 +5,9 @@ from decimal import Decimal
 
 from binance_trade_agent.domain.money import plain
 
+# What rules count, one of it.
+_ONE = {"entries": "entry", "failures": "failure", "losses": "loss", "orders": "order", "positions": "position"}
+
 
 def utc_text(at_ms: int) -> str:
     """A time in ms UTC as `2024-08-05 14:36:00`."""
@@ -54,5 +57,4 @@ def measured(value: Decimal | None, unit: str) -> str:
     if value is None:
         return ""
     text = money(value) if unit.isupper() else exact(round(value, 4 if unit == "%" else 8))
-    unit = "loss" if (value, unit) == (1, "losses") else unit
-    return f"{text} {unit}".rstrip()
+    return f"{text} {_ONE.get(unit, unit) if value == 1 else unit}".rstrip()
