@@ -429,9 +429,13 @@ async def test_kill_switch_cancels_entries_at_each_look_until_it_is_released_by_
             CommandState.REFUSED,
             "this trader is mine, not yours: `trade-agent release mine`",
         )
-        assert await carried_out(CommandKind.RESUME) == (CommandState.DONE, "entries are allowed again")
+        still_on = "entries are no longer paused, but the kill switch is on until `trade-agent release mine`"
+        assert await carried_out(CommandKind.RESUME) == (CommandState.DONE, still_on)
         assert await commands.is_killed(ready.ledger), "resume ends a pause only"
-        assert await carried_out(CommandKind.RELEASE, name="mine") == (CommandState.DONE, "the kill switch is off")
+        assert await carried_out(CommandKind.PAUSE) == (CommandState.DONE, "entries are paused")
+        still_paused = "the kill switch is off, but entries are paused until `trade-agent resume`"
+        assert await carried_out(CommandKind.RELEASE, name="mine") == (CommandState.DONE, still_paused)
+        assert await carried_out(CommandKind.RESUME) == (CommandState.DONE, "entries are allowed again")
         assert not await commands.is_killed(ready.ledger)
         await until(lambda: heartbeat.read(ready.beat_path).detail == "")
         ready.loop.request_stop("enough")

@@ -225,7 +225,8 @@ class AutonomousTradingLoop:
         if command.kind is CommandKind.SET_STRATEGY:
             said = await self._switch.carry_out(command, self._identity.run_id, self._next_tick_ms, now_ms)
         else:
-            state, said = _answer(command, self._identity.instance)
+            paused, killed = await commands.is_paused(self._ledger), await commands.is_killed(self._ledger)
+            state, said = _answer(command, self._identity.instance, is_paused=paused, is_killed=killed)
             await commands.answer(self._ledger, command.command_id, state, said, now_ms)
         log.info("command %s by %s: %s", command.kind, command.requested_by, said)
         if command.kind is CommandKind.STOP:
@@ -274,17 +275,23 @@ class AutonomousTradingLoop:
         )
 
 
-def _answer(command: Command, instance: str) -> tuple[CommandState, str]:
-    """What is answered to a command that needs nothing but its row, by the trader named `instance`."""
+def _answer(command: Command, instance: str, *, is_paused: bool, is_killed: bool) -> tuple[CommandState, str]:
+    """What is answered to a command that needs nothing but its row, by the trader named `instance`.
+
+    What one switch allows again the other may still keep away: then the answer says so.
+    """
     if command.kind is CommandKind.RELEASE and command.payload.get("name") != instance:
         given = command.payload.get("name", "")
         return CommandState.REFUSED, f"this trader is {instance}, not {given}: `trade-agent release {instance}`"
     said = {
         CommandKind.STOP: "stopping",
         CommandKind.PAUSE: "entries are paused",
-        CommandKind.RESUME: "entries are allowed again",
+        CommandKind.RESUME: "entries are allowed again"
+        if not is_killed
+        else f"entries are no longer paused, but the kill switch is on until `trade-agent release {instance}`",
         CommandKind.KILL: f"the kill switch is on: nothing is entered until `trade-agent release {instance}`",
-        CommandKind.RELEASE: "the kill switch is off",
+        CommandKind.RELEASE: "the kill switch is off"
+        + (", but entries are paused until `trade-agent resume`" if is_paused else ""),
     }
     return CommandState.DONE, said[command.kind]
 

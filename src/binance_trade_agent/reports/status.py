@@ -160,7 +160,8 @@ def _what_was_asked_for(found: Status) -> Iterator[str]:
     """What decides now, and the switches that a person has thrown."""
     if change := found.strategy:
         yield f"Strategy: {change.choice}, by {change.requested_by} since {utc_text(change.at_ms)} UTC"
-    if found.is_killed:
+    said = found.heartbeat.detail if found.heartbeat else ""
+    if found.is_killed and "the kill switch is on" not in said:  # the running trader says it with its name
         yield "The kill switch is on: nothing is entered until `trade-agent release NAME`"
     if found.is_paused:
         yield "Entries are paused until `trade-agent resume`"
