@@ -11,7 +11,8 @@ from binance_trade_agent.exchange.errors import ExchangeError, UnavailableError
 from binance_trade_agent.ledger import fee_values
 from binance_trade_agent.ledger.errors import LedgerUnavailable
 from tests.agents.desk import Desk, desk
-from tests.agents.market import price, resting
+from tests.agents.market import killed_at, price, resting
+from tests.agents.played import played_desk
 from tests.agents.watching import Watched, deposit, watched
 
 
@@ -265,3 +266,30 @@ async def test_entry_whose_cancel_did_not_arrive_is_cancelled_at_the_next_look(t
         assert (await ready.entry(second)).order.state is OrderState.CANCELED
         await watch.watch.cancel_entries("the kill switch is on")
         assert (await ready.entry(first)).order.state is OrderState.CANCELED
+
+
+@pytest.mark.parametrize(("orders_on_stop", "stand"), [("keep", 2), ("cancel_entries", 2), ("cancel_all", 0)])
+async def test_stop_in_the_middle_of_a_move_leaves_the_protection_that_is_to_stay(tmp_path, orders_on_stop, stand):
+    async with desk(tmp_path) as ready:
+        watch = watched(ready, "2", "4")
+        await ready.trade()
+        await watch.tick()
+        with killed_at("recovery.booked"):  # the list is off, and there is none in its place yet
+            await ready.trade()
+            await watch.tick()
+        await watch.watch.close_down(orders_on_stop)
+        assert len(await resting(ready)) == stand
+
+
+async def test_protection_that_was_cancelled_at_the_stop_is_not_put_back_by_a_price(tmp_path):
+    async with played_desk(tmp_path) as ready:
+        watch = Watched(ready, ready.protection("0", "0", trailing_stop_pct="2"))
+        await price(ready, "64000")
+        await ready.trade()
+        await watch.tick()
+        assert len(await resting(ready)) == 1
+        await watch.watch.close_down("cancel_all")
+        await ready.wait(10_000)
+        await price(ready, "66000")
+        await watch.protection.on_price("BTCUSDT", Decimal(66000), Decimal(66001))
+        assert await resting(ready) == []

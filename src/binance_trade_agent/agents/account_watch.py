@@ -112,19 +112,19 @@ class AccountWatch:
     async def close_down(self, orders_on_stop: str) -> None:
         """Cancel what is not to stay on the exchange when the daemon stops: `cancel_entries`, `cancel_all` or `keep`.
 
+        Protection that is to stay is put right: the stop may have come between two of its steps.
+
         Raises:
             ExchangeError, LedgerError: it could not be done; what was wished is asked about later.
         """
-        if orders_on_stop == "keep":
-            return
         for order in await self._ledger.open_orders():
             if order.exchange_order_id is None or order.symbol not in self._rules:
                 continue
-            if orders_on_stop == "cancel_all" or not order.role.is_protective:
+            if orders_on_stop == "cancel_all" or (orders_on_stop != "keep" and not order.role.is_protective):
                 log.info("cancelling %s on %s, as TRADING_ORDERS_ON_STOP says", order.client_order_id, order.symbol)
                 await self._protection.cancel(order)
-        if orders_on_stop == "cancel_entries":
-            await self._protection.ensure_all(self._rules)  # a stop may have come between two of its steps
+        if orders_on_stop != "cancel_all":
+            await self._protection.ensure_all(self._rules)
 
     async def cancel_entries(self, why: str) -> None:
         """Cancel every entry that rests on the exchange, again where an earlier cancel has not come to an end.

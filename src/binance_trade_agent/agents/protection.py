@@ -187,12 +187,14 @@ class Protection:
             return live == []
 
     async def cancel(self, order: Order) -> None:
-        """Cancel one order and see what became of it.
+        """Cancel one order and see what became of it. Protection is not put back before `ensure` is called.
 
         Raises:
             ExchangeError, LedgerError: see ensure_all.
         """
         async with self._keeper.turn(order.symbol):
+            if order.role.is_protective:
+                self._released.add(order.symbol)
             await self._execution.cancel([order])
 
     async def _put_right(self, symbol: str, rules: SymbolRules) -> str:
