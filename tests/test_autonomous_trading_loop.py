@@ -442,6 +442,21 @@ async def test_kill_switch_cancels_entries_at_each_look_until_it_is_released_by_
         await running
 
 
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (CommandKind.KILL, "the kill switch is on: nothing is entered until `trade-agent release mine`"),
+        (CommandKind.PAUSE, "entries are paused until `trade-agent resume`"),
+    ],
+)
+async def test_switch_that_was_thrown_in_an_earlier_run_is_told_at_the_start(tmp_path, caplog, kind, said):
+    async with rig(tmp_path, duration_ms=10_000) as ready:
+        number = commands.place(ready.ledger.path, kind, requested_by="cli", requested_wall_ms=1)
+        await commands.answer(ready.ledger, number, CommandState.DONE, "done", START_MS)
+        await ready.loop.run()
+        assert said in caplog.messages
+
+
 async def test_kill_that_was_placed_while_no_trader_ran_holds_before_the_first_tick(tmp_path):
     async with rig(tmp_path, duration_ms=10_000) as ready:
         commands.place(ready.ledger.path, CommandKind.KILL, requested_by="cli", requested_wall_ms=1)

@@ -142,6 +142,7 @@ class AutonomousTradingLoop:
         started, started_ms = self._clock.monotonic_ms(), self._clock.now_ms()
         await self._until_done_or_stopped(self._record_equity(started_ms), _LAST_EQUITY_SECONDS)
         await self._survive(self._switch.begin_run(self._identity.run_id, started_ms))
+        await self._survive(self._tell_switches())
         interval_ms, beat = self._schedule.interval_ms, 0
         while not self._stop.is_set():
             self._next_tick_ms = started_ms + beat * interval_ms
@@ -231,6 +232,15 @@ class AutonomousTradingLoop:
         log.info("command %s by %s: %s", command.kind, command.requested_by, said)
         if command.kind is CommandKind.STOP:
             self.request_stop(f"stop, asked by {command.requested_by}")
+
+    async def _tell_switches(self) -> None:
+        """At the start: what was thrown in an earlier run, and holds."""
+        if await commands.is_killed(self._ledger):
+            log.warning(
+                "the kill switch is on: nothing is entered until `trade-agent release %s`", self._identity.instance
+            )
+        if await commands.is_paused(self._ledger):
+            log.warning("entries are paused until `trade-agent resume`")
 
     async def _obey_kill_switch(self) -> None:
         """While it is on, no entry is left to fill: not one of before, nor one whose outcome was not known then."""

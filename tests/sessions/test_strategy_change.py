@@ -128,7 +128,8 @@ async def test_kill_switch_refuses_entries_over_a_restart_until_the_trader_is_re
         assert said == "The kill switch is on: nothing is entered until `trade-agent release first`.\n"
         await running.until_logged("⛔ refused by kill_switch")
         assert "the kill switch is on, until `trade-agent release first`" in await placed(tmp_path, "health")
-        assert "The kill switch is on" in await placed(tmp_path, "status")
+        status = await placed(tmp_path, "status")
+        assert status.count("the kill switch is on") == 1, status
         wrong = await trade_agent(tmp_path, "release", "second")
         assert wrong.code == 1
         assert "`trade-agent release first`" in wrong.out

@@ -58,7 +58,8 @@ def place_and_wait(ledger_path: Path, kind: str, payload: Mapping[str, str] | No
         return exit_codes.FAILURE
     command_id = commands.place(ledger_path, wanted, requested_by="cli", requested_wall_ms=wall_ms(), payload=payload)
     if not runs:
-        print(f"No trader runs on {ledger_path}; the next one will carry this out: {kind}.")
+        then = "the kill switch is on" if wanted is CommandKind.KILL else f"the next one will carry this out: {kind}"
+        print(f"No trader runs on {ledger_path}; {then}.")
         return exit_codes.OK
     answered = _answer(ledger_path, command_id)
     if answered is None:
