@@ -12,6 +12,7 @@ from binance_trade_agent import orchestrator as orchestrator_module
 from binance_trade_agent.agents.signal import SignalAgent
 from binance_trade_agent.agents.suspension import Suspensions
 from binance_trade_agent.domain.decisions import Outcome
+from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.orders import OrderState
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.ops.clock import sleep_seconds
@@ -56,7 +57,7 @@ class Pipeline:
 
 
 @asynccontextmanager
-async def pipeline(tmp_path, *, limits=None, **opinions):
+async def pipeline(tmp_path, *, limits=None, exits=None, **opinions):
     async with desk(tmp_path) as ready:
         strategy = Scripted(**opinions)
         risk = risk_agent(ready, strategy=strategy.name, **(limits or {}))
@@ -65,7 +66,7 @@ async def pipeline(tmp_path, *, limits=None, **opinions):
             SignalAgent(always(strategy)),
             risk,
             ready.execution,
-            ready.protection("0", "0"),
+            ready.protection("0", "0", **(exits or {})),
             ready.ledger,
             Suspensions(FAILURES_IN_A_ROW, TICKS_OF_REST),
         )
@@ -133,6 +134,27 @@ async def test_market_that_cannot_be_seen_is_no_data_and_never_a_failure(tmp_pat
             assert (decision.outcome, decision.signal) == (Outcome.NO_DATA, None)
             assert decision.detail
         assert await ready.desk.times_sent() == 0
+
+
+async def test_position_is_left_in_time_though_the_candles_are_not_sound(tmp_path):
+    async with pipeline(tmp_path, exits={"time_stop_minutes": 3}, BTCUSDT=Action.BUY) as ready:
+        await ready.tick()
+        ready.strategy.opinions["BTCUSDT"] = Action.HOLD
+        candles = ready.desk.gateway.candles
+
+        async def late(*arguments):
+            return (await candles(*arguments))[:-9]
+
+        ready.desk.gateway.candles = late
+        for _ in range(2):
+            await ready.tick()
+        decision = (await ready.tick())["BTCUSDT"]
+        assert (decision.outcome, decision.exit, decision.signal) == (Outcome.EXECUTED, ExitKind.TIME_STOP, None)
+        assert (decision.candles, decision.candle_age_ms) == ((), None)
+        decision = (await ready.tick())["BTCUSDT"]
+        assert (decision.outcome, decision.signal) == (Outcome.NO_DATA, None)
+        assert re.fullmatch(r"the last closed 1m candle is \d+ s old", decision.detail)
+        await ready.desk.assert_reconciled()
 
 
 async def test_slow_exchange_costs_its_symbol_the_tick(tmp_path, monkeypatch):

@@ -99,12 +99,14 @@ class TradingOrchestrator:
     async def _decide(self, decision: Decision, turn: "Turn", rests: str | None) -> Decision:
         """Decide on a symbol. Of one that `rests` only what makes a position be left is looked at."""
         async with self._looking, asyncio.timeout(OBSERVE_SECONDS):
-            view = await self._market_data.observe(decision.symbol)
+            view, trouble = await self._look(decision.symbol)
         self.views[decision.symbol] = view
-        signal, failure = (None, None) if rests else await self._opinion(view)
+        signal, failure = (None, None) if rests or trouble else await self._opinion(view)
         decision = _seen(decision, signal, view)
         try:
             leave = await self._protection.due(view.symbol, view)
+            if leave is None and trouble is not None:
+                return replace(decision, outcome=Outcome.NO_DATA, detail=str(trouble))
             if leave is None and rests:
                 return replace(decision, detail=rests)
             if leave is None and failure is not None:
@@ -114,6 +116,13 @@ class TradingOrchestrator:
             return await self._decide_on_money(decision, view, turn, leave)
         except LedgerError as trouble:  # it could not be read, or the intent not be written: nothing was sent
             return replace(decision, outcome=Outcome.REFUSED, rule="ledger", detail=str(trouble))
+
+    async def _look(self, symbol: str) -> tuple[MarketView, MarketDataError | None]:
+        """The market, and why only an exit may be decided on it: a position has to be left on bad candles too."""
+        try:
+            return await self._market_data.observe(symbol), None
+        except MarketDataError as trouble:
+            return await self._market_data.glance(symbol), trouble
 
     async def _opinion(self, view: MarketView) -> tuple[Signal | None, StrategyFailedError | None]:
         """The strategy's signal, or why there is none: a position has to be left though the strategy is broken."""
@@ -192,7 +201,8 @@ def _wish(decision: Decision, view: MarketView, leave: tuple[ExitKind, str] | No
         return decision.signal, ExitKind.STRATEGY if decision.signal.action is Action.SELL else None
     kind, reason = leave
     strategy = decision.signal.strategy if decision.signal else ""
-    return Signal(view.symbol, strategy, Action.SELL, 1.0, reason, view.candles[-1].open_time_ms), kind
+    candle_open_ms = view.candles[-1].open_time_ms if view.candles else decision.tick_ms
+    return Signal(view.symbol, strategy, Action.SELL, 1.0, reason, candle_open_ms), kind
 
 
 class Turn:

@@ -95,9 +95,7 @@ class MarketDataAgent:
         rules = await self.rules(symbol)
         candles = await self._closed_candles(symbol, self._interval)
         larger = await self._larger_candles(symbol, self._larger_interval) if self._larger_interval else None
-        book = await self.book(symbol)
-        if book.bid <= 0 or book.ask <= 0:
-            raise MarketDataError("the order book is empty on one side")
+        book = await self._sound_book(symbol)
         now_ms = self._clock.now_ms()
         return MarketView(
             symbol,
@@ -109,6 +107,22 @@ class MarketDataAgent:
             larger,
             self._larger_interval or "",
         )
+
+    async def glance(self, symbol: str) -> MarketView:
+        """The same without candles: what a position may be left by though they are not sound.
+
+        Raises:
+            MarketDataError: the book is empty.
+            ExchangeError: the exchange could not be asked.
+        """
+        rules, book = await self.rules(symbol), await self._sound_book(symbol)
+        return MarketView(symbol, rules, (), book, None, self._clock.now_ms() - book.read_ms)
+
+    async def _sound_book(self, symbol: str) -> BookTicker:
+        book = await self.book(symbol)
+        if book.bid <= 0 or book.ask <= 0:
+            raise MarketDataError("the order book is empty on one side")
+        return book
 
     async def rules(self, symbol: str) -> SymbolRules:
         """The symbol's rules: at most five minutes old, half a minute while it does not trade."""

@@ -59,6 +59,7 @@ class MarketView:
     """A symbol at a tick: closed candles in time order, best prices, rules, and how old each is (market ms).
 
     Attributes:
+        candles: empty, and candle_age_ms None, where only what a position may be left by was looked at.
         larger_candles: closed candles of `larger_interval`, which is to confirm entries; None when none is.
     """
 
@@ -66,7 +67,7 @@ class MarketView:
     rules: SymbolRules
     candles: Sequence[Candle]
     book: BookTicker
-    candle_age_ms: int
+    candle_age_ms: int | None
     book_age_ms: int
     larger_candles: Sequence[Candle] | None = None
     larger_interval: str = ""
