@@ -4,6 +4,7 @@ from decimal import Decimal
 import pytest
 
 from binance_trade_agent.domain.decisions import Outcome
+from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.ledger import strategy_changes
 from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
@@ -266,6 +267,15 @@ class TestTheLatestDecisions:
         assert lines[0] == "The last 7 decisions on BTCUSDT, times UTC"
         assert lines[2].startswith("  2024-08-05 14:31:00  BUY   0.62  REFUSED   spread: the spread is 0.8 %")
         assert lines[3].startswith("  2024-08-05 14:32:00  BUY   0.62  EXECUTED  0.002 @ 60000 (bta-BTCUSDT-first)")
+
+    async def test_a_sale_that_the_signal_did_not_ask_for_says_that_it_is_an_exit(self, path):
+        async with await Ledger.open(path) as ledger:
+            sold = decision(tick_ms(9), Outcome.EXECUTED, exit=ExitKind.TIME_STOP, detail="0.002 @ 60000")
+            await ledger.record_decisions([sold])
+        with LedgerReader.open(path) as reader:
+            lines = list(latest.lines(latest.latest(reader, "BTCUSDT", 1)))
+        assert lines[0] == "The last decision on BTCUSDT, times UTC"
+        assert lines[1].endswith("EXECUTED  exit because of time_stop: 0.002 @ 60000")
 
     def test_reasons_that_differ_in_a_number_are_counted_together(self, reader):
         found = latest.latest(reader, "BTCUSDT", 20)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from binance_trade_agent.domain.decisions import Decision, Outcome
+from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.reports.aligned import aligned
 from binance_trade_agent.reports.why import Explainer
@@ -82,7 +83,8 @@ def lines(found: Latest) -> Iterator[str]:
     if not found.decisions:
         yield f"Nothing has been decided on {found.symbol} yet."
         return
-    yield f"The last {len(found.decisions)} decisions on {found.symbol}, times UTC"
+    shown = len(found.decisions)
+    yield f"The last {f'{shown} decisions' if shown > 1 else 'decision'} on {found.symbol}, times UTC"
     yield from aligned([_cells(line) for line in found.decisions], right={2})
     yield ""
     yield "How they ended"
@@ -115,6 +117,8 @@ def _common(reasons: Sequence[str]) -> str:
 def _cells(line: Line) -> tuple[str, ...]:
     why = f"{line.rule}: {line.reason}" if line.rule else line.reason
     cause = f"{line.exit}: " if line.exit else ""
+    if line.exit and line.exit != ExitKind.STRATEGY:  # the position was left whatever the signal said, perhaps BUY
+        cause = f"exit because of {cause}"
     order = f" ({line.client_order_id})" if line.client_order_id else ""
     confidence = "" if line.confidence is None else f"{line.confidence:.2f}"
     return (utc_text(line.tick_ms), line.action or "-", confidence, line.outcome, f"{cause}{why}{order}")
