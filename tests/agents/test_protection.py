@@ -103,6 +103,20 @@ async def test_stop_that_fires_closes_the_position_and_leaves_nothing(tmp_path):
         await ready.assert_reconciled()
 
 
+@pytest.mark.parametrize(
+    ("bid", "level", "said"),
+    [("62000", "WARNING", "BTCUSDT: its stop-loss sold"), ("67000", "INFO", "BTCUSDT: its take-profit sold")],
+)
+async def test_stop_that_sold_is_a_warning_and_a_target_that_did_is_none(tmp_path, caplog, bid, level, said):
+    caplog.set_level("INFO")
+    async with desk(tmp_path) as ready:
+        await bought(ready)
+        await ensure(ready, ready.protection())
+        await price(ready, bid)
+        await ready.recovery.catch_up()
+    assert [record.levelname for record in caplog.records if record.getMessage().startswith(said)] == [level]
+
+
 async def test_target_that_fills_partly_lets_the_rest_be_protected_again(tmp_path):
     async with desk(tmp_path) as ready:
         protection = ready.protection()

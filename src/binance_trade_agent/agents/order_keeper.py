@@ -16,8 +16,9 @@ from typing import Any
 
 from binance_trade_agent.agents.alarms import Alarms
 from binance_trade_agent.domain.clock import Clock
+from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.money import ZERO, plain
-from binance_trade_agent.domain.orders import Fill, Order, OrderReport, OrderState
+from binance_trade_agent.domain.orders import Fill, Order, OrderReport, OrderState, Role
 from binance_trade_agent.domain.strangers import Stranger, strangers
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.gateway import Gateway
@@ -33,6 +34,7 @@ from binance_trade_agent.ops import crash_points
 QUIET_MS = 5_000 + 10_000
 
 STRANGER = "stranger"
+_REACHED_TARGETS = frozenset({ExitKind.TAKE_PROFIT, ExitKind.TARGET_TABLE, Role.TAKE_PROFIT})
 
 log = logging.getLogger(__name__)
 
@@ -230,11 +232,15 @@ class OrderKeeper:
 
 
 def _say_sold(applied: AppliedReport) -> None:
-    """A stop or a target that was reached while nobody decided anything deserves a line of its own."""
-    sold = sum((fill.quantity for fill in applied.new_fills), start=ZERO)
+    """A stop or a target that was reached while nobody decided anything deserves a line of its own.
+
+    Its id is what `trade-agent why --order` takes: no decision leads to it.
+    """
+    order, sold = applied.order, sum((fill.quantity for fill in applied.new_fills), start=ZERO)
     worth = sum((fill.quote_quantity for fill in applied.new_fills), start=ZERO)
     name = (applied.order.exit or applied.order.role).replace("_", "-").lower()
-    log.warning("%s: its %s sold %s at %s", applied.order.symbol, name, plain(sold), plain(round(worth / sold, 8)))
+    level = logging.INFO if applied.order.role is Role.TAKE_PROFIT else logging.WARNING
+    log.log(level, "%s: its %s sold %s at %s", applied.order.symbol, name, plain(sold), plain(round(worth / sold, 8)))
 
 
 async def asked_about(gateway: Gateway, order: Order) -> OrderReport | None:
