@@ -229,7 +229,7 @@ class AutonomousTradingLoop:
             paused, killed = await commands.is_paused(self._ledger), await commands.is_killed(self._ledger)
             state, said = _answer(command, self._identity.instance, is_paused=paused, is_killed=killed)
             await commands.answer(self._ledger, command.command_id, state, said, now_ms)
-        log.info("command %s by %s: %s", command.kind, command.requested_by, said)
+        log.info("command %s by %s: %s", command.kind.replace("_", "-"), command.requested_by, said)
         if command.kind is CommandKind.STOP:
             self.request_stop(f"stop, asked by {command.requested_by}")
 

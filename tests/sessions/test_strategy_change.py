@@ -61,7 +61,7 @@ async def test_strategy_changes_at_a_tick_and_holds_over_restarts_until_the_sett
         assert (status["choice"]["name"], status["requested_by"]) == ("macd_crossover", "cli")
         await placed(tmp_path, "stop")
         assert await running.ended() == 0
-    assert "command set_strategy by cli: from the tick at " in running.everything
+    assert "command set-strategy by cli: from the tick at " in running.everything
     decided = asked_and_in_use(tmp_path)
     assert {name for name, _ in decided} == {"rsi_momentum", "macd_crossover"}
     assert all(name == used for name, used in decided)
@@ -99,7 +99,7 @@ async def test_strategy_that_cannot_be_is_refused_at_once_and_nothing_is_placed(
 async def test_strategy_asked_for_while_no_trader_runs_decides_from_the_first_tick_of_the_next(tmp_path):
     await session(tmp_path, **SHORT)
     said = await placed(tmp_path, "set-strategy", "macd_crossover")
-    assert said.endswith("the next one will carry this out: set_strategy.\n")
+    assert said.endswith("the next one will carry this out: set-strategy.\n")
     await session(tmp_path, **SHORT)
     assert set(asked_and_in_use(tmp_path)) == {("macd_crossover", "macd_crossover")}
 

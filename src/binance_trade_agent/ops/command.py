@@ -56,14 +56,15 @@ def place_and_wait(ledger_path: Path, kind: str, payload: Mapping[str, str] | No
     if not runs and wanted is CommandKind.STOP:
         print(f"No trader runs on {ledger_path}.")
         return exit_codes.FAILURE
+    typed = wanted.value.replace("_", "-")
     command_id = commands.place(ledger_path, wanted, requested_by="cli", requested_wall_ms=wall_ms(), payload=payload)
     if not runs:
-        then = "the kill switch is on" if wanted is CommandKind.KILL else f"the next one will carry this out: {kind}"
+        then = "the kill switch is on" if wanted is CommandKind.KILL else f"the next one will carry this out: {typed}"
         print(f"No trader runs on {ledger_path}; {then}.")
         return exit_codes.OK
     answered = _answer(ledger_path, command_id)
     if answered is None:
-        print(f"The trader has not answered in {_ANSWER_SECONDS:g} s; it will carry this out when it looks: {kind}.")
+        print(f"The trader has not answered in {_ANSWER_SECONDS:g} s; it will carry this out when it looks: {typed}.")
         return exit_codes.FAILURE
     print(f"{answered.answer[:1].upper()}{answered.answer[1:]}.")
     return exit_codes.OK if answered.state is CommandState.DONE else exit_codes.FAILURE

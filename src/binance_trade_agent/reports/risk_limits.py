@@ -266,7 +266,10 @@ class _Limits:
         after, ticks = self._settings.risk_suspend_after_failures, self._settings.risk_suspend_ticks
         failures = queries.failures_in_row(self._connection, self._facts.run.run_id, symbol) % (after + ticks)
         rests = failures >= after
-        rest = f"{after + ticks - failures} more ticks of rest" if rests else f"rests for {ticks} ticks after {after}"
+        left = after + ticks - failures
+        rest = (
+            f"{left} more tick{'s' if left > 1 else ''} of rest" if rests else f"rests for {ticks} ticks after {after}"
+        )
         detail = f"{min(failures, after)} failures in a row, {rest} ({_Suspension.setting})"
         numbers = (Decimal(min(failures, after)), Decimal(after), "failures")
         return self._limit(_Suspension, Finding(_Suspension.name, not rests, detail, *numbers))
