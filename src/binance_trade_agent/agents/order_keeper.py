@@ -16,7 +16,6 @@ from typing import Any
 
 from binance_trade_agent.agents.alarms import Alarms
 from binance_trade_agent.domain.clock import Clock
-from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.money import ZERO, plain
 from binance_trade_agent.domain.orders import Fill, Order, OrderReport, OrderState, Role
 from binance_trade_agent.domain.strangers import Stranger, strangers
@@ -34,7 +33,6 @@ from binance_trade_agent.ops import crash_points
 QUIET_MS = 5_000 + 10_000
 
 STRANGER = "stranger"
-_REACHED_TARGETS = frozenset({ExitKind.TAKE_PROFIT, ExitKind.TARGET_TABLE, Role.TAKE_PROFIT})
 
 log = logging.getLogger(__name__)
 
@@ -238,9 +236,9 @@ def _say_sold(applied: AppliedReport) -> None:
     """
     order, sold = applied.order, sum((fill.quantity for fill in applied.new_fills), start=ZERO)
     worth = sum((fill.quote_quantity for fill in applied.new_fills), start=ZERO)
-    name = (applied.order.exit or applied.order.role).replace("_", "-").lower()
-    level = logging.INFO if applied.order.role is Role.TAKE_PROFIT else logging.WARNING
-    log.log(level, "%s: its %s sold %s at %s", applied.order.symbol, name, plain(sold), plain(round(worth / sold, 8)))
+    name, price = (order.exit or order.role).replace("_", "-").lower(), plain(round(worth / sold, 8))
+    level = logging.INFO if order.role is Role.TAKE_PROFIT else logging.WARNING
+    log.log(level, "%s: its %s sold %s at %s (%s)", order.symbol, name, plain(sold), price, order.client_order_id)
 
 
 async def asked_about(gateway: Gateway, order: Order) -> OrderReport | None:
