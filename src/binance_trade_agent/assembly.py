@@ -343,3 +343,9 @@ def _say_what_trades(
         settings.trading_interval_seconds,
         f"for {minutes} min" if minutes else "until stopped",
     )
+    exits = exit_settings(settings)
+    if not (exits.is_on or exits.time_stop_minutes or exits.strategy_exit):
+        log.warning(
+            "what is bought will never be sold: RISK_STRATEGY_EXIT is false, and no stop-loss, take-profit, trailing "
+            "stop or time stop is set"
+        )

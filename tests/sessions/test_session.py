@@ -158,3 +158,10 @@ async def test_mode_that_is_not_meant_is_refused_before_anything_is_asked(tmp_pa
         assert sentence in running.everything
         assert not any(key in running.everything for key in KEYS.values())
     assert not (tmp_path / "ledger.db").exists()
+
+
+@pytest.mark.parametrize("minutes", ["0", "30"])
+async def test_positions_that_nothing_would_ever_sell_are_warned_about_at_the_start(tmp_path, minutes):
+    no_price = {"RISK_STOP_LOSS_PCT": "0", "RISK_TAKE_PROFIT_PCT": "0", "RISK_STRATEGY_EXIT": "false"}
+    ran = await session(tmp_path, **no_price, RISK_TIME_STOP_MINUTES=minutes, TRADING_DURATION_MINUTES="1")
+    assert ("what is bought will never be sold" in ran.everything) is (minutes == "0")
