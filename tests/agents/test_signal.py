@@ -23,7 +23,7 @@ VIEW = MarketView(
 class Always:
     """A strategy of one opinion."""
 
-    name = "always"
+    name, warm_up = "always", 300
 
     def __init__(self, action: Action) -> None:
         self._action = action
@@ -71,7 +71,7 @@ async def test_bad_strategy_by_the_parameters_of_one_symbol_harms_that_symbol_on
         return Bad() if params.get("is_bad") else Always(Action.BUY)
 
     class Bad:
-        name = "bad"
+        name, warm_up = "bad", 300
 
         def evaluate(self, _symbol, _candles):
             raise ArithmeticError("no band")
