@@ -108,7 +108,7 @@ class TradingOrchestrator:
             if leave is None and trouble is not None:
                 return replace(decision, outcome=Outcome.NO_DATA, detail=str(trouble))
             if leave is None and rests:
-                return replace(decision, detail=rests)
+                return replace(decision, rule="suspended", detail=rests)
             if leave is None and failure is not None:
                 return replace(decision, detail=str(failure))
             if leave is None and signal is not None and signal.action is Action.HOLD:

@@ -105,7 +105,7 @@ def _raises() -> int:
     ("warm_up", "sentence"),
     [
         (_raises, r"^strategy own cannot be used: its warm_up raised RuntimeError: no idea$"),
-        (lambda: 300.5, r"its warm_up is 300\.5; it must be a whole number of candles, at most 100000$"),
+        (lambda: 300.5, r"its warm_up is 300\.5; it must be a whole number of candles, at most 4000$"),
         (lambda: 10**9, r"its warm_up is 1000000000; "),
     ],
     ids=["raises", "no whole number", "too many"],

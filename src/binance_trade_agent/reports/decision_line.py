@@ -23,6 +23,8 @@ def decision_line(decision: Decision) -> str:
 
     Only fills make a trade executed; everything else says what it was.
     """
+    if decision.outcome is Outcome.FAILED and decision.rule == "suspended":
+        return f"{decision.symbol}: ⏸️ {decision.detail}"
     said = _said(decision)
     return f"{decision.symbol}: {said + ' ' if said else ''}" + _ENDS[decision.outcome].format(
         rule=decision.rule, detail=decision.detail

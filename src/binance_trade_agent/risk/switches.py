@@ -24,7 +24,10 @@ class KillSwitch:
 
     def review(self, context: RiskContext) -> Finding:
         """Look at the switch."""
-        on, off = "the kill switch is on until `release`", "the kill switch is off"
+        on, off = (
+            "the kill switch is on until `trade-agent release` with the name of the instance",
+            "the kill switch is off",
+        )
         return Finding(self.name, not context.is_killed, on if context.is_killed else off)
 
 

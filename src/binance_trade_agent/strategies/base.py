@@ -21,6 +21,7 @@ P = TypeVar("P", bound=StrategyParams)
 
 # With fewer candles the start-up of recursive indicators still shows: after 100, Wilder's RSI(14) is 0.015 off.
 LEAST_WARM_UP = 300
+MOST_WARM_UP = 4000  # five requests for candles at a start; with more a strategy would mostly wait
 
 Directions = npt.NDArray[np.int8]
 

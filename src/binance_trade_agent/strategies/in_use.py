@@ -6,12 +6,10 @@ from typing import Any
 
 from binance_trade_agent.domain.nearest import nearest
 from binance_trade_agent.domain.strategy_choice import StrategyChoice
-from binance_trade_agent.strategies.base import Strategy
+from binance_trade_agent.strategies.base import MOST_WARM_UP, Strategy
 from binance_trade_agent.strategies.registry import BadStrategyParams, BrokenStrategy, create_strategy
 
 Create = Callable[[str, Mapping[str, str]], Strategy[Any]]
-
-_MOST_WARM_UP = 100_000  # a hundred questions for candles
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +106,6 @@ def _refuse_bad_warm_up(strategy: Strategy[Any]) -> None:
     except Exception as failure:
         said = f"raised {type(failure).__name__}: {failure}"
         raise BrokenStrategy(f"strategy {strategy.name} cannot be used: its warm_up {said}") from failure
-    if not isinstance(warm_up, int) or not 0 <= warm_up <= _MOST_WARM_UP:
-        wanted = f"it must be a whole number of candles, at most {_MOST_WARM_UP}"
+    if not isinstance(warm_up, int) or not 0 <= warm_up <= MOST_WARM_UP:
+        wanted = f"it must be a whole number of candles, at most {MOST_WARM_UP}"
         raise BrokenStrategy(f"strategy {strategy.name} cannot be used: its warm_up is {warm_up!r}; {wanted}")

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.ops.runner import OverdueError, in_time
-from binance_trade_agent.strategies.base import Strategy, Votes
+from binance_trade_agent.strategies.base import MOST_WARM_UP, Strategy, Votes
 from binance_trade_agent.strategies.check.parts import LIVE_ROWS
 from binance_trade_agent.strategies.check.trial import (
     SEED,
@@ -31,7 +31,6 @@ from binance_trade_agent.strategies.params import bounds, kind_of
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_WARM_UP = 4000  # five requests for candles at a start; days of 1m candles are no reason to wait longer
 # A busy small machine takes several times as long as the one that checks; a live tick is given up after 5 s.
 _MOST_TICK_SECONDS = 1.0
 _ANSWER_SECONDS = 5.0
