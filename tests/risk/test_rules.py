@@ -44,7 +44,11 @@ ENTRY_RULES: dict[str, tuple[dict[str, Any], list[tuple[dict[str, Any], bool, st
         {},
         [
             ({}, ALLOWS, "the kill switch is off"),
-            ({"is_killed": True}, REFUSES, "the kill switch is on until `release`"),
+            (
+                {"is_killed": True},
+                REFUSES,
+                "the kill switch is on until `trade-agent release` with the name of the instance",
+            ),
         ],
     ),
     "pause": (
@@ -278,12 +282,12 @@ ENTRY_RULES: dict[str, tuple[dict[str, Any], list[tuple[dict[str, Any], bool, st
             (
                 {"state": RiskState(symbol_entries_hour=1)},
                 ALLOWS,
-                "1 entry filled on BTCUSDT in the last hour, at most 2 allowed (RISK_MAX_SYMBOL_TRADES_PER_HOUR)",
+                "1 entry on BTCUSDT in the last hour, at most 2 allowed (RISK_MAX_SYMBOL_TRADES_PER_HOUR)",
             ),
             (
                 {"state": RiskState(symbol_entries_hour=2)},
                 REFUSES,
-                "2 entries filled on BTCUSDT in the last hour, at most 2 allowed (RISK_MAX_SYMBOL_TRADES_PER_HOUR)",
+                "2 entries on BTCUSDT in the last hour, at most 2 allowed (RISK_MAX_SYMBOL_TRADES_PER_HOUR)",
             ),
         ],
     ),
@@ -293,12 +297,12 @@ ENTRY_RULES: dict[str, tuple[dict[str, Any], list[tuple[dict[str, Any], bool, st
             (
                 {"state": RiskState(symbol_entries_day=1)},
                 ALLOWS,
-                "1 entry filled on BTCUSDT in the last 24 hours, at most 2 allowed (RISK_MAX_SYMBOL_TRADES_PER_DAY)",
+                "1 entry on BTCUSDT in the last 24 hours, at most 2 allowed (RISK_MAX_SYMBOL_TRADES_PER_DAY)",
             ),
             (
                 {"state": RiskState(symbol_entries_day=2)},
                 REFUSES,
-                "2 entries filled on BTCUSDT in the last 24 hours, at most 2 allowed (RISK_MAX_SYMBOL_TRADES_PER_DAY)",
+                "2 entries on BTCUSDT in the last 24 hours, at most 2 allowed (RISK_MAX_SYMBOL_TRADES_PER_DAY)",
             ),
         ],
     ),
@@ -308,12 +312,12 @@ ENTRY_RULES: dict[str, tuple[dict[str, Any], list[tuple[dict[str, Any], bool, st
             (
                 {"state": RiskState(entries_hour=1)},
                 ALLOWS,
-                "1 entry filled in the last hour, at most 2 allowed (RISK_MAX_TRADES_PER_HOUR)",
+                "1 entry in the last hour, at most 2 allowed (RISK_MAX_TRADES_PER_HOUR)",
             ),
             (
                 {"state": RiskState(entries_hour=2)},
                 REFUSES,
-                "2 entries filled in the last hour, at most 2 allowed (RISK_MAX_TRADES_PER_HOUR)",
+                "2 entries in the last hour, at most 2 allowed (RISK_MAX_TRADES_PER_HOUR)",
             ),
         ],
     ),
@@ -323,12 +327,12 @@ ENTRY_RULES: dict[str, tuple[dict[str, Any], list[tuple[dict[str, Any], bool, st
             (
                 {"state": RiskState(entries_day=1)},
                 ALLOWS,
-                "1 entry filled in the last 24 hours, at most 2 allowed (RISK_MAX_TRADES_PER_DAY)",
+                "1 entry in the last 24 hours, at most 2 allowed (RISK_MAX_TRADES_PER_DAY)",
             ),
             (
                 {"state": RiskState(entries_day=2)},
                 REFUSES,
-                "2 entries filled in the last 24 hours, at most 2 allowed (RISK_MAX_TRADES_PER_DAY)",
+                "2 entries in the last 24 hours, at most 2 allowed (RISK_MAX_TRADES_PER_DAY)",
             ),
         ],
     ),
