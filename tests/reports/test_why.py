@@ -153,6 +153,13 @@ class TestADecision:
         assert "none: the strategy was not asked, or gave no sound answer" in text
         assert text.endswith("none was asked")
 
+    def test_what_was_sold_before_the_next_one_is_told(self, reader):
+        assert text_of(why.explain_at(reader, "BTCUSDT", "14:32")).endswith(
+            "Sold without a decision, from this tick to the next\n"
+            "  2024-08-05 14:32:30  stop_loss  0.00199 @ 58,790, realised -2.64 (bta-BTCUSDT-stop)"
+        )
+        assert all(why.explain_at(reader, "BTCUSDT", at).sold_meanwhile == [] for at in ("14:31", "14:34"))
+
     async def test_a_refusal_from_before_findings_were_kept_names_its_rule(self, path):
         async with await Ledger.open(path) as ledger:
             await ledger.record_decisions(
@@ -160,6 +167,14 @@ class TestADecision:
             )
         with LedgerReader.open(path) as reader:
             assert text_of(why.explain_last(reader, "BTCUSDT")).endswith("REFUSED  pause  entries are paused")
+
+    async def test_an_order_from_before_findings_were_kept_does_not_say_that_no_rule_was_asked(self, path):
+        async with await Ledger.open(path) as ledger:
+            await ledger.record_decisions([decision(tick_ms(8), Outcome.ORDERED, client_order_id="bta-old")])
+        with LedgerReader.open(path) as reader:
+            text = text_of(why.explain_last(reader, "BTCUSDT"))
+        assert "what they found was not kept then" in text
+        assert "none was asked" not in text
 
     async def test_a_strategy_that_was_changed_while_it_ran_is_told_with_who_asked(self, path):
         change = StrategyChange(
@@ -267,6 +282,15 @@ class TestTheLatestDecisions:
         assert lines[0] == "The last 7 decisions on BTCUSDT, times UTC"
         assert lines[2].startswith("  2024-08-05 14:31:00  BUY   0.62  REFUSED   spread: the spread is 0.8 %")
         assert lines[3].startswith("  2024-08-05 14:32:00  BUY   0.62  EXECUTED  0.002 @ 60000 (bta-BTCUSDT-first)")
+
+    def test_what_a_stop_sold_between_two_of_them_stands_in_its_place(self, reader):
+        found = latest.latest(reader, "BTCUSDT", 20)
+        assert list(latest.lines(found))[4] == (
+            "  2024-08-05 14:32:30  -           SOLD      "
+            "stop_loss: 0.00199 @ 58,790, realised -2.64 (bta-BTCUSDT-stop)"
+        )
+        assert [sale.order.client_order_id for sale in found.sales] == [STOP]
+        assert latest.latest(reader, "BTCUSDT", 4).sales == [], "before the first of them"
 
     async def test_a_sale_that_the_signal_did_not_ask_for_says_that_it_is_an_exit(self, path):
         async with await Ledger.open(path) as ledger:

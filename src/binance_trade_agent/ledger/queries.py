@@ -121,6 +121,22 @@ def sales_after(connection: sqlite3.Connection, entry: OrderEntry) -> list[Order
     return [order_entry_from(row) for row in rows]
 
 
+def sales_without_decision(
+    connection: sqlite3.Connection, epoch: int, symbol: str, from_ms: int, before_ms: int = _FOR_EVER_MS
+) -> list[OrderEntry]:
+    """The orders that no decision led to and that sold in a stretch of time, in the order of their sales."""
+    rows = connection.execute(
+        "SELECT orders.* FROM orders JOIN fills USING (client_order_id)"
+        " WHERE fills.epoch = ? AND fills.symbol = ? AND fills.side = ? AND traded_ms >= ? AND traded_ms < ?"
+        " AND NOT EXISTS (SELECT 1 FROM decisions WHERE decisions.run_id = orders.run_id"
+        " AND decisions.tick_ms = orders.tick_ms AND decisions.symbol = orders.symbol"
+        " AND decisions.client_order_id = orders.client_order_id)"
+        " GROUP BY client_order_id ORDER BY max(traded_ms), client_order_id",
+        (epoch, symbol, Side.SELL, from_ms, before_ms),
+    )
+    return [order_entry_from(row) for row in rows]
+
+
 def orders_named(connection: sqlite3.Connection, symbol: str, name: str) -> list[OrderEntry]:
     """The symbol's orders whose client order id begins with `name`, or that have this number on the exchange.
 

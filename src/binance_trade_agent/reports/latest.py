@@ -9,7 +9,8 @@ from binance_trade_agent.domain.decisions import Decision, Outcome
 from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.reports.aligned import aligned
-from binance_trade_agent.reports.why import Explainer
+from binance_trade_agent.reports.why import Explainer, OrderStory
+from binance_trade_agent.reports.why_text import sale_in_words
 from binance_trade_agent.reports.wording import utc_text
 
 _NUMBER = re.compile(r"[-+±]?\d[\d,]*(?:\.\d+)?")
@@ -44,12 +45,17 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Latest:
-    """The latest decisions on a symbol, newest last, and their counts, most frequent first."""
+    """The latest decisions on a symbol, newest last, and their counts, most frequent first.
+
+    Attributes:
+        sales: what was sold since the first of them without a decision, by stops and targets mostly.
+    """
 
     ledger: str
     symbol: str
     decisions: list[Line]
     counts: list[Count]
+    sales: list[OrderStory]
 
 
 def latest(reader: LedgerReader, symbol: str, count: int) -> Latest:
@@ -60,8 +66,10 @@ def latest(reader: LedgerReader, symbol: str, count: int) -> Latest:
     """
 
     def read(connection: sqlite3.Connection) -> Latest:
-        decisions = Explainer(connection, str(reader.path), symbol).latest(count)
-        return Latest(str(reader.path), symbol, [_line(each) for each in decisions], counts(decisions))
+        explainer = Explainer(connection, str(reader.path), symbol)
+        decisions = explainer.latest(count)
+        sales = explainer.sold_meanwhile(decisions[-1].run_id, decisions[0].tick_ms, None) if decisions else []
+        return Latest(str(reader.path), symbol, [_line(each) for each in decisions], counts(decisions), sales)
 
     return reader.snapshot(read)
 
@@ -85,7 +93,9 @@ def lines(found: Latest) -> Iterator[str]:
         return
     shown = len(found.decisions)
     yield f"The last {f'{shown} decisions' if shown > 1 else 'decision'} on {found.symbol}, times UTC"
-    yield from aligned([_cells(line) for line in found.decisions], right={2})
+    rows = [(line.tick_ms, _cells(line)) for line in found.decisions]
+    rows += [(sale.fills[-1].traded_ms, _sale_cells(sale)) for sale in found.sales]
+    yield from aligned([cells for _, cells in sorted(rows, key=lambda row: row[0])], right={2})
     yield ""
     yield "How they ended"
     yield from aligned([_count_cells(count) for count in found.counts], right={0})
@@ -122,6 +132,11 @@ def _cells(line: Line) -> tuple[str, ...]:
     order = f" ({line.client_order_id})" if line.client_order_id else ""
     confidence = "" if line.confidence is None else f"{line.confidence:.2f}"
     return (utc_text(line.tick_ms), line.action or "-", confidence, line.outcome, f"{cause}{why}{order}")
+
+
+def _sale_cells(sale: OrderStory) -> tuple[str, ...]:
+    cause, sold = sale_in_words(sale)
+    return (utc_text(sale.fills[-1].traded_ms), "-", "", "SOLD", f"{cause}: {sold}")
 
 
 def _count_cells(count: Count) -> tuple[str, ...]:

@@ -70,6 +70,7 @@ class Explanation:
         sales: of an entry, the orders that protected or sold what it bought, oldest first.
         added_by: of an entry that was not sold before the next one, the id of that one, which added to it.
         held_base: of the latest entry, what the ledger holds of the symbol now; None for others.
+        sold_meanwhile: what was sold without a decision from this tick to the next one, by stops and targets mostly.
         entry: of an order that was placed between ticks, the entry whose purchase it protected or sold, explained.
     """
 
@@ -83,6 +84,7 @@ class Explanation:
     sales: list[OrderStory] = field(default_factory=list)
     added_by: str | None = None
     held_base: Decimal | None = None
+    sold_meanwhile: list[OrderStory] = field(default_factory=list)
     entry: "Explanation | None" = None
 
 
@@ -162,6 +164,13 @@ class Explainer:
                 break
         return found[::-1]
 
+    def sold_meanwhile(self, run_id: str, from_ms: int, before_ms: int | None) -> list[OrderStory]:
+        """What was sold without a decision in a stretch of time, in the epoch of a run; None is for ever."""
+        until = {} if before_ms is None else {"before_ms": before_ms}
+        epoch = self._runs[run_id].epoch
+        sold = queries.sales_without_decision(self._connection, epoch, self._symbol, from_ms, **until)
+        return [self._story(sale) for sale in sold]
+
     def _ticks(self) -> tuple[int, int]:
         """First and last tick with a decision on the symbol; the last one is the newest run's."""
         ends = [queries.decided_ticks(self._connection, run.run_id, self._symbol) for run in self.runs]
@@ -196,6 +205,7 @@ class Explainer:
             strategy=strategy_in_use(self._connection, run, decision),
             order=None if entry is None else self._story(entry),
             **self._afterwards(entry),
+            sold_meanwhile=self.sold_meanwhile(run.run_id, decision.tick_ms, following),
         )
 
     def _decision_of(self, entry: OrderEntry) -> Decision | None:

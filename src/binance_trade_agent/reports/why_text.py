@@ -29,6 +29,10 @@ def lines(found: Explanation) -> Iterator[str]:
     if found.order is not None:
         yield from _order(found.order)
         yield from _afterwards(found)
+    if found.sold_meanwhile:
+        yield ""
+        yield "Sold without a decision, from this tick to the next"
+        yield from aligned([_meanwhile_cells(sale) for sale in found.sold_meanwhile])
     if found.entry is not None:
         yield ""
         yield "The entry before it:"
@@ -109,7 +113,8 @@ def _rules(decision: Decision) -> Iterator[str]:
     }:
         yield from aligned([("REFUSED", decision.rule, decision.detail)])
     elif not decision.findings:
-        yield "  none was asked"
+        # A ledger from before version 5 of its schema has orders without findings.
+        yield "  what they found was not kept then" if decision.client_order_id else "  none was asked"
 
 
 def _finding_cells(found: Finding) -> tuple[str, ...]:
@@ -199,6 +204,19 @@ def _afterwards(found: Explanation) -> Iterator[str]:
         yield f"  the last {len(shown)} of {len(found.sales)} orders"
     head = ("placed", "for", "quantity", "at", "state", "sold", "realised", "cause", "order")
     yield from aligned([head, *(_sale_cells(sale) for sale in shown)], right={2, 5, 6})
+
+
+def _meanwhile_cells(sale: OrderStory) -> tuple[str, ...]:
+    return (utc_text(sale.fills[-1].traded_ms), *sale_in_words(sale))
+
+
+def sale_in_words(sale: OrderStory) -> tuple[str, str]:
+    """Why something was sold, and what came of it: `stop_loss`, `0.00199 @ 58,790, realised -2.64 (id)`."""
+    trade = sale.trade
+    assert trade is not None, "it has fills"
+    realised = f"realised {signed_money(trade.realised_pnl_quote)}"
+    sold = f"{exact(trade.quantity_base)} @ {exact(trade.price)}, {realised} ({sale.order.client_order_id})"
+    return str(sale.order.exit or sale.order.role), sold
 
 
 def _sale_cells(sale: OrderStory) -> tuple[str, ...]:
