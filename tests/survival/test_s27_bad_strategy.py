@@ -63,6 +63,9 @@ def raising(failure: BaseException):
     return deed
 
 
+RAISED_HERE = f"{__file__}:{raising.__code__.co_firstlineno + 2}"
+
+
 RUBBISH = {
     "nothing": (lambda _: None, "strategy wicked answered NoneType instead of a Signal"),
     "a word": (lambda _: "BUY", "strategy wicked answered str instead of a Signal"),
@@ -95,10 +98,19 @@ RUBBISH = {
         lambda signal: replace(signal, reason=b"up"),
         "strategy wicked answered with a name or a reason that is no text",
     ),
-    "an error": (raising(ArithmeticError("no band")), "ArithmeticError: no band"),
-    "a timeout of its own": (raising(TimeoutError("no model")), "TimeoutError: no model"),
-    "the end of everything": (raising(SystemExit(3)), "SystemExit: 3"),
-    "the end of an iterator": (raising(StopIteration("empty")), "StopIteration: empty"),
+    "an error": (
+        raising(ArithmeticError("no band")),
+        f"strategy wicked raised ArithmeticError: no band, at {RAISED_HERE}",
+    ),
+    "a timeout of its own": (
+        raising(TimeoutError("no model")),
+        f"strategy wicked raised TimeoutError: no model, at {RAISED_HERE}",
+    ),
+    "the end of everything": (raising(SystemExit(3)), f"strategy wicked raised SystemExit: 3, at {RAISED_HERE}"),
+    "the end of an iterator": (
+        raising(StopIteration("empty")),
+        f"strategy wicked raised StopIteration: empty, at {RAISED_HERE}",
+    ),
 }
 
 
@@ -170,7 +182,9 @@ async def test_s27_symbol_that_fails_again_and_again_rests_says_so_once_and_come
         wicked = Wicked(raising(ArithmeticError("no band")))
         ready.orchestrator._signals = SignalAgent(always(wicked))
         for _ in range(FAILURES_IN_A_ROW):
-            assert (await ready.tick())["BTCUSDT"].detail == "ArithmeticError: no band"
+            assert (await ready.tick())[
+                "BTCUSDT"
+            ].detail == f"strategy wicked raised ArithmeticError: no band, at {RAISED_HERE}"
         wicked.deed = lambda signal: signal
         resting = set()
         for _ in range(TICKS_OF_REST):
