@@ -245,6 +245,15 @@ async def test_pause_of_a_breaker_refuses_entries_and_lets_exits_pass(tmp_path, 
         assert (await found(ready, rule, **limits)).allows
 
 
+async def test_entry_that_may_have_filled_is_counted(tmp_path):
+    async with desk(tmp_path) as ready:
+        await ready.exchange.fault("unknown_executed", method="POST")
+        await ready.trade(quantity="0.001")
+        refused = await verdict(ready, Action.BUY, "ETHUSDT", max_trades_per_hour=1)
+        assert isinstance(refused, Refusal)
+        assert refused.rule == "trades_per_hour"
+
+
 async def test_filled_entries_are_counted(tmp_path):
     async with desk(tmp_path) as ready:
         await ready.trade(quantity="0.001")

@@ -141,7 +141,8 @@ class Model:
         hour = [name for name, filled_ms in entries.values() if filled_ms > now_ms - HOUR_MS]
         day = [name for name, filled_ms in entries.values() if filled_ms > now_ms - DAY_MS]
         lasting = sorted(
-            (pause for pause in self.pauses.values() if pause.until_ms > now_ms), key=lambda pause: pause.until_ms
+            (pause for pause in self.pauses.values() if pause.until_ms > now_ms),
+            key=lambda pause: (pause.until_ms, pause.since_ms),
         )
         past = self.exits()
         return RiskState(

@@ -308,6 +308,7 @@ def write_past(world: World, connection: sqlite3.Connection, days: int) -> None:
             journal.post_external(connection, "USDT", Decimal(1), at_ms, f"seen {number}")
             begin_pause(connection, 1, Pause("drawdown", at_ms, at_ms + HOUR_MS, "fell"))
             begin_pause(connection, 1, Pause("consecutive_losses", at_ms, at_ms + 1, "lost"))
+    connection.execute("UPDATE orders SET settled = 1")  # all of them are over
 
 
 def test_work_does_not_grow_with_the_age_of_the_ledger(tmp_path):

@@ -78,7 +78,7 @@ class TestTheVerdict:
         found = limits(path, risk_max_trades_per_hour=2)
         assert first_line(found) == "No entries now: trades_per_hour."
         assert list(risk_limits_text.lines(found))[1] == (
-            "  trades_per_hour: 2 entries filled in the last hour, at most 2 allowed (RISK_MAX_TRADES_PER_HOUR),"
+            "  trades_per_hour: 2 entries in the last hour, at most 2 allowed (RISK_MAX_TRADES_PER_HOUR),"
             " since 2024-08-05 14:34:00, until 2024-08-05 15:32:00"
         )
 

@@ -23,10 +23,10 @@ def begin_pause(connection: sqlite3.Connection, epoch: int, pause: Pause) -> boo
 
 
 def active_pauses(connection: sqlite3.Connection, epoch: int, now_ms: int) -> dict[str, Pause]:
-    """The pauses that are not over, by rule; of one rule the one that lasts longest."""
+    """The pauses that are not over, by rule; of one rule the one that lasts longest, and began last."""
     rows = connection.execute(
         "SELECT rule, since_ms, until_ms, detail FROM pauses INDEXED BY pauses_by_end"
-        " WHERE epoch = ? AND until_ms > ? ORDER BY until_ms",
+        " WHERE epoch = ? AND until_ms > ? ORDER BY until_ms, since_ms",
         (epoch, now_ms),
     )
     return {rule: Pause(rule, since_ms, until_ms, detail) for rule, since_ms, until_ms, detail in rows}

@@ -13,7 +13,7 @@ from itertools import islice, tee
 
 from binance_trade_agent.domain.candles import DAY_MS, MINUTE_MS
 from binance_trade_agent.domain.orders import Side
-from binance_trade_agent.ledger import equity
+from binance_trade_agent.ledger import equity, queries
 from binance_trade_agent.ledger.equity import Series
 from binance_trade_agent.ledger.exits import exits_backwards, latest_exits
 from binance_trade_agent.ledger.external_sums import external_sum
@@ -38,12 +38,14 @@ def risk_state(
 ) -> RiskState:
     """Where the limits stand for `symbol` and the account at market time `now_ms`.
 
-    What came after `now_ms` counts too: a late tick is older than what happened since. `equity_quote` is equity now, in
+    What came after `now_ms` counts too: a late tick is older than what happened since. So does an entry of which no
+    fill is known yet, such as one of unknown outcome: it may have filled. `equity_quote` is equity now, in
     `quote_asset`. So many of the latest `exits` are worked out, and up to so many `losses` in a row are counted.
     """
     entries = entries_since(connection, epoch, now_ms - DAY_MS)
-    day = [name for name, _ in entries]
-    hour = [name for name, filled_ms in entries if filled_ms > now_ms - HOUR_MS]
+    unseen = _entries_without_fill(connection, epoch)
+    day = [name for name, _ in entries] + unseen
+    hour = [name for name, filled_ms in entries if filled_ms > now_ms - HOUR_MS] + unseen
     first, again = tee(exits_backwards(connection, epoch))
     peak, day_start = _marks(connection, Series(epoch, quote_asset), now_ms, equity_quote)
     return RiskState(
@@ -89,6 +91,12 @@ def entries_since(connection: sqlite3.Connection, epoch: int, since_ms: int) -> 
         (epoch, Side.BUY, since_ms),
     )
     return [(symbol, filled_ms) for symbol, filled_ms in rows]
+
+
+def _entries_without_fill(connection: sqlite3.Connection, epoch: int) -> list[str]:
+    """Symbols of the BUY orders that may fill, or have and are not booked."""
+    unsettled = queries.unsettled_orders(connection, epoch)
+    return [entry.order.symbol for entry in unsettled if entry.order.side is Side.BUY and not entry.filled_base]
 
 
 def _marks(

@@ -39,7 +39,8 @@ class RiskState:
     """Where the limits stand for one symbol and for the account.
 
     Attributes:
-        entries_hour, entries_day: filled entries of the last hour and 24 hours, all symbols together.
+        entries_hour, entries_day: filled entries of the last hour and 24 hours, all symbols together, and those
+            under way without a known fill.
         symbol_entries_hour, symbol_entries_day: those on this symbol.
         losses_in_row: exits at a loss since the last one at a profit, or since the last pause for losses ended.
         exits: latest exits of all symbols, newest first.

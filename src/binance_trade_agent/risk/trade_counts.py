@@ -1,4 +1,4 @@
-"""Limits on how often is entered. Filled entries count, attempts do not."""
+"""Limits on how often is entered. Filled entries count, and those that may have filled; refused attempts do not."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from binance_trade_agent.risk.state import RiskState
 
 @dataclass(frozen=True, slots=True)
 class TradeCount:
-    """Refuses when `limit` entries have filled within `span`.
+    """Refuses when `limit` entries have filled, or may have, within `span`.
 
     Attributes:
         count: what of the state is compared.
@@ -34,7 +34,7 @@ class TradeCount:
         count = self.count(context.state)
         where = f" on {context.view.symbol}" if self.per_symbol else ""
         entries = counted(count, "entry", "entries")
-        detail = f"{entries} filled{where} in the last {self.span}, at most {self.limit} allowed ({self.setting})"
+        detail = f"{entries}{where} in the last {self.span}, at most {self.limit} allowed ({self.setting})"
         return Finding(self.name, count < self.limit, detail, Decimal(count), Decimal(self.limit), "entries")
 
 
