@@ -14,8 +14,8 @@ from binance_trade_agent.domain.market import MarketView
 from binance_trade_agent.domain.orders import Role, Side
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.errors import UnavailableError
-from tests.agents.desk import Desk, reopened
-from tests.agents.market import alarms, assert_equal, held, killed_at, levels, price
+from tests.agents.desk import Desk, desk, reopened
+from tests.agents.market import alarms, assert_equal, held, killed_at, levels, price, resting
 from tests.agents.played import played_desk
 
 STOP, TARGET, TRAILING = ExitKind.STOP_LOSS, ExitKind.TAKE_PROFIT, ExitKind.TRAILING_STOP
@@ -183,6 +183,19 @@ async def test_sale_that_fails_is_tried_again_at_the_next_look(tmp_path):
         assert await sold(ready) == []
         await protection.ensure_all({"BTCUSDT": without_stops(ready)})
         assert await sold(ready) == [(Role.EXIT, STOP, Decimal(62_000))]
+
+
+async def test_symbol_that_cannot_be_asked_about_leaves_no_other_unprotected(tmp_path):
+    async with desk(tmp_path) as ready:
+        protection = ready.protection()
+        await ready.trade(quantity="0.01")
+        await ready.trade(quantity="0.1", symbol="ETHUSDT")
+        await ready.exchange.fault("http", method="GET", path="ticker/bookTicker", status=503)
+        with pytest.raises(UnavailableError):
+            await protection.ensure_all(ready.rules)
+        assert {order.symbol for order in await resting(ready)} == {"ETHUSDT"}
+        await protection.ensure_all(ready.rules)
+        assert {order.symbol for order in await resting(ready)} == {"BTCUSDT", "ETHUSDT"}
 
 
 @pytest.mark.parametrize("point", ["protection.committed", "order.sending", "order.answered", "order.booked"])

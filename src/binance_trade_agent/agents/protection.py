@@ -101,15 +101,22 @@ class Protection:
         """Put right the exits of every symbol with a position or with resting orders.
 
         Raises:
-            ExchangeError: the exchange could not be asked; what is missing is put right the next time.
+            ExchangeError: the exchange could not be asked about one; what is missing is put right the next time. The
+                others were put right.
             LedgerError: something could not be written.
         """
         held = {symbol for symbol, position in (await self._ledger.positions()).items() if position.quantity > 0}
         resting = {order.symbol for order in await self._ledger.open_orders() if order.role.is_protective}
         alarmed = self._alarms.standing(UNPROTECTED) | self._alarms.standing(TARGET_WATCHED)
-        for symbol in sorted(held | resting | alarmed | self._watch.symbols):
-            if symbol in rules and (said := await self.ensure(symbol, rules[symbol])):
-                log.info("%s: %s", symbol, said)
+        troubles: list[ExchangeError] = []
+        for symbol in sorted((held | resting | alarmed | self._watch.symbols) & rules.keys()):
+            try:
+                if said := await self.ensure(symbol, rules[symbol]):
+                    log.info("%s: %s", symbol, said)
+            except ExchangeError as failure:  # what is wrong with one symbol leaves no other unprotected
+                troubles.append(failure)
+        if troubles:
+            raise troubles[0]
 
     async def ensure(self, symbol: str, rules: SymbolRules) -> str:
         """Put right the exits of one symbol. While another order of it is under way nothing is done.
@@ -369,7 +376,7 @@ class Protection:
 
     async def _close(self, symbol: str, plan: Plan, exit_: Exit) -> None:
         """Sell what should have been protected, at market."""
-        log.warning("%s: closed at market: %s", symbol, exit_[1])
+        log.warning("%s: closed at market, %s: %s", symbol, exit_[0].replace("_", " "), exit_[1])
         sent = await self._execution.place([self._orders.sale(symbol, plan, exit_)])
         if sent.failure is not None and sent.state is not OrderState.UNKNOWN:
             self._not_closed[symbol] = self._refusal(plan, sent)
