@@ -378,9 +378,11 @@ class Protection:
         """Sell what should have been protected, at market."""
         log.warning("%s: closed at market, %s: %s", symbol, exit_[0].replace("_", " "), exit_[1])
         sent = await self._execution.place([self._orders.sale(symbol, plan, exit_)])
-        if sent.failure is not None and sent.state is not OrderState.UNKNOWN:
+        is_sold = any(report.executed_base for report in sent.reports)
+        if not is_sold and sent.state is not OrderState.UNKNOWN:  # not again at each price: the book may be empty
             self._not_closed[symbol] = self._refusal(plan, sent)
-            text = f"{plain(plan.quantity)} held without protection and not sold either: {sent.failure}"
+            why = sent.failure or "nobody buys"
+            text = f"{plain(plan.quantity)} held without protection and not sold either: {why}"
             await self._alarms.sound(UNPROTECTED, symbol, text)
 
     async def _placed(self, symbol: str, plan: Plan, done: str) -> str:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.holdings import Holding
 from binance_trade_agent.domain.money import ZERO
-from binance_trade_agent.domain.orders import Fill, Order, Role, Side
+from binance_trade_agent.domain.orders import Fill, Order, Side
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.rows import fill_from, order_entry_from
 
@@ -62,8 +62,8 @@ def _added(fill: Fill, base_asset: str) -> Decimal:
 def _last_stop(connection: sqlite3.Connection, epoch: int, symbol: str, entered_by: int) -> Order | None:
     """The stop that the exchange took last after the entry: its numbers only rise."""
     row = connection.execute(
-        "SELECT * FROM orders WHERE epoch = ? AND symbol = ? AND exchange_order_id > ? AND role = ?"
-        " ORDER BY exchange_order_id DESC LIMIT 1",
-        (epoch, symbol, entered_by, Role.STOP_LOSS),
+        "SELECT * FROM orders WHERE epoch = ? AND symbol = ? AND exchange_order_id > ?"
+        " AND role = 'STOP_LOSS' ORDER BY exchange_order_id DESC LIMIT 1",  # in words, for the index of stops
+        (epoch, symbol, entered_by),
     ).fetchone()
     return order_entry_from(row).order if row else None

@@ -10,6 +10,7 @@ ALTER TABLE orders ADD COLUMN atr_quote TEXT;
 UPDATE orders SET exit = CASE role WHEN 'STOP_LOSS' THEN 'stop_loss' WHEN 'TAKE_PROFIT' THEN 'take_profit'
     WHEN 'EXIT' THEN 'strategy' END;
 
+CREATE INDEX orders_of_stops ON orders (epoch, symbol, exchange_order_id) WHERE role = 'STOP_LOSS';
 CREATE INDEX decisions_by_symbol ON decisions (symbol, tick_ms);
 
 -- What came from outside in the quote asset, or went there when negative, since the epoch began: it is no profit.
