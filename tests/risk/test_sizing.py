@@ -193,6 +193,14 @@ def test_where_no_order_fits_any_more_the_limit_itself_refuses(held, refused):
     assert words.endswith("USDT held and 2000 USDT more, at most 599.99 USDT allowed (RISK_MAX_POSITION_QUOTE)")
 
 
+def test_a_full_position_is_told_as_such_though_the_size_was_over_the_largest_order_too(refused):
+    limits = {"max_order_quote": Decimal(500), "max_position_quote": Decimal(600)}
+    assert refused(VOLATILITY | limits, atr_quote=Decimal(250), held="0.012") == (
+        "max_position",
+        "600 USDT held and 500 USDT more, at most 600 USDT allowed (RISK_MAX_POSITION_QUOTE)",
+    )
+
+
 def test_an_exit_sells_the_whole_position_rounded_down_at_the_bid(judge):
     judgement = judge(Action.SELL, held="0.001508499")
     assert (judgement.size.quantity, judgement.size.reference_price) == (Decimal("0.0015"), 49990)

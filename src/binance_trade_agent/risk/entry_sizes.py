@@ -115,7 +115,7 @@ class KellySize:
 class Capped:
     """A computed size, cut down to what the limits leave: it would be refused again and again where it asks for more.
 
-    A rest too small for an order is no size: the limit then refuses, with its own numbers.
+    A rest too small for an order cuts nothing: that limit then refuses, with its own numbers.
     """
 
     size: EntrySize
@@ -142,9 +142,14 @@ class Capped:
             ),
         )
         left, setting = min(
-            ((room, setting) for limit, room, setting in rooms if not is_off(limit)), default=(wanted.quote, "")
+            (
+                (room, setting)
+                for limit, room, setting in rooms
+                if not is_off(limit) and not rules.is_dust(room / ask, ask)
+            ),
+            default=(wanted.quote, ""),
         )
-        if wanted.quote <= left or rules.is_dust(left / ask, ask):
+        if wanted.quote <= left:
             return wanted
         return Amount(left, f"{wanted.detail}; cut to the {_in_quote(context, left)} that {setting} leaves")
 
