@@ -290,7 +290,7 @@ async def test_move_that_a_filter_refuses_leaves_the_old_stop_and_is_not_repeate
         assert await resting(ready) == [old]
         assert await alarms(ready) == {}
         await ready.wait(REFUSED_PAUSE_MS)
-        assert await ensure(ready, protection) == "0.01 moved, stop 64680"
+        assert await ensure(ready, protection) == "0.01 protected anew, stop 64680"
         await assert_equal(ready)
 
 

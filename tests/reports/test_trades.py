@@ -28,6 +28,11 @@ def test_a_sale_realises_its_proceeds_less_the_average_cost():
     assert positions["BTCUSDT"].cost_quote == Decimal(61)
 
 
+def test_what_is_sold_in_the_millisecond_of_its_purchase_follows_it():
+    trades, _ = replay([fill(1, "bta-z-bought"), fill(2, "bta-a-sold", Side.SELL)], ASSETS)
+    assert [trade.side for trade in trades] == [Side.BUY, Side.SELL]
+
+
 def test_sales_are_won_only_with_a_profit():
     trades, _ = replay(
         [

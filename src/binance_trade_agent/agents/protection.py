@@ -287,7 +287,7 @@ class Protection:
         (intent,), _ = self._orders.resting(symbol, plan)
         sent = await self._execution.replace(order, intent)
         if sent.failure is None:
-            return await self._placed(symbol, plan, "moved")
+            return await self._placed(symbol, plan, "protected anew")
         if isinstance(sent.failure, ReplaceRefusedError) and sent.failure.cancelled:
             return await self._left_without(symbol, rules, plan, sent)
         if sent.state is OrderState.UNKNOWN:  # it is asked about

@@ -86,7 +86,8 @@ def replay(
         realised = after.realised_pnl_quote - earlier.realised_pnl_quote
         by_order.setdefault(fill.client_order_id, []).append((fill, realised))
     trades = [_trade(parts, assets) for parts in by_order.values()]
-    return sorted(trades, key=lambda trade: (trade.traded_ms, trade.symbol, trade.client_order_id)), positions
+    # What was bought and sold in the same millisecond stays in the order of its trade ids.
+    return sorted(trades, key=lambda trade: (trade.traded_ms, trade.symbol)), positions
 
 
 def figures_by_symbol(trades: Iterable[Trade]) -> list[Figures]:

@@ -65,6 +65,8 @@ class ConsecutiveLosses:
         if not self.limit:
             return unlimited(self.name, self.setting)
         losses = context.state.losses_in_row
+        if self.name in context.state.pauses:
+            losses = max(losses, self.limit)  # those that began the pause; they are counted anew after it
         measured = f"{counted(losses, 'loss', 'losses')} in a row"
         return _found(self, context, measured, Decimal(losses), Decimal(self.limit), "losses")
 
