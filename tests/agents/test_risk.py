@@ -325,7 +325,7 @@ async def test_range_is_that_of_the_last_seven_periods_whatever_else_was_seen(tm
         (Action.SELL, None, ExitKind.STRATEGY),
         (Action.SELL, ExitKind.TIME_STOP, ExitKind.TIME_STOP),
         (Action.HOLD, ExitKind.TRAILING_STOP, ExitKind.TRAILING_STOP),
-        (Action.BUY, ExitKind.KILL_SWITCH, ExitKind.KILL_SWITCH),
+        (Action.BUY, ExitKind.TRAILING_STOP, ExitKind.TRAILING_STOP),
     ],
 )
 async def test_exit_keeps_what_made_the_bot_leave_and_meets_no_limit_on_entries(tmp_path, action, exit_kind, noted):

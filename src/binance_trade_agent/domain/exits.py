@@ -8,7 +8,7 @@ class ExitKind(StrEnum):
 
     STRATEGY: a SELL of the strategy. STOP_LOSS, TAKE_PROFIT, TRAILING_STOP, TARGET_TABLE: the price came to that level,
     on the exchange or seen by the bot itself. TIME_STOP: it was held too long. UNPROTECTED: what was to protect it was
-    refused or cancelled, and RISK_UNPROTECTED says close. KILL_SWITCH: the kill switch was to sell everything.
+    refused or cancelled, and RISK_UNPROTECTED says close.
     """
 
     STRATEGY = "strategy"
@@ -18,4 +18,3 @@ class ExitKind(StrEnum):
     TARGET_TABLE = "target_table"
     TIME_STOP = "time_stop"
     UNPROTECTED = "unprotected"
-    KILL_SWITCH = "kill_switch"
