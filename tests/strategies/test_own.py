@@ -200,7 +200,10 @@ class TestBroken:
         [
             ("no_such_package.module:Class", "ModuleNotFoundError: No module named 'no_such_package'"),
             ("json:JSONDecoder", "is no class of Strategy"),
-            ("json:nothing", "AttributeError: module 'json' has no attribute 'nothing'"),
+            (
+                "json:nothing",
+                "entry point theirs = json:nothing: AttributeError: module 'json' has no attribute 'nothing'",
+            ),
         ],
     )
     def test_an_entry_point_that_cannot_be_loaded_harms_itself_only(self, folder, monkeypatch, value, reason):

@@ -104,7 +104,9 @@ def _checked(name: str, place: str, load: Callable[[], type[Strategy[Any]]], fol
     except KeyboardInterrupt:
         raise
     except BaseException as failure:  # noqa: BLE001
-        return OwnStrategy(name, place, broken=f"{place_of(failure, folder) or place}: {told(failure)}")
+        # An entry point that leads nowhere fails in a library: the line there says nothing, the entry point does.
+        at = (place_of(failure, folder) or place) if folder else place
+        return OwnStrategy(name, place, broken=f"{at}: {told(failure)}")
     return OwnStrategy(strategy.name, place, strategy)
 
 
