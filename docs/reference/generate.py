@@ -322,7 +322,9 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str | None]]) -> str:
 
 
 def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+    name, _, rest = text.partition(" ")
+    begun = f"`{name}` {rest}" if "_" in name else f"{text[0].upper()}{text[1:]}"  # the name of a strategy is no word
+    return f"{begun}{'' if text.endswith('.') else '.'}"
 
 
 if __name__ == "__main__":
