@@ -41,7 +41,8 @@ class _Voter:
     share: float  # of all weights
 
 
-class CombinedParams(RsiParams, MacdParams, BollingerParams, EmaParams, SupertrendParams, DonchianParams, ZscoreParams):
+# pydantic takes the fields of the last base first: those that vote by default lead every list.
+class CombinedParams(ZscoreParams, DonchianParams, SupertrendParams, EmaParams, BollingerParams, MacdParams, RsiParams):
     """Parameters of the voters, their weights, and the threshold."""
 
     rsi_weight: float = Field(1.0, ge=0, le=100, description="weight of rsi_momentum's vote")
