@@ -7,7 +7,7 @@ from binance_trade_agent.agents.risk_context import account
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import CommandKind, CommandState
 from binance_trade_agent.domain.decisions import Outcome
-from binance_trade_agent.domain.orders import OrderState, Side
+from binance_trade_agent.domain.orders import OrderState, OrderType, Role, Side
 from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
 from binance_trade_agent.ledger.records import EquityPoint
 from binance_trade_agent.ledger.risk_state import begin_pause
@@ -17,7 +17,7 @@ from binance_trade_agent.reports.risk_limits import Trader
 from binance_trade_agent.risk.policy import RiskPolicy
 from binance_trade_agent.risk.state import Pause
 from binance_trade_agent.settings import Settings
-from tests.ledger.bookkeeping import BTCUSDT, OPENING, decision, fill, place, report, run_record
+from tests.ledger.bookkeeping import BTCUSDT, OPENING, decision, fill, intent, place, report, run_record
 from tests.reports.explained_day import NARROW, tick_ms, write_explained_day
 
 NOW_MS = tick_ms(7)
@@ -178,6 +178,18 @@ class TestWhereEachLimitStands:
             await ledger.apply_report(told, **BTCUSDT)
         found = limits(path)
         assert named(found.account, "max_open_positions").value == 0
+
+    async def test_what_a_stop_leaves_that_was_placed_in_the_millisecond_of_the_entry_is_none_either(self, path):
+        stop, at_ms, whole = "bta-BTCUSDT-a", tick_ms(4), {"quantity": Decimal("0.002")}
+        async with await Ledger.open(path) as ledger:
+            await ledger.commit_protection(
+                "run-a", [intent(stop, Side.SELL, at_ms, role=Role.STOP_LOSS, type=OrderType.STOP_LOSS, **whole)], at_ms
+            )
+            await ledger.transition(stop, OrderState.SENT, at_ms)
+            done = fill(4, stop, Side.SELL, exchange_order_id=90, **whole)
+            told = report("FILLED", "0.002", done, order_id=stop, side=Side.SELL, exchange_order_id=90)
+            await ledger.apply_report(told, **BTCUSDT)
+        assert named(limits(path).account, "max_open_positions").value == 0
 
     async def test_unknown_orders_are_counted(self, path):
         async with await Ledger.open(path) as ledger:

@@ -415,9 +415,10 @@ def last_entry_review(connection: sqlite3.Connection, run_id: str, symbol: str) 
 
 
 def last_filled_order(connection: sqlite3.Connection, epoch: int, symbol: str) -> OrderEntry | None:
-    """The symbol's latest order, by its creation, of which something has filled; None when none has."""
+    """The order of the symbol's latest fill; None when nothing has filled."""
     row = connection.execute(
-        "SELECT * FROM orders WHERE epoch = ? AND symbol = ? AND executed_base != '0' ORDER BY created_ms DESC LIMIT 1",
+        "SELECT orders.* FROM fills JOIN orders USING (client_order_id) WHERE fills.epoch = ? AND fills.symbol = ?"
+        " ORDER BY trade_id DESC LIMIT 1",
         (epoch, symbol),
     ).fetchone()
     return order_entry_from(row) if row else None
