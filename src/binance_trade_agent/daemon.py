@@ -48,7 +48,7 @@ def run(configuration: Configuration, *, takeover: bool = False) -> int:
     except (ExchangeStartError, MarketGoneError, LedgerUnavailable) as failure:
         log.error("%s", failure)  # noqa: TRY400 (a sentence for the user, not a trace)
         return exit_codes.FAILURE
-    except (ConfigError, LedgerError, LeaseHeldError, AuthError) as failure:
+    except (ConfigError, StrategyError, LedgerError, LeaseHeldError, AuthError) as failure:
         log.error("%s", failure)  # noqa: TRY400
         return exit_codes.WRONG_CONFIGURATION
     except CannotReconcileError as failure:
