@@ -546,6 +546,19 @@ ENTRY_RULES: dict[str, tuple[dict[str, Any], list[tuple[dict[str, Any], bool, st
                 REFUSES,
                 "0 BTC after fees would be worth 0 USDT at the stop, 0 USDT is the least that can be protected",
             ),
+            (  # 0.2 % under the price is 0.1 % under what was paid with the fee, and under the bid
+                {"stop_fraction": Decimal("0.98") * Decimal("0.998"), "rules": {"min_notional": usdt("5")}},
+                ALLOWS,
+                "0.00199 BTC after fees would be worth 97.31498 USDT at the stop, 5 USDT is the least that can be protected",
+            ),
+            (  # 0.05 % would be above it: bought and sold at once
+                {"stop_fraction": Decimal("0.98") * Decimal("0.9995"), "rules": {"min_notional": usdt("5")}},
+                REFUSES,
+                (
+                    "the stop would stand at 50025.05005005 USDT, not under the bid, 49990 USDT: it is nearer than the "
+                    "fee and the spread (RISK_STOP_LOSS_PCT, _ATR)"
+                ),
+            ),
             (  # a stop may need a limit price, and the least value holds for that
                 {
                     "stop_fraction": Decimal("0.5"),
