@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 from pydantic import Field, model_validator
 
+from binance_trade_agent.domain.checks import Verdict
 from binance_trade_agent.ops.clock import monotonic_seconds
 from binance_trade_agent.strategies.base import Strategy, Votes, directions
 from binance_trade_agent.strategies.bollinger_bands import BollingerBands, BollingerParams
-from binance_trade_agent.strategies.check import Verdict, check_strategy, rows_needed, single
+from binance_trade_agent.strategies.check import check_strategy, rows_needed, single
 from binance_trade_agent.strategies.check.candles import check_candles
 from binance_trade_agent.strategies.params import StrategyParams
 from binance_trade_agent.strategies.registry import create_strategy, is_preset, strategy_names

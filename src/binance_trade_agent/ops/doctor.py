@@ -6,13 +6,12 @@ import platform
 import shutil
 import sys
 from collections.abc import AsyncIterator, Iterable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from binance_trade_agent import exit_codes
 from binance_trade_agent.agents.symbols import tradable_rules
 from binance_trade_agent.configuration import ConfigError, Configuration
+from binance_trade_agent.domain.checks import Checked, Verdict
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.domain.symbols import SymbolRules
@@ -33,23 +32,6 @@ _LIBRARIES = ("python-binance", "aiohttp", "websockets", "pandas", "TA-Lib", "re
 _MOST_OFFSET_MS = 1000  # what recvWindow allows ahead of the exchange's clock (binance-protocol.md 2.3)
 
 
-class Verdict(StrEnum):
-    """How a check ended."""
-
-    OK = "ok"
-    WARNING = "warning"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line: what was looked at, how it is, and what to do when it is not well."""
-
-    subject: str
-    verdict: Verdict
-    text: str
-
-
 def examine(configuration: Configuration) -> int:
     """Check everything and print a line each. Returns 1 when something failed, else 0."""
     findings = asyncio.run(_printed(configuration.settings))
@@ -59,15 +41,15 @@ def examine(configuration: Configuration) -> int:
     return exit_codes.FAILURE if failed else exit_codes.OK
 
 
-async def _printed(settings: Settings) -> list[Finding]:
+async def _printed(settings: Settings) -> list[Checked]:
     findings = []
     async for finding in _findings(settings):
-        print(f"{finding.verdict:8} {finding.subject:10} {finding.text}", flush=True)
+        print(finding, flush=True)
         findings.append(finding)
     return findings
 
 
-async def _findings(settings: Settings) -> AsyncIterator[Finding]:
+async def _findings(settings: Settings) -> AsyncIterator[Checked]:
     yield _python()
     yield _libraries()
     yield _strategy(settings)
@@ -75,62 +57,62 @@ async def _findings(settings: Settings) -> AsyncIterator[Finding]:
     yield _disk(settings.ledger_path)
     yield await _redis(settings)
     if settings.is_simulated and settings.exchange_url is None and is_held(settings.ledger_path):
-        yield Finding("exchange", Verdict.OK, "the running trader has its simulated exchange; not disturbed")
+        yield Checked("exchange", Verdict.OK, "the running trader has its simulated exchange; not disturbed")
         return
     async for finding in _exchange(settings):
         yield finding
 
 
-def _python() -> Finding:
+def _python() -> Checked:
     version = platform.python_version()
     if sys.version_info[:2] > _NEWEST_TESTED_PYTHON:
-        return Finding("python", Verdict.WARNING, f"{version} is newer than 3.13, the newest that this is tested with")
-    return Finding("python", Verdict.OK, version)
+        return Checked("python", Verdict.WARNING, f"{version} is newer than 3.13, the newest that this is tested with")
+    return Checked("python", Verdict.OK, version)
 
 
-def _libraries() -> Finding:
+def _libraries() -> Checked:
     found = []
     for name in _LIBRARIES:
         try:
             found.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
-            return Finding("libraries", Verdict.FAILED, f"{name} is missing: install with `make run`")
-    return Finding("libraries", Verdict.OK, ", ".join(found))
+            return Checked("libraries", Verdict.FAILED, f"{name} is missing: install with `make run`")
+    return Checked("libraries", Verdict.OK, ", ".join(found))
 
 
-def _strategy(settings: Settings) -> Finding:
+def _strategy(settings: Settings) -> Checked:
     try:
         choice = StrategyChoice(settings.strategy_name, settings.strategy_params)
         strategies = StrategiesInUse(choice, settings.trading_symbols)
     except StrategyError as failure:
-        return Finding("strategy", Verdict.FAILED, str(failure))
+        return Checked("strategy", Verdict.FAILED, str(failure))
     needed = max(map(strategies.warm_up, settings.trading_symbols))
-    return Finding("strategy", Verdict.OK, f"{strategies.name}, needs {needed} candles")
+    return Checked("strategy", Verdict.OK, f"{strategies.name}, needs {needed} candles")
 
 
-def _ledger(path: Path) -> Finding:
+def _ledger(path: Path) -> Checked:
     if not path.exists():
-        return Finding("ledger", Verdict.OK, f"{path} does not exist yet; the first run makes it")
+        return Checked("ledger", Verdict.OK, f"{path} does not exist yet; the first run makes it")
     try:
         with LedgerReader.open(path):
             pass
     except LedgerError as failure:
-        return Finding("ledger", Verdict.FAILED, str(failure))
-    return Finding("ledger", Verdict.OK, f"{path}{', a trader is running on it' if is_held(path) else ''}")
+        return Checked("ledger", Verdict.FAILED, str(failure))
+    return Checked("ledger", Verdict.OK, f"{path}{', a trader is running on it' if is_held(path) else ''}")
 
 
-def _disk(ledger_path: Path) -> Finding:
+def _disk(ledger_path: Path) -> Checked:
     folder = next(parent for parent in ledger_path.absolute().parents if parent.exists())
     free_mb = shutil.disk_usage(folder).free // 1_000_000
     if free_mb < _LEAST_FREE_MB:
-        return Finding("disk", Verdict.FAILED, f"{free_mb} MB free under {folder}: the ledger needs room, free some")
+        return Checked("disk", Verdict.FAILED, f"{free_mb} MB free under {folder}: the ledger needs room, free some")
     verdict = Verdict.OK if free_mb >= _COMFORTABLE_FREE_MB else Verdict.WARNING
-    return Finding("disk", verdict, f"{free_mb} MB free under {folder}")
+    return Checked("disk", verdict, f"{free_mb} MB free under {folder}")
 
 
-async def _redis(settings: Settings) -> Finding:
+async def _redis(settings: Settings) -> Checked:
     if settings.redis_url is None:
-        return Finding("redis", Verdict.OK, "REDIS_URL is not set; the cache is in the process")
+        return Checked("redis", Verdict.OK, "REDIS_URL is not set; the cache is in the process")
     from redis.asyncio import Redis
     from redis.exceptions import RedisError
 
@@ -138,58 +120,58 @@ async def _redis(settings: Settings) -> Finding:
     try:
         version = (await client.info("server"))["redis_version"]
     except (RedisError, OSError, TimeoutError) as failure:
-        return Finding("redis", Verdict.WARNING, f"does not answer ({failure}); trading goes on without it")
+        return Checked("redis", Verdict.WARNING, f"does not answer ({failure}); trading goes on without it")
     finally:
         await client.aclose()
-    return Finding("redis", Verdict.OK, f"answers, version {version}")
+    return Checked("redis", Verdict.OK, f"answers, version {version}")
 
 
-async def _exchange(settings: Settings) -> AsyncIterator[Finding]:
+async def _exchange(settings: Settings) -> AsyncIterator[Checked]:
     try:
         async with connected(settings) as connection:
-            yield Finding("exchange", Verdict.OK, f"{settings.mode}, {connection.endpoints.rest} answers")
+            yield Checked("exchange", Verdict.OK, f"{settings.mode}, {connection.endpoints.rest} answers")
             yield _clock(settings, connection)
             yield await _keys(connection)
             for finding in await _symbols(settings, connection):
                 yield finding
     except (ExchangeError, ExchangeStartError, ConfigError) as failure:
-        yield Finding("exchange", Verdict.FAILED, f"{settings.mode}: {failure}")
+        yield Checked("exchange", Verdict.FAILED, f"{settings.mode}: {failure}")
 
 
-def _clock(settings: Settings, connection: Connection) -> Finding:
+def _clock(settings: Settings, connection: Connection) -> Checked:
     offset_ms = connection.clock.now_ms() - wall_ms()
     if settings.is_simulated:
-        return Finding("clock", Verdict.OK, "market time is the simulated exchange's own")
+        return Checked("clock", Verdict.OK, "market time is the simulated exchange's own")
     if abs(offset_ms) > _MOST_OFFSET_MS:
         advice = "corrected for, but set this machine's clock by NTP"
-        return Finding("clock", Verdict.WARNING, f"{offset_ms} ms from the exchange's; {advice}")
-    return Finding("clock", Verdict.OK, f"{offset_ms} ms from the exchange's")
+        return Checked("clock", Verdict.WARNING, f"{offset_ms} ms from the exchange's; {advice}")
+    return Checked("clock", Verdict.OK, f"{offset_ms} ms from the exchange's")
 
 
-async def _keys(connection: Connection) -> Finding:
+async def _keys(connection: Connection) -> Checked:
     try:
         account = await connection.gateway.account()
     except ExchangeError as failure:
-        return Finding("keys", Verdict.FAILED, f"{failure}: check BINANCE_API_KEY and BINANCE_API_SECRET")
+        return Checked("keys", Verdict.FAILED, f"{failure}: check BINANCE_API_KEY and BINANCE_API_SECRET")
     if not account.can_trade:
-        return Finding("keys", Verdict.FAILED, "they may not trade: enable spot trading for them")
+        return Checked("keys", Verdict.FAILED, "they may not trade: enable spot trading for them")
     held = ", ".join(f"{plain(amount)} {asset}" for asset, amount in sorted(account.balances.items())[:8])
-    return Finding("keys", Verdict.OK, f"accepted, may trade; the account has {held or 'nothing'}")
+    return Checked("keys", Verdict.OK, f"accepted, may trade; the account has {held or 'nothing'}")
 
 
-async def _symbols(settings: Settings, connection: Connection) -> list[Finding]:
+async def _symbols(settings: Settings, connection: Connection) -> list[Checked]:
     try:
         rules = await tradable_rules(connection.gateway, settings)
     except (ExchangeError, ConfigError) as failure:
-        return [Finding("symbols", Verdict.FAILED, str(failure))]
+        return [Checked("symbols", Verdict.FAILED, str(failure))]
     return list(_symbol_lines(rules.values()))
 
 
-def _symbol_lines(rules: Iterable[SymbolRules]) -> Iterator[Finding]:
+def _symbol_lines(rules: Iterable[SymbolRules]) -> Iterator[Checked]:
     for entry in rules:
         well = entry.status == "TRADING"
         text = (
             f"{entry.status}, step {plain(entry.market_step)} {entry.base_asset}, tick {plain(entry.tick_size)}, "
             f"least order {plain(entry.min_notional)} {entry.quote_asset}"
         )
-        yield Finding(entry.symbol, Verdict.OK if well else Verdict.WARNING, text)
+        yield Checked(entry.symbol, Verdict.OK if well else Verdict.WARNING, text)

@@ -5,6 +5,7 @@ from importlib import resources
 from pathlib import Path
 
 from binance_trade_agent import exit_codes
+from binance_trade_agent.domain.checks import Verdict
 from binance_trade_agent.ops.clock import monotonic_seconds
 from binance_trade_agent.ops.terminal import complain
 from binance_trade_agent.simulator.market.candle_files import read_candle_file
@@ -64,8 +65,8 @@ def check_strategy(name: str, data: Path | None, params: str, folder: Path = OWN
         return complain(said, exit_codes.WRONG_CONFIGURATION)
     failed = 0
     for finding in check.check_strategy(strategy, frames, monotonic_seconds):
-        print(f"{finding.verdict:8} {finding.subject:10} {finding.text}", flush=True)
-        failed += finding.verdict is check.Verdict.FAILED
+        print(finding, flush=True)
+        failed += finding.verdict is Verdict.FAILED
     print(f"{failed} failed" if failed else f"{name} passed every check")
     return exit_codes.FAILURE if failed else exit_codes.OK
 

@@ -3,11 +3,10 @@
 import inspect
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from binance_trade_agent.domain.checks import Checked, Verdict
 from binance_trade_agent.strategies.base import Strategy
 from binance_trade_agent.strategies.check import parts, single
 from binance_trade_agent.strategies.check.trial import Trial, WarningError, WrongError
@@ -19,23 +18,6 @@ if TYPE_CHECKING:
 _ROWS_AFTER_WARM_UP = 100
 
 
-class Verdict(StrEnum):
-    """How a check ended."""
-
-    OK = "ok"
-    WARNING = "warning"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line: what was checked, how it is, and when it is not well the row, the numbers and what to do."""
-
-    subject: str
-    verdict: Verdict
-    text: str
-
-
 def rows_needed(strategy: Strategy[Any]) -> int:
     """How many candles a frame needs at least to check a strategy on."""
     warm_up = strategy.warm_up
@@ -45,7 +27,7 @@ def rows_needed(strategy: Strategy[Any]) -> int:
 
 def check_strategy(
     strategy: Strategy[Any], frames: "Mapping[str, pd.DataFrame]", seconds: Callable[[], float]
-) -> Iterator[Finding]:
+) -> Iterator[Checked]:
     """A finding for each check, as they are made; when the first, that it runs at all, fails, the others are not made.
 
     Args:
@@ -62,17 +44,17 @@ def check_strategy(
             return
 
 
-def _finding(subject: str, check: Callable[[Trial], str], trial: Trial, folder: Path) -> Finding:
+def _finding(subject: str, check: Callable[[Trial], str], trial: Trial, folder: Path) -> Checked:
     try:
         with warnings.catch_warnings(action="ignore"):  # numpy's, about a division that ends in a NaN
-            return Finding(subject, Verdict.OK, check(trial))
+            return Checked(subject, Verdict.OK, check(trial))
     except WrongError as wrong:
-        return Finding(subject, Verdict.FAILED, str(wrong))
+        return Checked(subject, Verdict.FAILED, str(wrong))
     except WarningError as warning:
-        return Finding(subject, Verdict.WARNING, str(warning))
+        return Checked(subject, Verdict.WARNING, str(warning))
     except (Exception, SystemExit) as failure:  # noqa: BLE001 (anybody's code)
         place = place_of(failure, folder)
-        return Finding(subject, Verdict.FAILED, f"it raises {told(failure)}{f', at {place}' if place else ''}")
+        return Checked(subject, Verdict.FAILED, f"it raises {told(failure)}{f', at {place}' if place else ''}")
 
 
 _CHECKS: Mapping[str, Callable[[Trial], str]] = {
