@@ -26,5 +26,5 @@ def exit_settings(settings: Settings) -> ExitSettings:
 
 def _named(kind: Any, settings: Settings, prefix: str) -> dict[str, Any]:
     """The fields of the dataclass `kind` that are settings, by name."""
-    found = {field.name: getattr(settings, f"{prefix}{field.name}", None) for field in fields(kind)}
-    return {name: value for name, value in found.items() if hasattr(settings, f"{prefix}{name}")}
+    names = {field.name: f"{prefix}{field.name}" for field in fields(kind)}
+    return {name: getattr(settings, setting) for name, setting in names.items() if setting in Settings.model_fields}

@@ -170,7 +170,7 @@ async def test_highs_of_candles_since_the_entry_count_and_earlier_ones_do_not(tm
         protection = ready.protection("0", "0", **TWO_PERCENT)
         await ensure(ready, protection)
         await ready.wait(100_000)
-        protection.note_candles("BTCUSDT", await ready.gateway.candles("BTCUSDT", "1m", 10))
+        protection._watch.note_candles("BTCUSDT", await ready.gateway.candles("BTCUSDT", "1m", 10))
         await protection.ensure_all(ready.rules)
         assert await stop_price(ready) == Decimal(63700)
 
@@ -317,7 +317,7 @@ async def test_stop_that_sells_while_it_is_being_moved_sells_once(tmp_path):
 async def test_stop_that_has_sold_before_it_could_be_moved_sells_once(tmp_path):
     async with played_desk(tmp_path) as ready:
         protection, old = await about_to_move(ready)
-        protection.note_price("BTCUSDT", Decimal(66000))
+        protection._watch.note_price("BTCUSDT", Decimal(66000))
         await price(ready, "62000")  # under the old stop, and nobody has told that it sold
         await ensure(ready, protection)
         assert (await ready.entry(old)).order.state is OrderState.FILLED

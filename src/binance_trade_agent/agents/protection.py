@@ -8,7 +8,7 @@ list (OCO) a symbol, or one order. What cannot rest there the bot watches itself
 import contextlib
 import logging
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -20,7 +20,6 @@ from binance_trade_agent.agents.exit_plan import Exit, Plan, covers, is_step, st
 from binance_trade_agent.agents.exit_watch import ExitWatch, PriceSource
 from binance_trade_agent.agents.order_keeper import OrderKeeper
 from binance_trade_agent.agents.risk import Identity
-from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.market import MarketView
@@ -151,14 +150,6 @@ class Protection:
         async with self._keeper.turn(symbol):
             if symbol not in self._released and (said := await self._put_right(symbol, rules)):
                 log.info("%s: %s", symbol, said)
-
-    def note_price(self, symbol: str, high: Decimal) -> None:
-        """Note a price that was seen now; what is held trails under the highest."""
-        self._watch.note_price(symbol, high)
-
-    def note_candles(self, symbol: str, candles: Iterable[Candle]) -> None:
-        """Note the highs of candles; those that opened before the entry do not count."""
-        self._watch.note_candles(symbol, candles)
 
     async def due(self, symbol: str, view: MarketView) -> Exit | None:
         """Why the position is to be closed at this tick, with numbers; None when it may stay.

@@ -29,6 +29,7 @@ from binance_trade_agent.risk.loss_limits import ConsecutiveLosses, DailyLoss, D
 from binance_trade_agent.risk.market_conditions import DataAge, PriceDeviation, Spread, Volatility
 from binance_trade_agent.risk.max_open_positions import MaxOpenPositions
 from binance_trade_agent.risk.min_confidence import MinConfidence
+from binance_trade_agent.risk.policy import EXACT_DIGITS
 from binance_trade_agent.risk.rules import OrderRule, RiskRule, unlimited
 from binance_trade_agent.risk.slippage import Slippage
 from binance_trade_agent.risk.switches import KillSwitch, OpenOrder, Paused
@@ -36,7 +37,6 @@ from binance_trade_agent.risk.trade_counts import trade_counts
 from binance_trade_agent.risk.unknown_orders import UnknownOrders
 from binance_trade_agent.settings import Settings, setting_names, shown
 
-_EXACT_DIGITS = 60  # as in risk/policy.py
 _SHOWN_UNIT = Decimal("0.00000001")
 _PERCENT_UNIT = Decimal("0.01")
 # Of these the value has to come to the limit; of all others it must not come to it, or must not pass it.
@@ -187,7 +187,7 @@ class _Limits:
     def found(self, ledger: str) -> RiskLimits:
         """Everything."""
         with localcontext() as exact:
-            exact.prec = _EXACT_DIGITS
+            exact.prec = EXACT_DIGITS
             account = self._account()
             symbols = [self._of_symbol(symbol, account) for symbol in self._symbols]
         known, state = self._facts, next(iter(self._facts.contexts.values())).state

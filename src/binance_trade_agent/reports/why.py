@@ -9,6 +9,7 @@ from decimal import Decimal
 from itertools import takewhile
 from typing import Any
 
+from binance_trade_agent.domain.candles import DAY_MS
 from binance_trade_agent.domain.decisions import Decision
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.nearest import nearest
@@ -24,7 +25,6 @@ from binance_trade_agent.reports.trades import Trade, replay
 from binance_trade_agent.reports.wording import parse_utc, utc_text
 
 _CLOCK_TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
-_DAY_MS = 86_400_000
 _CANDIDATES = 500  # ids among which the nearest to a wrong one is looked for
 
 
@@ -319,4 +319,4 @@ def _moment(text: str, last_ms: int) -> int:
     hours, minutes, seconds = (int(part or 0) for part in found.groups())
     if hours > 23 or minutes > 59 or seconds > 59:
         raise ValueError(f"{text!r} is not a time of day; it goes from 00:00 to 23:59:59")
-    return last_ms // _DAY_MS * _DAY_MS + ((hours * 60 + minutes) * 60 + seconds) * 1000
+    return last_ms // DAY_MS * DAY_MS + ((hours * 60 + minutes) * 60 + seconds) * 1000

@@ -32,7 +32,7 @@ from binance_trade_agent.risk.unknown_orders import UnknownOrders
 
 SIZING = "sizing"
 # Digits that hold every product of a price, a quantity and a percentage, so that no comparison is of rounded numbers.
-_EXACT_DIGITS = 60
+EXACT_DIGITS = 60
 _KEPT_UNIT = Decimal("0.00000001")
 
 
@@ -120,7 +120,7 @@ class RiskPolicy:
         if context.signal.action is Action.HOLD:
             raise ValueError(f"{context.signal.symbol}: HOLD needs no risk decision")
         with localcontext() as exact:
-            exact.prec = _EXACT_DIGITS
+            exact.prec = EXACT_DIGITS
             if context.signal.action is Action.BUY:
                 size = partial(entry_order, context, self._size)
                 return _judged(context, self._entry_rules, size, self._entry_order_rules)
