@@ -1,7 +1,6 @@
 """The price stream: on the simulated exchange's real streams, and against peers that misbehave."""
 
 import asyncio
-import logging
 import random
 from collections.abc import Callable
 from contextlib import asynccontextmanager
@@ -14,7 +13,7 @@ from binance_trade_agent.exchange.endpoints import simulated
 from binance_trade_agent.exchange.errors import RateLimitedError, UnavailableError
 from binance_trade_agent.exchange.price_stream import STALE_SECONDS, PriceStream
 from binance_trade_agent.ops.clock import machine_time, monotonic_seconds, sleep_seconds, wall_ms
-from binance_trade_agent.ops.tasks import spawn, stop
+from tests.exchange.running_stream import live, running, until, warnings_in
 from tests.exchange.websocket_peer import agree, websocket_peer
 from tests.torture.exchange import WorldExchange
 from tests.torture.loop import run_virtual
@@ -78,27 +77,8 @@ async def streaming(url: str, listener: Listener, *symbols: str, **options):
     """A running stream; that it has not died is part of every test."""
     stream = PriceStream(url, on_price=listener.on_price, jitter=random.Random(1), **options)
     stream.watch(symbols)
-    task = spawn(stream.run(), name="stream under test")
-    try:
+    async with running(stream):
         yield stream
-        assert not task.done(), "the stream goes on for ever"
-    finally:
-        await stop(task)
-
-
-async def live(stream: PriceStream) -> None:
-    await asyncio.wait_for(stream.is_live.wait(), 5)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    deadline = monotonic_seconds() + 5
-    while not condition():
-        assert monotonic_seconds() < deadline, "it did not happen in time"
-        await sleep_seconds(0.01)
-
-
-def warnings_in(caplog) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 class TestOnTheExchange:

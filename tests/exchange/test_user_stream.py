@@ -1,7 +1,6 @@
 """The user data stream: on the simulated exchange, and against peers that misbehave (binance-protocol.md 6, P1 to P6)."""
 
 import asyncio
-import logging
 import random
 from collections.abc import Callable
 from contextlib import asynccontextmanager
@@ -14,7 +13,7 @@ from binance_trade_agent.exchange.endpoints import simulated
 from binance_trade_agent.exchange.errors import UnavailableError
 from binance_trade_agent.exchange.user_stream import UserStream
 from binance_trade_agent.ops.clock import ScaledClock, monotonic_seconds, sleep_seconds
-from binance_trade_agent.ops.tasks import spawn, stop
+from tests.exchange.running_stream import live, running, until, warnings_in
 from tests.exchange.websocket_peer import agree, websocket_peer
 from tests.exchange_process import API_KEY, API_SECRET
 
@@ -68,27 +67,8 @@ async def streaming(url: str, listener: Listener, secret: str = API_SECRET):
         on_event=listener.on_event,
         jitter=random.Random(1),
     )
-    task = spawn(stream.run(), name="stream under test")
-    try:
+    async with running(stream):
         yield stream
-        assert not task.done(), "the stream goes on for ever"
-    finally:
-        await stop(task)
-
-
-async def live(stream: UserStream) -> None:
-    await asyncio.wait_for(stream.is_live.wait(), 5)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    deadline = monotonic_seconds() + 5
-    while not condition():
-        assert monotonic_seconds() < deadline, "it did not happen in time"
-        await sleep_seconds(0.01)
-
-
-def warnings_in(caplog) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 class TestOnTheExchange:

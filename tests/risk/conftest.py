@@ -11,22 +11,10 @@ from binance_trade_agent.domain.decisions import Finding
 from binance_trade_agent.domain.market import BookTicker, MarketView
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action, Signal
-from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.risk.context import RiskContext
 from binance_trade_agent.risk.policy import Judgement, RiskPolicy
 from binance_trade_agent.risk.settings import RiskSettings, SizingSettings
-
-RULES = SymbolRules(
-    symbol="BTCUSDT",
-    base_asset="BTC",
-    quote_asset="USDT",
-    min_quantity=Decimal("0.00001"),
-    max_quantity=Decimal(9000),
-    step_size=Decimal("0.00001"),
-    market_max_quantity=Decimal(100),
-    min_notional=Decimal(5),
-    max_notional=Decimal(9_000_000),
-)
+from tests.risk.rules import RULES
 
 
 def _context(

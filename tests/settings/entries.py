@@ -16,7 +16,6 @@ from binance_trade_agent.domain.market import BookTicker, Depth, MarketView
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action, Signal
-from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ledger.pauses import active_pauses
 from binance_trade_agent.ledger.records import EquityPoint
@@ -25,20 +24,10 @@ from binance_trade_agent.risk.context import RiskContext
 from binance_trade_agent.risk.policy import RiskPolicy
 from binance_trade_agent.risk.state import ExitResult, RiskState
 from tests.ledger.bookkeeping import BTCUSDT, fill, place, report, trading_ledger
+from tests.risk.rules import RULES
 from tests.settings.effects import Effect, Probe, Trial, effect
 from tests.virtual_clock import VirtualClock
 
-RULES = SymbolRules(
-    symbol="BTCUSDT",
-    base_asset="BTC",
-    quote_asset="USDT",
-    min_quantity=Decimal("0.00001"),
-    max_quantity=Decimal(9000),
-    step_size=Decimal("0.00001"),
-    market_max_quantity=Decimal(100),
-    min_notional=Decimal(5),
-    max_notional=Decimal(9_000_000),
-)
 CONFIG = Path(__file__).parents[2] / "config"
 ASK, NOW_MS = Decimal(50_000), 1_767_571_200_000 + DAY_MS // 2
 # Amounts that a probe may be given as text, besides those of the state.
