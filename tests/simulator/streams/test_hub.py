@@ -138,10 +138,14 @@ async def test_more_than_three_hundred_attempts_in_five_minutes_are_refused(exch
 
 
 async def test_new_market_goes_on_under_the_same_connections(exchange, session):
+    # A fixture's trades are those of its last candles, so their numbers go on with each minute of the wall clock.
+    at_a_time = {"mode": "manual", "now": 1_767_571_200_000}
     async with session.ws_connect(f"{exchange.url}/ws/btcusdt@trade") as socket:
+        await exchange.control("clock", **at_a_time)
         await exchange.control("trade", **TRADE)
         first = await socket.receive_json(timeout=5)
         await exchange.control("reset", fixture="F0")
+        await exchange.control("clock", **at_a_time)
         await exchange.control("trade", **TRADE)
         assert (await socket.receive_json(timeout=5))["t"] == first["t"]
 
