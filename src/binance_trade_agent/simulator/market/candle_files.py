@@ -21,7 +21,7 @@ _YEAR_2100_MS = 4_102_444_800_000
 _SECONDS_END, _MILLISECONDS_END, _MICROSECONDS_END = 10**11, 10**14, 10**17
 _MOST_DIGITS = 20  # as on the exchange (binance-protocol.md 2.5, -1100)
 _FINEST = Decimal("0.00000001")
-_NAME = re.compile(r"(?P<symbol>[^-]+)-(?P<interval>[^-.]+)(-[^.]*)?\.(csv|csv\.gz|parquet)")
+_NAME = re.compile(r"(?P<symbol>[^-]+)-(?P<interval>[^-.]+)(-[^.]*)?\.(csv|csv\.gz|parquet|feather)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class CandleFile:
 
 
 def read_candle_file(path: Path) -> CandleFile:
-    """Read a file named `SYMBOL-INTERVAL[-REMARK]` with the suffix .csv, .csv.gz or .parquet; see `candle_tables`.
+    """Read a file named `SYMBOL-INTERVAL[-REMARK]` with the suffix .csv, .csv.gz, .parquet or .feather.
 
     Times are UTC, as ISO text or counted in seconds, milli-, micro- or nanoseconds; prices in quote per base, volume in
     base asset, both with eight decimals: what is finer, as in binary floats, is rounded.
@@ -44,18 +44,27 @@ def read_candle_file(path: Path) -> CandleFile:
         FeedError: the name is not of that form, the file cannot be read, or a row is broken; one sentence.
     """
     symbol, interval = _symbol_and_interval(path)
+    return CandleFile(path, symbol, interval, read_candles(path, interval))
+
+
+def read_candles(path: Path, interval: str) -> Sequence[Candle]:
+    """The candles of a file whatever its name; see `read_candle_file`, and `candle_tables` for the columns it may have.
+
+    Raises:
+        FeedError: the file cannot be read, or a row is broken; one sentence.
+    """
     candles = list(_candles(interval, rows_of(path)))
     if not candles:
         raise FeedError(f"{path.name} holds no candles")
     _check_spacing(path.name, interval, candles)
-    return CandleFile(path, symbol, interval, candles)
+    return candles
 
 
 def _symbol_and_interval(path: Path) -> tuple[str, str]:
     match = _NAME.fullmatch(path.name)
     if not match:
         raise FeedError(
-            f"{path.name}: a candle file is named SYMBOL-INTERVAL with the suffix .csv, .csv.gz or .parquet, "
+            f"{path.name}: a candle file is named SYMBOL-INTERVAL with the suffix .csv, .csv.gz, .parquet or .feather, "
             "such as BTCUSDT-1m.csv.gz"
         )
     symbol, interval = match["symbol"].replace("_", ""), match["interval"]

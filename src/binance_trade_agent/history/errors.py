@@ -1,0 +1,5 @@
+"""What goes wrong with recorded candles."""
+
+
+class HistoryError(Exception):
+    """A file, a folder or a period that cannot be used; the message is one sentence for a person."""
