@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -19,6 +19,7 @@ from binance_trade_agent.domain.market import MarketView
 from binance_trade_agent.domain.orders import OrderIntent, Side
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action, Signal
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import Ledger

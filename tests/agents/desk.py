@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from binance_trade_agent.domain.decisions import Decision, Outcome
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import OrderIntent, OrderState, OrderType, Side, client_order_id
 from binance_trade_agent.domain.symbols import SymbolRules
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.exchange.binance_gateway import BinanceGateway
 from binance_trade_agent.exchange.connect import SIMULATED_KEY, SIMULATED_SECRET
 from binance_trade_agent.exchange.endpoints import simulated

@@ -1,12 +1,12 @@
 """AccountWatch: what it looks at and how often, what keeps entries away meanwhile, and fees in a third asset."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from binance_trade_agent.agents.account_watch import NEWS_MS
 from binance_trade_agent.domain.orders import OrderIntent, OrderState, OrderType, Side
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.exchange.errors import ExchangeError, UnavailableError
 from binance_trade_agent.ledger import fee_values
 from binance_trade_agent.ledger.errors import LedgerUnavailable

@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import random
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -14,6 +13,7 @@ from binance_trade_agent.agents.execution import execution_text
 from binance_trade_agent.agents.order_keeper import OrderKeeper
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.orders import Order, OrderState, Side
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.exchange.binance_gateway import BinanceGateway
 from binance_trade_agent.exchange.endpoints import simulated
 from binance_trade_agent.exchange.user_stream import UserStream

@@ -5,7 +5,6 @@ both barriers lie inside one candle, that is left at which the path comes to fir
 the exchange is met by the trade itself; what the bot watches and moves is looked at every five seconds, at minutes too.
 """
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -14,6 +13,7 @@ from binance_trade_agent.agents.protection import Protection
 from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.market import MarketView
 from binance_trade_agent.domain.orders import Fill, Order, Role, Side
+from binance_trade_agent.domain.values import replace
 from tests.agents.desk import Desk
 from tests.agents.market import alarms, assert_equal, held, levels
 from tests.agents.played import played_desk

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -13,6 +12,7 @@ from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.market import MarketView
 from binance_trade_agent.domain.orders import Role, Side
 from binance_trade_agent.domain.symbols import SymbolRules
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.exchange.errors import UnavailableError
 from tests.agents.desk import Desk, desk, reopened
 from tests.agents.market import alarms, assert_equal, held, killed_at, levels, price, resting

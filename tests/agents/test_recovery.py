@@ -1,6 +1,5 @@
 """Recovery: after a kill at any point of an order's life, and after what others did to the account."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -11,6 +10,7 @@ from binance_trade_agent.agents.order_keeper import QUIET_MS
 from binance_trade_agent.agents.symbols import rules_of_books
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.orders import OrderState, Side
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.exchange.errors import UnavailableError
 from binance_trade_agent.ledger.reconciliation import reconcile
 from binance_trade_agent.ops.clock import sleep_seconds

@@ -1,6 +1,5 @@
 """A new order in the place of a resting one: whatever becomes of either, the ledger says it, and one of them stands."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -9,6 +8,7 @@ from binance_trade_agent.agents.execution import Sent
 from binance_trade_agent.agents.order_keeper import QUIET_MS
 from binance_trade_agent.agents.recovery import rests
 from binance_trade_agent.domain.orders import Order, OrderIntent, OrderState, OrderType, Role, Side, client_order_id
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.exchange.errors import ReplaceRefusedError
 from binance_trade_agent.ledger.errors import DuplicateIntent, UnknownOrder
 from tests.agents.desk import Desk, desk, reopened

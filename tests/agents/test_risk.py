@@ -2,7 +2,6 @@
 
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -17,6 +16,7 @@ from binance_trade_agent.domain.decisions import Finding, Refusal
 from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.orders import OrderIntent, OrderState, OrderType, Role, Side, is_own_order_id
 from binance_trade_agent.domain.signals import Action, Signal
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ledger.pauses import begin_pause
 from binance_trade_agent.risk.exits import ExitSettings
 from binance_trade_agent.risk.settings import SizingSettings

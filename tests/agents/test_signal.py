@@ -1,7 +1,6 @@
 """The signal agent: the strategy speaks, and the ledger's position says whether there is anything to do."""
 
 import threading
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -11,6 +10,7 @@ from binance_trade_agent.domain.market import BookTicker, MarketView
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.domain.strategy_choice import StrategyChoice
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.strategies.in_use import StrategiesInUse
 from tests.agents.desk import always
 from tests.risk.conftest import RULES

@@ -1,6 +1,5 @@
 """The worked examples of docs/guide/risk.md are what the code says."""
 
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 from binance_trade_agent.domain.candles import MINUTE_MS
 from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.positions import Position
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.limits import exit_settings
 from binance_trade_agent.risk.exits import exit_levels
 from binance_trade_agent.risk.state import RiskState

@@ -1,7 +1,6 @@
 """The series that may be decided on: whatever comes, it is closed, sound and in one piece, and nothing is lost silently."""
 
 from collections import Counter
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -18,6 +17,7 @@ from binance_trade_agent.domain.candle_series import (
     candle_series,
 )
 from binance_trade_agent.domain.candles import BINANCE_INTERVALS, MINUTE_MS, Candle, candle_span_ms
+from binance_trade_agent.domain.values import replace
 
 FIRST_MS = 1_700_000_040_000
 SPOILERS = {

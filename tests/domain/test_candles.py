@@ -1,4 +1,3 @@
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -7,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from binance_trade_agent.domain.candles import BINANCE_INTERVALS, INTERVAL_MS, Candle, candle_span_ms, interval_open_ms
+from binance_trade_agent.domain.values import replace
 
 SOUND = Candle(0, 59_999, Decimal(10), Decimal(12), Decimal(9), Decimal(11), Decimal(5))
 

@@ -1,7 +1,6 @@
 """The life of an order: the table as it is written, and as the ledger lives it."""
 
 import sqlite3
-from dataclasses import replace
 from decimal import Decimal
 
 from hypothesis import settings
@@ -19,6 +18,7 @@ from binance_trade_agent.domain.order_states import (
     OrderState,
     Trigger,
 )
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ledger import journal, orders, queries
 from binance_trade_agent.ledger.errors import DuplicateIntent
 from binance_trade_agent.ledger.migrations import migrate

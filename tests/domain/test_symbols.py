@@ -1,4 +1,3 @@
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -7,6 +6,7 @@ from hypothesis import strategies as st
 
 from binance_trade_agent.domain.orders import OrderType, Side
 from binance_trade_agent.domain.symbols import SymbolRules, symbol_rules
+from binance_trade_agent.domain.values import replace
 from tests.domain.strategies import STEPS, amounts
 
 BTCUSDT = {

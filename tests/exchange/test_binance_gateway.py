@@ -1,7 +1,6 @@
 """The gateway through the real python-binance against the simulated exchange."""
 
 import asyncio
-from dataclasses import replace
 from decimal import Decimal
 from urllib.parse import parse_qs
 
@@ -10,6 +9,7 @@ from binance import AsyncClient
 
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.orders import OrderType, Side
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.exchange import binance_gateway
 from binance_trade_agent.exchange.binance_gateway import BinanceGateway, _client_class
 from binance_trade_agent.exchange.endpoints import LIVE, TESTNET, simulated

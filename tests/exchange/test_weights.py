@@ -1,11 +1,11 @@
 """What requests cost: by the documentation, and by what the exchange then counts."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from binance_trade_agent.domain.orders import OrderType
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.exchange.binance_gateway import BinanceGateway
 from binance_trade_agent.exchange.endpoints import simulated
 from binance_trade_agent.exchange.weights import Priority, cost

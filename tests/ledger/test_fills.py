@@ -3,7 +3,6 @@
 import asyncio
 import tempfile
 from collections import defaultdict
-from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from itertools import pairwise
@@ -14,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from binance_trade_agent.domain.orders import TRANSITIONS, OrderState, Side
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ledger import fills as fills_module
 from binance_trade_agent.ledger import position_marks, queries
 from binance_trade_agent.ledger.accounting import Account, balances

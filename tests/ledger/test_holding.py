@@ -1,6 +1,5 @@
 """The holding of a symbol: since when, by which entry, at which range, and the stop that stood last."""
 
-from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 
@@ -8,6 +7,7 @@ import pytest
 
 from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.orders import OrderState, OrderType, Role, Side
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ledger.holding import Holding, holding
 from binance_trade_agent.ledger.ledger import Ledger
 from tests.ledger.bookkeeping import BTCUSDT, fill, intent, place, report, trading_ledger

@@ -1,10 +1,10 @@
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.orders import OrderState, Side
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.errors import ContradictoryFill, DuplicateIntent, LedgerError, UnknownOrder
 from binance_trade_agent.ledger.ledger import Ledger

@@ -1,9 +1,9 @@
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from binance_trade_agent.domain.orders import Order, OrderState, OrderType, Side
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ledger.reconciliation import ExchangeFacts, Kind, LedgerFacts, reconcile
 from tests.ledger.bookkeeping import fill, report
 

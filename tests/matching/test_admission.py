@@ -1,10 +1,10 @@
 """What the engine refuses as things stand: statuses, ids, amounts, and the filters that count."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.matching.errors import CancelRefused, OrderRefused
 from binance_trade_agent.matching.invariants import violations
 from binance_trade_agent.matching.state import ExchangeLimits

@@ -1,10 +1,10 @@
 """Which filter of binance-protocol.md section 3 refuses what."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.matching.errors import FilterRefused
 from binance_trade_agent.matching.filters import check_filters
 from tests.matching.f0 import RULES, request

@@ -1,10 +1,10 @@
 """OCO, OTO and OTOCO: what the fate of one leg means for the others."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.matching.errors import CancelRefused, OrderRefused
 from binance_trade_agent.matching.invariants import violations
 from binance_trade_agent.matching.lists import Contingency, OrderListRequest

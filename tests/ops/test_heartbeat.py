@@ -1,8 +1,8 @@
 import os
-from dataclasses import replace
 
 import pytest
 
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ops import heartbeat as module
 from binance_trade_agent.ops.clock import wall_ms
 from binance_trade_agent.ops.heartbeat import Heartbeat, beat, heartbeat_path, read

@@ -5,7 +5,6 @@ half a minute later, an entry that is still held, a tick without data, one that 
 """
 
 import json
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from binance_trade_agent.domain.decisions import Decision, Finding, Outcome
 from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.orders import OrderState, OrderType, Role, Side
 from binance_trade_agent.domain.signals import Action, Signal
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ledger.ledger import Ledger
 from tests.ledger.bookkeeping import BTCUSDT, OPENING, decision, fill, intent, report, run_record
 

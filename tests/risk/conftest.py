@@ -1,7 +1,7 @@
 """A symbol, an account and a signal to judge. The fixtures hand out functions, so that hypothesis may call them."""
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +11,7 @@ from binance_trade_agent.domain.decisions import Finding
 from binance_trade_agent.domain.market import BookTicker, MarketView
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action, Signal
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.risk.context import RiskContext
 from binance_trade_agent.risk.policy import Judgement, RiskPolicy
 from binance_trade_agent.risk.settings import RiskSettings, SizingSettings

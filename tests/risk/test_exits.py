@@ -1,6 +1,5 @@
 """Exits as a specification: what is paid, what the price does, and where and why the position is left."""
 
-from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
 
@@ -12,6 +11,7 @@ from binance_trade_agent.domain.candles import MINUTE_MS
 from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.holdings import Holding
 from binance_trade_agent.domain.positions import Position
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.risk.exits import ExitSettings, exit_levels, lowest_stop_fraction
 
 STOP, TARGET, TABLE, TRAILING, TIME = (

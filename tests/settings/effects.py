@@ -1,11 +1,12 @@
 """What a setting is for, as a test: with each of its values the real code does what the setting's meaning promises."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from binance_trade_agent.configuration import Configuration, load
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.settings import Settings
 
 

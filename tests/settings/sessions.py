@@ -6,7 +6,7 @@ for so many as its parameter says, then SELL for as long; another one always fai
 
 import contextlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise, takewhile
 from typing import Any
@@ -19,6 +19,7 @@ from binance_trade_agent.domain.decisions import Decision, Outcome
 from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.order_ids import is_own_order_id
 from binance_trade_agent.domain.orders import Order, OrderState, Role
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.exchange.connect import connected
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import LedgerReader

@@ -1,9 +1,9 @@
 import asyncio
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ops.clock import block_seconds, monotonic_seconds, wall_ms
 from binance_trade_agent.simulator.market.feed import FeedError
 from binance_trade_agent.simulator.options import ExchangeOptions, build_exchange, open_exchange, state_file

@@ -1,11 +1,10 @@
 """Consensus and agreement, worked out by hand."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from binance_trade_agent.domain.signals import Action
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.strategies.base import Strategy, Votes
 from binance_trade_agent.strategies.comparison import Comparison, Opinion, compare
 from binance_trade_agent.strategies.params import StrategyParams

@@ -1,12 +1,12 @@
 """S03: killed between a fill and its commit. The account's trades are read again from the last one that was booked."""
 
 import re
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from binance_trade_agent.domain.orders import OrderState, Role, Side
+from binance_trade_agent.domain.values import replace
 from tests.agents.desk import Desk, desk, reopened
 from tests.agents.test_execution import Streaming
 from tests.survival.trader import Killed, assert_equal, assert_settled, dying_at, held, legs

@@ -1,13 +1,13 @@
 """S05: the fill before the acknowledgement, the stream before the answer, old news after new."""
 
 import itertools
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.orders import OrderState
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ledger import queries
 from tests.agents.desk import desk
 from tests.agents.test_execution import Streaming

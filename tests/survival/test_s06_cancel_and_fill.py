@@ -1,6 +1,5 @@
 """S06: a cancel races with a fill. An order has ended when its fills add up; what is sold next is what the ledger holds."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.orders import OrderState, Role, Side
 from binance_trade_agent.domain.signals import Action
+from binance_trade_agent.domain.values import replace
 from tests.agents.desk import Desk, desk
 from tests.agents.test_execution import Streaming
 from tests.survival.trader import alarms, assert_equal, assert_settled, decided_now, held, legs, resting, trader

@@ -1,12 +1,12 @@
 """S07: a fill arrives for an order that was thought dead. It is booked in any state, and an alarm says so."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.orders import OrderState, Role
+from binance_trade_agent.domain.values import replace
 from tests.agents.desk import Desk, desk, reopened
 from tests.agents.test_execution import Streaming
 from tests.survival.trader import alarms, assert_equal, assert_settled, held, legs, resting

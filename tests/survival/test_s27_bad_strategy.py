@@ -1,7 +1,6 @@
 """S27: a strategy that raises, hangs or answers rubbish: its own symbol is suspended, the others go on, nothing is ordered."""
 
 import threading
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from binance_trade_agent.agents.signal import SignalAgent
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.signals import Action, Signal
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.strategies.base import Strategy, Votes
 from binance_trade_agent.strategies.params import StrategyParams
 from tests.agents.desk import always

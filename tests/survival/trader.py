@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from binance_trade_agent.domain.decisions import Decision
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Order, OrderReport, Role
 from binance_trade_agent.domain.signals import Action
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ops import crash_points
 from binance_trade_agent.orchestrator import Tick, TradingOrchestrator, turns
 from binance_trade_agent.risk.settings import SizingSettings

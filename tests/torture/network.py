@@ -6,13 +6,14 @@ import random
 from collections import Counter, deque
 from collections.abc import Callable
 from contextvars import Context, copy_context
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.helpers import ceil_timeout
 
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
 from tests.torture.machine import MACHINE, Machine
 

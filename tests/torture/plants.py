@@ -5,11 +5,11 @@ They are not of this program: a plant replaces a method by one that makes the mi
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from binance_trade_agent.agents.execution import Sent, TradeExecutionAgent
 from binance_trade_agent.agents.order_keeper import OrderKeeper
 from binance_trade_agent.domain.orders import OrderState
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.exchange.binance_gateway import BinanceGateway
 from binance_trade_agent.exchange.errors import ExchangeError, UnknownOutcomeError
 from binance_trade_agent.ops import crash_points

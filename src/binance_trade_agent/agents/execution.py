@@ -3,7 +3,6 @@
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from binance_trade_agent.agents.order_keeper import OrderKeeper
@@ -11,6 +10,7 @@ from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.decisions import Decision, Outcome
 from binance_trade_agent.domain.money import ZERO, plain
 from binance_trade_agent.domain.orders import Fill, Order, OrderIntent, OrderReport, OrderState
+from binance_trade_agent.domain.values import Value, replace
 from binance_trade_agent.exchange.errors import (
     AuthError,
     ExchangeError,
@@ -26,8 +26,7 @@ from binance_trade_agent.ops import crash_points
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Value, frozen=True):
     """What came of sending.
 
     Attributes:

@@ -1,7 +1,5 @@
 """The orders by which a position is left: the legs that rest on the exchange, and the sale at market."""
 
-from dataclasses import replace
-
 from binance_trade_agent.agents.exit_plan import Exit, Plan
 from binance_trade_agent.agents.risk import Identity
 from binance_trade_agent.domain.clock import Clock
@@ -9,6 +7,7 @@ from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.order_ids import client_order_id
 from binance_trade_agent.domain.orders import OrderIntent, OrderType, Role, Side
+from binance_trade_agent.domain.values import replace
 
 
 class ExitOrders:

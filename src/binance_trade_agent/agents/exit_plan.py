@@ -1,7 +1,6 @@
 """What should stand on the exchange for a holding, in whole lots and ticks, and what the bot has to watch itself."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from binance_trade_agent.domain.exits import ExitKind
@@ -9,6 +8,7 @@ from binance_trade_agent.domain.holdings import Holding
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.orders import Order, OrderType, Role
 from binance_trade_agent.domain.symbols import SymbolRules
+from binance_trade_agent.domain.values import Value, replace
 from binance_trade_agent.risk.exits import STOP_LIMIT_FRACTION, ExitSettings, Levels
 
 _STOP_TYPES = frozenset({OrderType.STOP_LOSS.value, OrderType.STOP_LOSS_LIMIT.value})
@@ -18,8 +18,7 @@ Exit = tuple[ExitKind, str]
 """What makes the bot leave a position, and the words for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Value, frozen=True):
     """Where a holding is left. Prices in quote per base, at whole ticks; None: at no such price.
 
     Attributes:

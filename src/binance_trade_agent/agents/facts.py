@@ -2,11 +2,11 @@
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from binance_trade_agent.agents.order_keeper import asked_about, is_another
 from binance_trade_agent.domain.orders import Fill, OrderReport
 from binance_trade_agent.domain.symbols import SymbolRules
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.exchange.gateway import Gateway
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.reconciliation import ExchangeFacts, LedgerFacts, Reconciliation, reconcile

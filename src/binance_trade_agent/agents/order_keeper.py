@@ -10,7 +10,6 @@ import logging
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -20,6 +19,7 @@ from binance_trade_agent.domain.money import ZERO, plain
 from binance_trade_agent.domain.orders import Fill, Order, OrderReport, OrderState, Role
 from binance_trade_agent.domain.strangers import Stranger, strangers
 from binance_trade_agent.domain.symbols import SymbolRules
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.exchange.gateway import Gateway
 from binance_trade_agent.exchange.payloads import execution_report
 from binance_trade_agent.ledger import queries

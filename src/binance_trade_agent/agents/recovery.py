@@ -3,12 +3,12 @@
 import logging
 import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from binance_trade_agent.agents.order_keeper import OrderKeeper
 from binance_trade_agent.domain.order_states import GIVEN_UP_STATES
 from binance_trade_agent.domain.orders import Fill, Order, OrderState
 from binance_trade_agent.domain.symbols import SymbolRules
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.exchange.gateway import Gateway
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import Ledger

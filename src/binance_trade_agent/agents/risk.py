@@ -1,7 +1,7 @@
 """RiskManagementAgent: an approved intent, or a refusal with the rule and the numbers, and what every rule found."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 from binance_trade_agent.agents.entry_gate import EntryGate
@@ -12,6 +12,7 @@ from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.market import MarketView
 from binance_trade_agent.domain.orders import OrderIntent, OrderType, Role, Side, client_order_id
 from binance_trade_agent.domain.signals import Action, Signal
+from binance_trade_agent.domain.values import Value, replace
 from binance_trade_agent.exchange.gateway import Gateway
 from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.risk.context import RiskContext
@@ -33,8 +34,7 @@ class Identity:
     fence: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Review:
+class Review(Value, frozen=True):
     """The verdict on a signal, and what each rule found in the order in which they were asked."""
 
     verdict: Verdict

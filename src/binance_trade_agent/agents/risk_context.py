@@ -4,7 +4,6 @@ import logging
 import math
 import sqlite3
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeVar
 
@@ -19,6 +18,7 @@ from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import OrderState, Side
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action, Signal
+from binance_trade_agent.domain.values import Value
 from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.exchange.gateway import Gateway
 from binance_trade_agent.ledger import queries
@@ -38,8 +38,7 @@ _ATR_PERIODS = 7
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Conditions:
+class Conditions(Value, frozen=True):
     """The market at an entry: order book, price of the last trade, average true range of a candle (quote per base).
 
     None where it is not known, or no rule asks for it.

@@ -48,7 +48,7 @@ class BacktestResult:
         candles: what was traded on by symbol, from `start_ms` on.
         outcomes: how many decisions ended so, by Outcome; `refusals`: those by a risk rule, by its name.
         pauses: begun by limits on losses.
-        slippage_quote: what fills cost against the middle of the book at their tick, spread included; a loss is above 0.
+        slippage_quote: what fills cost against the middle of the book at their tick, with the spread; above 0.
         visited: ticks at which the agents ran, of all symbols; `ticks`: how many there were.
         warnings: what a person has to know about the data or the period, a sentence each.
     """

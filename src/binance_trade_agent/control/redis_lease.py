@@ -5,7 +5,7 @@ import contextlib
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from redis.asyncio import Redis
@@ -15,6 +15,7 @@ from redis.exceptions import ResponseError
 
 from binance_trade_agent.control.lease import LeaseHeldError, LeaseHolder
 from binance_trade_agent.domain.order_ids import LARGEST_FENCE
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
 
 LEASE_SECONDS = 30.0

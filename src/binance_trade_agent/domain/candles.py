@@ -1,8 +1,9 @@
 """Candles (klines) and their intervals."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+
+from binance_trade_agent.domain.values import Value
 
 MINUTE_MS = 60_000
 DAY_MS = 1_440 * MINUTE_MS
@@ -64,8 +65,7 @@ def candle_span_ms(interval: str, at_ms: int, zone_ms: int = 0) -> tuple[int, in
     return open_ms, open_ms + INTERVAL_MS[interval]
 
 
-@dataclass(frozen=True, slots=True)
-class Candle:
+class Candle(Value, frozen=True):
     """One closed or open candle. Prices in quote asset per base asset, volume in base asset, times in ms UTC."""
 
     open_time_ms: int

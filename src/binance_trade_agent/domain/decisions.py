@@ -1,6 +1,5 @@
 """What became of one symbol in one tick. Every tick of every symbol leaves a decision; HOLD is a decision."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
@@ -8,6 +7,7 @@ from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.orders import OrderIntent
 from binance_trade_agent.domain.signals import Signal
+from binance_trade_agent.domain.values import Value
 
 
 class Outcome(StrEnum):
@@ -31,16 +31,14 @@ class Outcome(StrEnum):
     FAILED = "FAILED"
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Value, frozen=True):
     """A risk rule's no: the rule's name as in the settings reference, and the numbers it compared."""
 
     rule: str
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Value, frozen=True):
     """What one risk rule found about an order: the numbers that it compared, whether it allowed the order or not.
 
     Attributes:
@@ -58,8 +56,7 @@ class Finding:
     unit: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Value, frozen=True):
     """One symbol's way through one tick. (run_id, tick_ms, symbol) is unique.
 
     Attributes:

@@ -1,14 +1,13 @@
 """A holding: a position since it was last flat or dust, with what its exits are reckoned from."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 
 from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.positions import Position
+from binance_trade_agent.domain.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class Holding(Value, frozen=True):
     """What is held of a symbol, and since when it is more than dust. Prices in quote per base, times market ms.
 
     Attributes:

@@ -1,16 +1,15 @@
 """What the market data agent hands on: everything that one decision on one symbol may look at."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
 from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.symbols import SymbolRules
+from binance_trade_agent.domain.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class BookTicker:
+class BookTicker(Value, frozen=True):
     """Best bid and ask with their sizes, and the market time at which they were read."""
 
     symbol: str
@@ -25,8 +24,7 @@ class BookTicker:
 Level = tuple[Decimal, Decimal]
 
 
-@dataclass(frozen=True, slots=True)
-class Depth:
+class Depth(Value, frozen=True):
     """The order book near the best prices, best first on both sides, and the market time at which it was read."""
 
     bids: tuple[Level, ...]
@@ -54,8 +52,7 @@ def average_fill_price(levels: Sequence[Level], quantity: Decimal) -> Decimal | 
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class MarketView:
+class MarketView(Value, frozen=True):
     """A symbol at a tick: closed candles in time order, best prices, rules, and how old each is (market ms).
 
     Attributes:

@@ -1,6 +1,5 @@
 """Orders, their states, and the ids by which we know them."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
@@ -13,6 +12,7 @@ from binance_trade_agent.domain.order_states import (
     TRANSITIONS,
     OrderState,
 )
+from binance_trade_agent.domain.values import Value
 
 __all__ = [
     "CLIENT_ORDER_ID_PREFIX",
@@ -65,8 +65,7 @@ class Role(StrEnum):
         return self in {Role.STOP_LOSS, Role.TAKE_PROFIT}
 
 
-@dataclass(frozen=True, slots=True)
-class OrderIntent:
+class OrderIntent(Value, frozen=True):
     """What the risk agent approved: an order that is to be placed, already within every filter.
 
     Attributes:
@@ -96,8 +95,7 @@ class OrderIntent:
     atr_quote: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Value, frozen=True):
     """An order of ours as the ledger knows it. Quantities in base asset, `executed_quote` in quote asset, times ms UTC.
 
     Attributes:
@@ -149,8 +147,7 @@ class Order:
         return self.left_base * self.reference_price if self.side is Side.BUY else ZERO
 
 
-@dataclass(frozen=True, slots=True)
-class OrderReport:
+class OrderReport(Value, frozen=True):
     """What the exchange says of an order, from an answer, a query or an execution report.
 
     `client_order_id` is the id under which the order was placed, also after a cancel has replaced it.
@@ -169,8 +166,7 @@ class OrderReport:
     fills: "tuple[Fill, ...]" = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Fill:
+class Fill(Value, frozen=True):
     """One trade of ours. (symbol, trade_id) is unique within an epoch of the exchange.
 
     Attributes:

@@ -1,16 +1,15 @@
 """A position on a symbol: what the bot's own fills have left it with, at average cost."""
 
-from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Fill, Side
+from binance_trade_agent.domain.values import Value, replace
 
 _COST_UNIT = Decimal("0.00000001")  # cost is kept to 8 decimals, the precision of every quote asset on Binance
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(Value, frozen=True):
     """Holdings of one symbol that the bot itself bought.
 
     Attributes:

@@ -1,8 +1,11 @@
 """What a strategy says about a symbol at the close of a candle."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
+
+from binance_trade_agent.domain.values import Value
 
 
 class Action(StrEnum):
@@ -13,8 +16,7 @@ class Action(StrEnum):
     HOLD = "HOLD"
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(Value, frozen=True):
     """A strategy's word on the last closed candle.
 
     Attributes:
@@ -29,4 +31,4 @@ class Signal:
     confidence: float
     reason: str
     candle_open_ms: int
-    indicators: Mapping[str, float] = field(default_factory=dict)
+    indicators: Mapping[str, float] = msgspec.field(default_factory=dict)

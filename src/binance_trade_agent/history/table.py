@@ -1,7 +1,7 @@
 """CandleTable: the closed candles of one symbol as columns, with the digits that make each number exact again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Self
 
@@ -9,12 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from binance_trade_agent.domain.candles import INTERVAL_MS, Candle
+from binance_trade_agent.domain.values import replace
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 MOST_DIGITS = 8  # decimals of a price or quantity on Binance (binance-protocol.md 1.1)
-_COLUMNS = ("open_times_ms", "open", "high", "low", "close", "volume")
+_PRICES = ("open", "high", "low", "close")
+_COLUMNS = ("open_times_ms", *_PRICES, "volume")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,9 +55,9 @@ class CandleTable:
     @classmethod
     def with_digits(cls, symbol: str, interval: str, open_times_ms: IntArray, **columns: FloatArray) -> Self:
         """A table of columns by name, with the digits found from the numbers."""
-        prices = [columns[name] for name in ("open", "high", "low", "close")]
-        price_digits, volume_digits = max(map(digits_of, prices)), digits_of(columns["volume"])
-        return cls(symbol, interval, open_times_ms, *prices, columns["volume"], price_digits, volume_digits)
+        price_digits = max(digits_of(columns[name]) for name in _PRICES)
+        volume_digits = digits_of(columns["volume"])
+        return cls(symbol, interval, open_times_ms, **columns, price_digits=price_digits, volume_digits=volume_digits)
 
     def __len__(self) -> int:
         """How many candles there are."""
@@ -88,9 +90,15 @@ class CandleTable:
     def candle(self, row: int) -> Candle:
         """One row as a Candle."""
         open_ms = int(self.open_times_ms[row])
-        prices = (self.price(getattr(self, name)[row]) for name in ("open", "high", "low", "close"))
-        volume = Decimal(f"{self.volume[row]:.{self.volume_digits}f}")
-        return Candle(open_ms, open_ms + self.interval_ms - 1, *prices, volume)
+        return Candle(
+            open_time_ms=open_ms,
+            close_time_ms=open_ms + self.interval_ms - 1,
+            open=self.price(self.open[row]),
+            high=self.price(self.high[row]),
+            low=self.price(self.low[row]),
+            close=self.price(self.close[row]),
+            volume=Decimal(f"{self.volume[row]:.{self.volume_digits}f}"),
+        )
 
 
 def digits_of(values: FloatArray) -> int:

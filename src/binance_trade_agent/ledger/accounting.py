@@ -6,12 +6,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Fill, Side
+from binance_trade_agent.domain.values import Value
 
 
 class Account(StrEnum):
@@ -23,8 +23,7 @@ class Account(StrEnum):
     EXTERNAL = "external"
 
 
-@dataclass(frozen=True, slots=True)
-class Posting:
+class Posting(Value, frozen=True):
     """`amount` of `asset` that came to `account`; negative when it left."""
 
     asset: str

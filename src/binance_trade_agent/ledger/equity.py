@@ -10,11 +10,12 @@ The functions take the SQLite connection; those that write, inside a transaction
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 from binance_trade_agent.domain.candles import DAY_MS
 from binance_trade_agent.domain.money import plain
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ledger.records import EquityPoint
 from binance_trade_agent.ledger.rows import columns
 

@@ -4,10 +4,10 @@ The functions take the SQLite connection inside a transaction; `ledger.py` provi
 """
 
 import sqlite3
-from dataclasses import replace
 
 from binance_trade_agent.domain.orders import Fill
 from binance_trade_agent.domain.positions import Position
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ledger import fee_values, position_marks, queries
 from binance_trade_agent.ledger.accounting import fill_postings
 from binance_trade_agent.ledger.errors import ContradictoryFill

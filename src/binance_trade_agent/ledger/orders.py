@@ -5,7 +5,6 @@ The functions take the SQLite connection inside a transaction; `ledger.py` provi
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from decimal import Decimal
 
 from binance_trade_agent.domain.decisions import Decision
@@ -13,6 +12,7 @@ from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.order_ids import decision_digest
 from binance_trade_agent.domain.order_states import GIVEN_UP_STATES, STATE_OF_STATUS, TRANSITIONS, OrderState
 from binance_trade_agent.domain.orders import Order, OrderIntent, OrderReport
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.errors import DuplicateIntent
 from binance_trade_agent.ledger.fills import book_fill

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Fill, Order
+from binance_trade_agent.domain.values import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,7 @@ class RunRecord:
     fence: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class EquityPoint:
+class EquityPoint(Value, frozen=True):
     """What everything was worth at a tick, in quote asset, at the bid.
 
     Attributes:
@@ -77,8 +77,7 @@ class EquityPoint:
     quote_asset: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class OrderEntry:
+class OrderEntry(Value, frozen=True):
     """An order with what only the ledger knows of it.
 
     Attributes:
@@ -109,8 +108,7 @@ class OrderEvent:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class AppliedReport:
+class AppliedReport(Value, frozen=True):
     """What a report of the exchange changed.
 
     Attributes:

@@ -3,7 +3,6 @@
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +13,7 @@ from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.orders import Fill, Order, OrderState, OrderType, Role, Side
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action, Signal
+from binance_trade_agent.domain.values import field_names
 from binance_trade_agent.ledger.accounting import Account, Posting
 from binance_trade_agent.ledger.records import Epoch, EquityPoint, OrderEntry, OrderEvent, RunRecord
 
@@ -21,8 +21,8 @@ _SIGNAL_COLUMNS = ("strategy", "action", "confidence", "reason", "candle_open_ms
 
 
 def columns(value: Any) -> dict[str, Any]:
-    """The fields of a dataclass by name, as SQLite stores them."""
-    return {field.name: stored(getattr(value, field.name)) for field in fields(value)}
+    """The fields of a value or a dataclass by name, as SQLite stores them."""
+    return {name: stored(getattr(value, name)) for name in field_names(type(value))}
 
 
 def stored(value: Any) -> Any:
@@ -44,10 +44,10 @@ def decision_columns(decision: Decision) -> dict[str, Any]:
 
 
 def _json_of(rows: Sequence[Any]) -> str | None:
-    """Values of one dataclass as a JSON array of arrays, amounts as plain text; None when there are none."""
+    """Values of one kind as a JSON array of arrays, amounts as plain text; None when there are none."""
     if not rows:
         return None
-    return json.dumps([[stored(getattr(row, field.name)) for field in fields(row)] for row in rows])
+    return json.dumps([[stored(getattr(row, name)) for name in field_names(type(row))] for row in rows])
 
 
 def run_columns(run: RunRecord) -> dict[str, Any]:
@@ -181,18 +181,18 @@ def posting_from(row: sqlite3.Row) -> Posting:
 
 def epoch_from(row: sqlite3.Row) -> Epoch:
     """The epoch of a row of `epochs`."""
-    return Epoch(**{field.name: row[field.name] for field in fields(Epoch)})
+    return Epoch(**{name: row[name] for name in field_names(Epoch)})
 
 
 def run_from(row: sqlite3.Row) -> RunRecord:
     """The run of a row of `runs`."""
-    values = {field.name: row[field.name] for field in fields(RunRecord)}
+    values = {name: row[name] for name in field_names(RunRecord)}
     return RunRecord(**{**values, "symbols": tuple(row["symbols"].split())})
 
 
 def equity_point_from(row: sqlite3.Row) -> EquityPoint:
     """The point of a row of `equity`."""
-    names = [field.name for field in fields(EquityPoint)]
+    names = field_names(EquityPoint)
     amounts = {name: Decimal(row[name]) for name in names if name.endswith("_quote")}
     return EquityPoint(row["run_id"], row["tick_ms"], row["cycle"], **amounts, quote_asset=row["quote_asset"] or "")
 

@@ -4,12 +4,12 @@ Each method is one transaction: it happens as a whole, or raises a `Refused` and
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from decimal import ROUND_UP, Decimal
 
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import OrderType, Side
 from binance_trade_agent.domain.symbols import SymbolRules
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.matching.accounts import Account
 from binance_trade_agent.matching.admission import check_admission, check_list, check_position
 from binance_trade_agent.matching.book import OPPOSITE, Level, is_better

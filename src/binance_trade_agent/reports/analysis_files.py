@@ -3,9 +3,9 @@
 import csv
 import io
 import json
-from dataclasses import asdict
 
 from binance_trade_agent.domain.money import plain
+from binance_trade_agent.domain.values import as_dict
 from binance_trade_agent.reports.analysis import Analysis
 from binance_trade_agent.reports.wording import utc_text
 
@@ -27,7 +27,7 @@ _CSV_COLUMNS = (
 
 def as_json(analysis: Analysis) -> str:
     """One JSON document with the fields of Analysis."""
-    return json.dumps(asdict(analysis), default=plain, indent=2)
+    return json.dumps(as_dict(analysis), default=plain, indent=2)
 
 
 def as_csv(analysis: Analysis) -> str:
@@ -40,5 +40,5 @@ def as_csv(analysis: Analysis) -> str:
         realised = "" if trade.realised_pnl_quote is None else plain(trade.realised_pnl_quote)
         amounts = {name: plain(getattr(trade, name)) for name in ("price", "quantity_base", "value_quote")}
         values = {"time_utc": utc_text(trade.traded_ms), "fees": fees, "realised_pnl_quote": realised}
-        writer.writerow({**asdict(trade), **amounts, **values})
+        writer.writerow({**as_dict(trade), **amounts, **values})
     return text.getvalue()

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from binance_trade_agent.domain.orders import OrderState, Side
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.domain.symbols import SymbolRules
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.records import RunRecord
 from binance_trade_agent.risk.context import RiskContext

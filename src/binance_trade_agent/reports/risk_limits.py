@@ -7,7 +7,7 @@ saw it, or as the last entry on trial found it.
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from binance_trade_agent.domain.decisions import Finding
 from binance_trade_agent.domain.money import ZERO, plain
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.domain.positions import Position
+from binance_trade_agent.domain.values import as_dict, replace
 from binance_trade_agent.ledger import alarms, queries
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.records import RunRecord
@@ -160,7 +161,7 @@ def risk_limits(
 
 def as_json(found: RiskLimits) -> str:
     """One JSON document with the fields of RiskLimits; amounts are strings, exact."""
-    return json.dumps(asdict(found), default=plain, indent=2)
+    return json.dumps(as_dict(found), default=plain, indent=2)
 
 
 class _Limits:

@@ -3,11 +3,12 @@
 import json
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from decimal import Decimal
 
 from binance_trade_agent.control import commands
 from binance_trade_agent.domain.money import plain
+from binance_trade_agent.domain.values import as_dict
 from binance_trade_agent.ledger import alarms, fee_values, queries, strategy_changes
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.records import Alarm, Epoch
@@ -128,7 +129,7 @@ def open_orders(connection: sqlite3.Connection, epoch: int) -> list[OpenOrder]:
 
 def as_json(found: Status) -> str:
     """One JSON document with the fields of Status; amounts are strings, exact."""
-    return json.dumps(asdict(found), default=plain, indent=2)
+    return json.dumps(as_dict(found), default=plain, indent=2)
 
 
 def lines(found: Status) -> Iterator[str]:

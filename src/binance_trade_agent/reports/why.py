@@ -4,7 +4,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import takewhile
 from typing import Any
@@ -14,6 +14,7 @@ from binance_trade_agent.domain.decisions import Decision
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.nearest import nearest
 from binance_trade_agent.domain.orders import Fill, Order, OrderState, Role, Side
+from binance_trade_agent.domain.values import as_dict
 from binance_trade_agent.domain.wording import iso_utc
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import LedgerReader
@@ -295,7 +296,7 @@ def explain_order(reader: LedgerReader, symbol: str, name: str) -> Explanation:
 
 def as_json(found: object) -> str:
     """One JSON document with the fields of an Explanation or of Latest; amounts are strings, exact."""
-    return json.dumps(asdict(found), default=plain, indent=2)  # type: ignore[call-overload]
+    return json.dumps(as_dict(found), default=plain, indent=2)
 
 
 def _facts(run: RunRecord) -> RunFacts:

@@ -1,18 +1,19 @@
 """What a risk decision may look at, and the order that it judges."""
 
-from dataclasses import dataclass, field
 from decimal import Decimal
+
+import msgspec
 
 from binance_trade_agent.domain.market import Depth, MarketView
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Signal
+from binance_trade_agent.domain.values import Value
 from binance_trade_agent.risk.state import RiskState
 
 
-@dataclass(frozen=True, slots=True)
-class RiskContext:
+class RiskContext(Value, frozen=True):
     """One symbol at one tick, with the account around it.
 
     Attributes:
@@ -46,7 +47,7 @@ class RiskContext:
     pending_buy_quote: Decimal = ZERO
     wallet_base: Decimal = ZERO
     exposure_quote: Decimal = ZERO
-    state: RiskState = field(default_factory=RiskState)
+    state: RiskState = msgspec.field(default_factory=RiskState)
     depth: Depth | None = None
     last_price: Decimal | None = None
     atr_quote: Decimal | None = None
@@ -63,8 +64,7 @@ class RiskContext:
         return max(ZERO, self.position.quantity)
 
 
-@dataclass(frozen=True, slots=True)
-class ProposedOrder:
+class ProposedOrder(Value, frozen=True):
     """A MARKET order on trial: quantity in base asset, price (best ask or bid) in quote per base."""
 
     side: Side

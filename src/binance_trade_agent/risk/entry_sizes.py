@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from binance_trade_agent.domain.money import plain
+from binance_trade_agent.domain.values import Value
 from binance_trade_agent.risk.context import RiskContext
 from binance_trade_agent.risk.exposure import MaxExposure, MaxOrder, MaxPosition
 from binance_trade_agent.risk.kelly import Record
@@ -12,8 +13,7 @@ from binance_trade_agent.risk.rules import is_off, percent, shown
 from binance_trade_agent.risk.settings import RiskSettings
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
+class Amount(Value, frozen=True):
     """What an entry is to spend in quote asset, or None where nothing may be spent, and the numbers that say so."""
 
     quote: Decimal | None

@@ -8,6 +8,7 @@ from binance_trade_agent.domain.candles import MINUTE_MS
 from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.holdings import Holding
 from binance_trade_agent.domain.money import ZERO
+from binance_trade_agent.domain.values import Value
 
 # A stop that needs a limit price gets one so far below its trigger that a falling market still takes it.
 STOP_LIMIT_FRACTION = Decimal("0.98")
@@ -60,8 +61,7 @@ class ExitSettings:
         return self.has_stop or self.has_target
 
 
-@dataclass(frozen=True, slots=True)
-class Levels:
+class Levels(Value, frozen=True):
     """Where a holding is left, in quote per base, not rounded; None: at no such price.
 
     Attributes:

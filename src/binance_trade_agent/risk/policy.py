@@ -1,7 +1,6 @@
 """The verdict on a signal: what every rule found, and a size when all of them allow it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from functools import partial
 
@@ -9,6 +8,7 @@ from binance_trade_agent.domain.decisions import Finding, Refusal
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.domain.signals import Action
+from binance_trade_agent.domain.values import Value, replace
 from binance_trade_agent.risk.balance import Balance
 from binance_trade_agent.risk.context import ProposedOrder, RiskContext
 from binance_trade_agent.risk.cooldown import Cooldown
@@ -36,8 +36,7 @@ EXACT_DIGITS = 60
 _KEPT_UNIT = Decimal("0.00000001")
 
 
-@dataclass(frozen=True, slots=True)
-class ApprovedSize:
+class ApprovedSize(Value, frozen=True):
     """A market order that every rule accepts.
 
     Attributes:
@@ -52,8 +51,7 @@ class ApprovedSize:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Value, frozen=True):
     """What the rules found, in the order in which they were asked, and the size; None when one does not allow it."""
 
     findings: tuple[Finding, ...]

@@ -1,18 +1,17 @@
 """The order that is put to the rules: an entry of the size that the settings ask for, an exit of what is held."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 
 from binance_trade_agent.domain.money import floor_to_step, plain
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.domain.symbols import SymbolRules
+from binance_trade_agent.domain.values import Value
 from binance_trade_agent.risk.context import ProposedOrder, RiskContext
 from binance_trade_agent.risk.entry_sizes import EntrySize
 from binance_trade_agent.risk.rules import shown
 
 
-@dataclass(frozen=True, slots=True)
-class Sized:
+class Sized(Value, frozen=True):
     """An order, or None where there is none, and the numbers that led to it."""
 
     order: ProposedOrder | None

@@ -1,14 +1,15 @@
 """What the limits have counted and measured so far. All of it is in the ledger, so every process sees the same."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
 
+import msgspec
+
 from binance_trade_agent.domain.money import ZERO
+from binance_trade_agent.domain.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(Value, frozen=True):
     """A time in which no position is entered because a limit was passed. Times are market ms."""
 
     rule: str
@@ -17,8 +18,7 @@ class Pause:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class ExitResult:
+class ExitResult(Value, frozen=True):
     """A sale that closed a position or part of it.
 
     Attributes:
@@ -34,8 +34,7 @@ class ExitResult:
     closed_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class RiskState:
+class RiskState(Value, frozen=True):
     """Where the limits stand for one symbol and for the account.
 
     Attributes:
@@ -59,7 +58,7 @@ class RiskState:
     equity_quote: Decimal = ZERO
     peak_quote: Decimal | None = None
     day_quote: Decimal | None = None
-    pauses: Mapping[str, Pause] = field(default_factory=dict)
+    pauses: Mapping[str, Pause] = msgspec.field(default_factory=dict)
 
     @property
     def drawdown_pct(self) -> Decimal:

@@ -6,12 +6,12 @@ streams, market streams, the state file) is a listener.
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.domain.symbols import SymbolRules
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.matching.book import Level, OrderBook
 from binance_trade_agent.matching.engine import MatchingEngine
 from binance_trade_agent.matching.errors import OrderRefused

@@ -9,13 +9,13 @@ missing, and confirms nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from binance_trade_agent.domain.candles import INTERVAL_MS, Candle
 from binance_trade_agent.domain.signals import Action, Signal
+from binance_trade_agent.domain.values import replace
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any, TypeGuard
 
 from pydantic import BaseModel, ValidationError
 
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.strategies.base import Strategy
 from binance_trade_agent.strategies.params import StrategyParams, bounds, kind_of
 

@@ -6,7 +6,7 @@ code is run only for a name that is not built in, and for lists.
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from binance_trade_agent.domain.nearest import nearest
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.strategies.base import Strategy
 from binance_trade_agent.strategies.bollinger_bands import BollingerBands
 from binance_trade_agent.strategies.combined_default import CombinedDefault

@@ -3,13 +3,13 @@
 import base64
 import binascii
 import re
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
 
 from binance_trade_agent.domain.symbols import symbol_rules
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.matching.commission import CommissionRates, CommissionSchedule
 from binance_trade_agent.simulator.control.bodies import Number, decimal
 from binance_trade_agent.simulator.exchange import MAIN_ACCOUNT

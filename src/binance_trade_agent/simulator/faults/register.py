@@ -2,12 +2,13 @@
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 import msgspec
 
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.simulator.faults.kinds import (
     LASTING,
     EventBeforeResponse,

@@ -1,11 +1,12 @@
 """The tape: the last public trades of one symbol, alone, as aggregates, and as klines shorter than the feed's."""
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 
 from binance_trade_agent.domain.orders import Side
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.matching.orders import PublicTrade
 from binance_trade_agent.simulator.market.columns import Columns, from_units, to_units
 from binance_trade_agent.simulator.market.kline_spans import select_spans

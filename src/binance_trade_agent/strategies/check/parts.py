@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LIVE_ROWS = 500
 # Look-ahead: what is left of the rounding of floats, as a share of the largest value of the column.
-_ROUNDING = 1e-9
+ROUNDING = 1e-9
 # Start-up: what recursive indicators may still remember. 14 periods of Wilder's average leave 8e-7 of its first value.
 CONFIDENCE_TOLERANCE = 1e-4
 _MOST_ROWS_CUT = 5000
@@ -35,7 +35,7 @@ def no_look_ahead(trial: Trial) -> str:
         for cut in _cuts(rng, frame, whole, trial.strategy.warm_up):
             number += 1
             prefix = trial.signals(frame.iloc[:cut])
-            for row, column in differences(whole.iloc[:cut], prefix, _ROUNDING):
+            for row, column in differences(whole.iloc[:cut], prefix, ROUNDING):
                 raise WrongError(
                     f"{row_of(name, frame, row)} {both(whole, row, prefix, row, column)} when the frame ends at row "
                     f"{cut - 1}: look at no row after the present one; no shift(-1), no centred window, no mean or "
@@ -127,7 +127,7 @@ def _compare(
         row = int(rows[place])
         key = (name, start + row)
         if key not in close_calls:
-            close_calls[key] = _is_on_threshold(trial, name, whole, start + row)
+            close_calls[key] = is_on_threshold(trial, name, whole, start + row)
         if not close_calls[key]:
             raise WrongError(
                 f"{row_of(name, whole, start + row)} {both(whole, start + row, late, row, column)} when the candles "
@@ -137,7 +137,7 @@ def _compare(
         rows = rows[place + 1 :]
 
 
-def _is_on_threshold(trial: Trial, name: str, whole: "pd.DataFrame", row: int) -> bool:
+def is_on_threshold(trial: Trial, name: str, whole: "pd.DataFrame", row: int) -> bool:
     """Whether the row says something else of prices that differ in the ninth digit; equal prices stay equal."""
     frame = trial.frames[name].iloc[-len(whole) :]
     prices, places = np.unique(frame[["open", "high", "low", "close"]].to_numpy(), return_inverse=True)

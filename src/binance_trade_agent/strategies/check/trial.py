@@ -51,22 +51,28 @@ class Trial:
 
 
 def differences(ours: "pd.DataFrame", theirs: "pd.DataFrame", tolerance: float) -> list[tuple[int, str]]:
-    """For each column of `ours` that differs, in their order: the first row that does, and the column.
+    """For each column of `ours` that differs, in their order: the first row that does, and the column."""
+    return [(int(np.argmax(rows)), column) for column, rows in differing(ours, theirs, tolerance).items()]
+
+
+def differing(ours: "pd.DataFrame", theirs: "pd.DataFrame", tolerance: float) -> dict[str, npt.NDArray[np.bool_]]:
+    """For each column of `ours` that differs, in their order: which rows do; all of one that `theirs` lacks.
 
     A difference is one of more than `tolerance` times the column's largest value. Whole numbers must be equal; NaN
     equals NaN.
     """
-    found: list[tuple[int, str]] = []
+    found: dict[str, npt.NDArray[np.bool_]] = {}
     for column in ours.columns:
         if column not in theirs.columns:
-            return [(0, str(column))]
+            found[str(column)] = np.ones(len(ours), dtype=np.bool_)
+            continue
         a, b = (frame[column].to_numpy(dtype=np.float64) for frame in (ours, theirs))
         finite = np.abs(a[np.isfinite(a)])
         allowed = 0.0 if ours[column].dtype.kind in "iu" else tolerance * max(finite.max(initial=0.0), 1e-300)
         with np.errstate(invalid="ignore"):
             same = (a == b) | (np.isnan(a) & np.isnan(b)) | (np.abs(a - b) <= allowed)
         if not same.all():
-            found.append((int(np.argmin(same)), str(column)))
+            found[str(column)] = ~same
     return found
 
 

@@ -2,13 +2,14 @@
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from random import Random
 from typing import Any
 
 from binance_trade_agent.domain.candles import MINUTE_MS, Candle, interval_open_ms
 from binance_trade_agent.domain.symbols import SymbolRules, symbol_rules
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.matching.book import Level
 from binance_trade_agent.ops.clock import monotonic_seconds
 from binance_trade_agent.simulator.market.candle_columns import CandleColumns
