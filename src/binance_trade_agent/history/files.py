@@ -1,8 +1,8 @@
 """Candles from files as columns: CSV, plain or gzip, Parquet and Feather, of this and of other programs.
 
-The fast way here reads a file that is in order. A file that is not, or that is written in an unusual way, is read row by
-row by the simulated exchange's reader, which names the row that is wrong or takes what it understands: so both accept
-the same files and say the same of the others.
+The fast way here reads a file that is in order. A file that is not, or that is written in an unusual way, is read row
+by row by the simulated exchange's reader, which names the row that is wrong or takes what it understands: so both
+accept the same files and say the same of the others.
 """
 
 import gzip
@@ -32,6 +32,7 @@ SUFFIXES = (".parquet", ".feather", ".csv", ".csv.gz")
 _NAME = re.compile(r"(?P<symbol>[A-Z0-9_]+)-(?P<interval>[^-.]+)(-[^.]*)?(?P<suffix>(\.[a-z]+)+)")
 _AMOUNTS = COLUMNS[1:]
 _YEAR_2100_MS = 4_102_444_800_000
+_SMALLEST = 0.5e-8  # a price of less is 0 when it is rounded
 
 
 def read_table(path: Path, symbol: str | None = None, interval: str | None = None) -> CandleTable:
@@ -158,7 +159,7 @@ def _times_ms(column: Any) -> IntArray | None:
     numbers = np.asarray(column.to_numpy(), dtype=np.int64)
     if len(numbers) == 0:
         return numbers
-    if 10**11 <= numbers.min() and numbers.max() < 10**14:
+    if numbers.min() >= 10**11 and numbers.max() < 10**14:
         return numbers
     units = [numbers < 10**11, numbers < 10**14, numbers < 10**17]
     return np.select(units, [numbers * 1000, numbers, numbers // 1000], numbers // 1_000_000)
@@ -171,21 +172,19 @@ def _are_sound(interval: str, times_ms: IntArray, amounts: dict[str, FloatArray]
     steps_ms = np.diff(times_ms)
     length_ms, grid_ms = INTERVAL_MS[interval], interval_open_ms(interval, 0)
     in_order = len(steps_ms) == 0 or (steps_ms.min() > 0 and steps_ms.min() == length_ms)
-    return bool(in_order and not np.any((times_ms - grid_ms) % length_ms) and _prices_are_sound(**amounts))
+    return bool(in_order and not np.any((times_ms - grid_ms) % length_ms) and _prices_are_sound(amounts))
 
 
-def _prices_are_sound(
-    open: FloatArray, high: FloatArray, low: FloatArray, close: FloatArray, volume: FloatArray
-) -> bool:  # noqa: A002
-    smallest = 0.5e-8  # what is less is 0 when it is rounded
-    checks: Sequence[Any] = (
-        low > smallest,
-        low <= open,
-        low <= close,
-        open <= high,
-        close <= high,
-        high < np.inf,
-        volume >= 0,
-        volume < np.inf,
+def _prices_are_sound(amounts: dict[str, FloatArray]) -> bool:
+    opens, highs, lows, closes, volumes = (amounts[name] for name in _AMOUNTS)
+    checks = (
+        lows > _SMALLEST,
+        lows <= opens,
+        lows <= closes,
+        opens <= highs,
+        closes <= highs,
+        highs < np.inf,
+        volumes >= 0,
+        volumes < np.inf,
     )
     return all(bool(check.all()) for check in checks)
