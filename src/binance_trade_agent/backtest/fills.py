@@ -1,0 +1,271 @@
+"""Fill rules: at what price, and how much of an order, a recorded market would have filled.
+
+Candles do not say what stood in the order book, so these are assumptions, each with a setting. Where a candle leaves it
+open what happened, the rules take what is worse for the account.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from binance_trade_agent.domain.money import ZERO, plain
+from binance_trade_agent.domain.orders import Side
+from binance_trade_agent.domain.symbols import SymbolRules
+from binance_trade_agent.history.table import CandleTable, FloatArray
+
+_HUNDRED = Decimal(100)
+_IMPACT_CANDLES = 100  # over which the square-root rule measures volatility and volume
+SLIPPAGES = ("none", "fixed", "sqrt", "book")
+
+
+@dataclass(frozen=True, slots=True)
+class FillSettings:
+    """Assumptions about fills; percentages are 0 to 100.
+
+    Attributes:
+        fee_pct: commission of each fill, maker or taker, of the received amount.
+        spread_pct: distance from best bid to best ask, of the price between them.
+        slippage: `none`; `fixed`, slippage_pct beyond the best price; `sqrt`, impact * volatility * sqrt(quantity /
+            volume), both of a candle over the last 100; `book`, through the levels of the simulated exchange's book.
+        impact: factor of the square-root rule; about 1 is what large studies of markets find (Toth et al., Anomalous
+            price impact and the critical nature of liquidity in financial markets, 2011).
+        volume_share_pct: of a candle's volume that one order may fill of; 0 has no bound.
+    """
+
+    fee_pct: Decimal = Decimal("0.1")
+    spread_pct: Decimal = Decimal("0.02")
+    slippage: str = "sqrt"
+    slippage_pct: Decimal = Decimal("0.02")
+    impact: Decimal = Decimal(1)
+    volume_share_pct: Decimal = Decimal(10)
+
+    def __str__(self) -> str:
+        """`fee 0.1 %, spread 0.02 %, slippage sqrt (impact 1), at most 10 % of a candle's volume`."""
+        how = {"fixed": f" ({plain(self.slippage_pct)} %)", "sqrt": f" (impact {plain(self.impact)})"}
+        parts = [
+            f"fee {plain(self.fee_pct)} %",
+            f"spread {plain(self.spread_pct)} %",
+            f"slippage {self.slippage}{how.get(self.slippage, '')}",
+        ]
+        if self.volume_share_pct:
+            parts.append(f"at most {plain(self.volume_share_pct)} % of a candle's volume")
+        return ", ".join(parts)
+
+
+class Quote(NamedTuple):
+    """Best prices at a tick of the market, quote per base, and between them the price that they are made of."""
+
+    bid: Decimal
+    ask: Decimal
+    middle: Decimal
+
+
+class Part(NamedTuple):
+    """A part of an order that fills: quote per base, base asset."""
+
+    price: Decimal
+    quantity: Decimal
+
+
+class Barriers(NamedTuple):
+    """Where the orders that rest on a symbol sell: a stop's trigger, a target's limit; None without one."""
+
+    stop: Decimal | None
+    target: Decimal | None
+
+
+class Hit(NamedTuple):
+    """What a candle does to resting orders.
+
+    Attributes:
+        is_stop: the stop was hit first, or else the target.
+        parts: what of it fills, at its quantity at most.
+    """
+
+    is_stop: bool
+    parts: tuple[Part, ...]
+
+
+class FillRules(Protocol):
+    """How orders of one symbol fill. Rows are those of the symbol's table."""
+
+    def quote(self, row: int) -> Quote:
+        """Best prices at the moment the candle of `row` opens."""
+        ...
+
+    def market(self, row: int, side: Side, quantity: Decimal) -> tuple[Part, ...]:
+        """How a MARKET order fills that is placed at that moment; nothing where there is no volume."""
+        ...
+
+    def rows_hit(self, barriers: Barriers, first: int, stop: int) -> Iterable[int]:
+        """Rows in [first, stop) whose candle may hit a barrier, lowest first; none that does may be missing."""
+        ...
+
+    def resting(self, row: int, barriers: Barriers, quantity: Decimal) -> Hit | None:
+        """What the candle of `row` does to sell orders of `quantity` that rest from its opening on."""
+        ...
+
+
+class CandleFills:
+    """Fills by candles alone.
+
+    The book at a tick is the open of the candle that begins then, with half of the spread on each side. A stop is
+    triggered by a trade at its price or under it (binance-protocol.md 2.6), and sells at the bid there, or at that of
+    the open when the candle opens beyond it; it slips as a market order does. A target fills at its price when the best
+    bid comes to it. When a candle touches both, the stop is taken to be first, unless candles of a shorter interval
+    (`detail`) say which.
+    """
+
+    def __init__(
+        self, table: CandleTable, rules: SymbolRules, settings: FillSettings, detail: CandleTable | None = None
+    ) -> None:
+        self._table = table
+        self._rules = rules
+        self._settings = settings
+        self._half_spread = settings.spread_pct / _HUNDRED / 2
+        self._share = settings.volume_share_pct / _HUNDRED
+        self._detail = detail
+        self._impact = _Impact(table, settings) if settings.slippage == "sqrt" else None
+        self._bid_factor = 1.0 - float(self._half_spread)
+        unit = Decimal(1).scaleb(-table.price_digits)
+        self._is_exact = not self._half_spread and (not rules.tick_size or not unit % rules.tick_size)
+        self._quoted: tuple[int, Quote] = (-1, Quote(ZERO, ZERO, ZERO))
+
+    def quote(self, row: int) -> Quote:
+        """See FillRules."""
+        if self._quoted[0] == row:
+            return self._quoted[1]
+        price = self._table.price(self._table.open[row])
+        quote = Quote(self._bid(price), self._ask(price), price)
+        self._quoted = (row, quote)
+        return quote
+
+    def market(self, row: int, side: Side, quantity: Decimal) -> tuple[Part, ...]:
+        """See FillRules."""
+        quote = self.quote(row)
+        best = quote.ask if side is Side.BUY else quote.bid
+        return self._taken(row, side, quantity, best)
+
+    def rows_hit(self, barriers: Barriers, first: int, stop: int) -> Iterable[int]:
+        """See FillRules. The bound for a target is a hair lower than the exact one, as prices are floats here."""
+        hit = None
+        if barriers.stop is not None:
+            hit = self._table.low[first:stop] <= float(barriers.stop)
+        if barriers.target is not None:
+            reached = self._table.high[first:stop] * self._bid_factor >= float(barriers.target) * (1 - 1e-12)
+            hit = reached if hit is None else hit | reached
+        return () if hit is None else (np.flatnonzero(hit) + first).tolist()
+
+    def resting(self, row: int, barriers: Barriers, quantity: Decimal) -> Hit | None:
+        """See FillRules."""
+        candle = self._table.candle(row)
+        if not candle.volume:
+            return None
+        is_stopped = barriers.stop is not None and candle.low <= barriers.stop
+        is_reached = barriers.target is not None and self._bid(candle.high) >= barriers.target
+        if is_stopped and is_reached:
+            is_stopped = self._stop_is_first(row, barriers)
+        if is_stopped:
+            assert barriers.stop is not None
+            best = self._bid(min(barriers.stop, candle.open))
+            return Hit(is_stop=True, parts=self._taken(row, Side.SELL, quantity, best))
+        if is_reached:
+            assert barriers.target is not None
+            return Hit(is_stop=False, parts=self._shared(row, Part(barriers.target, quantity)))
+        return None
+
+    def _stop_is_first(self, row: int, barriers: Barriers) -> bool:
+        """Whether the stop comes first in a candle that touches both barriers: yes, unless finer candles deny it."""
+        assert barriers.stop is not None
+        assert barriers.target is not None
+        open_price = self._table.price(self._table.open[row])
+        if open_price <= barriers.stop or self._bid(open_price) >= barriers.target:
+            return open_price <= barriers.stop
+        if self._detail is None:
+            return True
+        open_ms = int(self._table.open_times_ms[row])
+        finer = self._detail.between(open_ms, open_ms + self._table.interval_ms)
+        for index in range(len(finer)):
+            if finer.price(finer.low[index]) <= barriers.stop:
+                return True
+            if self._bid(finer.price(finer.high[index])) >= barriers.target:
+                return False
+        return True
+
+    def _taken(self, row: int, side: Side, quantity: Decimal, best: Decimal) -> tuple[Part, ...]:
+        """A taker's fill of the candle of `row`, from the best price on."""
+        settings = self._settings
+        if settings.slippage == "none":
+            return self._shared(row, Part(best, quantity))
+        if settings.slippage == "fixed":
+            fraction = settings.slippage_pct / _HUNDRED
+        else:
+            assert self._impact is not None, "the book has its own rules"
+            fraction = self._impact.fraction(row, quantity)
+        price = self._up(best * (1 + fraction)) if side is Side.BUY else self._down(best * (1 - fraction))
+        return self._shared(row, Part(price, quantity))
+
+    def _shared(self, row: int, part: Part) -> tuple[Part, ...]:
+        """As much of it as the share of the candle's volume allows."""
+        if not self._share:
+            return (part,)
+        volume = Decimal(f"{self._table.volume[row]:.{self._table.volume_digits}f}")
+        allowed = volume * self._share
+        if part.quantity <= allowed:
+            return (part,)
+        quantity = self._rules.round_market_quantity(allowed)
+        return (Part(part.price, quantity),) if quantity else ()
+
+    def _bid(self, price: Decimal) -> Decimal:
+        return price if self._is_exact else self._down(price * (1 - self._half_spread))
+
+    def _ask(self, price: Decimal) -> Decimal:
+        return price if self._is_exact else self._up(price * (1 + self._half_spread))
+
+    def _down(self, price: Decimal) -> Decimal:
+        return _to_tick(price, self._rules.tick_size, ROUND_FLOOR)
+
+    def _up(self, price: Decimal) -> Decimal:
+        return _to_tick(price, self._rules.tick_size, ROUND_CEILING)
+
+
+class _Impact:
+    """The square-root rule: how far an order moves the price against itself."""
+
+    def __init__(self, table: CandleTable, settings: FillSettings) -> None:
+        self._factor = float(settings.impact)
+        self._volatility = _rolling_volatility(table)
+        self._volume = _rolling_mean(table.volume)
+
+    def fraction(self, row: int, quantity: Decimal) -> Decimal:
+        """Of the price, from the candles before `row`; 0 where they say nothing."""
+        volatility, volume = self._volatility[row], self._volume[row]
+        if not volume > 0 or not np.isfinite(volatility):
+            return ZERO
+        fraction = self._factor * volatility * (float(quantity) / volume) ** 0.5
+        return Decimal(f"{min(fraction, 0.5):.8f}")
+
+
+def _rolling_volatility(table: CandleTable) -> FloatArray:
+    """Standard deviation of the returns from close to close of the candles before each row, as a fraction."""
+    returns = np.zeros(len(table))
+    returns[1:] = np.diff(np.log(table.close))
+    mean, square = _rolling_mean(returns), _rolling_mean(returns**2)
+    return np.sqrt(np.maximum(square - mean**2, 0.0))
+
+
+def _rolling_mean(values: FloatArray) -> FloatArray:
+    """Mean of up to 100 values before each row; NaN at the first."""
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    stop = np.arange(len(values))
+    start = np.maximum(0, stop - _IMPACT_CANDLES)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean: FloatArray = (sums[stop] - sums[start]) / (stop - start)
+    return mean
+
+
+def _to_tick(price: Decimal, tick: Decimal, rounding: str) -> Decimal:
+    return (price / tick).to_integral_value(rounding) * tick if tick else price

@@ -1,0 +1,62 @@
+"""CandleWindow: rows of a table as a sequence of Candle, each of them made only when it is asked for."""
+
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+import numpy as np
+
+from binance_trade_agent.domain.candles import Candle
+from binance_trade_agent.history.table import CandleTable, FloatArray
+
+
+class CandleWindow(Sequence[Candle]):
+    """Rows [start, stop) of a table."""
+
+    __slots__ = ("_start", "_stop", "_table")
+
+    def __init__(self, table: CandleTable, start: int, stop: int) -> None:
+        self._table = table
+        self._start = start
+        self._stop = max(start, stop)
+
+    def __len__(self) -> int:
+        return self._stop - self._start
+
+    @overload
+    def __getitem__(self, index: int) -> Candle: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "CandleWindow": ...
+
+    def __getitem__(self, index: int | slice) -> "Candle | CandleWindow":
+        if isinstance(index, slice):
+            first, last, step = index.indices(len(self))
+            if step != 1:
+                raise ValueError("a window of candles is cut in one piece")
+            return CandleWindow(self._table, self._start + first, self._start + last)
+        row = index + (self._stop if index < 0 else self._start)
+        if not self._start <= row < self._stop:
+            raise IndexError(f"candle {index} of {len(self)}")
+        return self._table.candle(row)
+
+    def __iter__(self) -> Iterator[Candle]:
+        return (self._table.candle(row) for row in range(self._start, self._stop))
+
+    def column(self, name: str) -> FloatArray:
+        """One column of the table over these rows, as float64."""
+        column: FloatArray = getattr(self._table, name)[self._start : self._stop]
+        return column
+
+    def highest_since(self, open_ms: int) -> "Candle | None":
+        """The candle with the highest high among those that open at or after `open_ms`; None without one."""
+        first = int(np.searchsorted(self._table.open_times_ms[self._start : self._stop], open_ms)) + self._start
+        if first >= self._stop:
+            return None
+        return self._table.candle(first + int(np.argmax(self._table.high[first : self._stop])))
+
+
+def column(candles: Sequence[Candle], name: str) -> FloatArray:
+    """A value of each candle (`high`, `close`, ...) as float64, in their order."""
+    if isinstance(candles, CandleWindow):
+        return candles.column(name)
+    return np.array([float(getattr(candle, name)) for candle in candles], dtype=np.float64)
