@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from binance_trade_agent.domain.values import Value
+from binance_trade_agent.domain.words import Text, Worded
 
 
 class Action(StrEnum):
@@ -16,7 +16,7 @@ class Action(StrEnum):
     HOLD = "HOLD"
 
 
-class Signal(Value, frozen=True):
+class Signal(Worded, frozen=True):
     """A strategy's word on the last closed candle.
 
     Attributes:
@@ -29,6 +29,6 @@ class Signal(Value, frozen=True):
     strategy: str
     action: Action
     confidence: float
-    reason: str
+    reason: Text
     candle_open_ms: int
     indicators: Mapping[str, float] = msgspec.field(default_factory=dict)
