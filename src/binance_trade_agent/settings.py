@@ -305,6 +305,9 @@ class Settings(BaseSettings):
         "a whole number of MB, 0 or more",
         ge=0,
     )
+    history_path: Path = _setting(
+        Path("data/history"), "the folder of recorded candles, for `trade-agent data` and backtests", "a path"
+    )
     log_format: Annotated[Literal["console", "json"], BeforeValidator(setting_types.lower)] = _setting(
         "console", "form of the log", "console or json"
     )

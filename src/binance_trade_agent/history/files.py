@@ -7,7 +7,7 @@ accept the same files and say the same of the others.
 
 import gzip
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ def read_table(path: Path, symbol: str | None = None, interval: str | None = Non
         symbol, interval = symbol or named[0], interval or named[1]
     try:
         columns = _columns(path)
-        if columns is None or not _are_sound(interval, *columns):
+        if columns is None or not are_sound(interval, *columns):
             columns = _columns_of(read_candles(path, interval))
         return rounded_table(symbol, interval, *columns)
     except FeedError as error:
@@ -81,6 +81,15 @@ def unknown_interval(interval: str) -> str:
     """What to say of an interval that is none."""
     near = nearest(interval, INTERVAL_MS)
     return f"interval {interval!r} is none of {', '.join(INTERVAL_MS)}" + (f"; did you mean {near}?" if near else "")
+
+
+def raw_times_ms(path: Path) -> IntArray | None:
+    """The times of a file's rows as they stand there, also of broken ones; None when they cannot be read so."""
+    try:
+        columns = _columns(path)
+    except FeedError:
+        return None
+    return columns[0] if columns else None
 
 
 def _columns(path: Path) -> tuple[IntArray, dict[str, FloatArray]] | None:
@@ -165,17 +174,21 @@ def _times_ms(column: Any) -> IntArray | None:
     return np.select(units, [numbers * 1000, numbers, numbers // 1000], numbers // 1_000_000)
 
 
-def _are_sound(interval: str, times_ms: IntArray, amounts: dict[str, FloatArray]) -> bool:
-    """Whether all rows are in order, on the grid, with sound prices; the same rules as `candle_files`."""
+def are_sound(interval: str, times_ms: IntArray, amounts: Mapping[str, FloatArray], *, whole: bool = True) -> bool:
+    """Whether all rows are in order, on the grid, with sound prices; the same rules as `candle_files`.
+
+    A `whole` file has two candles in a row somewhere: one without holds longer candles than it should.
+    """
     if len(times_ms) == 0 or times_ms[0] < 0 or times_ms[-1] >= _YEAR_2100_MS:
         return False
-    steps_ms = np.diff(times_ms)
     length_ms, grid_ms = INTERVAL_MS[interval], interval_open_ms(interval, 0)
-    in_order = len(steps_ms) == 0 or (steps_ms.min() > 0 and steps_ms.min() == length_ms)
-    return bool(in_order and not np.any((times_ms - grid_ms) % length_ms) and _prices_are_sound(amounts))
+    smallest_step_ms = int(np.diff(times_ms).min(initial=_YEAR_2100_MS))
+    if smallest_step_ms <= 0 or (whole and len(times_ms) > 1 and smallest_step_ms > length_ms):
+        return False
+    return not np.any((times_ms - grid_ms) % length_ms) and _prices_are_sound(amounts)
 
 
-def _prices_are_sound(amounts: dict[str, FloatArray]) -> bool:
+def _prices_are_sound(amounts: Mapping[str, FloatArray]) -> bool:
     opens, highs, lows, closes, volumes = (amounts[name] for name in _AMOUNTS)
     checks = (
         lows > _SMALLEST,

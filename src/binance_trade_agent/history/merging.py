@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 
 import numpy as np
 
@@ -29,17 +28,16 @@ def merge(old: CandleTable, new: CandleTable) -> Merged:
     for name in AMOUNTS:
         differ |= getattr(old, name)[in_old] != getattr(new, name)[in_new]
     replaced = int(differ.sum())
-    counts = (len(new) - len(in_old), replaced, len(in_old) - replaced)
-    if not len(old) or old.open_times_ms[-1] < new.open_times_ms[0]:
-        return Merged(old.joined(new), *counts)
-    kept = np.ones(len(old), dtype=bool)
-    kept[in_old] = False
-    times_ms = np.concatenate([old.open_times_ms[kept], new.open_times_ms])
-    order = np.argsort(times_ms, kind="stable")
-    amounts = {name: np.concatenate([getattr(old, name)[kept], getattr(new, name)])[order] for name in AMOUNTS}
-    return Merged(rounded_table(new.symbol, new.interval, times_ms[order], amounts), *counts)
+    return Merged(joined([old, new]), len(new) - len(in_old), replaced, len(in_old) - replaced)
 
 
 def joined(tables: Sequence[CandleTable]) -> CandleTable:
-    """At least one table and those that are merged into it, in this order."""
-    return reduce(lambda old, new: merge(old, new).table, tables)
+    """At least one table and all others; where several have a candle, that of the last of them."""
+    if len(tables) == 1:
+        return tables[0]
+    times_ms = np.concatenate([table.open_times_ms for table in tables])
+    order = np.argsort(times_ms, kind="stable")
+    is_last = np.append(np.diff(times_ms[order]) > 0, True)[: len(order)]
+    rows = order[is_last]
+    amounts = {name: np.concatenate([getattr(table, name) for table in tables])[rows] for name in AMOUNTS}
+    return rounded_table(tables[0].symbol, tables[0].interval, times_ms[rows], amounts)

@@ -1,6 +1,7 @@
 """What an exchange allowed on a symbol: the filters that `data download` keeps beside the candles."""
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -56,10 +57,10 @@ def write_listings(folder: Path, entries: Iterable[Mapping[str, Any]]) -> None:
     """
     listings = read_listings(folder) | {entry["symbol"]: entry for entry in entries}
     path = folder / LISTINGS_NAME
-    unfinished = path.with_suffix(".unfinished")
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(json.dumps({"symbols": list(listings.values())}, indent=1))
-        unfinished.replace(path)
+        draft.write_text(json.dumps({"symbols": list(listings.values())}, indent=1))
+        draft.replace(path)
     except OSError as failure:
         raise HistoryError(f"{path} cannot be written: {failure.strerror}") from None

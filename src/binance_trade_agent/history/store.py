@@ -1,6 +1,9 @@
 """The folder of recorded candles: one Parquet file a symbol and interval, and what a backtest reads from it."""
 
+import json
+import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,17 +11,31 @@ from binance_trade_agent.domain.nearest import nearest
 from binance_trade_agent.domain.wording import iso_second
 from binance_trade_agent.history.errors import HistoryError
 from binance_trade_agent.history.files import SUFFIXES, read_table, symbol_and_interval
-from binance_trade_agent.history.merging import AMOUNTS, joined
+from binance_trade_agent.history.merging import AMOUNTS, Merged, joined, merge
+from binance_trade_agent.history.spans import Span, union
 from binance_trade_agent.history.table import CandleTable
 
 # A year of minutes is 12 MB and is read in 40 ms; with dictionaries it is larger and written in twice the time.
 _FORM: dict[str, Any] = {"compression": "zstd", "use_dictionary": False}
 
 
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where the candles of a file come from.
+
+    Attributes:
+        source: the exchange that was asked; "" when they were only imported.
+        covered: when it was asked about, and had no more candles than are there.
+    """
+
+    source: str = ""
+    covered: tuple[Span, ...] = ()
+
+
 class CandleStore:
     """Candles in a folder as `SYMBOL-INTERVAL.parquet`: open_time_ms int64; open, high, low, close, volume float64.
 
-    The file's metadata say symbol, interval and source. The simulated exchange replays such a file too.
+    The file's metadata say symbol, interval and provenance. The simulated exchange replays such a file too.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -37,26 +54,57 @@ class CandleStore:
         path = self.path_of(symbol, interval)
         return read_table(path) if path.exists() else None
 
-    def write(self, table: CandleTable, source: str) -> Path:
+    def provenance(self, symbol: str, interval: str) -> Provenance:
+        """Where the candles come from; of a file of another program nothing is known."""
+        import pyarrow as pa  # type: ignore[import-untyped]
+        from pyarrow import parquet
+
+        try:
+            metadata = parquet.read_schema(self.path_of(symbol, interval)).metadata or {}
+            covered = tuple((int(start), int(end)) for start, end in json.loads(metadata.get(b"covered", b"[]")))
+            return Provenance(metadata.get(b"source", b"").decode(), covered)
+        except (pa.ArrowException, OSError, ValueError, TypeError):
+            return Provenance()
+
+    def write(self, table: CandleTable, provenance: Provenance) -> Path:
         """Put `table` in the place of what is there, in one step; whoever reads meanwhile sees the old or the new.
 
         Raises:
             HistoryError: the folder cannot be written to.
         """
-        import pyarrow as pa  # type: ignore[import-untyped]
+        import pyarrow as pa
         from pyarrow import parquet
 
-        metadata = {"symbol": table.symbol, "interval": table.interval, "source": source}
+        metadata = {
+            "symbol": table.symbol,
+            "interval": table.interval,
+            "source": provenance.source,
+            "covered": json.dumps(provenance.covered),
+        }
         columns = {"open_time_ms": table.open_times_ms} | {name: getattr(table, name) for name in AMOUNTS}
         path = self.path_of(table.symbol, table.interval)
-        unfinished = path.with_suffix(".unfinished")
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            parquet.write_table(pa.table(columns, metadata=metadata), unfinished, **_FORM)
-            unfinished.replace(path)
+            parquet.write_table(pa.table(columns, metadata=metadata), draft, **_FORM)
+            draft.replace(path)
         except OSError as failure:
             raise HistoryError(f"{path} cannot be written: {failure.strerror or failure}") from None
         return path
+
+    def add(self, new: CandleTable, source: str = "", covered: Sequence[Span] = ()) -> Merged:
+        """Merge candles into the store; `source` and `covered` as in Provenance, nothing when they are imported.
+
+        Raises:
+            HistoryError: the file that is there cannot be read, or the folder cannot be written to.
+        """
+        old = self.read(new.symbol, new.interval)
+        merged = merge(old, new) if old is not None else Merged(new, len(new), 0, 0)
+        if not len(merged.table):
+            return merged
+        known = self.provenance(new.symbol, new.interval)
+        self.write(merged.table, Provenance(source or known.source, tuple(union([*known.covered, *covered]))))
+        return merged
 
 
 def candle_files(folder: Path) -> dict[tuple[str, str], list[Path]]:
