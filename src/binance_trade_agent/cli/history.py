@@ -151,13 +151,22 @@ def _addresses(settings: "Settings", rest_url: str | None, archive_url: str | No
     """Base addresses of the exchange and of the archive, None without one: it holds Binance's own candles only."""
     from binance_trade_agent.exchange.endpoints import LIVE, TESTNET
     from binance_trade_agent.history.archive import ARCHIVE_URL
+    from binance_trade_agent.history.klines import BINANCE, market_of
 
-    mainnet, testnet = (endpoints.rest.removesuffix("/api") for endpoints in (LIVE, TESTNET))
+    known = {"mainnet": LIVE.rest.removesuffix("/api"), "testnet": TESTNET.rest.removesuffix("/api")}
     asked = rest_url or settings.exchange_url or "mainnet"
-    rest = {"mainnet": mainnet, "testnet": testnet}.get(asked, asked.rstrip("/").removesuffix("/api"))
-    archive = archive_url or (ARCHIVE_URL if rest == mainnet else "none")
-    for option, address in (("--rest-url", rest), ("--archive-url", archive)):
+    rest = known.get(asked) or _address("--rest-url", asked.rstrip("/").removesuffix("/api"))
+    if archive_url == "none" or (archive_url is None and market_of(rest) != BINANCE):
+        return rest, None
+    return rest, _address("--archive-url", (archive_url or ARCHIVE_URL).rstrip("/"))
+
+
+def _address(option: str, address: str) -> str:
+    try:
         parts = urlsplit(address)
-        if address != "none" and (parts.scheme not in {"http", "https"} or not parts.hostname):
-            fail(f"{option} {address}: not an http:// or https:// address")
-    return rest, None if archive == "none" else archive.rstrip("/")
+        is_one = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        is_one = False
+    if not is_one:
+        fail(f"{option} {address}: not an http:// or https:// address")
+    return address

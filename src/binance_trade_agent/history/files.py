@@ -114,10 +114,10 @@ def _csv_table(path: Path) -> Any:
     import pyarrow as pa  # type: ignore[import-untyped]
     from pyarrow import csv
 
-    first = _first_line(path)
-    if not first or b'"' in first:
+    first = _first_line(path).strip()
+    if not first or '"' in first:
         return None
-    fields = first.decode("utf-8-sig", "replace").strip().split(",")
+    fields = first.split(",")
     has_header = is_header_line(fields[0])
     names = fields if has_header else [*COLUMNS, *(f"unused_{place}" for place in range(len(fields) - len(COLUMNS)))]
     if len(names) != len(fields):
@@ -137,16 +137,13 @@ def _csv_table(path: Path) -> Any:
         return None
 
 
-def _first_line(path: Path) -> bytes:
+def _first_line(path: Path) -> str:
     """The first line of a text file; nothing when it cannot be read, of which the row by row reader says why."""
     try:
-        if path.name.endswith(".gz"):
-            with gzip.open(path) as file:
-                return file.readline()
-        with path.open("rb") as file:
-            return file.readline()
-    except (OSError, EOFError):
-        return b""
+        with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as file:
+            return file.readline().decode("utf-8-sig")
+    except (OSError, EOFError, ValueError):
+        return ""
 
 
 def _is_number(column: Any) -> bool:

@@ -1,10 +1,12 @@
 """Candles from an exchange's public REST interface: GET klines, within its limits and without a key."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -24,6 +26,9 @@ from binance_trade_agent.ops.clock import ScaledClock, monotonic_seconds
 
 MOST_ROWS = 1000  # of one answer (binance-protocol.md 1.2)
 
+BINANCE = "binance"
+# binance-protocol.md 5.4; the last is for public market data only
+_PRODUCTION_HOST = re.compile(r"api(\d|-gcp)?\.binance\.com|data-api\.binance\.vision")
 _UNKNOWN_SYMBOL = -1121
 _LONGEST_WAIT_SECONDS = 300.0
 
@@ -61,22 +66,24 @@ class KlinesSource:
         clock = ScaledClock()
         limits = LimitsFile(limits_folder, place_of(url))
         budget = RateBudget(clock, file=limits, longest_wait_seconds=_LONGEST_WAIT_SECONDS)
-        host = place_of(url)
-        asked = monotonic_seconds()
+        host = urlsplit(url).netloc
         answer = await _ask(web, url, budget, "exchangeInfo", {"symbols": json.dumps(symbols, separators=(",", ":"))})
         document = _document(host, answer)
         if answer.status != 200:
-            if document.get("code") == _UNKNOWN_SYMBOL:
+            if _code(document) == _UNKNOWN_SYMBOL:
                 raise await _unknown_symbol(web, url, budget, symbols)
-            raise HistoryError(f"{host} refused: {document.get('msg')} ({document.get('code')})")
+            raise HistoryError(f"{host} refused to say what it lists: {_told(answer, document)}")
+        asked = monotonic_seconds()
+        time = await _ask(web, url, budget, "time", {})
         try:
-            clock.synchronise(int(document["serverTime"]), age_seconds=(monotonic_seconds() - asked) / 2)
             budget.learn(document["rateLimits"])
             listings = {entry["symbol"]: entry for entry in document["symbols"]}
+            server_ms = int(_document(host, time)["serverTime"])
         except (LookupError, TypeError, ValueError) as error:
             raise HistoryError(f"{host} does not answer as an exchange of Binance does: {error!r}") from None
-        session = answer.headers.get("x-simulated-session")
-        return cls(f"simulated {session}" if session else host, url, web, clock, budget, listings)
+        clock.synchronise(server_ms, age_seconds=(monotonic_seconds() - asked) / 2)
+        session = time.headers.get("x-simulated-session")
+        return cls(f"simulated {session}" if session else market_of(url), url, web, clock, budget, listings)
 
     async def first_open_ms(self, symbol: str, interval: str) -> int | None:
         """When the oldest candle opened; None without any.
@@ -107,8 +114,7 @@ class KlinesSource:
         answer = await _ask(self.web, self.url, self.budget, "klines", parameters)
         document = _document(self.name, answer)
         if answer.status != 200 or not isinstance(document, list):
-            told = f"{document.get('msg')} ({document.get('code')})" if isinstance(document, dict) else "no rows"
-            raise HistoryError(f"{self.name} has no {symbol} {interval} klines: {told}")
+            raise HistoryError(f"{self.name} gives no {symbol} {interval} klines: {_told(answer, document)}")
         return document
 
 
@@ -126,6 +132,21 @@ async def _ask(web: Web, url: str, budget: RateBudget, path: str, parameters: Ma
     return await web.get(f"{url}/api/v3/{path}", parameters, budget=budget, cost=cost("get", path, parameters))
 
 
+def market_of(url: str) -> str:
+    """The name of an exchange's market: `binance` behind each address of its production, else the address' place."""
+    parts = urlsplit(url)
+    return BINANCE if _PRODUCTION_HOST.fullmatch(parts.hostname or "") else parts.netloc
+
+
+def _code(document: Any) -> Any:
+    return document.get("code") if isinstance(document, dict) else None
+
+
+def _told(answer: Answer, document: Any) -> str:
+    """The exchange's own words where it has some."""
+    return f"{document.get('msg')} ({_code(document)})" if _code(document) else f"HTTP {answer.status}"
+
+
 def _document(host: str, answer: Answer) -> Any:
     try:
         return json.loads(answer.body)
@@ -135,8 +156,9 @@ def _document(host: str, answer: Answer) -> Any:
 
 async def _unknown_symbol(web: Web, url: str, budget: RateBudget, symbols: Sequence[str]) -> HistoryError:
     """What to say when the exchange does not know one of `symbols`."""
-    document = _document(place_of(url), await _ask(web, url, budget, "exchangeInfo", {}))
+    host = urlsplit(url).netloc
+    document = _document(host, await _ask(web, url, budget, "exchangeInfo", {}))
     known = [entry["symbol"] for entry in document["symbols"]]
     unknown = next((symbol for symbol in symbols if symbol not in known), symbols[0])
     near = nearest(unknown, known)
-    return HistoryError(f"{place_of(url)} has no symbol {unknown}" + (f"; did you mean {near}?" if near else ""))
+    return HistoryError(f"{host} has no symbol {unknown}" + (f"; did you mean {near}?" if near else ""))
