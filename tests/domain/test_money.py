@@ -1,5 +1,5 @@
 import re
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal, localcontext
 
 import pytest
 from hypothesis import given
@@ -73,3 +73,15 @@ def test_floor_by_example(value, step, expected):
 def test_many_digits_do_not_round_up():
     almost = Decimal("999999999999999999.99999999999999999999")
     assert floor_to_step(almost, Decimal(1)) == Decimal(999999999999999999)
+
+
+@given(
+    st.decimals(allow_nan=False, allow_infinity=False, min_value=0, max_value=Decimal("1e20")),
+    st.decimals(allow_nan=False, allow_infinity=False, min_value=0, max_value=Decimal("1e6"), places=10),
+    st.sampled_from([5, 28, 100]),
+)
+def test_floor_is_that_of_sixty_digits_whatever_digits_the_thread_has(value, step, digits):
+    with localcontext(prec=60):
+        expected = (value / step).to_integral_value(ROUND_DOWN) * step if step else value
+    with localcontext(prec=digits):
+        assert floor_to_step(value, step).as_tuple() == expected.as_tuple()

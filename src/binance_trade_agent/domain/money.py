@@ -4,9 +4,15 @@ Money and quantities are `Decimal` throughout the project and travel as plain st
 refuses `1e-05` with -1100 (binance-protocol.md 2.5) and because binary floats cannot hold 0.1.
 """
 
-from decimal import ROUND_DOWN, Decimal, InvalidOperation, localcontext
+from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
 
 ZERO = Decimal(0)
+
+EXACT = Context(prec=60)
+"""Digits that hold every product of a price, a quantity and a percentage, so that no comparison is of rounded numbers.
+
+Copy it with `localcontext(EXACT)`, or call its own methods, which round by it and leave the thread's context alone.
+"""
 
 
 def parse_amount(text: str) -> Decimal:
@@ -36,9 +42,7 @@ def floor_to_step(value: Decimal, step: Decimal) -> Decimal:
     """The largest multiple of `step` that is at most `value` (value >= 0); a zero step leaves the value as it is."""
     if not step:
         return value
-    with localcontext() as context:
-        context.prec = 60
-        return (value / step).to_integral_value(ROUND_DOWN) * step
+    return EXACT.multiply(EXACT.divide(value, step).to_integral_value(ROUND_DOWN), step)
 
 
 def is_multiple(value: Decimal, step: Decimal) -> bool:

@@ -9,6 +9,7 @@ generation. At most 36 characters of `[A-Za-z0-9-]`: others break python-binance
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 CLIENT_ORDER_ID_PREFIX = "bta"
 LARGEST_FENCE = 36**5 - 1  # five characters of the 36 are left for it
@@ -47,19 +48,19 @@ def client_order_id(
     """
     if not 0 <= fence <= LARGEST_FENCE:
         raise ValueError(f"fence {fence} does not fit into a client order id; it goes up to {LARGEST_FENCE}")
-    decision = "|".join((instance, str(epoch), strategy, symbol, str(tick_ms), leg, str(attempt)))
+    decision = f"{instance}|{epoch}|{strategy}|{symbol}|{tick_ms}|{leg}|{attempt}"
     digest = hashlib.blake2b(decision.encode(), digest_size=8).hexdigest()[:_DIGEST_CHARACTERS]
+    return f"{_head(instance, symbol, fence)}-{digest}"
+
+
+@lru_cache
+def _head(instance: str, symbol: str, fence: int) -> str:
+    """What all ids of a symbol in one generation begin with."""
     label = "".join(character for character in symbol if character.isascii() and character.isalnum())
-    return "-".join(
-        (
-            f"{CLIENT_ORDER_ID_PREFIX}{instance_tag(instance)}",
-            label[:_LABEL_CHARACTERS],
-            _base36(fence),
-            digest,
-        )
-    )
+    return f"{CLIENT_ORDER_ID_PREFIX}{instance_tag(instance)}-{label[:_LABEL_CHARACTERS]}-{_base36(fence)}"
 
 
+@lru_cache
 def instance_tag(instance: str) -> str:
     """Three characters by which the orders of a TRADING_INSTANCE are told from those of another."""
     number = int.from_bytes(hashlib.blake2b(instance.encode(), digest_size=8).digest())

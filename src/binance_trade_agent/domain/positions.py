@@ -4,7 +4,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Fill, Side
-from binance_trade_agent.domain.values import Value, replace
+from binance_trade_agent.domain.values import Value
 
 _COST_UNIT = Decimal("0.00000001")  # cost is kept to 8 decimals, the precision of every quote asset on Binance
 
@@ -46,19 +46,19 @@ def apply_fill(position: Position, fill: Fill, *, base_asset: str, quote_asset: 
     fee_base = fill.commission if fill.commission_asset == base_asset else ZERO
     fee_quote = fill.commission if fill.commission_asset == quote_asset else ZERO
     if fill.side is Side.BUY:
-        quantity = position.quantity + fill.quantity - fee_base
-        return replace(
-            position,
-            quantity=quantity,
+        return Position(
+            position.symbol,
+            quantity=position.quantity + fill.quantity - fee_base,
             cost_quote=position.cost_quote + fill.quote_quantity + fee_quote,
+            realised_pnl_quote=position.realised_pnl_quote,
             opened_ms=position.opened_ms if position.quantity else fill.traded_ms,
             updated_ms=fill.traded_ms,
         )
     sold = fill.quantity + fee_base
     quantity = position.quantity - sold
     cost = _cost_of(position, sold)
-    return replace(
-        position,
+    return Position(
+        position.symbol,
         quantity=quantity,
         cost_quote=position.cost_quote - cost,
         realised_pnl_quote=position.realised_pnl_quote + fill.quote_quantity - fee_quote - cost,

@@ -1,7 +1,7 @@
 """What the exchange allows on a symbol: its filters (binance-protocol.md section 3), and rounding that obeys them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +21,12 @@ class SymbolRules:
     Prices in quote asset, quantities in base asset, notionals in quote asset. `..._minutes` are those of the average
     price by which a filter goes. The fields of the notional are those of NOTIONAL, or of MIN_NOTIONAL where the symbol
     has no other; `extra_min_notional` and what belongs to it are MIN_NOTIONAL where it has both.
+
+    Attributes:
+        base_unit: the least that the base asset's digits can say.
+        market_step: the step that a MARKET quantity must obey: the coarser of LOT_SIZE and MARKET_LOT_SIZE.
+        smallest_market_quantity, largest_market_quantity: what LOT_SIZE and MARKET_LOT_SIZE let a MARKET order have.
+        smallest_market_notional: the least value in quote asset that NOTIONAL and MIN_NOTIONAL let a MARKET order have.
     """
 
     symbol: str
@@ -66,29 +72,33 @@ class SymbolRules:
     max_trailing_above_delta: int = 0
     min_trailing_below_delta: int = 0
     max_trailing_below_delta: int = 0
+    base_unit: Decimal = field(init=False, repr=False, compare=False)
+    market_step: Decimal = field(init=False, repr=False, compare=False)
+    smallest_market_quantity: Decimal = field(init=False, repr=False, compare=False)
+    largest_market_quantity: Decimal = field(init=False, repr=False, compare=False)
+    smallest_market_notional: Decimal = field(init=False, repr=False, compare=False)
 
-    @property
-    def market_step(self) -> Decimal:
-        """The step that a MARKET quantity must obey: the coarser of LOT_SIZE and MARKET_LOT_SIZE."""
-        return max(self.step_size, self.market_step_size)
-
-    @property
-    def smallest_market_quantity(self) -> Decimal:
-        """The least quantity that LOT_SIZE and MARKET_LOT_SIZE let a MARKET order have."""
-        return max(self.min_quantity, self.market_min_quantity)
-
-    @property
-    def smallest_market_notional(self) -> Decimal:
-        """The least value in quote asset that NOTIONAL and MIN_NOTIONAL let a MARKET order have."""
-        return max(
+    def __post_init__(self) -> None:
+        """Work out once what every order is measured by."""
+        most = [bound for bound in (self.max_quantity, self.market_max_quantity) if bound]
+        market_notionals = (
             self.min_notional if self.min_notional_on_market else ZERO,
             self.extra_min_notional if self.extra_min_notional_on_market else ZERO,
         )
+        derived = {
+            "base_unit": Decimal(1).scaleb(-self.base_precision),
+            "market_step": max(self.step_size, self.market_step_size),
+            "smallest_market_quantity": max(self.min_quantity, self.market_min_quantity),
+            "largest_market_quantity": min(most) if most else Decimal("Infinity"),
+            "smallest_market_notional": max(market_notionals),
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
 
     def round_market_quantity(self, quantity: Decimal) -> Decimal:
         """`quantity` rounded down to what a MARKET order may carry, at most the largest allowed; 0 when too small."""
-        ceilings = [bound for bound in (self.max_quantity, self.market_max_quantity) if bound]
-        rounded = floor_to_step(min([quantity, *ceilings]), self.market_step)
+        most = self.largest_market_quantity
+        rounded = floor_to_step(most if most < quantity else quantity, self.market_step)
         return rounded if rounded >= self.smallest_market_quantity else ZERO
 
     def round_price(self, price: Decimal) -> Decimal:

@@ -62,7 +62,7 @@ class Text:
     def __get__(self, value: object, kind: type | None = None) -> str:
         """The text."""
         kept = self._kept.__get__(value, kind)
-        return kept.__str__() if type(kept) is Words else kept  # type: ignore[no-any-return]
+        return kept.__str__() if type(kept) is Words else kept
 
     def __set__(self, value: object, text: str | Words) -> None:
         """Values never change; mypy reads here what may be given to the field."""

@@ -23,6 +23,10 @@ class Account(StrEnum):
     EXTERNAL = "external"
 
 
+# To look a member up by its name takes as long as to make a posting.
+_WALLET, _MARKET, _FEES, _SELL = Account.WALLET, Account.MARKET, Account.FEES, Side.SELL
+
+
 class Posting(Value, frozen=True):
     """`amount` of `asset` that came to `account`; negative when it left."""
 
@@ -33,13 +37,11 @@ class Posting(Value, frozen=True):
 
 def fill_postings(fill: Fill, *, base_asset: str, quote_asset: str) -> tuple[Posting, ...]:
     """The entry of one fill: base against quote with the market, and the commission to the fees."""
-    base = fill.quantity if fill.side is Side.BUY else -fill.quantity
-    quote = -fill.quote_quantity if fill.side is Side.BUY else fill.quote_quantity
-    return (
-        *_to_wallet(base_asset, base, Account.MARKET),
-        *_to_wallet(quote_asset, quote, Account.MARKET),
-        *_to_wallet(fill.commission_asset, -fill.commission, Account.FEES),
-    )
+    base, quote = fill.quantity, -fill.quote_quantity
+    if fill.side is _SELL:
+        base, quote = -fill.quantity, fill.quote_quantity
+    with_market = _to_wallet(base_asset, base, _MARKET) + _to_wallet(quote_asset, quote, _MARKET)
+    return with_market + _to_wallet(fill.commission_asset, -fill.commission, _FEES)
 
 
 def external_postings(balances: Mapping[str, Decimal]) -> tuple[Posting, ...]:
@@ -61,4 +63,4 @@ def balances(postings: Iterable[Posting], account: Account) -> dict[str, Decimal
 def _to_wallet(asset: str, amount: Decimal, source: Account) -> tuple[Posting, ...]:
     if not amount:
         return ()
-    return Posting(asset, Account.WALLET, amount), Posting(asset, source, -amount)
+    return Posting(asset, _WALLET, amount), Posting(asset, source, -amount)
