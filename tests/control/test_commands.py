@@ -12,8 +12,6 @@ from binance_trade_agent.control.commands import (
     command_kind,
     is_killed,
     is_paused,
-    killed,
-    paused,
     pending,
     place,
     refuse_stale_stops,
@@ -21,6 +19,7 @@ from binance_trade_agent.control.commands import (
 from binance_trade_agent.ledger.connection import BUSY_TIMEOUT_MS
 from binance_trade_agent.ledger.errors import LedgerError, LedgerUnavailable
 from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.switches import killed, paused
 from tests.ledger.bookkeeping import trading_ledger
 
 

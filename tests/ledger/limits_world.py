@@ -15,6 +15,7 @@ from binance_trade_agent.ledger.fills import book_fill
 from binance_trade_agent.ledger.pauses import begin_pause
 from binance_trade_agent.ledger.records import EquityPoint
 from binance_trade_agent.ledger.risk_state import risk_state
+from binance_trade_agent.ledger.sql_view import SqlView
 from binance_trade_agent.risk.state import ExitResult, Pause, RiskState
 from tests.ledger.bookkeeping import OPENING, decision, fill, intent, run_record
 
@@ -81,7 +82,7 @@ class World:
 
     def state(self, now_ms: int, equity: Decimal | int = 0, symbol: str = "BTCUSDT", **needs) -> RiskState:
         """Where the limits stand."""
-        return risk_state(self.connection, 1, symbol, now_ms, Decimal(equity), quote_asset="USDT", **needs)
+        return risk_state(SqlView(self.connection, 1), symbol, now_ms, Decimal(equity), quote_asset="USDT", **needs)
 
 
 def equity_point(

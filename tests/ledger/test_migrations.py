@@ -9,6 +9,7 @@ from binance_trade_agent.ledger.connection import in_transaction, open_or_create
 from binance_trade_agent.ledger.external_sums import external_sum
 from binance_trade_agent.ledger.records import EquityPoint
 from binance_trade_agent.ledger.risk_state import risk_state
+from binance_trade_agent.ledger.sql_view import SqlView
 from binance_trade_agent.ledger.verify import sentences
 
 
@@ -57,14 +58,14 @@ def test_old_points_of_equity_stay_and_limits_begin_with_the_first_new_one(tmp_p
         assert external_sum(connection, 1, "USDT") == Decimal("500.5")
         (point,) = queries.equity(connection, "run-a")
         assert (point.equity_quote, point.external_quote, point.quote_asset) == (20_000, 0, "")
-        before = risk_state(connection, 1, "BTCUSDT", 200, Decimal(10_000), quote_asset="USDT")
+        before = risk_state(SqlView(connection, 1), "BTCUSDT", 200, Decimal(10_000), quote_asset="USDT")
         assert (before.peak_quote, before.day_quote) == (None, None)
 
         amounts = [Decimal(text) for text in ("10000", "10000", "0", "0", "0", "500.5")]
         new = EquityPoint("run-a", 200, 2, *amounts, quote_asset="USDT")
         in_transaction(lambda inside: journal.record_equity(inside, new))(connection)
         in_transaction(lambda inside: journal.post_external(inside, "USDT", Decimal(1), 300, "more"))(connection)
-        after = risk_state(connection, 1, "BTCUSDT", 300, Decimal(9_001), quote_asset="USDT")
+        after = risk_state(SqlView(connection, 1), "BTCUSDT", 300, Decimal(9_001), quote_asset="USDT")
         assert (after.peak_quote, after.day_quote) == (10_001, 10_001)
         assert external_sum(connection, 1, "USDT") == Decimal("501.5")
         assert list(sentences(connection)) == []

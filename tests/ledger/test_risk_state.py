@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.ledger import journal, position_marks
-from binance_trade_agent.ledger.pauses import begin_pause
-from binance_trade_agent.ledger.risk_state import active_pauses, latest_exits
+from binance_trade_agent.ledger.exits import latest_exits
+from binance_trade_agent.ledger.pauses import active_pauses, begin_pause
 from binance_trade_agent.ledger.verify import sentences
 from binance_trade_agent.risk.state import ExitResult, Pause
 from tests.ledger.bookkeeping import OPENING, fill, run_record

@@ -9,8 +9,8 @@ from binance_trade_agent.control.commands import CommandKind, CommandState
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.orders import OrderState, OrderType, Role, Side
 from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.pauses import begin_pause
 from binance_trade_agent.ledger.records import EquityPoint
-from binance_trade_agent.ledger.risk_state import begin_pause
 from binance_trade_agent.limits import risk_settings
 from binance_trade_agent.reports import risk_limits, risk_limits_text
 from binance_trade_agent.reports.risk_limits import Trader

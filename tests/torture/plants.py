@@ -62,11 +62,11 @@ def drop_fill_after_rejected() -> None:
         if sent.state is not OrderState.UNKNOWN:
             return sent
         for intent in intents:
-            await self._ledger.transition(intent.client_order_id, OrderState.REJECTED, self._clock.now_ms())
+            await self._books.transition(intent.client_order_id, OrderState.REJECTED, self._clock.now_ms())
         return Sent(OrderState.REJECTED, failure=sent.failure)
 
     async def apply_unless_rejected(self, report):
-        entry = await self._ledger.order(report.client_order_id)
+        entry = await self._books.order(report.client_order_id)
         if entry is not None and entry.order.state is OrderState.REJECTED:
             return None
         return await apply(self, report)

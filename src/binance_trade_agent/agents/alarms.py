@@ -4,8 +4,8 @@ import logging
 
 from binance_trade_agent.agents.entry_gate import EntryGate
 from binance_trade_agent.domain.clock import Clock
+from binance_trade_agent.ledger.books import Books
 from binance_trade_agent.ledger.errors import LedgerError
-from binance_trade_agent.ledger.ledger import Ledger
 
 log = logging.getLogger(__name__)
 
@@ -17,15 +17,15 @@ class Alarms:
         gate: shut by alarms that block, under the alarm's kind and subject.
     """
 
-    def __init__(self, ledger: Ledger, clock: Clock, gate: EntryGate) -> None:
-        self._ledger = ledger
+    def __init__(self, books: Books, clock: Clock, gate: EntryGate) -> None:
+        self._books = books
         self._clock = clock
         self._gate = gate
         self._standing: set[tuple[str, str]] = set()
 
     async def load(self) -> None:
         """Take over the alarms that stand in the ledger."""
-        for alarm in await self._ledger.alarms():
+        for alarm in await self._books.alarms():
             self._standing.add((alarm.kind, alarm.subject))
             if alarm.blocks:
                 self._gate.block(alarm.kind, alarm.text, alarm.subject)
@@ -46,7 +46,7 @@ class Alarms:
             self._standing.add((kind, subject))
             log.error("alarm %s%s: %s", kind, f" ({subject})" if subject else "", text)
         try:
-            await self._ledger.raise_alarm(kind, subject, text, self._clock.now_ms(), blocks=blocks is not None)
+            await self._books.raise_alarm(kind, subject, text, self._clock.now_ms(), blocks=blocks is not None)
         except LedgerError as failure:
             log.warning("the alarm could not be written: %s", failure)
 
@@ -55,7 +55,7 @@ class Alarms:
         if (kind, subject) not in self._standing:
             return
         try:
-            await self._ledger.clear_alarm(kind, subject, self._clock.now_ms())
+            await self._books.clear_alarm(kind, subject, self._clock.now_ms())
         except LedgerError:
             return  # it stands until that can be written
         self._standing.discard((kind, subject))

@@ -5,24 +5,15 @@ matter who looks, or when: a daemon that was killed between a loss and its pause
 """
 
 import logging
-import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from binance_trade_agent.domain.candles import DAY_MS, MINUTE_MS
 from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.wording import iso_second
-from binance_trade_agent.ledger import equity, queries
-from binance_trade_agent.ledger.equity import Mark, Series
-from binance_trade_agent.ledger.ledger import Ledger
-from binance_trade_agent.ledger.pauses import (
-    CONSECUTIVE_LOSSES,
-    DAILY_LOSS,
-    DRAWDOWN,
-    active_pauses,
-    begin_pause,
-    is_paused_at,
-)
+from binance_trade_agent.ledger.books import Books, BooksView
+from binance_trade_agent.ledger.equity import Mark
+from binance_trade_agent.ledger.pauses import CONSECUTIVE_LOSSES, DAILY_LOSS, DRAWDOWN
 from binance_trade_agent.ledger.risk_state import losses_in_row
 from binance_trade_agent.risk.rules import counted, percent, shown
 from binance_trade_agent.risk.settings import RiskSettings
@@ -39,12 +30,12 @@ class Breakers:
         settings: its limits and the lengths of the pauses; a limit of 0 begins none.
     """
 
-    def __init__(self, ledger: Ledger, clock: Clock, settings: RiskSettings, quote_asset: str) -> None:
-        self._ledger = ledger
+    def __init__(self, books: Books, clock: Clock, settings: RiskSettings, quote_asset: str) -> None:
+        self._books = books
         self._clock = clock
         self._settings = settings
         self._quote_asset = quote_asset
-        self._lasting: dict[str, Pause] = {}
+        self._lasting: Mapping[str, Pause] = {}
 
     async def look(self) -> None:
         """Begin what is due: at the start before anything is recorded, after each point of equity, and after fills.
@@ -53,19 +44,16 @@ class Breakers:
             LedgerError: the ledger could not be read, or a pause not be written; it is begun at the next look.
         """
         now_ms = self._clock.now_ms()
-        if due := await self._ledger.read(lambda connection: list(self._due(connection, now_ms))):
-            await self._ledger.write(lambda connection: _begin(connection, due))
+        if due := await self._books.consult(lambda books: list(self._due(books, now_ms))):
+            await self._books.begin_pauses(due)
         for pause in due:
             if pause.until_ms <= now_ms:
                 log.warning(
                     "a limit was passed, and its pause until %s is over already: %s", _until(pause), pause.detail
                 )
-        lasting = await self._ledger.read(
-            lambda connection: active_pauses(connection, queries.epoch_number(connection), now_ms)
-        )
-        self._tell(lasting, now_ms)
+        self._tell(await self._books.consult(lambda books: books.active_pauses(now_ms)), now_ms)
 
-    def _tell(self, lasting: dict[str, Pause], now_ms: int) -> None:
+    def _tell(self, lasting: Mapping[str, Pause], now_ms: int) -> None:
         for rule, pause in lasting.items():
             if self._lasting.get(rule) != pause:
                 log.warning("no position is entered until %s: %s", _until(pause), pause.detail)
@@ -74,19 +62,17 @@ class Breakers:
                 log.info("the pause for %s is over since %s", rule, _until(pause))
         self._lasting = lasting
 
-    def _due(self, connection: sqlite3.Connection, now_ms: int) -> Iterator[Pause]:
-        epoch = queries.epoch_number(connection)
-        series = Series(epoch, self._quote_asset)
-        if last := equity.latest(connection, series):
-            measured = _measured(last, equity.day_start(connection, series, last.tick_ms))
+    def _due(self, books: BooksView, now_ms: int) -> Iterator[Pause]:
+        if last := books.latest_mark(self._quote_asset):
+            measured = _measured(last, books.day_start(self._quote_asset, last.tick_ms))
             for pause in self._of_equity(measured, last.tick_ms):
-                if not is_paused_at(connection, epoch, pause.rule, last.tick_ms):
+                if not books.is_paused_at(pause.rule, last.tick_ms):
                     yield pause
         most = self._settings.max_consecutive_losses
-        losses = losses_in_row(connection, epoch, now_ms, most)
+        losses = losses_in_row(books, now_ms, most)
         if most and len(losses) == most:
             closed_ms = losses[0].closed_ms
-            if not is_paused_at(connection, epoch, CONSECUTIVE_LOSSES, closed_ms):
+            if not books.is_paused_at(CONSECUTIVE_LOSSES, closed_ms):
                 yield self._of_losses(losses[0].symbol, closed_ms)
 
     def _of_equity(self, state: RiskState, at_ms: int) -> Iterator[Pause]:
@@ -118,11 +104,6 @@ def _measured(last: Mark, day_start_quote: Decimal | None) -> RiskState:
         peak_quote=last.peak_quote + external,
         day_quote=None if day_start_quote is None else day_start_quote + external,
     )
-
-
-def _begin(connection: sqlite3.Connection, due: list[Pause]) -> None:
-    for pause in due:
-        begin_pause(connection, queries.epoch_number(connection), pause)
 
 
 def _until(pause: Pause) -> str:

@@ -19,8 +19,8 @@ from binance_trade_agent.exchange.errors import (
     UnknownOutcomeError,
 )
 from binance_trade_agent.exchange.gateway import Gateway
+from binance_trade_agent.ledger.books import Books
 from binance_trade_agent.ledger.errors import DuplicateIntent, LedgerError
-from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ops import crash_points
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class TradeExecutionAgent:
     def __init__(
         self,
         gateway: Gateway,
-        ledger: Ledger,
+        books: Books,
         clock: Clock,
         keeper: OrderKeeper,
         *,
@@ -61,7 +61,7 @@ class TradeExecutionAgent:
         refused: Callable[[OrderIntent, RejectedError], Awaitable[None]],
     ) -> None:
         self._gateway = gateway
-        self._ledger = ledger
+        self._books = books
         self._clock = clock
         self._keeper = keeper
         self._run_id = run_id
@@ -78,7 +78,7 @@ class TradeExecutionAgent:
         crash_points.passed("decision.approved")
         async with self._keeper.turn(intent.symbol):
             try:
-                await self._ledger.commit_intent(decision, intent, self._clock.now_ms())
+                await self._books.commit_intent(decision, intent, self._clock.now_ms())
             except DuplicateIntent:
                 return replace(decision, outcome=Outcome.SKIPPED, detail="this decision's order was placed already")
             crash_points.passed("intent.committed")
@@ -96,7 +96,7 @@ class TradeExecutionAgent:
         Raises:
             LedgerError: the intents could not be committed (nothing was sent), or what came of them could not be.
         """
-        await self._ledger.commit_protection(self._run_id, intents, self._clock.now_ms())
+        await self._books.commit_protection(self._run_id, intents, self._clock.now_ms())
         crash_points.passed("protection.committed")
         if list_id is None:
             (intent,) = intents
@@ -113,7 +113,7 @@ class TradeExecutionAgent:
             ExchangeError: it could not be asked; the wish is in the ledger, and is carried out or asked about later.
             LedgerError: the wish or the answer could not be written.
         """
-        await self._ledger.request_cancel([order.client_order_id for order in orders], self._clock.now_ms())
+        await self._books.request_cancel([order.client_order_id for order in orders], self._clock.now_ms())
         crash_points.passed("cancel.committed")
         for together in _by_list(orders):
             await self._cancel_one_of(together)
@@ -133,12 +133,12 @@ class TradeExecutionAgent:
         """
         number = old.exchange_order_id
         assert number is not None, "what rests on the exchange has a number there"
-        await self._ledger.commit_replacement(self._run_id, [old.client_order_id], [intent], self._clock.now_ms())
+        await self._books.commit_replacement(self._run_id, [old.client_order_id], [intent], self._clock.now_ms())
         crash_points.passed("replace.committed")
         sent = await self._send((intent,), lambda: self._in_place_of(number, intent))
         crash_points.passed("replace.answered")
         if old.cancel_requested_ms is None and _has_surely_cancelled_nothing(sent):
-            await self._ledger.withdraw_cancel(old.client_order_id)
+            await self._books.withdraw_cancel(old.client_order_id)
         try:
             await self._keeper.ask(old)
         except ExchangeError as failure:
@@ -199,13 +199,13 @@ class TradeExecutionAgent:
             return replace(decision, outcome=Outcome.UNKNOWN, detail=str(sent.failure))
         if sent.failure is not None:
             return replace(decision, outcome=Outcome.REJECTED, detail=str(sent.failure))
-        entry = await self._ledger.order(intent.client_order_id)
+        entry = await self._books.order(intent.client_order_id)
         assert entry is not None, "the intent was committed before the order was sent"
         return concluded(decision, entry.order, sent.reports[0].fills)
 
     async def _move(self, intents: Sequence[OrderIntent], state: OrderState, detail: str = "") -> None:
         for intent in intents:
-            await self._ledger.transition(intent.client_order_id, state, self._clock.now_ms(), detail=detail)
+            await self._books.transition(intent.client_order_id, state, self._clock.now_ms(), detail=detail)
 
 
 def _refuse_other_answer(intents: Sequence[OrderIntent], reports: Sequence[OrderReport]) -> None:

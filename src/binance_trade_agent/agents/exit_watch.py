@@ -1,23 +1,18 @@
 """ExitWatch: what is held, how high its price has been, and so where it is left now; and the prices that tell."""
 
-import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial
 from typing import Protocol
 
 from binance_trade_agent.agents.exit_plan import Plan, plan_of
 from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.holdings import Holding
-from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Role
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.gateway import Gateway
-from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.holding import holding
-from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ledger.books import Books
 from binance_trade_agent.risk.exits import ExitSettings, Levels, exit_levels
 
 
@@ -55,18 +50,18 @@ class ExitWatch:
     """Looks at holdings. Prices of symbols that nothing is known to be held of are not kept."""
 
     def __init__(
-        self, settings: ExitSettings, gateway: Gateway, ledger: Ledger, clock: Clock, prices: PriceSource | None
+        self, settings: ExitSettings, gateway: Gateway, books: Books, clock: Clock, prices: PriceSource | None
     ) -> None:
         self._settings = settings
         self._gateway = gateway
-        self._ledger = ledger
+        self._books = books
         self._clock = clock
         self._prices = prices
         self._held: dict[str, _Held] = {}
 
     async def look(self, symbol: str, rules: SymbolRules) -> Holding | None:
         """What the ledger says is held of the symbol now, more than dust; it is remembered until the next look."""
-        position = await self._ledger.read(partial(_position, symbol=symbol, rules=rules))
+        position = await self._books.consult(lambda books: books.holding(symbol, rules))
         if position is None:
             self._held.pop(symbol, None)
             return None
@@ -163,9 +158,3 @@ class ExitWatch:
     def _needs_price(self, symbol: str) -> bool:
         plan = self.plan(symbol)
         return plan is not None and bool(plan.watched.prices or self._settings.trails)
-
-
-def _position(connection: sqlite3.Connection, symbol: str, rules: SymbolRules) -> Holding | None:
-    epoch = queries.epoch_number(connection)
-    price = queries.position(connection, epoch, symbol).average_price or ZERO
-    return holding(connection, epoch, symbol, lambda quantity: rules.is_dust(quantity, price))

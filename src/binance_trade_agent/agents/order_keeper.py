@@ -7,7 +7,6 @@ says the same whichever came first.
 
 import asyncio
 import logging
-import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from functools import partial
@@ -22,9 +21,8 @@ from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.domain.values import replace
 from binance_trade_agent.exchange.gateway import Gateway
 from binance_trade_agent.exchange.payloads import execution_report
-from binance_trade_agent.ledger import queries
+from binance_trade_agent.ledger.books import Books, BooksView
 from binance_trade_agent.ledger.errors import ContradictoryFill, UnknownOrder
-from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ledger.records import AppliedReport, OrderEntry
 from binance_trade_agent.ops import crash_points
 
@@ -53,7 +51,7 @@ class OrderKeeper:
     def __init__(
         self,
         gateway: Gateway,
-        ledger: Ledger,
+        books: Books,
         clock: Clock,
         rules: Mapping[str, SymbolRules],
         alarms: Alarms,
@@ -65,7 +63,7 @@ class OrderKeeper:
         self.suspects_reset = False
         self.heard_of_balance = False
         self._gateway = gateway
-        self._ledger = ledger
+        self._books = books
         self._clock = clock
         self._alarms = alarms
         self._instance = instance
@@ -84,15 +82,14 @@ class OrderKeeper:
         """
         rules = self.rules[report.symbol]
         try:
-            applied = await self._ledger.apply_report(
-                report, base_asset=rules.base_asset, quote_asset=rules.quote_asset
-            )
+            applied = await self._books.apply_report(report, base_asset=rules.base_asset, quote_asset=rules.quote_asset)
         except UnknownOrder:
             return None
         except ContradictoryFill:
             self.suspects_reset = True
             raise
-        if applied.is_changed and await self._has_strange_number(report.client_order_id):
+        # The exchange counts orders from a lower number than it had reached, as it does after a reset.
+        if applied.is_changed and await self._books.consult(lambda books: books.is_number_out_of_order(applied.order)):
             self.suspects_reset = True
         self.counts["repeated_fill"] += applied.repeated_fills
         if applied.is_after_end or applied.is_revived:
@@ -105,13 +102,6 @@ class OrderKeeper:
         if applied.order.state is not OrderState.UNKNOWN:
             await self._alarms.clear("unknown_outcome", report.client_order_id)
         return applied
-
-    async def _has_strange_number(self, client_order_id: str) -> bool:
-        """Whether the exchange counts orders from a lower number than it had reached, as it does after a reset."""
-        entry = await self._ledger.order(client_order_id)
-        if entry is None or entry.order.exchange_order_id is None:
-            return False
-        return await self._ledger.read(partial(queries.is_number_out_of_order, entry=entry))
 
     async def on_event(self, event: Mapping[str, Any]) -> None:
         """Handle one event of the user data stream (binance-protocol.md 4.5).
@@ -154,7 +144,7 @@ class OrderKeeper:
             await self._move(order, OrderState.UNKNOWN, "the exchange does not know it yet")
         elif order.state is OrderState.UNKNOWN:
             await self._prove_absent(order, asked_ms)
-        entry = await self._ledger.order(order.client_order_id)
+        entry = await self._books.order(order.client_order_id)
         assert entry is not None, "an order never leaves the ledger"
         return entry
 
@@ -166,7 +156,7 @@ class OrderKeeper:
         crash_points.passed("recovery.booked")
 
     async def _trades_of(self, order: Order, report: OrderReport) -> list[Fill]:
-        entry = await self._ledger.order(order.client_order_id)
+        entry = await self._books.order(order.client_order_id)
         if entry is not None and entry.filled_base == report.executed_base:
             return []  # they are all in the ledger
         return await self._gateway.trades_of_order(order.symbol, report.exchange_order_id)
@@ -182,7 +172,7 @@ class OrderKeeper:
 
     async def _say_late(self, client_order_id: str) -> None:
         """Sound the alarm for an outcome that is still unknown after its deadline."""
-        entry = await self._ledger.order(client_order_id)
+        entry = await self._books.order(client_order_id)
         if entry is None or entry.order.deadline_ms is None or self._clock.now_ms() <= entry.order.deadline_ms:
             return
         text = f"{entry.order.side} on {entry.order.symbol}: what became of it is still not known"
@@ -193,11 +183,10 @@ class OrderKeeper:
 
         A trade of an order that the exchange does not tell about may be of this one, so it proves nothing.
         """
-        cursor = await self._ledger.trade_cursor(order.symbol)
+        cursor = await self._books.consult(lambda books: books.trade_cursor(order.symbol))
         trades = await self._gateway.trades_since(order.symbol, 0 if cursor is None else cursor + 1)
         for exchange_order_id in sorted({trade.exchange_order_id for trade in trades}):
-            known = await self._ledger.read(partial(_known, symbol=order.symbol, exchange_order_id=exchange_order_id))
-            if known:
+            if await self._books.consult(partial(_is_known, symbol=order.symbol, exchange_order_id=exchange_order_id)):
                 continue
             report = await self._gateway.order_by_exchange_id(order.symbol, exchange_order_id)
             if report is None:
@@ -208,7 +197,7 @@ class OrderKeeper:
         return True
 
     async def _move(self, order: Order, state: OrderState, detail: str) -> None:
-        await self._ledger.transition(order.client_order_id, state, self._clock.now_ms(), detail=detail)
+        await self._books.transition(order.client_order_id, state, self._clock.now_ms(), detail=detail)
 
     async def _note_foreign(self, report: OrderReport) -> None:
         """An order of somebody else on the account: left alone, said once."""
@@ -259,6 +248,5 @@ def is_another(order: Order, report: OrderReport) -> bool:
     return (report.side, report.quantity) != (order.side, order.quantity)
 
 
-def _known(connection: sqlite3.Connection, symbol: str, exchange_order_id: int) -> bool:
-    number = queries.epoch_number(connection)
-    return queries.order_by_exchange_id(connection, number, symbol, exchange_order_id) is not None
+def _is_known(books: BooksView, symbol: str, exchange_order_id: int) -> bool:
+    return books.is_known(symbol, exchange_order_id)

@@ -7,11 +7,9 @@ list (OCO) a symbol, or one order. What cannot rest there the bot watches itself
 
 import contextlib
 import logging
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial
 
 from binance_trade_agent.agents.alarms import Alarms
 from binance_trade_agent.agents.execution import Sent, TradeExecutionAgent
@@ -25,12 +23,10 @@ from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.market import MarketView
 from binance_trade_agent.domain.money import ZERO, plain
 from binance_trade_agent.domain.orders import Order, OrderState, Role
-from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.errors import ExchangeError, RejectedError, ReplaceRefusedError
 from binance_trade_agent.exchange.gateway import Gateway
-from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ledger.books import Books
 from binance_trade_agent.risk.exits import ExitSettings
 
 # Engine texts (binance-protocol.md 2.6) that say that the price is beyond the stop or the target already.
@@ -67,7 +63,7 @@ class Protection:
         self,
         settings: ExitSettings,
         gateway: Gateway,
-        ledger: Ledger,
+        books: Books,
         clock: Clock,
         keeper: OrderKeeper,
         execution: TradeExecutionAgent,
@@ -77,12 +73,12 @@ class Protection:
     ) -> None:
         self._settings = settings
         self._gateway = gateway
-        self._ledger = ledger
+        self._books = books
         self._clock = clock
         self._keeper = keeper
         self._execution = execution
         self._alarms = alarms
-        self._watch = ExitWatch(settings, gateway, ledger, clock, prices)
+        self._watch = ExitWatch(settings, gateway, books, clock, prices)
         self._orders = ExitOrders(clock, identity)
         self._not_placed: dict[str, _Refusal] = {}
         self._not_closed: dict[str, _Refusal] = {}
@@ -104,8 +100,9 @@ class Protection:
                 others were put right.
             LedgerError: something could not be written.
         """
-        held = {symbol for symbol, position in (await self._ledger.positions()).items() if position.quantity > 0}
-        resting = {order.symbol for order in await self._ledger.open_orders() if order.role.is_protective}
+        positions = await self._books.consult(lambda books: books.positions())
+        held = {symbol for symbol, position in positions.items() if position.quantity > 0}
+        resting = {order.symbol for order in await self._books.open_orders() if order.role.is_protective}
         alarmed = self._alarms.standing(UNPROTECTED) | self._alarms.standing(TARGET_WATCHED)
         troubles: list[ExchangeError] = []
         for symbol in sorted((held | resting | alarmed | self._watch.symbols) & rules.keys()):
@@ -230,7 +227,7 @@ class Protection:
 
     async def _resting(self, symbol: str) -> list[Order] | None:
         """Resting protective orders of the symbol; None while an order of it is under way."""
-        orders = [order for order in await self._ledger.open_orders() if order.symbol == symbol]
+        orders = await self._books.consult(lambda books: [entry.order for entry in books.unsettled_orders(symbol)])
         is_quiet = all(
             order.role.is_protective and order.state in {OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED}
             for order in orders
@@ -243,7 +240,7 @@ class Protection:
 
     async def _is_too_little(self, symbol: str, rules: SymbolRules) -> bool:
         """Whether what is held could be sold now and is too little to be protected: then that is said, once."""
-        position = (await self._ledger.positions()).get(symbol, Position(symbol))
+        position = await self._books.consult(lambda books: books.position(symbol))
         if not self._settings.is_on or rules.is_dust(position.quantity, position.average_price or ZERO):
             return False
         if symbol not in self._alarms.standing(UNPROTECTED):
@@ -325,7 +322,7 @@ class Protection:
         if refused is not None and refused.is_final and refused.quantity == plan.quantity:
             return "its protection was refused"
         # The order that the exchange took last: after a new entry, what became of older protection does not count.
-        last = await self._ledger.read(partial(_last_order, symbol=symbol))
+        last = await self._books.consult(lambda books: books.last_order_on_exchange(symbol))
         if last is None or last.state is not OrderState.CANCELED or not last.role.is_protective:
             return ""
         return "" if last.cancel_requested_ms is not None else "somebody else has cancelled its protection"
@@ -428,9 +425,3 @@ def _is_jumped_over(sent: Sent) -> bool:
 def _is_refused(sent: Sent) -> bool:
     """Whether the exchange does not take these orders, wherever the price is."""
     return isinstance(sent.failure, RejectedError) and not _is_jumped_over(sent)
-
-
-def _last_order(connection: sqlite3.Connection, symbol: str) -> Order | None:
-    """The order of the current epoch that the exchange took last."""
-    entry = queries.last_order_on_exchange(connection, queries.epoch_number(connection), symbol)
-    return entry.order if entry else None

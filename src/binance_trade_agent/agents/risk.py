@@ -14,7 +14,7 @@ from binance_trade_agent.domain.orders import OrderIntent, OrderType, Role, Side
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.domain.values import Value, replace
 from binance_trade_agent.exchange.gateway import Gateway
-from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ledger.books import Books
 from binance_trade_agent.risk.context import RiskContext
 from binance_trade_agent.risk.exits import ExitSettings, lowest_stop_fraction
 from binance_trade_agent.risk.policy import ApprovedSize, RiskPolicy
@@ -62,7 +62,7 @@ class RiskManagementAgent:
         settings: RiskSettings,
         exits: ExitSettings,
         gateway: Gateway,
-        ledger: Ledger,
+        books: Books,
         clock: Clock,
         identity: Identity,
         gate: EntryGate,
@@ -75,7 +75,7 @@ class RiskManagementAgent:
         self._policy = RiskPolicy(settings)
         self._exits = exits
         self._gateway = gateway
-        self._ledger = ledger
+        self._books = books
         self._clock = clock
         self._identity = identity
         self._gate = gate
@@ -114,9 +114,9 @@ class RiskManagementAgent:
         # Others may have been waited for since the market was looked at, and the market has just been asked again.
         view = replace(view, book_age_ms=self._clock.now_ms() - view.book.read_ms)
         marks, locked = self.marks, self._locked_by_others()
-        books = await self._ledger.read(
-            lambda connection: account(
-                connection,
+        found = await self._books.consult(
+            lambda books: account(
+                books,
                 signal,
                 view,
                 tick_ms,
@@ -126,7 +126,7 @@ class RiskManagementAgent:
             )
         )
         return replace(
-            books,
+            found,
             depth=market.depth,
             last_price=market.last_price,
             atr_quote=market.atr_quote,

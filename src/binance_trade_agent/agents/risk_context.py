@@ -2,7 +2,6 @@
 
 import logging
 import math
-import sqlite3
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import TypeVar
@@ -11,7 +10,6 @@ import numpy as np
 
 from binance_trade_agent.agents.recovery import rests
 from binance_trade_agent.agents.valuation import worth_quote
-from binance_trade_agent.control.commands import killed, paused
 from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.market import Depth, MarketView
 from binance_trade_agent.domain.money import ZERO
@@ -21,7 +19,7 @@ from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.domain.values import Value
 from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.exchange.gateway import Gateway
-from binance_trade_agent.ledger import queries
+from binance_trade_agent.ledger.books import BooksView
 from binance_trade_agent.ledger.records import OrderEntry
 from binance_trade_agent.ledger.risk_state import risk_state
 from binance_trade_agent.risk.context import RiskContext
@@ -84,7 +82,7 @@ def average_true_range(candles: Sequence[Candle], period: int) -> Decimal | None
 
 
 def account(
-    connection: sqlite3.Connection,
+    books: BooksView,
     signal: Signal,
     view: MarketView,
     now_ms: int,
@@ -93,50 +91,51 @@ def account(
     locked_by_others: Mapping[str, Decimal],
     settings: RiskSettings,
 ) -> RiskContext:
-    """The account as the ledger has it at this moment, valued at the bids of `view` and, for others, of `marks`.
+    """The account as the books have it at this moment, valued at the bids of `view` and, for others, of `marks`.
 
     A position without a known bid counts at what it cost, and what an unsettled BUY may still add, or has added and
     is not booked yet, as if it was bought at the price of its sizing.
     """
-    epoch, rules = queries.epoch_number(connection), view.rules
-    positions, wallet = queries.positions(connection, epoch), queries.wallet(connection, epoch)
-    orders = queries.unsettled_orders(connection, epoch)
+    rules, wallet, orders = view.rules, books.wallet(), books.unsettled_orders()
     views = {**marks, view.symbol: view}
-    held_quote = sum(
-        (
-            worth_quote(position, views[symbol].book.bid if symbol in views else None)
-            for symbol, position in queries.positions(connection, epoch, rules.quote_asset).items()
-        ),
-        start=ZERO,
-    )
+    held_quote = ZERO
+    for symbol, position in books.positions(rules.quote_asset).items():
+        seen = views.get(symbol)
+        held_quote += worth_quote(position, seen.book.bid if seen else None)
+    open_symbols = {symbol for symbol, position in books.positions().items() if _is_open(position, views.get(symbol))}
+    to_come_quote = to_come_base = ZERO
+    for entry in orders:
+        order = entry.order
+        if order.side is Side.BUY:
+            open_symbols.add(order.symbol)
+            base = _to_come_base(entry)
+            to_come_quote += base * order.reference_price
+            if order.symbol == view.symbol:
+                to_come_base += base
     cash_quote = wallet.get(rules.quote_asset, ZERO)
-    to_come = [entry for entry in orders if entry.order.side is Side.BUY]
-    to_come_quote = sum((_to_come_base(entry) * entry.order.reference_price for entry in to_come), start=ZERO)
-    open_symbols = {symbol for symbol, position in positions.items() if _is_open(position, views.get(symbol))}
     equity_quote = cash_quote + held_quote
     return RiskContext(
         signal=signal,
         view=view,
-        position=positions.get(view.symbol, Position(view.symbol)),
-        open_positions=len(open_symbols | {entry.order.symbol for entry in to_come}),
+        position=books.position(view.symbol),
+        open_positions=len(open_symbols),
         free_quote=cash_quote,
         equity_quote=equity_quote,
-        last_filled_ms=queries.last_entry_fill_ms(connection, epoch, view.symbol),
+        last_filled_ms=books.last_entry_fill_ms(view.symbol),
         now_ms=now_ms,
         pending_buy_quote=to_come_quote + locked_by_others.get(rules.quote_asset, ZERO),
-        wallet_base=wallet.get(rules.base_asset, ZERO)
-        + sum((_to_come_base(entry) for entry in to_come if entry.order.symbol == view.symbol), start=ZERO),
+        wallet_base=wallet.get(rules.base_asset, ZERO) + to_come_base,
         exposure_quote=held_quote + to_come_quote,
-        state=_limits(connection, signal, view, now_ms, equity_quote, settings),
+        state=_limits(books, signal, view, now_ms, equity_quote, settings),
         open_order=_under_way(orders, view.symbol),
         unknown_orders=sum(entry.order.state is OrderState.UNKNOWN for entry in orders),
-        is_paused=paused(connection),
-        is_killed=killed(connection),
+        is_paused=books.is_paused(),
+        is_killed=books.is_killed(),
     )
 
 
 def _limits(
-    connection: sqlite3.Connection,
+    books: BooksView,
     signal: Signal,
     view: MarketView,
     now_ms: int,
@@ -147,8 +146,7 @@ def _limits(
     if signal.action is not Action.BUY:
         return RiskState(equity_quote=equity_quote)
     return risk_state(
-        connection,
-        queries.epoch_number(connection),
+        books,
         view.symbol,
         now_ms,
         equity_quote,
@@ -171,6 +169,6 @@ def _under_way(orders: Iterable[OrderEntry], symbol: str) -> str | None:
 
 
 def _is_open(position: Position, view: MarketView | None) -> bool:
-    if view is None:  # not looked at in this run yet: anything held counts
+    if view is None or position.quantity <= 0:  # not looked at in this run yet: anything held counts
         return position.quantity > 0
     return not view.rules.is_dust(position.quantity, view.book.bid)

@@ -1,6 +1,5 @@
 """What everything is worth now: the wallet and the positions at the best bids."""
 
-import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
@@ -8,18 +7,16 @@ from functools import partial
 from binance_trade_agent.agents.market_data import MarketDataAgent
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.positions import Position
-from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.external_sums import external_sum
-from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ledger.books import Books, BooksView
 from binance_trade_agent.ledger.records import EquityPoint
 
 
 class Valuation:
     """Values the account in the quote asset that all `symbols` share."""
 
-    def __init__(self, market_data: MarketDataAgent, ledger: Ledger, symbols: Sequence[str]) -> None:
+    def __init__(self, market_data: MarketDataAgent, books: Books, symbols: Sequence[str]) -> None:
         self._market_data = market_data
-        self._ledger = ledger
+        self._books = books
         self._symbols = tuple(symbols)
 
     async def record(self, run_id: str, tick_ms: int, cycle: int, bids: Mapping[str, Decimal]) -> None:
@@ -40,11 +37,11 @@ class Valuation:
         rules = {symbol: await self._market_data.rules(symbol) for symbol in self._symbols}
         quote = rules[self._symbols[0]].quote_asset
         known = {symbol: bids.get(symbol) or (await self._market_data.book(symbol)).bid for symbol in self._symbols}
-        wallet, positions, external = await self._ledger.read(partial(_holdings, quote_asset=quote))
+        wallet, positions, external = await self._books.consult(partial(_holdings, quote_asset=quote))
         cash = wallet.get(quote, ZERO)
         foreign_and_own = sum((wallet.get(rules[symbol].base_asset, ZERO) * known[symbol] for symbol in known), ZERO)
         held = sum((worth_quote(position, known.get(position.symbol)) for position in positions), ZERO)
-        await self._ledger.record_equity(
+        await self._books.record_equity(
             EquityPoint(
                 run_id=run_id,
                 tick_ms=tick_ms,
@@ -65,10 +62,6 @@ def worth_quote(position: Position, bid: Decimal | None) -> Decimal:
     return position.cost_quote if bid is None else position.quantity * bid
 
 
-def _holdings(
-    connection: sqlite3.Connection, quote_asset: str
-) -> tuple[dict[str, Decimal], Collection[Position], Decimal]:
+def _holdings(books: BooksView, quote_asset: str) -> tuple[Mapping[str, Decimal], Collection[Position], Decimal]:
     """Wallet, positions in the quote asset, and what of it came from outside, of one moment."""
-    epoch = queries.epoch_number(connection)
-    positions = queries.positions(connection, epoch, quote_asset).values()
-    return queries.wallet(connection, epoch), positions, external_sum(connection, epoch, quote_asset)
+    return books.wallet(), books.positions(quote_asset).values(), books.external_sum(quote_asset)

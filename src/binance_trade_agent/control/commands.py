@@ -1,9 +1,8 @@
 """Commands: any process places one as a row of the ledger, the trader carries it out and answers.
 
-A place is the only write that a process other than the trader makes. The switches are no flags of their own: pause is
-what the last carried-out `pause` or `resume` said, the kill switch what the last `kill` or carried-out `release` said.
-So they hold in every process and over restarts. A `kill` counts from when it is placed, whether or not a trader has
-taken it.
+A place is the only write that a process other than the trader makes. The switches are no flags of their own: the
+commands say where they stand (ledger/switches.py). So they hold in every process and over restarts. A `kill` counts
+from when it is placed, whether or not a trader has taken it.
 """
 
 import json
@@ -17,6 +16,7 @@ from pathlib import Path
 from binance_trade_agent.domain.nearest import nearest
 from binance_trade_agent.ledger.connection import explained, in_transaction, open_existing
 from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ledger.switches import killed, paused
 
 
 class CommandKind(StrEnum):
@@ -158,28 +158,9 @@ async def is_paused(ledger: Ledger) -> bool:
     return await ledger.read(paused)
 
 
-def paused(connection: sqlite3.Connection) -> bool:
-    """Whether the last carried-out `pause` or `resume` was a pause."""
-    row = connection.execute(
-        "SELECT kind FROM commands WHERE kind IN (?, ?) AND state = ? ORDER BY command_id DESC LIMIT 1",
-        (CommandKind.PAUSE, CommandKind.RESUME, CommandState.DONE),
-    ).fetchone()
-    return row is not None and row["kind"] == CommandKind.PAUSE
-
-
 async def is_killed(ledger: Ledger) -> bool:
     """Whether the kill switch is on, from the trader's own connection."""
     return await ledger.read(killed)
-
-
-def killed(connection: sqlite3.Connection) -> bool:
-    """Whether the last `kill` has not been taken back by a carried-out `release`; one that waits counts already."""
-    row = connection.execute(
-        "SELECT kind FROM commands WHERE (kind = ? AND state != ?) OR (kind = ? AND state = ?)"
-        " ORDER BY command_id DESC LIMIT 1",
-        (CommandKind.KILL, CommandState.REFUSED, CommandKind.RELEASE, CommandState.DONE),
-    ).fetchone()
-    return row is not None and row["kind"] == CommandKind.KILL
 
 
 def command(connection: sqlite3.Connection, command_id: int) -> Command | None:

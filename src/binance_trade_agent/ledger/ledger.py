@@ -6,7 +6,7 @@ nothing of it was done. A caller that is cancelled while it waits does not stop 
 
 import asyncio
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,8 @@ from typing import Self, TypeVar
 from binance_trade_agent.domain.decisions import Decision
 from binance_trade_agent.domain.orders import Fill, Order, OrderIntent, OrderReport, OrderState
 from binance_trade_agent.domain.positions import Position
-from binance_trade_agent.ledger import alarms, fills, journal, orders, queries
+from binance_trade_agent.ledger import alarms, fills, journal, orders, pauses, queries
+from binance_trade_agent.ledger.books import BooksView
 from binance_trade_agent.ledger.connection import (
     BUSY_TIMEOUT_MS,
     FILE_ERRORS,
@@ -32,6 +33,8 @@ from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.integrity import check_at_start
 from binance_trade_agent.ledger.order_rows import required_order
 from binance_trade_agent.ledger.records import Alarm, AppliedReport, Epoch, EquityPoint, OrderEntry, RunRecord
+from binance_trade_agent.ledger.sql_view import SqlView
+from binance_trade_agent.risk.state import Pause
 
 T = TypeVar("T")
 
@@ -110,6 +113,14 @@ class Ledger:
             if is_of_the_file(error):
                 raise explained(error, self.path) from error
             raise
+
+    async def consult(self, work: Callable[[BooksView], T]) -> T:
+        """What `work`, which only reads, makes of the books of the current epoch at this moment.
+
+        Raises:
+            LedgerError: see read.
+        """
+        return await self.read(lambda connection: work(SqlView(connection)))
 
     async def current_epoch(self) -> Epoch | None:
         """The open epoch, None in a new ledger."""
@@ -201,6 +212,16 @@ class Ledger:
     async def take_over(self, run_id: str) -> list[str]:
         """Let `run_id` answer for all that is not settled; returns the ids of the orders that it did not own."""
         return await self.write(lambda connection: orders.take_over(connection, run_id))
+
+    async def begin_pauses(self, begun: Sequence[Pause]) -> None:
+        """Keep pauses that begin; one of a rule that began at the same time is known already."""
+
+        def write(connection: sqlite3.Connection) -> None:
+            epoch = queries.epoch_number(connection)
+            for pause in begun:
+                pauses.begin_pause(connection, epoch, pause)
+
+        await self.write(write)
 
     async def raise_alarm(self, kind: str, subject: str, text: str, at_ms: int, *, blocks: bool = False) -> bool:
         """Raise an alarm, or count one more time that stands already; True when it is new."""

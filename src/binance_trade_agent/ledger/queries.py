@@ -4,7 +4,7 @@ import sqlite3
 from decimal import Decimal
 
 from binance_trade_agent.domain.decisions import Decision, Outcome
-from binance_trade_agent.domain.orders import Fill, Role, Side
+from binance_trade_agent.domain.orders import Fill, Order, Role, Side
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action
 from binance_trade_agent.ledger.accounting import Posting
@@ -161,13 +161,17 @@ def last_order_on_exchange(connection: sqlite3.Connection, epoch: int, symbol: s
     return order_entry_from(row) if row else None
 
 
-def is_number_out_of_order(connection: sqlite3.Connection, entry: OrderEntry) -> bool:
-    """Whether the epoch has an earlier order on the symbol whose id of the exchange is not lower: they only rise."""
-    order = entry.order
+def is_number_out_of_order(connection: sqlite3.Connection, order: Order) -> bool:
+    """Whether its epoch has an earlier order on the symbol whose id of the exchange is not lower: they only rise."""
     row = connection.execute(
-        "SELECT 1 FROM orders WHERE epoch = ? AND symbol = ? AND exchange_order_id >= ? AND created_ms < ?"
-        " AND client_order_id != ? LIMIT 1",
-        (entry.epoch, order.symbol, order.exchange_order_id, order.created_ms, order.client_order_id),
+        "SELECT 1 FROM orders WHERE epoch = (SELECT epoch FROM orders WHERE client_order_id = :id) AND symbol = :symbol"
+        " AND exchange_order_id >= :number AND created_ms < :created_ms AND client_order_id != :id LIMIT 1",
+        {
+            "id": order.client_order_id,
+            "symbol": order.symbol,
+            "number": order.exchange_order_id,
+            "created_ms": order.created_ms,
+        },
     )
     return row.fetchone() is not None
 

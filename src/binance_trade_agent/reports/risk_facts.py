@@ -15,7 +15,9 @@ from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ledger import queries
+from binance_trade_agent.ledger.books import BooksView
 from binance_trade_agent.ledger.records import RunRecord
+from binance_trade_agent.ledger.sql_view import SqlView
 from binance_trade_agent.risk.context import RiskContext
 from binance_trade_agent.risk.settings import RiskSettings
 
@@ -27,7 +29,7 @@ class Account(Protocol):
 
     def __call__(
         self,
-        connection: sqlite3.Connection,
+        books: BooksView,
         signal: Signal,
         view: MarketView,
         now_ms: int,
@@ -85,7 +87,8 @@ def facts(connection: sqlite3.Connection, account: Account, settings: RiskSettin
     views = {
         symbol: _view(symbol, assets.get(symbol, ("", quote_asset)), look) for symbol, look in looks.items() if look
     }
-    unsettled = queries.unsettled_orders(connection, epoch)
+    books = SqlView(connection, epoch)
+    unsettled = books.unsettled_orders()
     entering = {entry.order.symbol for entry in unsettled if entry.order.side is Side.BUY}
     dust = {symbol for symbol in held if symbol not in entering and _is_sold(connection, epoch, symbol)}
 
@@ -93,7 +96,7 @@ def facts(connection: sqlite3.Connection, account: Account, settings: RiskSettin
         view = views.get(symbol) or _view(symbol, assets.get(symbol, ("", quote_asset)), None)
         signal = Signal(symbol, run.strategy, Action.BUY, 0, "", view.book.read_ms)
         marks = {name: other for name, other in views.items() if name != symbol}
-        found = account(connection, signal, view, now_ms, marks=marks, locked_by_others={}, settings=settings)
+        found = account(books, signal, view, now_ms, marks=marks, locked_by_others={}, settings=settings)
         position = Position(symbol) if symbol in dust else found.position
         return replace(found, position=position, open_positions=found.open_positions - len(dust))
 

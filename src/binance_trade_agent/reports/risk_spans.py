@@ -7,7 +7,8 @@ from binance_trade_agent.domain.candles import DAY_MS
 from binance_trade_agent.domain.decisions import Finding
 from binance_trade_agent.domain.orders import OrderState
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.risk_state import HOUR_MS, entries_since
+from binance_trade_agent.ledger.risk_state import HOUR_MS
+from binance_trade_agent.ledger.sql_view import SqlView
 from binance_trade_agent.reports.risk_facts import Facts
 from binance_trade_agent.risk.context import RiskContext
 from binance_trade_agent.risk.cooldown import Cooldown
@@ -49,7 +50,7 @@ class Spans:
         """From the entry that reached the limit, until so many have left the window that one less remains."""
         window_ms, is_per_symbol = _WINDOWS[finding.rule]
         after_ms = self._facts.now_ms - window_ms
-        entries = entries_since(self._connection, self._facts.epoch, after_ms)
+        entries = SqlView(self._connection, self._facts.epoch).entries_since(after_ms)
         filled = sorted(at_ms for name, at_ms in entries if not is_per_symbol or name == symbol)
         limit = int(finding.limit or 0)
         if not 0 < limit <= len(filled):

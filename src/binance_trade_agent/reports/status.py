@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from binance_trade_agent.control import commands
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.values import as_dict
-from binance_trade_agent.ledger import alarms, fee_values, queries, strategy_changes
+from binance_trade_agent.ledger import alarms, fee_values, queries, strategy_changes, switches
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.records import Alarm, Epoch
 from binance_trade_agent.ledger.strategy_changes import StrategyChange
@@ -88,8 +87,8 @@ def status(reader: LedgerReader, heartbeat: Heartbeat | None, *, is_running: boo
             heartbeat_age_seconds=None if heartbeat is None else round(heartbeat.age_seconds, 3),
             epoch=epoch,
             strategy=strategy_changes.latest(connection),
-            is_killed=commands.killed(connection),
-            is_paused=commands.paused(connection),
+            is_killed=switches.killed(connection),
+            is_paused=switches.paused(connection),
             orders=open_orders(connection, number),
             alarms=alarms.standing(connection),
             positions={
