@@ -73,9 +73,9 @@ def _count_bad_times(path: Path, interval: str, checked: Checked) -> None:
     checked.duplicates = len(times_ms) - len(np.unique(times_ms))
     checked.misaligned = int(((times_ms - interval_open_ms(interval, 0)) % INTERVAL_MS[interval] != 0).sum())
     if checked.duplicates:
-        checked.wrong.append(f"{checked.duplicates:,} rows repeat a time")
+        checked.wrong.append(f"rows that repeat a time: {checked.duplicates:,}")
     if checked.misaligned:
-        checked.wrong.append(f"{checked.misaligned:,} rows do not open on the grid of {interval}")
+        checked.wrong.append(f"rows off the grid of {interval}: {checked.misaligned:,}")
 
 
 def _check_table(table: CandleTable, checked: Checked) -> None:
