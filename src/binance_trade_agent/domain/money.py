@@ -38,6 +38,14 @@ def plain(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def rounded(value: Decimal, unit: Decimal) -> Decimal:
+    """`value` to the digits of `unit`, half to even, without trailing zeros; as it is if it is infinite or too long."""
+    try:
+        return Decimal(plain(EXACT.quantize(value, unit)))
+    except InvalidOperation:
+        return value
+
+
 def floor_to_step(value: Decimal, step: Decimal) -> Decimal:
     """The largest multiple of `step` that is at most `value` (value >= 0); a zero step leaves the value as it is."""
     if not step:

@@ -97,8 +97,7 @@ class SymbolRules:
 
     def round_market_quantity(self, quantity: Decimal) -> Decimal:
         """`quantity` rounded down to what a MARKET order may carry, at most the largest allowed; 0 when too small."""
-        most = self.largest_market_quantity
-        rounded = floor_to_step(most if most < quantity else quantity, self.market_step)
+        rounded = floor_to_step(min(quantity, self.largest_market_quantity), self.market_step)
         return rounded if rounded >= self.smallest_market_quantity else ZERO
 
     def round_price(self, price: Decimal) -> Decimal:

@@ -1,80 +1,103 @@
-"""Sentences that are made when somebody reads them.
+"""Values whose words are made when somebody reads them.
 
 A judgement of thirty rules says thirty sentences, and mostly nobody reads them; making one takes longer than deciding.
 
     class Finding(Worded, frozen=True):
         detail: Text
 
-    found = Finding(detail=Words(lambda: f"{plain(spread_pct)} % wide"))
+    found = Finding(lambda: f"the spread is {percent(spread_pct)}")
     found.detail  # now the text is made: a str, as for everybody who reads it
+
+The function looks only at what never changes, so that it says the same whenever it is asked; what it raises comes out
+where the text is read.
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
-import msgspec
-
+from binance_trade_agent.domain.money import rounded
 from binance_trade_agent.domain.values import Value
 
+Words = str | Callable[[], str]
+"""A text, or the function that makes it."""
 
-class Words(msgspec.Struct, eq=False):
-    """A text that is made when it is read, once.
+# Defaults of such fields, of a type that mypy takes for them.
+NO_WORDS: Any = ""
+NO_NUMBER: Any = None
 
-    `make` looks at values only that never change, so that the text is the same whenever it is made. What it raises
-    comes out where the text is read.
-    """
-
-    make: Callable[[], str] | None
-    text: str = ""
-
-    def __str__(self) -> str:
-        """The text."""
-        if self.make is not None:
-            self.text, self.make = self.make(), None
-        return self.text
-
-    # Values that hold words compare, print and travel as they would with the text.
-    def __eq__(self, other: object) -> bool:
-        """Whether the texts are the same."""
-        return str(self) == str(other) if isinstance(other, str | Words) else NotImplemented
-
-    def __hash__(self) -> int:
-        """That of the text."""
-        return hash(str(self))
-
-    def __repr__(self) -> str:
-        """That of the text."""
-        return repr(str(self))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """To another process goes the text."""
-        return str, (str(self),)
+_KEPT_UNIT = Decimal("0.00000001")
 
 
-class Text:
-    """A field of a `Worded` value that is given a text or `Words`, and is read as the text."""
+def said(words: Words) -> str:
+    """The text."""
+    return words() if callable(words) else words
 
-    __slots__ = ("_kept",)
 
-    def __init__(self, kept: Any) -> None:
-        self._kept = kept  # the field as msgspec made it
+class _Field:
+    """A field that is read otherwise than it was given. mypy takes from `__set__` what may be given to it."""
+
+    __slots__ = ("_given",)
+
+    def __init__(self, given: Any) -> None:
+        self._given = given  # the field as msgspec made it
+
+
+class Text(_Field):
+    """A field that is given `Words` and read as a text."""
 
     def __get__(self, value: object, kind: type | None = None) -> str:
         """The text."""
-        kept = self._kept.__get__(value, kind)
-        return kept.__str__() if type(kept) is Words else kept
+        return said(self._given.__get__(value, kind))
 
-    def __set__(self, value: object, text: str | Words) -> None:
-        """Values never change; mypy reads here what may be given to the field."""
+    def __set__(self, value: object, words: Words) -> None:
+        """Values never change."""
+        raise AttributeError("values never change")
+
+
+class Rounded(_Field):
+    """A field that is given a number, and read to 8 decimals without trailing zeros; None where there is none."""
+
+    def __get__(self, value: object, kind: type | None = None) -> Decimal | None:
+        """The number."""
+        given = self._given.__get__(value, kind)
+        return None if given is None else rounded(Decimal(given), _KEPT_UNIT)
+
+    def __set__(self, value: object, number: Decimal | int | None) -> None:
+        """Values never change."""
         raise AttributeError("values never change")
 
 
 class Worded(Value, frozen=True):
-    """Base of values with a field that is a `Text`."""
+    """Base of values with such fields. They compare, print and travel to other processes as they are read."""
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Let each `Text` be read through itself."""
+        """Let each such field be read through its kind."""
         super().__init_subclass__(**options)
         for name, kind in cls.__annotations__.items():
-            if kind is Text:
-                setattr(cls, name, Text(cls.__dict__[name]))
+            if kind in {Text, Rounded}:
+                setattr(cls, name, kind(cls.__dict__[name]))
+
+    def _read(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in self.__struct_fields__)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it is of the same kind and reads the same."""
+        return self._read() == other._read() if isinstance(other, Worded) and type(other) is type(self) else False
+
+    def __ne__(self, other: object) -> bool:
+        """The opposite; msgspec has its own, which looks at what was given."""
+        return not self == other
+
+    def __hash__(self) -> int:
+        """That of what is read."""
+        return hash(self._read())
+
+    def __repr__(self) -> str:
+        """`Refusal(rule='pause', detail='entries are paused until `resume`')`."""
+        fields = zip(self.__struct_fields__, self._read(), strict=True)
+        return f"{type(self).__name__}({', '.join(f'{name}={each!r}' for name, each in fields)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A function is no baggage: what it says is."""
+        return type(self), self._read()

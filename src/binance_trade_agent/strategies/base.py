@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.signals import Action, Signal
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.domain.words import Words
 from binance_trade_agent.strategies.confirmation import confirmed
 from binance_trade_agent.strategies.indicators import FloatArray
@@ -149,8 +150,7 @@ class Strategy(ABC, Generic[P]):
             last_open_ms = candles[-1].open_time_ms if candles else 0
             return self._hold(symbol, last_open_ms, f"warming up: {len(candles)} of {self.warm_up} candles")
         signal = self.signal_of_row(symbol, self.last_row(candles), candles[-1].open_time_ms)
-        str(signal.reason)  # anybody's code has to say its words here, where it is looked after
-        return signal
+        return replace(signal, reason=signal.reason)  # anybody's code says its words here, where it is looked after
 
     def signal_of_row(self, symbol: str, row: Mapping[str, float], candle_open_ms: int) -> Signal:
         """The signal that one row of `signals` is.
@@ -162,13 +162,13 @@ class Strategy(ABC, Generic[P]):
         """
         indicators = {name: value for name, value in row.items() if name not in _NOT_INDICATORS}
         if undefined := [name for name, value in indicators.items() if not isfinite(value)]:
-            return self._hold(symbol, candle_open_ms, Words(lambda: self.undefined_reason(undefined)))
+            return self._hold(symbol, candle_open_ms, lambda: self.undefined_reason(undefined))
         return Signal(
             symbol=symbol,
             strategy=self.name,
             action=_ACTIONS[int(row["action"])],
             confidence=row["confidence"],
-            reason=Words(lambda: self.reason(row)),
+            reason=lambda: self.reason(row),
             candle_open_ms=candle_open_ms,
             indicators=indicators,
         )
@@ -180,7 +180,7 @@ class Strategy(ABC, Generic[P]):
         # One row keeps its numbers as floats; the action comes back from 1.0 to 1 without loss.
         return {str(name): float(value) for name, value in self.signals(candle_frame(candles)).iloc[-1].items()}
 
-    def _hold(self, symbol: str, candle_open_ms: int, reason: str | Words) -> Signal:
+    def _hold(self, symbol: str, candle_open_ms: int, reason: Words) -> Signal:
         return Signal(symbol, self.name, Action.HOLD, 0.0, reason, candle_open_ms)
 
 
