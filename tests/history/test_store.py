@@ -38,9 +38,9 @@ class TestStore:
     @settings(max_examples=40, deadline=None)
     def test_what_is_written_is_read_to_the_last_digit(self, tmp_path_factory, table):
         store = CandleStore(tmp_path_factory.mktemp("store"))
-        store.write(table, Provenance("somewhere", ((1, 2), (5, 7))))
+        store.write(table, Provenance("somewhere", ((1, 2), (5, 7)), 3))
         assert same(store.read("BTCUSDT", "1m"), table)
-        assert store.provenance("BTCUSDT", "1m") == Provenance("somewhere", ((1, 2), (5, 7)))
+        assert store.provenance("BTCUSDT", "1m") == Provenance("somewhere", ((1, 2), (5, 7)), 3)
 
     def test_the_file_has_the_columns_that_are_promised_and_the_simulator_replays_it(self, tmp_path):
         path = CandleStore(tmp_path / "new" / "folder").write(CANDLES, Provenance())
@@ -60,15 +60,14 @@ class TestStore:
 
     def test_candles_are_added_replaced_or_known_already(self, tmp_path):
         store = CandleStore(tmp_path)
-        store.add(CANDLES.rows(20, 60), "an exchange", [(NEW_YEAR_MS + 20 * HOUR_MS, NEW_YEAR_MS + 60 * HOUR_MS)])
+        asked = Provenance("an exchange", ((NEW_YEAR_MS + 20 * HOUR_MS, NEW_YEAR_MS + 60 * HOUR_MS),), NEW_YEAR_MS)
+        store.add(CANDLES.rows(20, 60), asked)
         newer = changed(CANDLES.rows(0, 40), 30, volume=1.5)
         merged = store.add(newer)
         assert (merged.added, merged.replaced, merged.same) == (20, 1, 19)
         expected = newer.joined(CANDLES.rows(40, 60))
         assert same(store.read("BTCUSDT", "1h"), expected)
-        assert store.provenance("BTCUSDT", "1h") == Provenance(
-            "an exchange", ((NEW_YEAR_MS + 20 * HOUR_MS, NEW_YEAR_MS + 60 * HOUR_MS),)
-        )
+        assert store.provenance("BTCUSDT", "1h") == asked
 
     def test_nothing_there_is_none_and_an_unwritable_folder_is_said(self, tmp_path):
         assert CandleStore(tmp_path).read("BTCUSDT", "1h") is None

@@ -17,7 +17,7 @@ from binance_trade_agent.history.klines import KlinesSource
 from binance_trade_agent.history.merging import joined
 from binance_trade_agent.history.plan import Piece, day_pieces, pieces_of, rest_pieces
 from binance_trade_agent.history.spans import Span, missing, runs
-from binance_trade_agent.history.store import CandleStore
+from binance_trade_agent.history.store import CandleStore, Provenance
 from binance_trade_agent.history.table import CandleTable
 from binance_trade_agent.history.web import UnreachableError
 from binance_trade_agent.ops.clock import monotonic_seconds
@@ -42,8 +42,8 @@ class Progress(Protocol):
 class Wanted:
     """The candles of a symbol that open in [start_ms, end_ms).
 
-    Without a start: from the first one in the store on, or those of the last year where there is none. Without an end:
-    up to the last closed one.
+    Without a start: from where an earlier download was to begin, or from the first one in the store on, or those of the
+    last year where there is none. Without an end: up to the last closed one.
     """
 
     symbol: str
@@ -83,9 +83,18 @@ async def download(
         UnreachableError: a host does not answer; what came before is in the store.
         HistoryError: the store holds candles of another exchange, or cannot be read or written.
     """
-    held = _checked(store, source, wanted)
-    span = _span(wanted, held, source.clock.now_ms())
-    lacking = missing(span, [*store.provenance(wanted.symbol, wanted.interval).covered, *(runs(held) if held else [])])
+    held = store.read(wanted.symbol, wanted.interval)
+    known = store.provenance(wanted.symbol, wanted.interval)
+    if known.source not in {"", source.name}:
+        raise HistoryError(
+            f"{store.path_of(wanted.symbol, wanted.interval)} holds candles of {known.source}, which those of "
+            f"{source.name} do not continue; choose another folder with --data"
+        )
+    begins = [known.wanted_from_ms] if known.wanted_from_ms is not None else []
+    if held is not None:
+        begins.append(int(held.open_times_ms[0]))
+    span = _span(wanted, min(begins, default=None), source.clock.now_ms())
+    lacking = missing(span, [*known.covered, *(runs(held) if held else [])])
     fetched = Fetched(wanted, span)
     if lacking:
         keeper = _Keeper(store, source.name, fetched)
@@ -93,35 +102,20 @@ async def download(
     return fetched
 
 
-def _checked(store: CandleStore, source: KlinesSource, wanted: Wanted) -> CandleTable | None:
-    """What the store has; prices of two exchanges do not belong into one file."""
-    held = store.read(wanted.symbol, wanted.interval)
-    before = store.provenance(wanted.symbol, wanted.interval).source
-    if held is not None and before and before != source.name:
-        path = store.path_of(wanted.symbol, wanted.interval)
-        raise HistoryError(
-            f"{path} holds candles of {before}, which those of {source.name} do not continue; "
-            "choose another folder with --data"
-        )
-    return held
-
-
-def _span(wanted: Wanted, held: CandleTable | None, now_ms: int) -> Span:
-    """The span of whole, closed candles that is wanted."""
+def _span(wanted: Wanted, begins_ms: int | None, now_ms: int) -> Span:
+    """The span of whole, closed candles that is wanted; it begins at `begins_ms` where the user says nothing."""
     length_ms = INTERVAL_MS[wanted.interval]
     last_ms = interval_open_ms(wanted.interval, now_ms)
     end_ms = last_ms if wanted.end_ms is None else min(last_ms, _up(wanted.interval, wanted.end_ms))
-    if wanted.start_ms is not None:
-        start_ms = _up(wanted.interval, wanted.start_ms)
-    elif held is not None:
-        start_ms = min(int(held.open_times_ms[0]), end_ms)
-    else:
-        start_ms = _up(wanted.interval, end_ms - max(DEFAULT_DAYS * DAY_MS, length_ms))
-    if start_ms >= end_ms:
+    start_ms = wanted.start_ms if wanted.start_ms is not None else begins_ms
+    if start_ms is None:
+        start_ms = end_ms - max(DEFAULT_DAYS * DAY_MS, length_ms)
+    start_ms = _up(wanted.interval, start_ms)
+    if wanted.start_ms is not None and start_ms >= end_ms:
         raise HistoryError(
             f"no closed {wanted.interval} candle opens in that period: it ends before it begins, or lies ahead"
         )
-    return start_ms, end_ms
+    return min(start_ms, end_ms), end_ms
 
 
 def _up(interval: str, at_ms: int) -> int:
@@ -233,7 +227,8 @@ class _Keeper:
     def flush(self) -> None:
         """Put all that was taken into the store."""
         if self._tables:
-            self._fetched.new += self._store.add(joined(self._tables), self._source_name, self.covered).added
+            known = Provenance(self._source_name, tuple(self.covered), self._fetched.span[0])
+            self._fetched.new += self._store.add(joined(self._tables), known).added
         self._tables, self.covered, self._flushed_seconds = [], [], monotonic_seconds()
 
 

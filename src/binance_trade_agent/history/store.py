@@ -26,10 +26,18 @@ class Provenance:
     Attributes:
         source: the exchange that was asked; "" when they were only imported.
         covered: when it was asked about, and had no more candles than are there.
+        wanted_from_ms: the earliest time that a download was to begin at; it may not have come so far.
     """
 
     source: str = ""
     covered: tuple[Span, ...] = ()
+    wanted_from_ms: int | None = None
+
+    def with_more(self, later: "Provenance") -> "Provenance":
+        """What is known when candles of another origin were added."""
+        begins = [each for each in (self.wanted_from_ms, later.wanted_from_ms) if each is not None]
+        covered = tuple(union([*self.covered, *later.covered]))
+        return Provenance(later.source or self.source, covered, min(begins, default=None))
 
 
 class CandleStore:
@@ -62,7 +70,8 @@ class CandleStore:
         try:
             metadata = parquet.read_schema(self.path_of(symbol, interval)).metadata or {}
             covered = tuple((int(start), int(end)) for start, end in json.loads(metadata.get(b"covered", b"[]")))
-            return Provenance(metadata.get(b"source", b"").decode(), covered)
+            wanted_from = metadata.get(b"wanted_from_ms")
+            return Provenance(metadata.get(b"source", b"").decode(), covered, int(wanted_from) if wanted_from else None)
         except (pa.ArrowException, OSError, ValueError, TypeError):
             return Provenance()
 
@@ -81,6 +90,8 @@ class CandleStore:
             "source": provenance.source,
             "covered": json.dumps(provenance.covered),
         }
+        if provenance.wanted_from_ms is not None:
+            metadata["wanted_from_ms"] = str(provenance.wanted_from_ms)
         columns = {"open_time_ms": table.open_times_ms} | {name: getattr(table, name) for name in AMOUNTS}
         path = self.path_of(table.symbol, table.interval)
         draft = path.with_name(f".{path.name}.{os.getpid()}")
@@ -92,18 +103,16 @@ class CandleStore:
             raise HistoryError(f"{path} cannot be written: {failure.strerror or failure}") from None
         return path
 
-    def add(self, new: CandleTable, source: str = "", covered: Sequence[Span] = ()) -> Merged:
-        """Merge candles into the store; `source` and `covered` as in Provenance, nothing when they are imported.
+    def add(self, new: CandleTable, provenance: Provenance = Provenance()) -> Merged:
+        """Merge candles into the store; without a provenance they are imported.
 
         Raises:
             HistoryError: the file that is there cannot be read, or the folder cannot be written to.
         """
         old = self.read(new.symbol, new.interval)
         merged = merge(old, new) if old is not None else Merged(new, len(new), 0, 0)
-        if not len(merged.table):
-            return merged
-        known = self.provenance(new.symbol, new.interval)
-        self.write(merged.table, Provenance(source or known.source, tuple(union([*known.covered, *covered]))))
+        if len(merged.table):
+            self.write(merged.table, self.provenance(new.symbol, new.interval).with_more(provenance))
         return merged
 
 
