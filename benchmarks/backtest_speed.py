@@ -10,6 +10,7 @@ count, the least of some rounds. A peer whose trades are not those of `backtest/
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from backtest import ours
@@ -34,9 +35,9 @@ def main() -> None:
     for name in wanted.workloads:
         _compare(WORKLOADS[name], ready, wanted.cache)
     missing = [peer for peer in peers if peer not in ready]
-    if missing:
+    if missing and not wanted.install:
         print(f"Not installed: {', '.join(peer.title for peer in missing)}")
-        print("Install: .venv/bin/python benchmarks/backtest_speed.py --install")
+        print(f"Install: .venv/bin/python benchmarks/backtest_speed.py {' '.join(['--install', *sys.argv[1:]])}")
 
 
 def _arguments() -> argparse.Namespace:
@@ -48,7 +49,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _names(allowed: set[str]):  # noqa: ANN202
+def _names(allowed: set[str]) -> Callable[[str], list[str]]:
     def read(text: str) -> list[str]:
         names = text.split(",")
         unknown = sorted(set(names) - allowed)
@@ -76,7 +77,7 @@ def _compare(workload: Workload, peers: list[Peer], cache: Path) -> None:
     sets = len(workload.parameter_sets)
     print(f"\n{workload.name}: {len(candles):,} candles, {sets} set{'s' * (sets > 1)} of parameters, {orders:,} orders")
     print(f"  {'':31} {'version':11} {'CPU s':>9} {'candles/CPU-s':>14} {'to ours':>8}  counted")
-    best = _print_ours(workload, candles, expected)
+    best = _print_ours(workload, candles)
     for peer in peers:
         if workload.name in peer.workloads:
             try:
@@ -88,8 +89,8 @@ def _compare(workload: Workload, peers: list[Peer], cache: Path) -> None:
             print(f"  {peer.title:31} {wrong or _figures(line, sets, best, peer.fills_at)}", flush=True)
 
 
-def _print_ours(workload: Workload, candles: Candles, expected: list[Outcome]) -> float | None:
-    """Our own CPU seconds, None when there are none."""
+def _print_ours(workload: Workload, candles: Candles) -> float | None:
+    """Our own CPU seconds, None when there are none; what counts is what follows the candles that warm it up."""
     run = getattr(ours, f"run_{workload.name}", None)
     if run is None:
         return None
@@ -98,6 +99,7 @@ def _print_ours(workload: Workload, candles: Candles, expected: list[Outcome]) -
     except NotImplementedError as error:
         print(f"  {'ours':31} left out: {error}")
         return None
+    expected = [outcome(candles, one, line["first_fill"]) for one in workload.parameter_sets]
     wrong = _wrong(Peer("ours", "ours"), line, candles, expected)
     if wrong:
         sys.exit(f"  {'ours':31} {wrong}")
@@ -114,7 +116,7 @@ def _wrong(peer: Peer, line: dict, candles: Candles, expected: list[Outcome]) ->
         if sentence:
             return sentence
         for pair, paid in zip(right.trades, prices, strict=False):
-            opens = [candles.open[index] for index in pair]
+            opens = [float(candles.open[index]) for index in pair]
             off = max(abs(price / opened - 1) for price, opened in zip(paid, opens, strict=True))
             if peer.fills_at == NEXT_OPEN and off > MAX_PRICE_ERROR:
                 return f"{name}: the trade {pair} was filled at {paid}, the opens are {opens}"

@@ -24,17 +24,20 @@ class Outcome:
     final_quote: float
 
 
-def outcome(candles: Candles, parameters: Parameters) -> Outcome:
-    """Of the rule over the candles with one set of parameters."""
-    return follow(candles, talib.RSI(candles.close, parameters.period), parameters)
+def outcome(candles: Candles, parameters: Parameters, first_fill: int = 0) -> Outcome:
+    """Of the rule over the candles with one set of parameters.
+
+    With `first_fill` no order is filled before that candle, and an RSI that is below the low then counts as fallen.
+    """
+    return follow(candles, talib.RSI(candles.close, parameters.period), parameters, first_fill)
 
 
-def follow(candles: Candles, rsi: npt.NDArray[np.float64], parameters: Parameters) -> Outcome:
+def follow(candles: Candles, rsi: npt.NDArray[np.float64], parameters: Parameters, first_fill: int = 0) -> Outcome:
     """The rule over an RSI that was computed before."""
     trades: list[tuple[int, int]] = []
     cash, base, entry = CASH_QUOTE, 0.0, None
     opens = candles.open
-    for index, is_fall in zip(*crossings(rsi, parameters), strict=True):
+    for index, is_fall in zip(*crossings(rsi, parameters, first_fill), strict=True):
         fill = index + 1
         if is_fall and entry is None:
             entry, base = fill, cash / (opens[fill] * (1 + FEE_FRACTION))
@@ -44,11 +47,17 @@ def follow(candles: Candles, rsi: npt.NDArray[np.float64], parameters: Parameter
     return Outcome(trades, entry, float(cash if entry is None else base * candles.close[-1]))
 
 
-def crossings(rsi: npt.NDArray[np.float64], parameters: Parameters) -> tuple[list[int], list[bool]]:
+def crossings(
+    rsi: npt.NDArray[np.float64], parameters: Parameters, first_fill: int = 0
+) -> tuple[list[int], list[bool]]:
     """Candles, but the last, at whose close the RSI has fallen below the low or risen above the high, and which."""
     before, now = rsi[:-2], rsi[1:-1]
     falls = (before >= parameters.low) & (now < parameters.low)
     rises = (before <= parameters.high) & (now > parameters.high)
+    if first_fill:
+        row = first_fill - 2
+        falls[:row] = rises[:row] = False
+        falls[row] = now[row] < parameters.low
     indices = np.flatnonzero(falls | rises)
     return (indices + 1).tolist(), falls[indices].tolist()
 
