@@ -1,5 +1,7 @@
 """Where is searched and where is judged."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,6 +77,6 @@ def test_no_window_is_judged_on_what_it_was_searched_on(start_ms, length_days, c
     assert len(windows) == count
     assert windows[-1].test.before_ms == period.before_ms
     assert all(window.train.before_ms == window.test.from_ms for window in windows)
-    assert all(left.test.before_ms == right.test.from_ms for left, right in zip(windows, windows[1:], strict=False))
+    assert all(left.test.before_ms == right.test.from_ms for left, right in itertools.pairwise(windows))
     assert all(span.length_ms > 0 for window in windows for span in (window.train, window.test))
     assert all(window.train.from_ms >= period.from_ms for window in windows)

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from binance_trade_agent.backtest.optimize.model import OptimizeError, Outcome, Task, Workers
+from binance_trade_agent.backtest.optimize.model import GoneError, OptimizeError, Outcome, Task, Workers
 from binance_trade_agent.backtest.optimize.workers import Workload
 
 _CONNECT_SECONDS = 5
@@ -21,7 +21,8 @@ def dask_workers(workload: Workload, address: str) -> Iterator[Workers]:
     """The workers of the scheduler at `address`, such as `tcp://10.0.0.5:8786`.
 
     Raises:
-        OptimizeError: Dask is not installed, nobody answers there within 5 s, or the scheduler has no workers.
+        OptimizeError: Dask is not installed.
+        GoneError: nobody answers there within 5 s, or the scheduler has no workers.
     """
     try:
         import distributed
@@ -40,9 +41,9 @@ def _find(address: str) -> None:
         identity = asyncio.run(asyncio.wait_for(_identity(address), _CONNECT_SECONDS))
         workers = identity["workers"]
     except Exception as failure:  # noqa: BLE001 - whoever listens there may answer anything
-        raise OptimizeError(f"--dask {address}: no Dask scheduler answers there ({_cause(failure)}).") from None
+        raise GoneError(f"--dask {address}: no Dask scheduler answers there ({_cause(failure)}).") from None
     if not workers:
-        raise OptimizeError(f"--dask {address}: the scheduler has no workers; start some with `dask worker {address}`.")
+        raise GoneError(f"--dask {address}: the scheduler has no workers; start some with `dask worker {address}`.")
 
 
 async def _identity(address: str) -> Any:
@@ -73,7 +74,7 @@ class _Cluster:
             if not left:
                 return
             self._sent = None
-        raise OptimizeError(f"--dask {self._address}: its workers are lost again and again; {len(left)} sets are left.")
+        raise GoneError(f"--dask {self._address}: its workers are lost again and again; {len(left)} sets are left.")
 
     def _finished(self, tasks: dict[int, Task]) -> Iterator[tuple[int, Outcome]]:
         """Outcomes of those tasks that ended; those that are missing were lost together with the candles."""
@@ -97,7 +98,7 @@ class _Cluster:
                 elif not future.cancelled():  # it had ended, and was lost with its worker: it is run again
                     ended.add(future)
         except (OSError, TimeoutError) as failure:
-            raise OptimizeError(f"--dask {self._address}: the scheduler is gone ({_cause(failure)}).") from None
+            raise GoneError(f"--dask {self._address}: the scheduler is gone ({_cause(failure)}).") from None
         finally:
             for future in numbers:
                 future.release()
@@ -108,7 +109,7 @@ class _Cluster:
 
         failure = future.exception()
         if not isinstance(failure, (distributed.KilledWorker, distributed.scheduler.NoWorkerError)):
-            raise OptimizeError(f"--dask {self._address}: a worker failed: {type(failure).__name__}: {failure}.")
+            raise GoneError(f"--dask {self._address}: a worker failed: {type(failure).__name__}: {failure}.")
 
 
 def _cause(failure: BaseException) -> str:

@@ -17,6 +17,7 @@ from binance_trade_agent.history.table import FloatArray
 from binance_trade_agent.reports import performance
 from binance_trade_agent.reports.round_trips import round_trips
 from binance_trade_agent.reports.trades import Assets
+from binance_trade_agent.strategies.registry import StrategyError
 
 
 class _Measured:
@@ -59,22 +60,29 @@ def backtests(plan: BacktestPlan, measures: tuple[str, ...], candles: Candles) -
     Args:
         plan: all but the parameters that are searched and the period.
         measures: names of goals; ALWAYS_MEASURED are measured besides.
-        candles: by symbol.
+        candles: by symbol, and finer ones by `detail_key`.
     """
+    tables = {symbol: candles[symbol] for symbol in plan.rules if symbol in candles}
+    details = {symbol: candles[detail_key(symbol)] for symbol in plan.rules if detail_key(symbol) in candles}
     wanted = dict.fromkeys((*ALWAYS_MEASURED, *measures))
     assets = {symbol: (rules.base_asset, rules.quote_asset) for symbol, rules in plan.rules.items()}
 
     def evaluate(task: Task) -> Outcome:
         choice = StrategyChoice(plan.choice.name, {**plan.choice.params, **task.params})
         try:
-            result = run_backtest(plan.with_choice(choice).between(*task.span), candles)
-        except BacktestError as refusal:
+            result = run_backtest(plan.with_choice(choice).between(*task.span), tables, details=details)
+        except (BacktestError, StrategyError) as refusal:
             return Outcome({}, 0, None, str(refusal))
         run = _Measured(result, assets)
         found = {name: _MEASURES[name](run) for name in wanted}
         return Outcome(found, len(run.profits), _curve(result, task.span) if task.with_curve else None)
 
     return evaluate
+
+
+def detail_key(symbol: str) -> str:
+    """Under which a symbol's finer candles lie among the candles of a workload."""
+    return f"{symbol}-detail"
 
 
 def _curve(result: BacktestResult, span: Span) -> Curve:

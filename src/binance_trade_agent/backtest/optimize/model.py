@@ -14,6 +14,10 @@ class OptimizeError(Exception):
     """An optimisation cannot be run as it was asked for, or cannot go on. The text is one sentence for a person."""
 
 
+class GoneError(OptimizeError):
+    """Those who run the backtests are gone, or cannot be reached. Nothing is wrong with what was asked for."""
+
+
 class Span(NamedTuple):
     """A period, ms UTC: ticks in [from_ms, before_ms). Candles before it only warm up."""
 
@@ -83,6 +87,6 @@ class Workers(Protocol):
         """(number of the task, its outcome), each once, as they come in.
 
         Raises:
-            OptimizeError: those who work are gone.
+            GoneError: those who work are gone.
         """
         ...

@@ -111,7 +111,7 @@ def optimise(
         progress: told of every set.
 
     Raises:
-        OptimizeError: those who work are gone, or the period cannot be backtested at all.
+        OptimizeError: the period cannot be backtested at all, or those who work are gone.
     """
     progress = progress or NoProgress()
     results: list[WindowResult] = []

@@ -85,13 +85,14 @@ def shown(goals: Sequence[Goal], now_seconds: Callable[[], float], file: TextIO 
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as RichProgress
+    from rich.table import Column
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeRemainingColumn(compact=True),
-        TextColumn("{task.fields[best]}"),
+        TextColumn("{task.fields[best]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
     )
-    with RichProgress(*columns, console=Console(file=file), transient=True) as bar:
+    with RichProgress(*columns, console=Console(file=file), transient=True, expand=True) as bar:
         yield _Bar(goals, bar)

@@ -11,6 +11,7 @@ from typing import Any
 from binance_trade_agent.backtest.optimize.goals import GOALS, Goal
 from binance_trade_agent.backtest.optimize.model import Outcome, Params, Span
 from binance_trade_agent.backtest.optimize.optimisation import Joined, Judged, Optimisation, WindowResult
+from binance_trade_agent.backtest.optimize.overfitting import DeflatedSharpe
 from binance_trade_agent.backtest.optimize.search import State
 from binance_trade_agent.backtest.optimize.space import Space, described
 from binance_trade_agent.domain.wording import iso_second
@@ -75,13 +76,15 @@ def _window_lines(found: Optimisation, result: WindowResult, title: str) -> Iter
         yield "  Sets that no other beats in every goal:"
     yield from aligned(list(_table(found.goals, result)), right=range(1, 40), indent="    ")
     if result.deflated:
-        deflated = result.deflated
-        yield (
-            f"  Deflated Sharpe: found {deflated.sharpe:.2f}, the best of {deflated.trials} sets without skill would have "
-            f"{deflated.luck:.2f}; probability of skill {deflated.probability:.2f} over {deflated.days} days."
-        )
+        yield f"  {_deflated_text(result.deflated)}"
     for warning in result.warnings:
         yield f"  Warning: {warning}"
+
+
+def _deflated_text(deflated: DeflatedSharpe) -> str:
+    luck = f"the best of {deflated.trials} sets without skill would have {deflated.luck:.2f}"
+    skill = f"probability of skill {deflated.probability:.2f} over {deflated.days} days"
+    return f"Deflated Sharpe: found {deflated.sharpe:.2f}, {luck}; {skill}."
 
 
 def _counts_text(result: WindowResult) -> str:

@@ -113,7 +113,7 @@ def search(
     """Try what the sampler proposes on `span`. An interrupt (Ctrl-C) ends it with what is finished.
 
     Raises:
-        OptimizeError: those who work are gone.
+        GoneError: those who work are gone.
     """
     progress = progress or NoProgress()
     trials: list[Trial] = []

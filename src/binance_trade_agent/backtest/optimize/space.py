@@ -83,6 +83,16 @@ class Space:
             return str(refusal)
         return None
 
+    @property
+    def warm_up(self) -> int:
+        """Candles that sets need before their first signal: the most of those with one parameter at an end."""
+        ends = [{}, *({each.name: value} for each in self.parameters for value in (each.values[0], each.values[-1]))]
+        return max(
+            create_strategy(self.strategy, {**self._shared, **params}).warm_up
+            for params in ends
+            if self.refusal(params) is None
+        )
+
     def edges(self, params: Params) -> list[str]:
         """The parameters of a set that are at an end of their range."""
         return [parameter.name for parameter in self.parameters if parameter.at_edge(params[parameter.name])]

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import logging
 import os
 import signal
 import tempfile
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from binance_trade_agent.backtest.optimize.model import Evaluate, OptimizeError, Outcome, Task, Workers
+from binance_trade_agent.backtest.optimize.model import Evaluate, GoneError, Outcome, Task, Workers
 from binance_trade_agent.history.table import CandleTable
 
 Candles = Mapping[str, CandleTable]  # by symbol
@@ -79,7 +80,7 @@ class Pool:
             for future in as_completed(numbers):
                 yield numbers[future], future.result()
         except BrokenProcessPool:
-            raise OptimizeError(
+            raise GoneError(
                 "a worker process was ended from outside, perhaps because the memory is full: try fewer --jobs."
             ) from None
         finally:
@@ -176,6 +177,9 @@ _workload: Workload | None = None  # of a worker process
 
 def _begin(make: Callable[[Candles], Evaluate], tables: Candles, folder: Path) -> None:
     global _workload  # noqa: PLW0603 - an initializer has no other way to hand something to the tasks
+    logging.getLogger("binance_trade_agent").setLevel(
+        logging.ERROR
+    )  # what the rules say of each order is in the result
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one ends the others
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _workload = Workload(make, {symbol: _mapped(table, folder, symbol) for symbol, table in tables.items()})
