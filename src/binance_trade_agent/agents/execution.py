@@ -18,7 +18,7 @@ from binance_trade_agent.exchange.errors import (
     ReplaceRefusedError,
     UnknownOutcomeError,
 )
-from binance_trade_agent.exchange.gateway import Gateway
+from binance_trade_agent.exchange.gateway import TradingGateway
 from binance_trade_agent.ledger.books import Books
 from binance_trade_agent.ledger.errors import DuplicateIntent, LedgerError
 from binance_trade_agent.ops import crash_points
@@ -51,7 +51,7 @@ class TradeExecutionAgent:
 
     def __init__(
         self,
-        gateway: Gateway,
+        gateway: TradingGateway,
         books: Books,
         clock: Clock,
         keeper: OrderKeeper,

@@ -1,6 +1,6 @@
 """ExitWatch: what is held, how high its price has been, and so where it is left now; and the prices that tell."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
@@ -11,9 +11,10 @@ from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.holdings import Holding
 from binance_trade_agent.domain.orders import Role
 from binance_trade_agent.domain.symbols import SymbolRules
-from binance_trade_agent.exchange.gateway import Gateway
+from binance_trade_agent.exchange.gateway import TradingGateway
+from binance_trade_agent.history.window import highest_since
 from binance_trade_agent.ledger.books import Books
-from binance_trade_agent.risk.exits import ExitSettings, Levels, exit_levels
+from binance_trade_agent.risk.exits import ExitSettings, Levels, exit_levels, next_change_ms
 
 
 class PriceSource(Protocol):
@@ -46,11 +47,26 @@ class _Held:
     asked_ms: float = float("-inf")
 
 
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What may move the levels at which a holding is left.
+
+    Attributes:
+        highest: a price above it does, quote per base; None when none does.
+        changes_ms: time alone does, at this market time; None when it never does.
+        each_price: every price may make the bot itself act, for it watches a level.
+    """
+
+    highest: Decimal | None
+    changes_ms: int | None
+    each_price: bool
+
+
 class ExitWatch:
     """Looks at holdings. Prices of symbols that nothing is known to be held of are not kept."""
 
     def __init__(
-        self, settings: ExitSettings, gateway: Gateway, books: Books, clock: Clock, prices: PriceSource | None
+        self, settings: ExitSettings, gateway: TradingGateway, books: Books, clock: Clock, prices: PriceSource | None
     ) -> None:
         self._settings = settings
         self._gateway = gateway
@@ -125,6 +141,17 @@ class ExitWatch:
         held = self._held.get(symbol)
         return held.rules if held else None
 
+    def outlook(self, symbol: str) -> Outlook | None:
+        """What may move the levels of the holding from now on; None without one."""
+        held, plan = self._held.get(symbol), self.plan(symbol)
+        if held is None:
+            return None
+        return Outlook(
+            held.highest if self._settings.trails else None,
+            next_change_ms(self._settings, held.holding, self._clock.now_ms()),
+            each_price=plan is not None and bool(plan.watched.prices),
+        )
+
     def note_price(self, symbol: str, price: Decimal) -> bool:
         """Note a price that was seen now; whether the holding has never seen a higher one."""
         held = self._held.get(symbol)
@@ -133,12 +160,11 @@ class ExitWatch:
         held.highest = price
         return True
 
-    def note_candles(self, symbol: str, candles: Iterable[Candle]) -> None:
+    def note_candles(self, symbol: str, candles: Sequence[Candle]) -> None:
         """Note the highs of candles that opened at or after the entry: those of others may be from before it."""
         held = self._held.get(symbol)
-        if held is not None:
-            since = (candle.high for candle in candles if candle.open_time_ms >= held.holding.opened_ms)
-            held.highest = max([held.highest, *since])
+        if held is not None and (highest := highest_since(candles, held.holding.opened_ms)) is not None:
+            held.highest = max(held.highest, highest)
 
     def watch_target(self, symbol: str, price: Decimal) -> None:
         """The exchange does not take a target at this price: from now on it is watched."""

@@ -19,7 +19,7 @@ from binance_trade_agent.domain.orders import Fill, Order, OrderReport, OrderSta
 from binance_trade_agent.domain.strangers import Stranger, strangers
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.domain.values import replace
-from binance_trade_agent.exchange.gateway import Gateway
+from binance_trade_agent.exchange.gateway import TradingGateway
 from binance_trade_agent.exchange.payloads import execution_report
 from binance_trade_agent.ledger.books import Books, BooksView
 from binance_trade_agent.ledger.errors import ContradictoryFill, UnknownOrder
@@ -50,7 +50,7 @@ class OrderKeeper:
 
     def __init__(
         self,
-        gateway: Gateway,
+        gateway: TradingGateway,
         books: Books,
         clock: Clock,
         rules: Mapping[str, SymbolRules],
@@ -230,7 +230,7 @@ def _say_sold(applied: AppliedReport) -> None:
     log.log(level, "%s: its %s sold %s at %s (%s)", order.symbol, name, plain(sold), price, order.client_order_id)
 
 
-async def asked_about(gateway: Gateway, order: Order) -> OrderReport | None:
+async def asked_about(gateway: TradingGateway, order: Order) -> OrderReport | None:
     """What the exchange says of `order`: by its own id once known, since a cancel replaces ours."""
     if order.exchange_order_id is not None:
         report = await gateway.order_by_exchange_id(order.symbol, order.exchange_order_id)

@@ -15,7 +15,7 @@ from binance_trade_agent.agents.alarms import Alarms
 from binance_trade_agent.agents.execution import Sent, TradeExecutionAgent
 from binance_trade_agent.agents.exit_orders import ExitOrders
 from binance_trade_agent.agents.exit_plan import Exit, Plan, covers, is_step, standing_price, stands
-from binance_trade_agent.agents.exit_watch import ExitWatch, PriceSource
+from binance_trade_agent.agents.exit_watch import ExitWatch, Outlook, PriceSource
 from binance_trade_agent.agents.order_keeper import OrderKeeper
 from binance_trade_agent.agents.risk import Identity
 from binance_trade_agent.domain.clock import Clock
@@ -24,8 +24,9 @@ from binance_trade_agent.domain.market import MarketView
 from binance_trade_agent.domain.money import ZERO, plain
 from binance_trade_agent.domain.orders import Order, OrderState, Role
 from binance_trade_agent.domain.symbols import SymbolRules
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.exchange.errors import ExchangeError, RejectedError, ReplaceRefusedError
-from binance_trade_agent.exchange.gateway import Gateway
+from binance_trade_agent.exchange.gateway import TradingGateway
 from binance_trade_agent.ledger.books import Books
 from binance_trade_agent.risk.exits import ExitSettings
 
@@ -62,7 +63,7 @@ class Protection:
     def __init__(
         self,
         settings: ExitSettings,
-        gateway: Gateway,
+        gateway: TradingGateway,
         books: Books,
         clock: Clock,
         keeper: OrderKeeper,
@@ -147,6 +148,16 @@ class Protection:
         async with self._keeper.turn(symbol):
             if symbol not in self._released and (said := await self._put_right(symbol, rules)):
                 log.info("%s: %s", symbol, said)
+
+    def outlook(self, symbol: str) -> Outlook | None:
+        """What may move the exits of what is held, as of the last look; None when nothing is held.
+
+        While they are not as they should be, every price may: they are put right then.
+        """
+        outlook = self._watch.outlook(symbol)
+        if outlook is not None and (symbol in self._not_placed or symbol in self._not_closed):
+            return replace(outlook, each_price=True)
+        return outlook
 
     async def due(self, symbol: str, view: MarketView) -> Exit | None:
         """Why the position is to be closed at this tick, with numbers; None when it may stay.

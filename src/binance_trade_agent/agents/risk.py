@@ -13,7 +13,7 @@ from binance_trade_agent.domain.market import MarketView
 from binance_trade_agent.domain.orders import OrderIntent, OrderType, Role, Side, client_order_id
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.domain.values import Value, replace
-from binance_trade_agent.exchange.gateway import Gateway
+from binance_trade_agent.exchange.gateway import TradingGateway
 from binance_trade_agent.ledger.books import Books
 from binance_trade_agent.risk.context import RiskContext
 from binance_trade_agent.risk.exits import ExitSettings, lowest_stop_fraction
@@ -61,7 +61,7 @@ class RiskManagementAgent:
         self,
         settings: RiskSettings,
         exits: ExitSettings,
-        gateway: Gateway,
+        gateway: TradingGateway,
         books: Books,
         clock: Clock,
         identity: Identity,

@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
-import numpy as np
-
 from binance_trade_agent.agents.recovery import rests
 from binance_trade_agent.agents.valuation import worth_quote
 from binance_trade_agent.domain.candles import Candle
@@ -18,7 +16,8 @@ from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.domain.values import Value
 from binance_trade_agent.exchange.errors import ExchangeError
-from binance_trade_agent.exchange.gateway import Gateway
+from binance_trade_agent.exchange.gateway import TradingGateway
+from binance_trade_agent.history.window import column
 from binance_trade_agent.ledger.books import BooksView
 from binance_trade_agent.ledger.records import OrderEntry
 from binance_trade_agent.ledger.risk_state import risk_state
@@ -47,7 +46,7 @@ class Conditions(Value, frozen=True):
     atr_quote: Decimal | None = None
 
 
-async def conditions(gateway: Gateway, view: MarketView, settings: RiskSettings, atr_period: int) -> Conditions:
+async def conditions(gateway: TradingGateway, view: MarketView, settings: RiskSettings, atr_period: int) -> Conditions:
     """Ask the market for what the rules on entries need. What cannot be had stays unknown: the rule then refuses."""
     depth = last_price = None
     if settings.max_slippage_pct:
@@ -73,10 +72,7 @@ def average_true_range(candles: Sequence[Candle], period: int) -> Decimal | None
     seen = candles[-_ATR_PERIODS * period - 1 :]
     if len(seen) <= period:
         return None
-    high, low, close = (
-        np.array([float(getattr(candle, name)) for candle in seen], dtype=np.float64)
-        for name in ("high", "low", "close")
-    )
+    high, low, close = (column(seen, name) for name in ("high", "low", "close"))
     value = float(indicators.atr(high, low, close, period)[-1])
     return Decimal(str(value)) if math.isfinite(value) else None
 

@@ -4,7 +4,7 @@ Candles do not say what stood in the order book, so these are assumptions, each 
 open what happened, the rules take what is worse for the account.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import NamedTuple, Protocol
@@ -17,6 +17,7 @@ from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.history.table import CandleTable, FloatArray
 
 _HUNDRED = Decimal(100)
+_LARGEST_INT64 = 2**63 - 1
 _IMPACT_CANDLES = 100  # over which the square-root rule measures volatility and volume
 SLIPPAGES = ("none", "fixed", "sqrt", "book")
 
@@ -96,11 +97,23 @@ class FillRules(Protocol):
         """Best prices at the moment the candle of `row` opens."""
         ...
 
+    def bid(self, row: int) -> Decimal:
+        """The best bid alone."""
+        ...
+
+    def last_bid(self) -> Decimal:
+        """Best bid after the last candle, by its close."""
+        ...
+
+    def bids(self, prices: FloatArray) -> FloatArray:
+        """Best bids where trades have these prices, quote per base."""
+        ...
+
     def market(self, row: int, side: Side, quantity: Decimal) -> tuple[Part, ...]:
         """How a MARKET order fills that is placed at that moment; nothing where there is no volume."""
         ...
 
-    def rows_hit(self, barriers: Barriers, first: int, stop: int) -> Iterable[int]:
+    def rows_hit(self, barriers: Barriers, first: int, stop: int) -> Sequence[int]:
         """Rows in [first, stop) whose candle may hit a barrier, lowest first; none that does may be missing."""
         ...
 
@@ -143,13 +156,34 @@ class CandleFills:
         self._quoted = (row, quote)
         return quote
 
+    def bid(self, row: int) -> Decimal:
+        """See FillRules."""
+        return self._bid(self._table.price(self._table.open[row]))
+
+    def last_bid(self) -> Decimal:
+        """See FillRules."""
+        return self._bid(self._table.price(self._table.close[-1]))
+
+    def bids(self, prices: FloatArray) -> FloatArray:
+        """See FillRules. In whole numbers, so that each is the float next to the exact bid."""
+        if self._is_exact:
+            return prices
+        unit = Decimal(1).scaleb(-self._table.price_digits)
+        tick = self._rules.tick_size or unit * (1 - self._half_spread)
+        per_tick = unit * (1 - self._half_spread) / tick
+        numerator, denominator = per_tick.as_integer_ratio()
+        whole = np.rint(prices / float(unit)).astype(np.int64)
+        if len(whole) and int(whole.max()) * numerator >= _LARGEST_INT64:
+            whole = whole.astype(object)
+        return (whole * numerator // denominator).astype(np.float64) * float(tick)
+
     def market(self, row: int, side: Side, quantity: Decimal) -> tuple[Part, ...]:
         """See FillRules."""
         quote = self.quote(row)
         best = quote.ask if side is Side.BUY else quote.bid
         return self._taken(row, side, quantity, best)
 
-    def rows_hit(self, barriers: Barriers, first: int, stop: int) -> Iterable[int]:
+    def rows_hit(self, barriers: Barriers, first: int, stop: int) -> Sequence[int]:
         """See FillRules. The bound for a target is a hair lower than the exact one, as prices are floats here."""
         hit = None
         if barriers.stop is not None:

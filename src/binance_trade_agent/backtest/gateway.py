@@ -47,6 +47,11 @@ class Place:
     row: int
     resting: dict[int, _Resting]
 
+    def book(self, row: int, at_ms: int) -> BookTicker:
+        """Best bid and ask when the candle of `row` opens."""
+        quote = self.fills.quote(row)
+        return BookTicker(self.rules.symbol, quote.bid, _DEPTH_QUANTITY, quote.ask, _DEPTH_QUANTITY, at_ms)
+
     @property
     def barriers(self) -> Barriers:
         """Where what rests would sell."""
@@ -93,8 +98,7 @@ class BacktestGateway:
     def book(self, symbol: str) -> BookTicker:
         """Best bid and ask at this tick; how much is offered there is not known, and is no bound."""
         place = self.places[symbol]
-        quote = place.fills.quote(place.row)
-        return BookTicker(symbol, quote.bid, _DEPTH_QUANTITY, quote.ask, _DEPTH_QUANTITY, self._clock.at_ms)
+        return place.book(place.row, self._clock.at_ms)
 
     async def depth(self, symbol: str, limit: int = 100) -> Depth:  # noqa: ARG002
         """The book as the fill rules have it: the price at which any quantity fills, for the largest they are asked."""
@@ -117,6 +121,10 @@ class BacktestGateway:
 
     async def trades_of_order(self, symbol: str, exchange_order_id: int) -> list[Fill]:  # noqa: ARG002
         """Nothing is told late: every fill came with its report."""
+        return []
+
+    async def trades_since(self, symbol: str, first_trade_id: int) -> list[Fill]:  # noqa: ARG002
+        """The same."""
         return []
 
     # What agents do

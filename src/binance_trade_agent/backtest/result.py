@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from binance_trade_agent.domain.decisions import Decision
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Fill, Order
 from binance_trade_agent.domain.positions import Position
@@ -51,6 +52,7 @@ class BacktestResult:
         slippage_quote: what fills cost against the middle of the book at their tick, with the spread; above 0.
         visited: ticks at which the agents ran, of all symbols; `ticks`: how many there were.
         warnings: what a person has to know about the data or the period, a sentence each.
+        decisions: those in which an order was considered, in their order; empty unless they were to be kept.
     """
 
     setup: BacktestSetup
@@ -70,3 +72,4 @@ class BacktestResult:
     visited: int = 0
     ticks: int = 0
     warnings: Sequence[str] = ()
+    decisions: Sequence[Decision] = ()

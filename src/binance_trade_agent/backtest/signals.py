@@ -26,11 +26,13 @@ class TickSignals:
         columns: of the strategy's signals, by name, for the words: row r holds what was said at the close of candle r.
         is_blind: whether the candles before the tick are none that a position may be entered or left on by a signal: a
             hole before it, or a market in which hardly anybody traded.
+        piece_starts: int64, the first row of the candles without a hole that a row follows on.
     """
 
     action: npt.NDArray[np.int8]
     columns: dict[str, npt.NDArray[Any]]
     is_blind: BoolArray
+    piece_starts: npt.NDArray[np.int64]
 
 
 def tick_signals(table: CandleTable, strategy: Strategy[Any], confirm_interval: str | None = None) -> TickSignals:
@@ -44,7 +46,9 @@ def tick_signals(table: CandleTable, strategy: Strategy[Any], confirm_interval: 
     """
     count = len(table)
     said: dict[str, npt.NDArray[Any]] = {}
+    piece_starts = np.zeros(count, dtype=np.int64)
     for start, stop in pieces(table):
+        piece_starts[start:stop] = start
         signals = _signals(table.rows(start, stop), strategy, confirm_interval)
         for name, values in signals.items():
             whole = said.get(name)
@@ -56,7 +60,7 @@ def tick_signals(table: CandleTable, strategy: Strategy[Any], confirm_interval: 
     action = np.zeros(count, dtype=np.int8)
     action[1:] = said["action"][:-1]
     action[is_blind] = 0
-    return TickSignals(action, said, is_blind)
+    return TickSignals(action, said, is_blind, piece_starts)
 
 
 def pieces(table: CandleTable) -> Iterator[tuple[int, int]]:

@@ -1,6 +1,7 @@
 """What the commands share: settings as flags, options that several take, and how they end."""
 
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -59,11 +60,50 @@ def configuration_of(flags: dict[str, Any]) -> "Configuration":
         fail(str(failure))
 
 
-def set_up_log(configuration: "Configuration") -> None:
-    """Log as the settings say, with no secret in it."""
+class Amount(click.ParamType[Decimal]):
+    """A finite decimal number within bounds, as text that holds all of its digits."""
+
+    name = "amount"
+
+    def __init__(self, *, least: int = 0, above: int | None = None, most: int | None = None) -> None:
+        self._least, self._above, self._most = least, above, most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        """The number."""
+        from binance_trade_agent.domain.money import parse_amount
+
+        try:
+            amount = parse_amount(str(value))
+        except ValueError as failure:
+            self.fail(f"{failure}.", param, ctx)
+        is_low = amount < self._least if self._above is None else amount <= self._above
+        if is_low or (self._most is not None and amount > self._most):
+            low = f"at least {self._least}" if self._above is None else f"above {self._above}"
+            high = "" if self._most is None else f", at most {self._most}"
+            self.fail(f"{value} is not allowed: it must be {low}{high}.", param, ctx)
+        return amount
+
+
+def names(text: str | None) -> tuple[str, ...]:
+    """Names separated by commas, each once."""
+    return tuple(dict.fromkeys(part.strip() for part in (text or "").split(",") if part.strip()))
+
+
+def moment(option: str, text: str | None) -> int | None:
+    """A date or time in ms UTC; one that is none ends the process with a sentence that names the option."""
+    from binance_trade_agent.reports.wording import parse_utc
+
+    try:
+        return None if text is None else parse_utc(text)
+    except ValueError as error:
+        fail(f"{option}: {error}")
+
+
+def set_up_log(configuration: "Configuration", level: str | None = None) -> None:
+    """Log as the settings say, or from another level on, with no secret in it."""
     from binance_trade_agent.ops import logging
 
     settings = configuration.settings
     secret_settings = (settings.binance_api_key, settings.binance_api_secret, settings.redis_url)
     secrets = [secret.get_secret_value() for secret in secret_settings if secret is not None]
-    logging.configure(settings.log_format, settings.log_level, secrets=secrets)
+    logging.configure(settings.log_format, level or settings.log_level, secrets=secrets)

@@ -27,20 +27,11 @@ class Account:
     uid: str = ""
 
 
-class Gateway(Protocol):
-    """Every method may raise an ExchangeError; those that change something may raise UnknownOutcomeError."""
+class TradingGateway(Protocol):
+    """What deciding, executing and protecting ask for; a backtest answers it from recorded candles.
 
-    async def symbol_rules(self, symbols: Sequence[str]) -> dict[str, SymbolRules]:
-        """Rules of each symbol. Raises RejectedError (-1121) when one of them does not exist."""
-        ...
-
-    async def all_symbols(self) -> tuple[str, ...]:
-        """Names of all symbols that are traded there."""
-        ...
-
-    async def candles(self, symbol: str, interval: str, limit: int) -> list[Candle]:
-        """The most recent candles in time order; the last one is usually still open."""
-        ...
+    Every method may raise an ExchangeError; those that change something may raise UnknownOutcomeError.
+    """
 
     async def book_ticker(self, symbol: str) -> BookTicker:
         """Best bid and ask now."""
@@ -52,10 +43,6 @@ class Gateway(Protocol):
 
     async def last_price(self, symbol: str) -> Decimal:
         """Price of the latest trade of the market, quote per base."""
-        ...
-
-    async def account(self) -> Account:
-        """Balances and permissions."""
         ...
 
     async def place_order(self, intent: OrderIntent) -> OrderReport:
@@ -93,6 +80,34 @@ class Gateway(Protocol):
         """The order by the exchange's id, None when the exchange does not know it."""
         ...
 
+    async def trades_of_order(self, symbol: str, exchange_order_id: int) -> list[Fill]:
+        """The trades of one order; their client order id is empty."""
+        ...
+
+    async def trades_since(self, symbol: str, first_trade_id: int) -> list[Fill]:
+        """All trades of the account from `first_trade_id` on, in order; their client order id is empty."""
+        ...
+
+
+class Gateway(TradingGateway, Protocol):
+    """All that the daemon asks; see TradingGateway for what may be raised."""
+
+    async def symbol_rules(self, symbols: Sequence[str]) -> dict[str, SymbolRules]:
+        """Rules of each symbol. Raises RejectedError (-1121) when one of them does not exist."""
+        ...
+
+    async def all_symbols(self) -> tuple[str, ...]:
+        """Names of all symbols that are traded there."""
+        ...
+
+    async def candles(self, symbol: str, interval: str, limit: int) -> list[Candle]:
+        """The most recent candles in time order; the last one is usually still open."""
+        ...
+
+    async def account(self) -> Account:
+        """Balances and permissions."""
+        ...
+
     async def open_orders(self, symbol: str) -> list[OrderReport]:
         """Open orders of the account, foreign ones too."""
         ...
@@ -103,12 +118,4 @@ class Gateway(Protocol):
 
     async def latest_trade_id(self, symbol: str) -> int | None:
         """Id of the account's latest trade on `symbol`, None when it has none."""
-        ...
-
-    async def trades_of_order(self, symbol: str, exchange_order_id: int) -> list[Fill]:
-        """The trades of one order; their client order id is empty."""
-        ...
-
-    async def trades_since(self, symbol: str, first_trade_id: int) -> list[Fill]:
-        """All trades of the account from `first_trade_id` on, in order; their client order id is empty."""
         ...

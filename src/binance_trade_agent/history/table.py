@@ -77,6 +77,10 @@ class CandleTable:
         start, stop = np.searchsorted(self.open_times_ms, (from_ms, before_ms))
         return self.rows(int(start), int(stop))
 
+    def row_from(self, at_ms: int) -> int:
+        """The first row that opens at `at_ms` or later; the number of rows when none does."""
+        return int(np.searchsorted(self.open_times_ms, at_ms))
+
     def joined(self, later: Self) -> Self:
         """These candles and then those of `later`, all of which open after them."""
         columns = {name: np.concatenate([getattr(self, name), getattr(later, name)]) for name in _COLUMNS}

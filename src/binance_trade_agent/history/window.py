@@ -1,6 +1,7 @@
 """CandleWindow: rows of a table as a sequence of Candle, each of them made only when it is asked for."""
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import overload
 
 import numpy as np
@@ -47,12 +48,17 @@ class CandleWindow(Sequence[Candle]):
         column: FloatArray = getattr(self._table, name)[self._start : self._stop]
         return column
 
-    def highest_since(self, open_ms: int) -> "Candle | None":
-        """The candle with the highest high among those that open at or after `open_ms`; None without one."""
+    def highest_since(self, open_ms: int) -> Decimal | None:
+        """The highest price of the candles that open at or after `open_ms`; None without one."""
         first = int(np.searchsorted(self._table.open_times_ms[self._start : self._stop], open_ms)) + self._start
-        if first >= self._stop:
-            return None
-        return self._table.candle(first + int(np.argmax(self._table.high[first : self._stop])))
+        return self._table.price(self._table.high[first : self._stop].max()) if first < self._stop else None
+
+
+def highest_since(candles: Sequence[Candle], open_ms: int) -> Decimal | None:
+    """The highest price of the candles that open at or after `open_ms`, quote per base; None without one."""
+    if isinstance(candles, CandleWindow):
+        return candles.highest_since(open_ms)
+    return max((candle.high for candle in candles if candle.open_time_ms >= open_ms), default=None)
 
 
 def column(candles: Sequence[Candle], name: str) -> FloatArray:

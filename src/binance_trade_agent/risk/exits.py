@@ -89,6 +89,18 @@ def exit_levels(settings: ExitSettings, holding: Holding, highest: Decimal | Non
     return Levels(stop_price, stop_kind, target_price, target_kind, _time_stop(settings, holding, now_ms))
 
 
+def next_change_ms(settings: ExitSettings, holding: Holding, now_ms: int) -> int | None:
+    """When the levels of `holding` change next by time alone, market ms; None when they do not any more.
+
+    A time stop that is due changes nothing any more, but stays due: then it is now.
+    """
+    held_minutes = [*settings.target_table, *([settings.time_stop_minutes] if settings.time_stop_minutes else [])]
+    times = [holding.opened_ms + minutes * MINUTE_MS for minutes in held_minutes]
+    if _time_stop(settings, holding, now_ms) is not None:
+        return now_ms
+    return min((at_ms for at_ms in times if at_ms > now_ms), default=None)
+
+
 def lowest_stop_fraction(settings: ExitSettings, price: Decimal, atr_quote: Decimal | None) -> Decimal | None:
     """At which part of an entry's `price` its first stop may sell at the lowest; None when there is none.
 

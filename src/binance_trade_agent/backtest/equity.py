@@ -1,0 +1,202 @@
+"""The equity of a backtest: spans of ticks valued at once, and exactly the points that limits hang on."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+import numpy as np
+
+from binance_trade_agent.domain.candles import DAY_MS
+from binance_trade_agent.domain.money import ZERO
+from binance_trade_agent.history.table import FloatArray, IntArray
+from binance_trade_agent.ledger.equity import Mark
+from binance_trade_agent.ledger.pauses import DAILY_LOSS, DRAWDOWN
+from binance_trade_agent.risk.state import Pause
+
+# A float is off by a part of 1e-15; within this distance of a limit the exact numbers decide.
+_NEAR = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class LossLimits:
+    """Limits on losses in percent, 0 for none."""
+
+    drawdown_pct: Decimal
+    daily_pct: Decimal
+
+    @property
+    def are_set(self) -> bool:
+        """Whether any point of the curve matters to a limit."""
+        return bool(self.drawdown_pct or self.daily_pct)
+
+
+class MarkedBooks(Protocol):
+    """What the curve needs of the books."""
+
+    def mark(self, tick_ms: int, equity_quote: Decimal) -> None:
+        """Keep the equity at a tick; ticks come in order."""
+        ...
+
+    def latest_mark(self, quote_asset: str) -> Mark | None:
+        """See BooksView."""
+        ...
+
+    def day_start(self, quote_asset: str, now_ms: int) -> Decimal | None:
+        """See BooksView."""
+        ...
+
+    def active_pauses(self, now_ms: int) -> Mapping[str, Pause]:
+        """See BooksView."""
+        ...
+
+
+class EquityCurve:
+    """What the account is worth at each tick of all symbols.
+
+    Between two changes of holdings the equity follows the bids, so spans are valued as arrays. Of a span only these
+    points are told to the books, exactly: the last before and the first after each midnight (UTC) and each end of a
+    pause for drawdown, the highest, the last, and each at which a limit on losses may be passed. With those the books
+    answer every question about peak and day as if they had been told all points.
+
+    Args:
+        times_ms: of the ticks, in order; `bids`: by symbol, float64 at each tick, quote per base.
+        exact_bid: of a symbol at a tick.
+        look: lets the breakers look at the books at a tick, after its point.
+        looks_always: whether they look after each tick, and all points are told.
+    """
+
+    def __init__(
+        self,
+        times_ms: IntArray,
+        bids: Mapping[str, FloatArray],
+        exact_bid: Callable[[str, int], Decimal],
+        books: MarkedBooks,
+        limits: LossLimits,
+        look: Callable[[int], None],
+        *,
+        quote_asset: str,
+        looks_always: bool = False,
+    ) -> None:
+        self._times_ms = times_ms
+        self._bids = bids
+        self._exact_bid = exact_bid
+        self._books = books
+        self._limits = limits
+        self._look = look
+        self._quote_asset = quote_asset
+        self._looks_always = looks_always
+        self._next = 0
+        self._cash = ZERO
+        self._held: dict[str, Decimal] = {}
+        self._changes: list[tuple[int, Decimal, dict[str, Decimal]]] = []
+        days = times_ms // DAY_MS
+        self._day_firsts = (np.flatnonzero(np.diff(days)) + 1).tolist()
+        self._looks_after: int | None = None
+
+    def hold(self, cash: Decimal, symbol: str = "", quantity: Decimal = ZERO) -> None:
+        """From the next tick that is marked on, this is held: quote asset, and base asset of the symbol."""
+        self._cash = cash
+        self._held = {name: held for name, held in self._held.items() if name != symbol}
+        if quantity > 0:
+            self._held[symbol] = quantity
+        self._changes.append((self._next, self._cash, self._held))
+
+    def look_soon(self) -> None:
+        """Something has filled: the breakers look after the next point."""
+        self._looks_after = self._next
+
+    def mark_until(self, index: int) -> None:
+        """Value the ticks before `index` that were not valued yet."""
+        if index <= self._next:
+            return
+        if self._limits.are_set or self._looks_after is not None or self._looks_always:
+            for start, stop in self._pieces(self._next, index):
+                self._mark_piece(start, stop)
+        self._next = index
+
+    def _pieces(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """The span cut at midnights."""
+        first = np.searchsorted(self._day_firsts, start, side="right")
+        for edge in self._day_firsts[first:]:
+            if edge >= stop:
+                break
+            yield start, edge
+            start = edge
+        yield start, stop
+
+    def _mark_piece(self, start: int, stop: int) -> None:
+        """Value ticks [start, stop) of one day, look after by look after."""
+        while start < stop:
+            end = self._pause_edge(start, stop)
+            values = self._values(start, end)
+            first = self._first_suspect(values, start)
+            told = end if first is None else first + 1
+            self._tell(values[: told - start], start)
+            if first is not None:
+                self._looks_after = None
+                self._look(first)
+            start = told
+
+    def _pause_edge(self, start: int, stop: int) -> int:
+        """Where the first pause for drawdown ends that lasts at `start`: a new peak begins there."""
+        pause = self._books.active_pauses(int(self._times_ms[start])).get(DRAWDOWN)
+        if pause is None:
+            return stop
+        return min(stop, max(start + 1, int(np.searchsorted(self._times_ms, pause.until_ms))))
+
+    def _first_suspect(self, values: FloatArray, start: int) -> int | None:
+        """The first tick after which the breakers have to look, None when there is none."""
+        if self._looks_always or self._looks_after is not None:
+            return start
+        if not (self._held and self._limits.are_set):
+            return None  # what does not move passes no limit
+        at_ms, suspects = int(self._times_ms[start]), []
+        paused = self._books.active_pauses(at_ms)
+        if self._limits.drawdown_pct and DRAWDOWN not in paused:
+            mark = self._books.latest_mark(self._quote_asset)
+            highest = np.maximum.accumulate(values if mark is None else np.maximum(values, float(mark.peak_quote)))
+            suspects.append(values <= highest * (1 - float(self._limits.drawdown_pct) / 100 + _NEAR))
+        if self._limits.daily_pct and DAILY_LOSS not in paused:
+            begun = self._books.day_start(self._quote_asset, at_ms)
+            base = float(begun) if begun is not None else values[0]
+            suspects.append(values <= base * (1 - float(self._limits.daily_pct) / 100 + _NEAR))
+        found = [int(np.argmax(each)) for each in suspects if each.any()]
+        return start + min(found) if found else None
+
+    def _tell(self, values: FloatArray, start: int) -> None:
+        """Tell the books the first, the highest and the last of these points."""
+        highest = values.max()
+        told = {0, len(values) - 1}
+        if self._held:
+            # Floats do not tell apart what is so near; of equal ones the first stands for all.
+            near = np.flatnonzero(values >= highest - abs(highest) * _NEAR)
+            _, firsts = np.unique(values[near], return_index=True)
+            told.add(max(near[firsts].tolist(), key=lambda offset: self.exact(start + offset)))
+        for offset in sorted(told):
+            self._books.mark(int(self._times_ms[start + offset]), self.exact(start + offset))
+
+    def exact(self, index: int) -> Decimal:
+        """The equity at a tick with what is held now."""
+        return self._cash + sum(
+            (quantity * self._exact_bid(symbol, index) for symbol, quantity in self._held.items()), start=ZERO
+        )
+
+    def _values(self, start: int, stop: int) -> FloatArray:
+        values = np.full(stop - start, float(self._cash))
+        for symbol, quantity in self._held.items():
+            values += float(quantity) * self._bids[symbol][start:stop]
+        return values
+
+    def whole(self) -> tuple[FloatArray, FloatArray]:
+        """Equity and exposure at all ticks that were marked."""
+        count = self._next
+        starts = [start for start, _, _ in self._changes]
+        lengths = np.diff([*starts, count])
+        cash = np.repeat([float(money) for _, money, _ in self._changes], lengths)
+        exposure = np.zeros(count)
+        for symbol, bids in self._bids.items():
+            quantities = [float(held.get(symbol, ZERO)) for _, _, held in self._changes]
+            if any(quantities):
+                exposure += np.repeat(quantities, lengths) * bids[:count]
+        return cash + exposure, exposure
