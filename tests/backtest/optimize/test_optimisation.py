@@ -112,17 +112,15 @@ def test_a_period_that_cannot_be_traded_is_said_before_a_hundred_sets_try():
     assert hill.asked == 2
 
 
-@pytest.mark.parametrize("name", ["grid", "random", "tpe"])
-def test_the_report_is_the_same_with_one_process_and_with_two(name):
+def test_the_report_is_the_same_with_one_process_and_with_two():
     pytest.importorskip("optuna")
-    trials = None if name == "grid" else 20
-    setting = SETTING
-    alone = optimised(workers=InProcess(workload()), name=name, trials=trials)
     with local_workers(workload(), 2, expected=100, now_seconds=lambda: 0.0) as workers:
-        together = optimised(workers=workers, name=name, trials=trials)
-    assert as_text(setting, together) == as_text(setting, alone)
-    assert as_json(setting, together) == as_json(setting, alone)
-    assert as_csv(together) == as_csv(alone)
+        for name, trials in [("grid", None), ("random", 20), ("tpe", 20)]:
+            alone = optimised(workers=InProcess(workload()), name=name, trials=trials)
+            together = optimised(workers=workers, name=name, trials=trials)
+            assert as_text(SETTING, together) == as_text(SETTING, alone), name
+            assert as_json(SETTING, together) == as_json(SETTING, alone), name
+            assert as_csv(together) == as_csv(alone), name
 
 
 def test_a_search_that_was_ended_and_begun_again_gives_the_report_of_one_that_was_not(tmp_path):
