@@ -7,7 +7,7 @@ from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.orders import OrderIntent
 from binance_trade_agent.domain.signals import Signal
-from binance_trade_agent.domain.values import Value
+from binance_trade_agent.domain.words import NO_NUMBER, Rounded, Text, Worded
 
 
 class Outcome(StrEnum):
@@ -31,32 +31,32 @@ class Outcome(StrEnum):
     FAILED = "FAILED"
 
 
-class Refusal(Value, frozen=True):
+class Refusal(Worded, frozen=True):
     """A risk rule's no: the rule's name as in the settings reference, and the numbers it compared."""
 
     rule: str
-    detail: str
+    detail: Text
 
 
-class Finding(Value, frozen=True):
+class Finding(Worded, frozen=True):
     """What one risk rule found about an order: the numbers that it compared, whether it allowed the order or not.
 
     Attributes:
         rule: its name, as in `refused by max_open_positions`.
         detail: the comparison in words, with its numbers and the name of the setting.
-        value, limit: the two numbers that were compared, None where there are none; both in `unit`.
+        value, limit: the two numbers that were compared, to 8 decimals; both in `unit`, None where there are none.
         unit: a quote asset such as `USDT`, `%`, `s`, or what is counted; empty without numbers.
     """
 
     rule: str
     allows: bool
-    detail: str
-    value: Decimal | None = None
-    limit: Decimal | None = None
+    detail: Text
+    value: Rounded = NO_NUMBER
+    limit: Rounded = NO_NUMBER
     unit: str = ""
 
 
-class Decision(Value, frozen=True):
+class Decision(Worded, frozen=True):
     """One symbol's way through one tick. (run_id, tick_ms, symbol) is unique.
 
     Attributes:
@@ -76,7 +76,7 @@ class Decision(Value, frozen=True):
     cycle: int
     symbol: str
     outcome: Outcome
-    detail: str
+    detail: Text
     signal: Signal | None = None
     rule: str | None = None
     client_order_id: str | None = None

@@ -13,6 +13,7 @@ from binance_trade_agent.domain.order_states import (
     OrderState,
 )
 from binance_trade_agent.domain.values import Value
+from binance_trade_agent.domain.words import NO_WORDS, Text, Worded
 
 __all__ = [
     "CLIENT_ORDER_ID_PREFIX",
@@ -65,7 +66,7 @@ class Role(StrEnum):
         return self in {Role.STOP_LOSS, Role.TAKE_PROFIT}
 
 
-class OrderIntent(Value, frozen=True):
+class OrderIntent(Worded, frozen=True):
     """What the risk agent approved: an order that is to be placed, already within every filter.
 
     Attributes:
@@ -86,7 +87,7 @@ class OrderIntent(Value, frozen=True):
     reference_price: Decimal
     tick_ms: int
     candle_open_ms: int
-    reason: str = ""
+    reason: Text = NO_WORDS
     price: Decimal | None = None
     role: Role = Role.ENTRY
     stop_price: Decimal | None = None

@@ -12,7 +12,7 @@ from decimal import Decimal, localcontext
 from typing import Protocol
 
 from binance_trade_agent.domain.decisions import Finding
-from binance_trade_agent.domain.money import ZERO, plain
+from binance_trade_agent.domain.money import EXACT, ZERO, plain
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.values import as_dict, replace
@@ -30,7 +30,6 @@ from binance_trade_agent.risk.loss_limits import ConsecutiveLosses, DailyLoss, D
 from binance_trade_agent.risk.market_conditions import DataAge, PriceDeviation, Spread, Volatility
 from binance_trade_agent.risk.max_open_positions import MaxOpenPositions
 from binance_trade_agent.risk.min_confidence import MinConfidence
-from binance_trade_agent.risk.policy import EXACT_DIGITS
 from binance_trade_agent.risk.rules import OrderRule, RiskRule, unlimited
 from binance_trade_agent.risk.slippage import Slippage
 from binance_trade_agent.risk.switches import KillSwitch, OpenOrder, Paused
@@ -187,8 +186,7 @@ class _Limits:
 
     def found(self, ledger: str) -> RiskLimits:
         """Everything."""
-        with localcontext() as exact:
-            exact.prec = EXACT_DIGITS
+        with localcontext(EXACT):
             account = self._account()
             symbols = [self._of_symbol(symbol, account) for symbol in self._symbols]
         known, state = self._facts, next(iter(self._facts.contexts.values())).state

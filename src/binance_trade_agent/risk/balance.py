@@ -23,8 +23,11 @@ class Balance:
     def review(self, context: RiskContext, order: ProposedOrder) -> Finding:
         """Compare the order's value with the free balance."""
         needed = order.notional * (1 + self.reserve_fraction)
-        available = context.free_quote - context.pending_buy_quote
-        quote = context.view.rules.quote_asset
-        pending = f" ({shown(context.pending_buy_quote, quote)} reserved)" if context.pending_buy_quote else ""
-        detail = f"{shown(needed, quote)} needed, {shown(available, quote)} available{pending}"
-        return Finding(self.name, needed <= available, detail, needed, available, quote)
+        pending, quote = context.pending_buy_quote, context.view.rules.quote_asset
+        available = context.free_quote - pending
+
+        def words() -> str:
+            reserved = f" ({shown(pending, quote)} reserved)" if pending else ""
+            return f"{shown(needed, quote)} needed, {shown(available, quote)} available{reserved}"
+
+        return Finding(self.name, needed <= available and available.is_finite(), words, needed, available, quote)

@@ -23,9 +23,15 @@ class Cooldown:
         if not self.seconds:
             return unlimited(self.name, self.setting)
         if context.last_filled_ms is None:
-            return Finding(self.name, allows=True, detail=f"no entry on {context.view.symbol} has filled yet")
+            symbol = context.view.symbol
+            return Finding(self.name, allows=True, detail=lambda: f"no entry on {symbol} has filled yet")
         # A late tick is older than what happened since.
         elapsed_seconds = Decimal(max(0, context.now_ms - context.last_filled_ms)) / 1000
-        detail = f"last entry filled {plain(elapsed_seconds)} s ago, {self.seconds} s must pass ({self.setting})"
-        limit = Decimal(self.seconds)
-        return Finding(self.name, elapsed_seconds >= limit, detail, elapsed_seconds, limit, "s")
+        return Finding(
+            self.name,
+            elapsed_seconds >= self.seconds,
+            lambda: f"last entry filled {plain(elapsed_seconds)} s ago, {self.seconds} s must pass ({self.setting})",
+            elapsed_seconds,
+            self.seconds,
+            "s",
+        )

@@ -1,11 +1,13 @@
 """How much quote asset an entry spends: an amount, a fraction of equity, by the volatility, by the Kelly criterion."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.values import Value
+from binance_trade_agent.domain.words import Words, said
 from binance_trade_agent.risk.context import RiskContext
 from binance_trade_agent.risk.exposure import MaxExposure, MaxOrder, MaxPosition
 from binance_trade_agent.risk.kelly import Record
@@ -17,7 +19,7 @@ class Amount(Value, frozen=True):
     """What an entry is to spend in quote asset, or None where nothing may be spent, and the numbers that say so."""
 
     quote: Decimal | None
-    detail: str
+    detail: Words
 
 
 class EntrySize(Protocol):
@@ -36,7 +38,8 @@ class FixedQuoteSize:
 
     def amount(self, context: RiskContext) -> Amount:
         """The fixed amount."""
-        return Amount(self.amount_quote, f"{_in_quote(context, self.amount_quote)} an entry")
+        asset = context.view.rules.quote_asset
+        return Amount(self.amount_quote, lambda: f"{shown(self.amount_quote, asset)} an entry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,8 @@ class EquityFractionSize:
 
     def amount(self, context: RiskContext) -> Amount:
         """The fraction of the equity at this tick."""
-        return Amount(context.equity_quote * self.fraction, f"{plain(self.fraction)} of {_equity(context)}")
+        equity = _equity(context)
+        return Amount(context.equity_quote * self.fraction, lambda: f"{plain(self.fraction)} of {equity()}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +71,13 @@ class VolatilitySize:
             found = "not known" if atr is None else plain(atr)
             return Amount(None, f"the average true range is {found}: TRADING_SIZING=volatility has nothing to size by")
         quote = context.equity_quote * self.target_pct / 100 * ask / atr
+        asset, equity, atr_pct = context.view.rules.quote_asset, _equity(context), atr * 100 / ask
         return Amount(
             quote,
-            f"{_in_quote(context, quote)}, of which an average true range, {percent(atr * 100 / ask)} of the price, is "
-            f"{percent(self.target_pct)} of {_equity(context)}",
+            lambda: (
+                f"{shown(quote, asset)}, of which an average true range, {percent(atr_pct)} of the price, is "
+                f"{percent(self.target_pct)} of {equity()}"
+            ),
         )
 
 
@@ -94,7 +101,7 @@ class KellySize:
     def amount(self, context: RiskContext) -> Amount:
         """The amount at this tick."""
         record = Record.of(context.state.exits, self.exits)
-        fixed = f"{_in_quote(context, self.order_quote)} an entry (TRADING_ORDER_QUOTE)"
+        fixed = f"{shown(self.order_quote, context.view.rules.quote_asset)} an entry (TRADING_ORDER_QUOTE)"
         if record.count < self.exits:
             return Amount(self.order_quote, f"{fixed}, as Kelly learns from {self.exits} exits and has {record.count}")
         if not record.average_loss:
@@ -104,10 +111,13 @@ class KellySize:
             return Amount(None, f"no edge in {record}: TRADING_SIZING=kelly stakes nothing")
         used_pct = min(fraction * self.multiplier * 100, self.cap_pct)
         quote = context.equity_quote * used_pct / 100
+        equity = _equity(context)
         return Amount(
             quote,
-            f"{percent(used_pct)} of {_equity(context)}, {plain(self.multiplier)} of the Kelly fraction in {record}, "
-            f"at most {percent(self.cap_pct)}",
+            lambda: (
+                f"{percent(used_pct)} of {equity()}, {plain(self.multiplier)} of the Kelly fraction in {record}, "
+                f"at most {percent(self.cap_pct)}"
+            ),
         )
 
 
@@ -151,7 +161,8 @@ class Capped:
         )
         if wanted.quote <= left:
             return wanted
-        return Amount(left, f"{wanted.detail}; cut to the {_in_quote(context, left)} that {setting} leaves")
+        asset = rules.quote_asset
+        return Amount(left, lambda: f"{said(wanted.detail)}; cut to the {shown(left, asset)} that {setting} leaves")
 
 
 def entry_size(limits: RiskSettings) -> EntrySize:
@@ -168,9 +179,6 @@ def entry_size(limits: RiskSettings) -> EntrySize:
     return Capped(EquityFractionSize(sizing.order_fraction), limits)
 
 
-def _in_quote(context: RiskContext, amount: Decimal) -> str:
-    return shown(amount, context.view.rules.quote_asset)
-
-
-def _equity(context: RiskContext) -> str:
-    return f"an equity of {_in_quote(context, context.equity_quote)}"
+def _equity(context: RiskContext) -> Callable[[], str]:
+    equity_quote, asset = context.equity_quote, context.view.rules.quote_asset
+    return lambda: f"an equity of {shown(equity_quote, asset)}"

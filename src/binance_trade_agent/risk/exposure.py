@@ -22,9 +22,15 @@ class MaxOrder:
         if is_off(self.limit_quote):
             return unlimited(self.name, self.setting)
         quote, worth = context.view.rules.quote_asset, order.notional
-        limit = shown(self.limit_quote, quote)
-        detail = f"the order is worth {shown(worth, quote)}, at most {limit} allowed ({self.setting})"
-        return Finding(self.name, worth <= self.limit_quote, detail, worth, self.limit_quote, quote)
+        limit = self.limit_quote
+        return Finding(
+            self.name,
+            worth <= limit,
+            lambda: f"the order is worth {shown(worth, quote)}, at most {shown(limit, quote)} allowed ({self.setting})",
+            worth,
+            limit,
+            quote,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +45,19 @@ class MaxPosition:
         """Compare the value of the position with the order added."""
         if is_off(self.limit_quote):
             return unlimited(self.name, self.setting)
-        quote, held = context.view.rules.quote_asset, context.held_base * order.price
-        total = held + order.notional
-        detail = (
-            f"{shown(held, quote)} held and {shown(order.notional, quote)} more, "
-            f"at most {shown(self.limit_quote, quote)} allowed ({self.setting})"
+        quote, held, worth = context.view.rules.quote_asset, context.held_base * order.price, order.notional
+        total, limit = held + worth, self.limit_quote
+        return Finding(
+            self.name,
+            total <= limit,
+            lambda: (
+                f"{shown(held, quote)} held and {shown(worth, quote)} more, "
+                f"at most {shown(limit, quote)} allowed ({self.setting})"
+            ),
+            total,
+            limit,
+            quote,
         )
-        return Finding(self.name, total <= self.limit_quote, detail, total, self.limit_quote, quote)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +72,17 @@ class MaxExposure:
         """Compare the value of all positions with the order added."""
         if is_off(self.limit_pct):
             return unlimited(self.name, self.setting)
-        quote, at_risk = context.view.rules.quote_asset, context.exposure_quote
-        total, limit = at_risk + order.notional, context.equity_quote * self.limit_pct / 100
-        detail = (
-            f"{shown(at_risk, quote)} at risk and {shown(order.notional, quote)} more, at most {shown(limit, quote)} "
-            f"allowed, {percent(self.limit_pct)} of {shown(context.equity_quote, quote)} ({self.setting})"
+        quote, at_risk, worth = context.view.rules.quote_asset, context.exposure_quote, order.notional
+        equity = context.equity_quote
+        total, limit = at_risk + worth, equity * self.limit_pct / 100
+        return Finding(
+            self.name,
+            total <= limit and limit.is_finite(),
+            lambda: (
+                f"{shown(at_risk, quote)} at risk and {shown(worth, quote)} more, at most {shown(limit, quote)} "
+                f"allowed, {percent(self.limit_pct)} of {shown(equity, quote)} ({self.setting})"
+            ),
+            total,
+            limit,
+            quote,
         )
-        return Finding(self.name, total <= limit, detail, total, limit, quote)

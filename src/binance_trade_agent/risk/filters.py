@@ -8,6 +8,9 @@ from binance_trade_agent.domain.orders import OrderType, Side
 from binance_trade_agent.risk.context import ProposedOrder, RiskContext
 from binance_trade_agent.risk.rules import shown
 
+_NO_LEAST = Finding("min_notional", allows=True, detail="no least value holds for market orders")
+_NO_MOST = Finding("max_notional", allows=True, detail="no largest value holds for market orders")
+
 
 class LotSize:
     """Refuses a quantity that breaks LOT_SIZE or MARKET_LOT_SIZE; sizing has rounded it, to 0 when it was too small."""
@@ -22,12 +25,15 @@ class LotSize:
             what = shown(context.held_base, rules.base_asset) if order.side is Side.SELL else "the order size"
             return Finding(self.name, allows=False, detail=f"{what} rounds to nothing, {least} is the least (LOT_SIZE)")
         violation = rules.quantity_violation(OrderType.MARKET, order.quantity)
-        quantity = shown(order.quantity, rules.base_asset)
-        if violation is None:
-            step = plain(rules.market_step)
-            return Finding(self.name, allows=True, detail=f"{quantity} fits the lot (LOT_SIZE, step {step})")
-        step = plain(rules.step_size if violation == "LOT_SIZE" else rules.market_step_size)
-        return Finding(self.name, allows=False, detail=f"{quantity} breaks {violation} (step {step})")
+
+        def words() -> str:
+            quantity = shown(order.quantity, rules.base_asset)
+            if violation is None:
+                return f"{quantity} fits the lot (LOT_SIZE, step {plain(rules.market_step)})"
+            step = rules.step_size if violation == "LOT_SIZE" else rules.market_step_size
+            return f"{quantity} breaks {violation} (step {plain(step)})"
+
+        return Finding(self.name, violation is None, words)
 
 
 class MinNotional:
@@ -40,12 +46,15 @@ class MinNotional:
         rules = context.view.rules
         least = rules.smallest_market_notional
         if not least:
-            return Finding(self.name, allows=True, detail="no least value holds for market orders")
-        is_notional = rules.min_notional_on_market and least == rules.min_notional
-        source = rules.notional_filter if is_notional else "MIN_NOTIONAL"
-        quote = rules.quote_asset
-        detail = f"the order is worth {shown(order.notional, quote)}, {shown(least, quote)} is the least ({source})"
-        return Finding(self.name, order.notional >= least, detail, order.notional, least, quote)
+            return _NO_LEAST
+        worth, quote = order.notional, rules.quote_asset
+
+        def words() -> str:
+            is_notional = rules.min_notional_on_market and least == rules.min_notional
+            source = rules.notional_filter if is_notional else "MIN_NOTIONAL"
+            return f"the order is worth {shown(worth, quote)}, {shown(least, quote)} is the least ({source})"
+
+        return Finding(self.name, worth >= least, words, worth, least, quote)
 
 
 class MaxNotional:
@@ -58,10 +67,16 @@ class MaxNotional:
         rules = context.view.rules
         most = rules.max_notional if rules.max_notional_on_market else ZERO
         if not most:
-            return Finding(self.name, allows=True, detail="no largest value holds for market orders")
-        quote, source = rules.quote_asset, rules.notional_filter
-        detail = f"the order is worth {shown(order.notional, quote)}, {shown(most, quote)} is the most ({source})"
-        return Finding(self.name, order.notional <= most, detail, order.notional, most, quote)
+            return _NO_MOST
+        worth, quote, source = order.notional, rules.quote_asset, rules.notional_filter
+        return Finding(
+            self.name,
+            worth <= most,
+            lambda: f"the order is worth {shown(worth, quote)}, {shown(most, quote)} is the most ({source})",
+            worth,
+            most,
+            quote,
+        )
 
 
 class MaxPositionFilter:
@@ -73,8 +88,14 @@ class MaxPositionFilter:
         """Compare the base asset after the order with the maximum."""
         rules = context.view.rules
         if not rules.max_position:
-            return Finding(self.name, allows=True, detail=f"{rules.symbol} has no MAX_POSITION")
+            return Finding(self.name, allows=True, detail=lambda: f"{rules.symbol} has no MAX_POSITION")
         base, most = rules.base_asset, rules.max_position
         total = max(context.wallet_base, context.held_base) + order.quantity
-        detail = f"{shown(total, base)} after the order, {shown(most, base)} is the most (MAX_POSITION)"
-        return Finding(self.name, total <= most, detail, total, most, base)
+        return Finding(
+            self.name,
+            total <= most,
+            lambda: f"{shown(total, base)} after the order, {shown(most, base)} is the most (MAX_POSITION)",
+            total,
+            most,
+            base,
+        )

@@ -8,11 +8,11 @@ costs, the fraction is f = W - (1 - W) / R. It takes the past for the future, so
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from itertools import islice
 from typing import Self
 
-from binance_trade_agent.domain.money import ZERO, plain
+from binance_trade_agent.domain.money import EXACT, ZERO, plain
 from binance_trade_agent.risk.rules import percent
 from binance_trade_agent.risk.state import ExitResult
 
@@ -57,10 +57,11 @@ class Record:
 
     def __str__(self) -> str:
         """`the latest 20 exits (55 % won, on average 1.2 % against 0.9 % lost, Kelly fraction 0.2125)`."""
-        won_pct = Decimal(len(self.wins)) * 100 / self.count
-        averages = f"on average {percent(self.average_win * 100)} against {percent(self.average_loss * 100)} lost"
-        fraction = "" if self.fraction is None else f", Kelly fraction {plain(self.fraction.quantize(_SHOWN_UNIT))}"
-        return f"the latest {self.count} exits ({percent(won_pct)} won, {averages}{fraction})"
+        with localcontext(EXACT):
+            won_pct = Decimal(len(self.wins)) * 100 / self.count
+            averages = f"on average {percent(self.average_win * 100)} against {percent(self.average_loss * 100)} lost"
+            fraction = "" if self.fraction is None else f", Kelly fraction {plain(self.fraction.quantize(_SHOWN_UNIT))}"
+            return f"the latest {self.count} exits ({percent(won_pct)} won, {averages}{fraction})"
 
 
 def _average(returns: Sequence[Decimal]) -> Decimal:

@@ -3,6 +3,7 @@
 Pauses are begun and kept elsewhere (`agents/breakers.py`, the ledger); they are found by the rule's name.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar
@@ -26,9 +27,13 @@ class Drawdown:
         if not self.limit_pct:
             return unlimited(self.name, self.setting)
         fall_pct, high = context.state.drawdown_pct, context.state.peak_quote
-        measured = "no highest equity is recorded yet"
-        if high is not None:
-            measured = f"equity is {percent(fall_pct)} below its highest, {shown(high, context.view.rules.quote_asset)}"
+        quote = context.view.rules.quote_asset
+
+        def measured() -> str:
+            if high is None:
+                return "no highest equity is recorded yet"
+            return f"equity is {percent(fall_pct)} below its highest, {shown(high, quote)}"
+
         return _found(self, context, measured, fall_pct, self.limit_pct, "%")
 
 
@@ -45,10 +50,13 @@ class DailyLoss:
         if not self.limit_pct:
             return unlimited(self.name, self.setting)
         loss_pct, start = context.state.daily_loss_pct, context.state.day_quote
-        measured = "no equity of the UTC day's beginning is recorded yet"
-        if start is not None:
-            quote = context.view.rules.quote_asset
-            measured = f"equity is {percent(loss_pct)} below {shown(start, quote)}, where the UTC day began"
+        quote = context.view.rules.quote_asset
+
+        def measured() -> str:
+            if start is None:
+                return "no equity of the UTC day's beginning is recorded yet"
+            return f"equity is {percent(loss_pct)} below {shown(start, quote)}, where the UTC day began"
+
         return _found(self, context, measured, loss_pct, self.limit_pct, "%")
 
 
@@ -67,22 +75,26 @@ class ConsecutiveLosses:
         losses = context.state.losses_in_row
         if self.name in context.state.pauses:
             losses = max(losses, self.limit)  # those that began the pause; they are counted anew after it
-        measured = f"{counted(losses, 'loss', 'losses')} in a row"
-        return _found(self, context, measured, Decimal(losses), Decimal(self.limit), "losses")
+        return _found(
+            self, context, lambda: f"{counted(losses, 'loss', 'losses')} in a row", losses, self.limit, "losses"
+        )
 
 
 def _found(
     rule: Drawdown | DailyLoss | ConsecutiveLosses,
     context: RiskContext,
-    measured: str,
-    value: Decimal,
-    limit: Decimal,
+    measured: Callable[[], str],
+    value: Decimal | int,
+    limit: Decimal | int,
     unit: str,
 ) -> Finding:
     pause = context.state.pauses.get(rule.name)
     if pause is not None and context.now_ms < pause.until_ms:
         detail = f"entries pause until {iso_second(pause.until_ms)}: {pause.detail} ({rule.setting})"
         return Finding(rule.name, allows=False, detail=detail, value=value, limit=limit, unit=unit)
-    at = percent(limit) if unit == "%" else str(limit)
-    detail = f"{measured}, entries pause at {at} ({rule.setting})"
-    return Finding(rule.name, value < limit, detail, value, limit, unit)
+
+    def words() -> str:
+        at = percent(Decimal(limit)) if unit == "%" else str(limit)
+        return f"{measured()}, entries pause at {at} ({rule.setting})"
+
+    return Finding(rule.name, value < limit, words, value, limit, unit)

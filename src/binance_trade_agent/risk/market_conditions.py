@@ -22,9 +22,15 @@ class DataAge:
         """Compare the age of the book."""
         if not self.limit_seconds:
             return unlimited(self.name, self.setting)
-        age_seconds, limit = Decimal(context.view.book_age_ms) / 1000, Decimal(self.limit_seconds)
-        detail = f"the book is {plain(age_seconds)} s old, at most {plain(limit)} s allowed ({self.setting})"
-        return Finding(self.name, age_seconds <= limit, detail, age_seconds, limit, "s")
+        age_seconds, limit = Decimal(context.view.book_age_ms) / 1000, self.limit_seconds
+        return Finding(
+            self.name,
+            age_seconds <= limit,
+            lambda: f"the book is {plain(age_seconds)} s old, at most {limit} s allowed ({self.setting})",
+            age_seconds,
+            limit,
+            "s",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +47,14 @@ class Spread:
             return unlimited(self.name, self.setting)
         bid, ask = context.view.book.bid, context.view.book.ask
         spread_pct = (ask - bid) * 200 / (ask + bid)
-        detail = f"the spread is {percent(spread_pct)}, at most {percent(self.limit_pct)} allowed ({self.setting})"
-        return Finding(self.name, spread_pct <= self.limit_pct, detail, spread_pct, self.limit_pct, "%")
+        return Finding(
+            self.name,
+            spread_pct <= self.limit_pct,
+            lambda: f"the spread is {percent(spread_pct)}, at most {percent(self.limit_pct)} allowed ({self.setting})",
+            spread_pct,
+            self.limit_pct,
+            "%",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +73,17 @@ class PriceDeviation:
             return unmeasured(self.name, "the last price", self.setting)
         ask, last = context.view.book.ask, context.last_price
         away_pct = abs(ask - last) * 100 / last
-        detail = (
-            f"the ask {plain(ask)} is {percent(away_pct)} from the last price {plain(last)}, "
-            f"at most {percent(self.limit_pct)} allowed ({self.setting})"
+        return Finding(
+            self.name,
+            away_pct <= self.limit_pct,
+            lambda: (
+                f"the ask {plain(ask)} is {percent(away_pct)} from the last price {plain(last)}, "
+                f"at most {percent(self.limit_pct)} allowed ({self.setting})"
+            ),
+            away_pct,
+            self.limit_pct,
+            "%",
         )
-        return Finding(self.name, away_pct <= self.limit_pct, detail, away_pct, self.limit_pct, "%")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +98,18 @@ class Volatility:
         """Compare the average true range."""
         if not self.limit_pct:
             return unlimited(self.name, self.setting)
-        if context.atr_quote is None:
+        atr, quote = context.atr_quote, context.view.rules.quote_asset
+        if atr is None:
             return unmeasured(self.name, "the average true range", self.setting)
-        atr_pct = context.atr_quote * 100 / context.view.book.ask
-        detail = (
-            f"the average true range is {shown(context.atr_quote, context.view.rules.quote_asset)}, {percent(atr_pct)} "
-            f"of the price, at most {percent(self.limit_pct)} allowed ({self.setting})"
+        atr_pct = atr * 100 / context.view.book.ask
+        return Finding(
+            self.name,
+            atr_pct <= self.limit_pct,
+            lambda: (
+                f"the average true range is {shown(atr, quote)}, {percent(atr_pct)} "
+                f"of the price, at most {percent(self.limit_pct)} allowed ({self.setting})"
+            ),
+            atr_pct,
+            self.limit_pct,
+            "%",
         )
-        return Finding(self.name, atr_pct <= self.limit_pct, detail, atr_pct, self.limit_pct, "%")

@@ -1,7 +1,6 @@
 """A limit on how many symbols are held at a time."""
 
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import ClassVar
 
 from binance_trade_agent.domain.decisions import Finding
@@ -25,10 +24,12 @@ class MaxOpenPositions:
         is_open = not context.view.rules.is_dust(context.held_base, context.view.book.bid)
         count = context.open_positions
         allows = is_open or count < self.limit
-        if allows:
-            added = "adds to an open position, " if is_open else ""
-            detail = f"{added}{count} of at most {self.limit} positions open ({self.setting})"
-        else:
+
+        def words() -> str:
+            if allows:
+                added = "adds to an open position, " if is_open else ""
+                return f"{added}{count} of at most {self.limit} positions open ({self.setting})"
             are = counted(count, "position is", "positions are")
-            detail = f"{are} open, at most {self.limit} allowed ({self.setting})"
-        return Finding(self.name, allows, detail, Decimal(count), Decimal(self.limit), "positions")
+            return f"{are} open, at most {self.limit} allowed ({self.setting})"
+
+        return Finding(self.name, allows, words, count, self.limit, "positions")

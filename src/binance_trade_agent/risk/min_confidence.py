@@ -26,5 +26,10 @@ class MinConfidence:
         if not self.least:
             return unlimited(self.name, self.setting)
         confidence = Decimal(str(context.signal.confidence)).quantize(_UNIT)
-        detail = f"the confidence is {plain(confidence)}, at least {plain(self.least)} needed ({self.setting})"
-        return Finding(self.name, confidence >= self.least, detail, confidence, self.least)
+        return Finding(
+            self.name,
+            confidence >= self.least,
+            lambda: f"the confidence is {plain(confidence)}, at least {plain(self.least)} needed ({self.setting})",
+            confidence,
+            self.least,
+        )

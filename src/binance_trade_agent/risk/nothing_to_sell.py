@@ -15,5 +15,6 @@ class NothingToSell:
     def review(self, context: RiskContext) -> Finding:
         """Look at the holding."""
         held, base = context.held_base, context.view.rules.base_asset
-        detail = f"the ledger holds {shown(held, base)}" if held > 0 else f"the ledger holds no {base}"
-        return Finding(self.name, held > 0, detail)
+        if held <= 0:
+            return Finding(self.name, allows=False, detail=f"the ledger holds no {base}")
+        return Finding(self.name, allows=True, detail=lambda: f"the ledger holds {shown(held, base)}")

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal, localcontext
-from functools import partial
 
 from binance_trade_agent.domain.decisions import Finding, Refusal
-from binance_trade_agent.domain.money import plain
+from binance_trade_agent.domain.money import EXACT
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.domain.signals import Action
-from binance_trade_agent.domain.values import Value, replace
+from binance_trade_agent.domain.values import Value
+from binance_trade_agent.domain.words import Text, Worded
 from binance_trade_agent.risk.balance import Balance
-from binance_trade_agent.risk.context import ProposedOrder, RiskContext
+from binance_trade_agent.risk.context import RiskContext
 from binance_trade_agent.risk.cooldown import Cooldown
 from binance_trade_agent.risk.entry_sizes import entry_size
 from binance_trade_agent.risk.exposure import MaxExposure, MaxOrder, MaxPosition
@@ -31,12 +31,9 @@ from binance_trade_agent.risk.trade_counts import trade_counts
 from binance_trade_agent.risk.unknown_orders import UnknownOrders
 
 SIZING = "sizing"
-# Digits that hold every product of a price, a quantity and a percentage, so that no comparison is of rounded numbers.
-EXACT_DIGITS = 60
-_KEPT_UNIT = Decimal("0.00000001")
 
 
-class ApprovedSize(Value, frozen=True):
+class ApprovedSize(Worded, frozen=True):
     """A market order that every rule accepts.
 
     Attributes:
@@ -48,7 +45,7 @@ class ApprovedSize(Value, frozen=True):
     side: Side
     quantity: Decimal
     reference_price: Decimal
-    reason: str
+    reason: Text
 
 
 class Judgement(Value, frozen=True):
@@ -60,7 +57,8 @@ class Judgement(Value, frozen=True):
     @property
     def refusal(self) -> Refusal | None:
         """The first finding that does not allow the order; None when all do."""
-        return _refusal(self.findings)
+        against = next((finding for finding in self.findings if not finding.allows), None)
+        return None if against is None else Refusal(against.rule, lambda: against.detail)
 
 
 class RiskPolicy:
@@ -117,54 +115,47 @@ class RiskPolicy:
         """
         if context.signal.action is Action.HOLD:
             raise ValueError(f"{context.signal.symbol}: HOLD needs no risk decision")
-        with localcontext() as exact:
-            exact.prec = EXACT_DIGITS
+        with localcontext(EXACT):
             if context.signal.action is Action.BUY:
-                size = partial(entry_order, context, self._size)
-                return _judged(context, self._entry_rules, size, self._entry_order_rules)
-            return _judged(context, self._exit_rules, partial(exit_order, context), self._exit_order_rules)
+                return _judged(context, self._entry_rules, self._entry_order, self._entry_order_rules)
+            return _judged(context, self._exit_rules, exit_order, self._exit_order_rules)
+
+    def _entry_order(self, context: RiskContext) -> Sized:
+        return entry_order(context, self._size)
 
 
 def _judged(
-    context: RiskContext, rules: Sequence[RiskRule], size: Callable[[], Sized], order_rules: Sequence[OrderRule]
+    context: RiskContext,
+    rules: Sequence[RiskRule],
+    size: Callable[[RiskContext], Sized],
+    order_rules: Sequence[OrderRule],
 ) -> Judgement:
-    findings = [_asked(rule.name, partial(rule.review, context)) for rule in rules]
-    order, sizing = _sized(size)
-    findings.append(sizing)
-    if order is not None:
-        # What rounds to nothing has neither a value nor a price to compare.
-        asked = order_rules if order.quantity > 0 else (LotSize(),)
-        findings += [_asked(rule.name, partial(rule.review, context, order)) for rule in asked]
-    if order is None or _refusal(findings):
+    findings = []
+    for rule in rules:
+        try:
+            findings.append(rule.review(context))
+        except Exception as failure:  # noqa: BLE001 - a rule that cannot be asked has not agreed
+            findings.append(_raised(rule.name, failure))
+    order = None
+    try:
+        sized = size(context)
+        order = sized.order
+        findings.append(Finding(SIZING, order is not None, sized.detail))
+    except Exception as failure:  # noqa: BLE001 - without a size there is no order
+        findings.append(_raised(SIZING, failure))
+    if order is None:
+        return Judgement(tuple(findings), None)
+    # What rounds to nothing has neither a value nor a price to compare.
+    for order_rule in order_rules if order.quantity > 0 else (LotSize(),):
+        try:
+            findings.append(order_rule.review(context, order))
+        except Exception as failure:  # noqa: BLE001 - see above
+            findings.append(_raised(order_rule.name, failure))
+    if not all(finding.allows for finding in findings):
         return Judgement(tuple(findings), None)
     approved = ApprovedSize(order.side, order.quantity, order.price, explained(context, order))
     return Judgement(tuple(findings), approved)
 
 
-def _sized(size: Callable[[], Sized]) -> tuple[ProposedOrder | None, Finding]:
-    try:
-        sized = size()
-    except Exception as failure:  # noqa: BLE001 - without a size there is no order
-        return None, _raised(SIZING, failure)
-    return sized.order, Finding(SIZING, sized.order is not None, sized.detail)
-
-
-def _asked(rule: str, review: Callable[[], Finding]) -> Finding:
-    try:
-        finding = review()
-        return replace(finding, value=_kept(finding.value), limit=_kept(finding.limit))
-    except Exception as failure:  # noqa: BLE001 - a rule that cannot be asked has not agreed
-        return _raised(rule, failure)
-
-
 def _raised(rule: str, failure: Exception) -> Finding:
     return Finding(rule, allows=False, detail=f"raised {type(failure).__name__}: {failure}")
-
-
-def _refusal(findings: Sequence[Finding]) -> Refusal | None:
-    against = next((finding for finding in findings if not finding.allows), None)
-    return None if against is None else Refusal(against.rule, against.detail)
-
-
-def _kept(value: Decimal | None) -> Decimal | None:
-    return None if value is None else Decimal(plain(value.quantize(_KEPT_UNIT)))

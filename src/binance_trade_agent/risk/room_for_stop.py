@@ -9,7 +9,9 @@ from binance_trade_agent.risk.exits import STOP_LIMIT_FRACTION
 from binance_trade_agent.risk.rules import shown
 
 # The highest fee of Binance's spot schedule, taken in the base asset of what was bought (binance-protocol.md 4.4).
-_HIGHEST_FEE_FRACTION = Decimal("0.001")
+_LEFT_FRACTION = 1 - Decimal("0.001")
+
+_NO_STOP = Finding("room_for_stop", allows=True, detail="no stop-loss is set (RISK_STOP_LOSS_PCT)")
 
 
 class RoomForStop:
@@ -26,26 +28,28 @@ class RoomForStop:
     def review(self, context: RiskContext, order: ProposedOrder) -> Finding:
         """Compare the value at the stop with the least value."""
         if context.stop_fraction is None:
-            return Finding(self.name, allows=True, detail="no stop-loss is set (RISK_STOP_LOSS_PCT)")
-        rules = context.view.rules
-        left_base = rules.round_market_quantity(order.quantity * (1 - _HIGHEST_FEE_FRACTION))
-        worth, least = (
-            left_base * order.price * context.stop_fraction,
-            max(rules.min_notional, rules.extra_min_notional),
+            return _NO_STOP
+        rules, bid = context.view.rules, context.view.book.bid
+        base, quote = rules.base_asset, rules.quote_asset
+        left_base = rules.round_market_quantity(order.quantity * _LEFT_FRACTION)
+        worth = left_base * order.price * context.stop_fraction
+        least = max(rules.min_notional, rules.extra_min_notional)
+        stop = order.price / _LEFT_FRACTION - order.price * (1 - context.stop_fraction / STOP_LIMIT_FRACTION)
+        is_enough = left_base > 0 and worth >= least
+        if is_enough and stop >= bid:
+            too_near = (
+                f"the stop would stand at {shown(rules.round_price(stop), quote)}, not under the bid, "
+                f"{shown(bid, quote)}: it is nearer than the fee and the spread (RISK_STOP_LOSS_PCT, _ATR)"
+            )
+            return Finding(self.name, False, too_near, stop, bid, quote)
+        return Finding(
+            self.name,
+            is_enough,
+            lambda: (
+                f"{shown(left_base, base)} after fees would be worth {shown(worth, quote)} at the stop, "
+                f"{shown(least, quote)} is the least that can be protected"
+            ),
+            worth,
+            least,
+            quote,
         )
-        detail = (
-            f"{shown(left_base, rules.base_asset)} after fees would be worth {shown(worth, rules.quote_asset)} at the "
-            f"stop, {shown(least, rules.quote_asset)} is the least that can be protected"
-        )
-        if left_base <= 0 or worth < least:
-            return Finding(self.name, False, detail, worth, least, rules.quote_asset)
-        paid = order.price / (1 - _HIGHEST_FEE_FRACTION)
-        stop = paid - order.price * (1 - context.stop_fraction / STOP_LIMIT_FRACTION)
-        if stop < context.view.book.bid:
-            return Finding(self.name, True, detail, worth, least, rules.quote_asset)
-        at, bid = (shown(price, rules.quote_asset) for price in (rules.round_price(stop), context.view.book.bid))
-        too_near = (
-            f"the stop would stand at {at}, not under the bid, {bid}: it is nearer than the fee and the spread "
-            "(RISK_STOP_LOSS_PCT, _ATR)"
-        )
-        return Finding(self.name, False, too_near, stop, context.view.book.bid, rules.quote_asset)

@@ -1,10 +1,11 @@
 """What a risk rule is, and the words that all of them use."""
 
 from decimal import Decimal
+from functools import cache
 from typing import Protocol
 
 from binance_trade_agent.domain.decisions import Finding
-from binance_trade_agent.domain.money import plain
+from binance_trade_agent.domain.money import plain, rounded
 from binance_trade_agent.risk.context import ProposedOrder, RiskContext
 
 _AMOUNT_UNIT = Decimal("0.00000001")
@@ -42,8 +43,9 @@ def is_off(limit: Decimal) -> bool:
     return not limit or limit.is_infinite()
 
 
+@cache
 def unlimited(rule: str, setting: str) -> Finding:
-    """The finding of a rule whose limit is off."""
+    """The finding of a rule whose limit is off; the same each time."""
     return Finding(rule, allows=True, detail=f"no limit is set ({setting})")
 
 
@@ -54,12 +56,12 @@ def unmeasured(rule: str, what: str, setting: str) -> Finding:
 
 def shown(amount: Decimal, asset: str) -> str:
     """An amount for a finding's detail, to 8 decimals: `99.8413 USDT`."""
-    return f"{plain(amount.quantize(_AMOUNT_UNIT))} {asset}"
+    return f"{plain(rounded(amount, _AMOUNT_UNIT))} {asset}"
 
 
 def percent(value: Decimal) -> str:
     """A percentage for a finding's detail, to 4 decimals: `0.5 %`."""
-    return f"{plain(value.quantize(_PERCENT_UNIT))} %"
+    return f"{plain(rounded(value, _PERCENT_UNIT))} %"
 
 
 def counted(number: int, one: str, more: str | None = None) -> str:

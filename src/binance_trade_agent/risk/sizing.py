@@ -1,11 +1,13 @@
 """The order that is put to the rules: an entry of the size that the settings ask for, an exit of what is held."""
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from binance_trade_agent.domain.money import floor_to_step, plain
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.domain.values import Value
+from binance_trade_agent.domain.words import Words, said
 from binance_trade_agent.risk.context import ProposedOrder, RiskContext
 from binance_trade_agent.risk.entry_sizes import EntrySize
 from binance_trade_agent.risk.rules import shown
@@ -15,7 +17,7 @@ class Sized(Value, frozen=True):
     """An order, or None where there is none, and the numbers that led to it."""
 
     order: ProposedOrder | None
-    detail: str
+    detail: Words
 
 
 def entry_order(context: RiskContext, size: EntrySize) -> Sized:
@@ -32,7 +34,8 @@ def entry_order(context: RiskContext, size: EntrySize) -> Sized:
     if not (amount.quote.is_finite() and ask.is_finite() and ask > 0):
         raise ValueError(f"an order of {amount.quote} {rules.quote_asset} at {ask} has no size")
     order = ProposedOrder(Side.BUY, _lots(rules, amount.quote / ask), ask)
-    return Sized(order, f"{amount.detail}: {explained(context, order)}")
+    words, order_words = amount.detail, explained(context, order)
+    return Sized(order, lambda: f"{said(words)}: {order_words()}")
 
 
 def exit_order(context: RiskContext) -> Sized:
@@ -47,16 +50,18 @@ def exit_order(context: RiskContext) -> Sized:
     return Sized(order, explained(context, order))
 
 
-def explained(context: RiskContext, order: ProposedOrder) -> str:
+def explained(context: RiskContext, order: ProposedOrder) -> Callable[[], str]:
     """The order in words: `0.00151 BTC for 99.841351 USDT at 66120.1`."""
-    rules = context.view.rules
-    worth = shown(order.notional, rules.quote_asset)
-    quantity = f"{plain(order.quantity)} {rules.base_asset}"
-    if order.side is Side.BUY:
-        return f"{quantity} for {worth} at {plain(order.price)}"
-    return f"{quantity} of {plain(context.held_base)} held for {worth} at {plain(order.price)}"
+    rules, held, worth = context.view.rules, context.held_base, order.notional
+
+    def words() -> str:
+        of_held = "" if order.side is Side.BUY else f" of {plain(held)} held"
+        quantity = f"{plain(order.quantity)} {rules.base_asset}"
+        return f"{quantity}{of_held} for {shown(worth, rules.quote_asset)} at {plain(order.price)}"
+
+    return words
 
 
 def _lots(rules: SymbolRules, quantity: Decimal) -> Decimal:
     # A symbol without a step still takes no more digits than its base asset has (-1111, binance-protocol.md 2.5).
-    return rules.round_market_quantity(floor_to_step(quantity, Decimal(1).scaleb(-rules.base_precision)))
+    return rules.round_market_quantity(floor_to_step(quantity, rules.base_unit))

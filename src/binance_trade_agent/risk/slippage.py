@@ -35,8 +35,14 @@ class Slippage:
             detail = f"the book offers {offered}, the order takes {shown(order.quantity, base)} ({self.setting})"
             return Finding(self.name, allows=False, detail=detail)
         slippage_pct = max(ZERO, (average - order.price) * 100 / order.price)
-        detail = (
-            f"expected to fill {percent(slippage_pct)} above the ask {plain(order.price)}, "
-            f"at most {percent(self.limit_pct)} allowed ({self.setting})"
+        return Finding(
+            self.name,
+            slippage_pct <= self.limit_pct,
+            lambda: (
+                f"expected to fill {percent(slippage_pct)} above the ask {plain(order.price)}, "
+                f"at most {percent(self.limit_pct)} allowed ({self.setting})"
+            ),
+            slippage_pct,
+            self.limit_pct,
+            "%",
         )
-        return Finding(self.name, slippage_pct <= self.limit_pct, detail, slippage_pct, self.limit_pct, "%")

@@ -5,6 +5,14 @@ from typing import ClassVar
 from binance_trade_agent.domain.decisions import Finding
 from binance_trade_agent.risk.context import RiskContext
 
+_KILLED = Finding(
+    "kill_switch", False, "the kill switch is on until `trade-agent release` with the name of the instance"
+)
+_NOT_KILLED = Finding("kill_switch", True, "the kill switch is off")
+_PAUSED = Finding("pause", False, "entries are paused until `resume`")
+_NOT_PAUSED = Finding("pause", True, "entries are not paused")
+_OPEN = Finding("entry_gate", True, "nothing keeps entries back")
+
 
 class OpenOrder:
     """Refuses while an order of the symbol is under way: what it leaves behind is not known yet."""
@@ -13,8 +21,10 @@ class OpenOrder:
 
     def review(self, context: RiskContext) -> Finding:
         """Look for an order under way."""
-        nothing = f"no order of {context.view.symbol} is under way"
-        return Finding(self.name, context.open_order is None, context.open_order or nothing)
+        if context.open_order is not None:
+            return Finding(self.name, allows=False, detail=context.open_order)
+        symbol = context.view.symbol
+        return Finding(self.name, allows=True, detail=lambda: f"no order of {symbol} is under way")
 
 
 class KillSwitch:
@@ -24,11 +34,7 @@ class KillSwitch:
 
     def review(self, context: RiskContext) -> Finding:
         """Look at the switch."""
-        on, off = (
-            "the kill switch is on until `trade-agent release` with the name of the instance",
-            "the kill switch is off",
-        )
-        return Finding(self.name, not context.is_killed, on if context.is_killed else off)
+        return _KILLED if context.is_killed else _NOT_KILLED
 
 
 class Paused:
@@ -38,8 +44,7 @@ class Paused:
 
     def review(self, context: RiskContext) -> Finding:
         """Look at the switch."""
-        on, off = "entries are paused until `resume`", "entries are not paused"
-        return Finding(self.name, not context.is_paused, on if context.is_paused else off)
+        return _PAUSED if context.is_paused else _NOT_PAUSED
 
 
 class Gate:
@@ -50,6 +55,6 @@ class Gate:
     def review(self, context: RiskContext) -> Finding:
         """Look at the gate."""
         if context.gate is None:
-            return Finding(self.name, allows=True, detail="nothing keeps entries back")
+            return _OPEN
         rule, text = context.gate
         return Finding(rule, allows=False, detail=text)

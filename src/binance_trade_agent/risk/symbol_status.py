@@ -21,4 +21,6 @@ class SymbolStatus:
         if OrderType.MARKET not in rules.order_types:
             detail = f"{rules.symbol} takes no MARKET orders, only {', '.join(rules.order_types)}"
             return Finding(self.name, allows=False, detail=detail)
-        return Finding(self.name, allows=True, detail=f"{rules.symbol} is in status TRADING and takes MARKET orders")
+        return Finding(
+            self.name, allows=True, detail=lambda: f"{rules.symbol} is in status TRADING and takes MARKET orders"
+        )

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
 
 from binance_trade_agent.domain.decisions import Finding
 from binance_trade_agent.risk.context import RiskContext
@@ -32,10 +31,13 @@ class TradeCount:
         if not self.limit:
             return unlimited(self.name, self.setting)
         count = self.count(context.state)
-        where = f" on {context.view.symbol}" if self.per_symbol else ""
-        entries = counted(count, "entry", "entries")
-        detail = f"{entries}{where} in the last {self.span}, at most {self.limit} allowed ({self.setting})"
-        return Finding(self.name, count < self.limit, detail, Decimal(count), Decimal(self.limit), "entries")
+        symbol = context.view.symbol
+
+        def words() -> str:
+            entries, where = counted(count, "entry", "entries"), f" on {symbol}" if self.per_symbol else ""
+            return f"{entries}{where} in the last {self.span}, at most {self.limit} allowed ({self.setting})"
+
+        return Finding(self.name, count < self.limit, words, count, self.limit, "entries")
 
 
 def trade_counts(settings: RiskSettings) -> tuple[TradeCount, ...]:

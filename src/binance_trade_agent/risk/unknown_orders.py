@@ -1,7 +1,6 @@
 """Nothing is entered while too much is unknown."""
 
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import ClassVar
 
 from binance_trade_agent.domain.decisions import Finding
@@ -22,5 +21,11 @@ class UnknownOrders:
         if not self.limit:
             return unlimited(self.name, self.setting)
         count = context.unknown_orders
-        detail = f"{counted(count, 'order')} of unknown outcome, entries stop at {self.limit} ({self.setting})"
-        return Finding(self.name, count < self.limit, detail, Decimal(count), Decimal(self.limit), "orders")
+        return Finding(
+            self.name,
+            count < self.limit,
+            lambda: f"{counted(count, 'order')} of unknown outcome, entries stop at {self.limit} ({self.setting})",
+            count,
+            self.limit,
+            "orders",
+        )
