@@ -8,21 +8,20 @@ from types import TracebackType
 from typing import Self
 
 from binance_trade_agent.agents.execution import TradeExecutionAgent
+from binance_trade_agent.agents.exit_plan import Exit
 from binance_trade_agent.agents.market_data import MarketDataAgent, MarketDataError
+from binance_trade_agent.agents.pipeline import Pipeline
 from binance_trade_agent.agents.protection import Protection
 from binance_trade_agent.agents.risk import RiskManagementAgent
 from binance_trade_agent.agents.signal import SignalAgent, StrategyFailedError
 from binance_trade_agent.agents.suspension import Suspensions
-from binance_trade_agent.domain.decisions import Decision, Outcome, Refusal
-from binance_trade_agent.domain.exits import ExitKind
+from binance_trade_agent.domain.decisions import Decision, Outcome
 from binance_trade_agent.domain.market import MarketView
-from binance_trade_agent.domain.orders import OrderIntent, Side
-from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.domain.values import replace
 from binance_trade_agent.exchange.errors import ExchangeError
+from binance_trade_agent.ledger.books import Books
 from binance_trade_agent.ledger.errors import LedgerError
-from binance_trade_agent.ledger.ledger import Ledger
 
 OBSERVE_SECONDS = 15.0
 _SYMBOLS_AT_ONCE = 8
@@ -55,15 +54,13 @@ class TradingOrchestrator:
         risk: RiskManagementAgent,
         execution: TradeExecutionAgent,
         protection: Protection,
-        ledger: Ledger,
+        books: Books,
         suspensions: Suspensions,
     ) -> None:
         self._market_data = market_data
         self._signals = signals
         self._risk = risk
-        self._execution = execution
-        self._protection = protection
-        self._ledger = ledger
+        self._pipeline = Pipeline(signals, risk, execution, protection, books, is_stopping=lambda: self.is_stopping)
         self._looking = asyncio.Semaphore(_SYMBOLS_AT_ONCE)
         self._suspensions = suspensions
         self.views: dict[str, MarketView] = {}
@@ -105,7 +102,7 @@ class TradingOrchestrator:
         signal, failure = (None, None) if rests or trouble else await self._opinion(view)
         decision = _seen(decision, signal, view)
         try:
-            leave = await self._protection.due(view.symbol, view)
+            leave = await self._pipeline.protection.due(view.symbol, view)
             if leave is None and trouble is not None:
                 return replace(decision, outcome=Outcome.NO_DATA, detail=str(trouble))
             if leave is None and rests:
@@ -134,51 +131,12 @@ class TradingOrchestrator:
             return None, failure
 
     async def _decide_on_money(
-        self, decision: Decision, view: MarketView, turn: "Turn", leave: tuple[ExitKind, str] | None
+        self, decision: Decision, view: MarketView, turn: "Turn", leave: Exit | None
     ) -> Decision:
-        """Decide on an order: what makes the position be left goes before what the strategy says."""
-        await turn.comes()  # money is decided on in the symbols' order, so that the same seed decides the same
+        """Decide on an order in the symbols' order, so that the same seed decides the same."""
+        await turn.comes()
         self._market_data.refuse_old(view)
-        wish, exit_kind = _wish(decision, view, leave)
-        if exit_kind is not None:
-            decision = replace(decision, exit=exit_kind, exit_reason=wish.reason)
-        position = (await self._ledger.positions()).get(decision.symbol, Position(decision.symbol))
-        if reason := self._signals.nothing_to_do(wish, view, position):
-            return replace(decision, outcome=Outcome.SKIPPED, detail=reason)
-        if exit_kind is ExitKind.STRATEGY and not self._protection.follows_strategy:
-            text = "the position is left by its own exits (RISK_STRATEGY_EXIT=false)"
-            return replace(decision, outcome=Outcome.SKIPPED, detail=text)
-
-        review = await self._risk.review(wish, view, decision.tick_ms, exit_kind)
-        decision = replace(decision, findings=review.findings)
-        verdict = review.verdict
-        if isinstance(verdict, Refusal):
-            return replace(decision, outcome=Outcome.REFUSED, rule=verdict.rule, detail=verdict.detail)
-        if self.is_stopping:  # asked last: a signal may have come while another symbol's call was waited for
-            return replace(decision, outcome=Outcome.SKIPPED, detail="the daemon is stopping")
-
-        return await self._act(decision, verdict, view)
-
-    async def _act(self, decision: Decision, intent: OrderIntent, view: MarketView) -> Decision:
-        """Execute what was approved. What protects the position gives way to a sale, and follows a purchase."""
-        if intent.side is Side.SELL:
-            if not await self._protection.release(view.symbol):
-                text = "what protects the position is not cancelled yet"
-                return replace(decision, outcome=Outcome.SKIPPED, detail=text)
-            # The protection may have filled meanwhile: what is sold is what the ledger still holds.
-            position = (await self._ledger.positions()).get(view.symbol, Position(view.symbol))
-            left = view.rules.round_market_quantity(min(intent.quantity, position.quantity))
-            if view.rules.is_dust(left, view.book.bid):
-                text = "the protection has sold the position meanwhile"
-                return replace(decision, outcome=Outcome.SKIPPED, detail=text)
-            intent = replace(intent, quantity=left)
-        decision = await self._execution.execute(decision, intent)
-        try:
-            if said := await self._protection.ensure(view.symbol, view.rules):
-                decision = replace(decision, detail=f"{decision.detail}; {said}")
-        except (ExchangeError, LedgerError) as failure:
-            log.warning("%s: its protection is put right later: %s", view.symbol, failure)
-        return decision
+        return await self._pipeline.act_on(decision, view, leave)
 
 
 def _seen(decision: Decision, signal: Signal | None, view: MarketView) -> Decision:
@@ -193,17 +151,6 @@ def _seen(decision: Decision, signal: Signal | None, view: MarketView) -> Decisi
         candles=tuple(view.candles[-_CANDLES_KEPT:]),
         candle_count=len(view.candles),
     )
-
-
-def _wish(decision: Decision, view: MarketView, leave: tuple[ExitKind, str] | None) -> tuple[Signal, ExitKind | None]:
-    """What is put before the risk rules: the strategy's signal, or that the position is to be left, and why."""
-    if leave is None:
-        assert decision.signal is not None, "without a signal only an exit is decided on"
-        return decision.signal, ExitKind.STRATEGY if decision.signal.action is Action.SELL else None
-    kind, reason = leave
-    strategy = decision.signal.strategy if decision.signal else ""
-    candle_open_ms = view.candles[-1].open_time_ms if view.candles else decision.tick_ms
-    return Signal(view.symbol, strategy, Action.SELL, 1.0, reason, candle_open_ms), kind
 
 
 class Turn:

@@ -353,7 +353,7 @@ async def test_s31_alarm_is_over_when_nothing_at_all_is_left(tmp_path):
 async def test_s31_sell_signal_takes_the_protection_off_and_sells_what_is_held(tmp_path):
     async with pipeline(tmp_path, BTCUSDT=Action.BUY) as line:
         ready = line.desk
-        line.orchestrator._protection = ready.protection("20", "40")
+        line.orchestrator._pipeline.protection = ready.protection("20", "40")
         assert (await line.tick())["BTCUSDT"].outcome is Outcome.EXECUTED
         assert (await levels(ready)).keys() == {"STOP_LOSS", "LIMIT_MAKER"}
         line.strategy.opinions["BTCUSDT"] = Action.SELL
@@ -365,16 +365,16 @@ async def test_s31_sell_signal_after_the_stop_has_sold_sells_nothing_more(tmp_pa
     """The stop fires between the look at the market and the sale, and no event has told of it yet."""
     async with pipeline(tmp_path, BTCUSDT=Action.BUY) as line:
         ready = line.desk
-        line.orchestrator._protection = ready.protection("20", "40")
+        line.orchestrator._pipeline.protection = ready.protection("20", "40")
         await line.tick()
         line.strategy.opinions["BTCUSDT"] = Action.SELL
-        release = line.orchestrator._protection.release
+        release = line.orchestrator._pipeline.protection.release
 
         async def too_late(symbol: str) -> bool:
             await price(ready, "40000")
             return await release(symbol)
 
-        line.orchestrator._protection.release = too_late
+        line.orchestrator._pipeline.protection.release = too_late
         decision = (await line.tick())["BTCUSDT"]
         assert (decision.outcome, decision.detail) == (
             Outcome.SKIPPED,
@@ -390,7 +390,7 @@ async def test_s31_sell_signal_after_the_stop_has_sold_sells_nothing_more(tmp_pa
 async def test_s31_sale_that_the_exchange_refuses_leaves_the_position_protected(tmp_path):
     async with pipeline(tmp_path, BTCUSDT=Action.BUY) as line:
         ready = line.desk
-        line.orchestrator._protection = ready.protection("20", "40")
+        line.orchestrator._pipeline.protection = ready.protection("20", "40")
         await line.tick()
         refusal = '{"code": -2010, "msg": "Account has insufficient balance for requested action."}'
         await ready.exchange.fault("http", method="POST", path="order", status=400, body=refusal)

@@ -1,0 +1,118 @@
+"""Pipeline: what is done about one symbol once its market was seen, its strategy asked, and its turn has come."""
+
+import logging
+from collections.abc import Callable
+
+from binance_trade_agent.agents.execution import TradeExecutionAgent
+from binance_trade_agent.agents.exit_plan import Exit
+from binance_trade_agent.agents.protection import Protection
+from binance_trade_agent.agents.risk import RiskManagementAgent
+from binance_trade_agent.agents.signal import SignalAgent
+from binance_trade_agent.domain.decisions import Decision, Outcome, Refusal
+from binance_trade_agent.domain.exits import ExitKind
+from binance_trade_agent.domain.market import MarketView
+from binance_trade_agent.domain.orders import OrderIntent, Side
+from binance_trade_agent.domain.positions import Position
+from binance_trade_agent.domain.signals import Action, Signal
+from binance_trade_agent.domain.values import replace
+from binance_trade_agent.exchange.errors import ExchangeError
+from binance_trade_agent.ledger.books import Books
+from binance_trade_agent.ledger.errors import LedgerError
+
+log = logging.getLogger(__name__)
+
+
+class Pipeline:
+    """From a wish to the order, through the agents; the same for live and for recorded markets.
+
+    While nothing that it asks has to be waited for it does not wait either, so no event loop has to run.
+
+    Args:
+        is_stopping: whether the daemon is to end: then no order is decided on any more.
+
+    Attributes:
+        protection: what makes positions be left.
+    """
+
+    def __init__(
+        self,
+        signals: SignalAgent,
+        risk: RiskManagementAgent,
+        execution: TradeExecutionAgent,
+        protection: Protection,
+        books: Books,
+        *,
+        is_stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._signals = signals
+        self._risk = risk
+        self._execution = execution
+        self.protection = protection
+        self._books = books
+        self._is_stopping = is_stopping
+
+    async def act_on(self, decision: Decision, view: MarketView, leave: Exit | None) -> Decision:
+        """Decide on an order, and place it: what makes the position be left goes before what the strategy says.
+
+        Args:
+            decision: on the symbol at this tick so far, with the strategy's signal, BUY or SELL, if there is one.
+            view: the market as it was seen.
+            leave: why the position is to be closed whatever the strategy says; None when it may stay.
+
+        Raises:
+            LedgerError: the books could not be read, or the intent not be written; nothing was sent.
+            ExchangeError: what protects the position could not be taken off.
+        """
+        wish, exit_kind = _wish(decision, view, leave)
+        if exit_kind is not None:
+            decision = replace(decision, exit=exit_kind, exit_reason=wish.reason)
+        if reason := self._signals.nothing_to_do(wish, view, await self._position(view.symbol)):
+            return replace(decision, outcome=Outcome.SKIPPED, detail=reason)
+        if exit_kind is ExitKind.STRATEGY and not self.protection.follows_strategy:
+            text = "the position is left by its own exits (RISK_STRATEGY_EXIT=false)"
+            return replace(decision, outcome=Outcome.SKIPPED, detail=text)
+
+        review = await self._risk.review(wish, view, decision.tick_ms, exit_kind)
+        decision = replace(decision, findings=review.findings)
+        verdict = review.verdict
+        if isinstance(verdict, Refusal):
+            return replace(decision, outcome=Outcome.REFUSED, rule=verdict.rule, detail=verdict.detail)
+        if self._is_stopping():  # asked last: a signal may have come while another symbol's call was waited for
+            return replace(decision, outcome=Outcome.SKIPPED, detail="the daemon is stopping")
+
+        return await self._act(decision, verdict, view)
+
+    async def _act(self, decision: Decision, intent: OrderIntent, view: MarketView) -> Decision:
+        """Execute what was approved. What protects the position gives way to a sale, and follows a purchase."""
+        if intent.side is Side.SELL:
+            if not await self.protection.release(view.symbol):
+                text = "what protects the position is not cancelled yet"
+                return replace(decision, outcome=Outcome.SKIPPED, detail=text)
+            # The protection may have filled meanwhile: what is sold is what the ledger still holds.
+            position = await self._position(view.symbol)
+            left = view.rules.round_market_quantity(min(intent.quantity, position.quantity))
+            if view.rules.is_dust(left, view.book.bid):
+                text = "the protection has sold the position meanwhile"
+                return replace(decision, outcome=Outcome.SKIPPED, detail=text)
+            intent = replace(intent, quantity=left)
+        decision = await self._execution.execute(decision, intent)
+        try:
+            if said := await self.protection.ensure(view.symbol, view.rules):
+                decision = replace(decision, detail=f"{decision.detail}; {said}")
+        except (ExchangeError, LedgerError) as failure:
+            log.warning("%s: its protection is put right later: %s", view.symbol, failure)
+        return decision
+
+    async def _position(self, symbol: str) -> Position:
+        return await self._books.consult(lambda books: books.position(symbol))
+
+
+def _wish(decision: Decision, view: MarketView, leave: Exit | None) -> tuple[Signal, ExitKind | None]:
+    """What is put before the risk rules: the strategy's signal, or that the position is to be left, and why."""
+    if leave is None:
+        assert decision.signal is not None, "without a signal only an exit is decided on"
+        return decision.signal, ExitKind.STRATEGY if decision.signal.action is Action.SELL else None
+    kind, reason = leave
+    strategy = decision.signal.strategy if decision.signal else ""
+    candle_open_ms = view.candles[-1].open_time_ms if view.candles else decision.tick_ms
+    return Signal(view.symbol, strategy, Action.SELL, 1.0, reason, candle_open_ms), kind
