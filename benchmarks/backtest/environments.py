@@ -13,7 +13,7 @@ from backtest.workloads import Workload
 
 BENCHMARKS = Path(__file__).parents[1]
 INSTALL_SECONDS = 900
-RUN_SECONDS = 900
+RUN_SECONDS = 1_800
 NEXT_OPEN, OWN_CLOSE = "next open", "signal's own close"
 # Where a machine sets these for older builds of OpenBLAS, they slow NumPy down.
 NOT_INHERITED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
@@ -98,6 +98,7 @@ def _finished(name: str, command: list[str | Path], folder: Path, seconds: float
 
 PEERS = (
     Peer("talib_numpy", "TA-Lib with NumPy"),
+    Peer("talib_numba", "TA-Lib with numba", ("numba==0.68.1", "TA-Lib==0.8.2")),
     Peer("plain_calls", "plain pipeline, direct calls"),
     Peer("plain_queues", "plain pipeline, asyncio queues", workloads=("w1",)),
     Peer("vectorbt_signals", "vectorbt", ("vectorbt==1.2.0", "TA-Lib==0.8.2")),
