@@ -44,6 +44,7 @@ FIRST_WORDS = {
     "live": "What arms live trading.",
     "redis": "The cache, and what daemons share.",
     "ledger": "[The ledger](../concepts/ledger.md).",
+    "history": "[Recorded candles](../guide/data.md), for backtests.",
     "log": "The log, on standard error.",
 }
 

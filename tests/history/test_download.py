@@ -219,6 +219,7 @@ class TestKilled:
     @pytest.mark.parametrize("after", [1, 2, 4])
     async def test_a_download_that_was_killed_goes_on_and_equals_one_done_at_once(self, desk, after, monkeypatch):
         monkeypatch.setattr(download_module, "_KEPT_BACK_ROWS", 1)
+        monkeypatch.setattr(download_module, "_KEPT_BACK_FRACTION", 0)
         with pytest.raises(asyncio.CancelledError):
             await asyncio.ensure_future(desk.fetch(stop_after=after))
         before = len(desk.held())

@@ -67,17 +67,21 @@ async def _download(folder: Path, options: DownloadOptions) -> int:
 
     store = CandleStore(folder)
     failures: list[str] = []
+    held: list[str] = []
     async with open_web() as web:
         source = await KlinesSource.reach(web, options.rest_url, options.symbols, options.limits_folder)
         write_listings(folder, source.listings.values())
-        with shown() as progress:
-            for symbol in options.symbols:
-                for interval in options.intervals:
-                    wanted = Wanted(symbol, interval, options.start_ms, options.end_ms)
-                    fetched = await download(store, source, options.archive_url, wanted, progress)
-                    failures += fetched.failures
-                    print(_held(store, symbol, interval, fetched.new), flush=True)
-        await source.budget.close()
+        try:
+            with shown() as progress:
+                for symbol in options.symbols:
+                    for interval in options.intervals:
+                        wanted = Wanted(symbol, interval, options.start_ms, options.end_ms)
+                        fetched = await download(store, source, options.archive_url, wanted, progress)
+                        failures += fetched.failures
+                        held.append(_held(store, symbol, interval, fetched.new))
+        finally:
+            print("\n".join(held), end="\n" if held else "", flush=True)
+            await source.budget.close()
     return complain("\n".join(failures), exit_codes.FAILURE) if failures else exit_codes.OK
 
 

@@ -25,7 +25,8 @@ from binance_trade_agent.ops.clock import monotonic_seconds
 DEFAULT_DAYS = 365  # that are fetched of a symbol of which nothing is there, unless a start is given
 
 _AT_ONCE = 4  # requests under way
-_KEPT_BACK_ROWS, _KEPT_BACK_SECONDS = 200_000, 30.0  # fetched candles that a kill may lose
+# Fetched candles that a kill may lose: so many, and a quarter of those that are kept, as each keeping writes all anew.
+_KEPT_BACK_ROWS, _KEPT_BACK_FRACTION, _KEPT_BACK_SECONDS = 20_000, 0.25, 10.0
 
 
 class Progress(Protocol):
@@ -214,6 +215,7 @@ class _Keeper:
         self._source_name = source_name
         self._fetched = fetched
         self._tables: list[CandleTable] = []
+        self._most_rows = float(_KEPT_BACK_ROWS)
         self._flushed_seconds = monotonic_seconds()
 
     def keep(self, span: Span, table: CandleTable) -> None:
@@ -221,14 +223,16 @@ class _Keeper:
         self.covered.append(span)
         self._tables.append(table)
         is_late = monotonic_seconds() - self._flushed_seconds > _KEPT_BACK_SECONDS
-        if is_late or sum(map(len, self._tables)) >= _KEPT_BACK_ROWS:
+        if is_late or sum(map(len, self._tables)) >= self._most_rows:
             self.flush()
 
     def flush(self) -> None:
         """Put all that was taken into the store."""
         if self._tables:
             known = Provenance(self._source_name, tuple(self.covered), self._fetched.span[0])
-            self._fetched.new += self._store.add(joined(self._tables), known).added
+            merged = self._store.add(joined(self._tables), known)
+            self._fetched.new += merged.added
+            self._most_rows = _KEPT_BACK_ROWS + _KEPT_BACK_FRACTION * len(merged.table)
         self._tables, self.covered, self._flushed_seconds = [], [], monotonic_seconds()
 
 
