@@ -1,6 +1,10 @@
 """An optimisation that was killed goes on where it was; what is another search is refused."""
 
 import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -131,3 +135,29 @@ def test_each_line_is_a_document(hill, tmp_path):
     head, *lines = map(json.loads, path.read_text().splitlines())
     assert head == {"format": 1, "depends_on": DEPENDS_ON}
     assert [line["params"] for line in lines] == [task.params for task in TASKS]
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from tests.backtest.optimize.objectives import KilledHill, candles
+from tests.backtest.optimize.test_memory import DEPENDS_ON, TASKS
+from binance_trade_agent.backtest.optimize.memory import Memory
+from binance_trade_agent.backtest.optimize.workers import InProcess, Workload
+
+folder = Path(sys.argv[1])
+deadly = Workload(KilledHill(folder / "killed", dict(TASKS[6].params)), candles())
+with Memory.of(InProcess(deadly), ("sharpe",), folder / "search.jsonl", DEPENDS_ON) as memory:
+    list(memory.outcomes(TASKS))
+"""
+
+
+def test_a_real_kill_loses_nothing_that_was_found(hill, tmp_path):
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+    ended = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, check=False, timeout=60)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    with opened(hill, tmp_path / "search.jsonl") as memory:
+        assert memory.known == 6
+        outcomes = dict(memory.outcomes(TASKS))
+    assert hill.asked == len(TASKS) - 6
+    assert outcomes == dict(InProcess(Workload(Hill, candles())).outcomes(TASKS))
