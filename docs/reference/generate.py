@@ -45,6 +45,7 @@ FIRST_WORDS = {
     "redis": "The cache, and what daemons share.",
     "ledger": "[The ledger](../concepts/ledger.md).",
     "history": "[Recorded candles](../guide/data.md), for backtests.",
+    "record": "[Recordings of runs](../guide/replay.md).",
     "log": "The log, on standard error.",
 }
 

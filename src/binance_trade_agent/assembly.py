@@ -18,6 +18,7 @@ from binance_trade_agent.agents.market_data import MarketDataAgent
 from binance_trade_agent.agents.order_keeper import OrderKeeper
 from binance_trade_agent.agents.protection import Protection
 from binance_trade_agent.agents.reconciler import Reconciler
+from binance_trade_agent.agents.recorder import Witness, recording
 from binance_trade_agent.agents.recovery import Recovery
 from binance_trade_agent.agents.risk import Identity, RiskManagementAgent
 from binance_trade_agent.agents.signal import SignalAgent
@@ -35,6 +36,7 @@ from binance_trade_agent.exchange.connect import Connection, until_reached
 from binance_trade_agent.exchange.errors import AuthError, RejectedError
 from binance_trade_agent.exchange.price_stream import PriceHandler, PriceStream
 from binance_trade_agent.exchange.user_stream import UserStream
+from binance_trade_agent.history.recording import RecordingWriter, recordings_folder
 from binance_trade_agent.ledger.disk import DiskWatch
 from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.limits import exit_settings, risk_settings
@@ -144,10 +146,12 @@ class Assembly:
         await refuse_stale_stops(ledger, clock.now_ms())
         switch = StrategySwitch(strategies, ledger)
         await switch.restore()
+        witness = stack.enter_context(_witness(settings, strategies, name.run_id))
+        decided_by, books = witness.clock(clock), witness.books(ledger)
         market_data = MarketDataAgent(
             gateway,
             await _cache(stack, settings),
-            clock,
+            decided_by,
             namespace=_namespace(settings, name.run_id),
             interval=settings.trading_candle_interval,
             warm_up=strategies.warm_up,
@@ -160,7 +164,7 @@ class Assembly:
             watch_holder[0].reconcile_soon(f"an order was refused: {refusal}")
 
         execution = TradeExecutionAgent(
-            gateway, ledger, clock, ground.keeper, run_id=name.run_id, may_send=name.may_send, refused=refused
+            gateway, books, clock, ground.keeper, run_id=name.run_id, may_send=name.may_send, refused=refused
         )
         identity = Identity(settings.trading_instance, strategies.name, name.fence)
         risk, exits = risk_settings(settings), exit_settings(settings)
@@ -170,7 +174,7 @@ class Assembly:
 
         prices = _prices(connection, name, on_price)
         protection = Protection(
-            exits, gateway, ledger, clock, ground.keeper, execution, ground.alarms, identity, prices
+            exits, gateway, books, decided_by, ground.keeper, execution, ground.alarms, identity, prices
         )
         stream = UserStream(
             connection.endpoints.websocket_api,
@@ -207,19 +211,20 @@ class Assembly:
             RiskManagementAgent(
                 risk,
                 exits,
-                gateway,
-                ledger,
-                clock,
+                witness.market(gateway),
+                books,
+                decided_by,
                 identity,
-                ground.gate,
+                witness.gate(ground.gate),
                 atr_period=settings.risk_atr_period,
-                epoch=ground.epoch,
-                locked_by_others=lambda: ground.reconciler.foreign_locked,
+                epoch=witness.asking("epoch", ground.epoch),
+                locked_by_others=witness.asking("locked_by_others", lambda: ground.reconciler.foreign_locked),
             ),
             execution,
             protection,
-            ledger,
+            books,
             Suspensions(settings.risk_suspend_after_failures, settings.risk_suspend_ticks),
+            witness,
         )
         breakers = Breakers(ledger, clock, risk, next(iter(ground.rules.values())).quote_asset)
         await breakers.look()
@@ -313,6 +318,18 @@ async def _cache(stack: contextlib.AsyncExitStack, settings: Settings) -> Cache:
         cache = RedisCache(settings.redis_url.get_secret_value())
     stack.push_async_callback(cache.close)
     return cache
+
+
+def _witness(
+    settings: Settings, strategies: StrategiesInUse, run_id: str
+) -> contextlib.AbstractContextManager[Witness]:
+    """What records the run beside the ledger, where it is to be recorded."""
+    if not settings.record_keep_mb:
+        return contextlib.nullcontext(Witness())
+    folder = recordings_folder(settings.ledger_path)
+    return recording(
+        lambda: RecordingWriter(folder, run_id, settings.record_keep_mb * 1_000_000), lambda: strategies.choice
+    )
 
 
 def _namespace(settings: Settings, run_id: str) -> str:

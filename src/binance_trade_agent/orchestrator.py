@@ -12,8 +12,9 @@ from binance_trade_agent.agents.exit_plan import Exit
 from binance_trade_agent.agents.market_data import MarketDataAgent, MarketDataError
 from binance_trade_agent.agents.pipeline import Pipeline
 from binance_trade_agent.agents.protection import Protection
+from binance_trade_agent.agents.recorder import Witness
 from binance_trade_agent.agents.risk import RiskManagementAgent
-from binance_trade_agent.agents.signal import SignalAgent, StrategyFailedError
+from binance_trade_agent.agents.signal import SignalAgent, StrategyFailedError, StrategySilentError
 from binance_trade_agent.agents.suspension import Suspensions
 from binance_trade_agent.domain.decisions import Decision, Outcome
 from binance_trade_agent.domain.market import MarketView
@@ -56,11 +57,14 @@ class TradingOrchestrator:
         protection: Protection,
         books: Books,
         suspensions: Suspensions,
+        witness: Witness | None = None,
     ) -> None:
         self._market_data = market_data
+        self._witness = witness or Witness()
+        stopping = self._witness.asking("is_stopping", lambda: self.is_stopping)
         self._signals = signals
         self._risk = risk
-        self._pipeline = Pipeline(signals, risk, execution, protection, books, is_stopping=lambda: self.is_stopping)
+        self._pipeline = Pipeline(signals, risk, execution, protection, books, is_stopping=stopping)
         self._looking = asyncio.Semaphore(_SYMBOLS_AT_ONCE)
         self._suspensions = suspensions
         self.views: dict[str, MarketView] = {}
@@ -85,7 +89,8 @@ class TradingOrchestrator:
 
     async def _survive(self, decision: Decision, turn: "Turn", rests: str | None) -> Decision:
         try:
-            return await self._decide(decision, turn, rests)
+            with self._witness.deciding(decision, rests):
+                return await self._decide(decision, turn, rests)
         except TimeoutError:
             return replace(decision, outcome=Outcome.NO_DATA, detail=f"no market data in {OBSERVE_SECONDS:g} s")
         except (MarketDataError, ExchangeError) as failure:
@@ -99,6 +104,7 @@ class TradingOrchestrator:
         async with self._looking, asyncio.timeout(OBSERVE_SECONDS):
             view, trouble = await self._look(decision.symbol)
         self.views[decision.symbol] = view
+        self._witness.looked(view, trouble, self._pipeline.protection.seen(view.symbol))
         signal, failure = (None, None) if rests or trouble else await self._opinion(view)
         decision = _seen(decision, signal, view)
         try:
@@ -127,6 +133,8 @@ class TradingOrchestrator:
         try:
             return await self._signals.evaluate(view), None
         except StrategyFailedError as failure:
+            if isinstance(failure, StrategySilentError):
+                self._witness.silent(failure)
             log.debug("%s: %s", view.symbol, failure, exc_info=failure.__cause__)
             return None, failure
 

@@ -308,6 +308,12 @@ class Settings(BaseSettings):
     history_path: Path = _setting(
         Path("data/history"), "the folder of recorded candles, for `trade-agent data` and backtests", "a path"
     )
+    record_keep_mb: int = _setting(
+        500,
+        "MB that recordings of runs, for `trade-agent replay`, may take beside the ledger; 0 = none is made",
+        "a whole number of MB, 0 or more",
+        ge=0,
+    )
     log_format: Annotated[Literal["console", "json"], BeforeValidator(setting_types.lower)] = _setting(
         "console", "form of the log", "console or json"
     )

@@ -12,6 +12,7 @@ from binance_trade_agent.domain.holdings import Holding
 from binance_trade_agent.domain.orders import Role
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.gateway import TradingGateway
+from binance_trade_agent.history.recording import Seen
 from binance_trade_agent.history.window import highest_since
 from binance_trade_agent.ledger.books import Books
 from binance_trade_agent.risk.exits import ExitSettings, Levels, exit_levels, next_change_ms
@@ -112,6 +113,11 @@ class ExitWatch:
             return None
         self.note_price(symbol, bid)
         return bid
+
+    def seen(self, symbol: str) -> Seen | None:
+        """What is remembered of the holding; None without one."""
+        held = self._held.get(symbol)
+        return Seen(held.holding.entry_order_id, held.highest, held.target_refused) if held else None
 
     def levels(self, symbol: str) -> Levels | None:
         """Where the holding is left now, by all that was seen; None without a holding."""

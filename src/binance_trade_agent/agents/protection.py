@@ -27,6 +27,7 @@ from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.domain.values import replace
 from binance_trade_agent.exchange.errors import ExchangeError, RejectedError, ReplaceRefusedError
 from binance_trade_agent.exchange.gateway import TradingGateway
+from binance_trade_agent.history.recording import Seen
 from binance_trade_agent.ledger.books import Books
 from binance_trade_agent.risk.exits import ExitSettings
 
@@ -148,6 +149,10 @@ class Protection:
         async with self._keeper.turn(symbol):
             if symbol not in self._released and (said := await self._put_right(symbol, rules)):
                 log.info("%s: %s", symbol, said)
+
+    def seen(self, symbol: str) -> Seen | None:
+        """What is remembered of what is held of a symbol, beside what the books say."""
+        return self._watch.seen(symbol)
 
     def outlook(self, symbol: str) -> Outlook | None:
         """What may move the exits of what is held, as of the last look; None when nothing is held.

@@ -23,6 +23,10 @@ class StrategyFailedError(Exception):
     """The strategy raised, hung, or answered with what is no signal. One sentence; the cause is what it raised."""
 
 
+class StrategySilentError(StrategyFailedError):
+    """The strategy has not answered in time; that hangs on the machine, not on the market."""
+
+
 class SignalAgent:
     """Asks strategies, which may be anybody's code: what one does wrong stays with the symbol that it was asked about.
 
@@ -56,12 +60,12 @@ class SignalAgent:
         strategy = self._strategy_of(view.symbol)
         name = strategy.name
         if (strategy, view.symbol) in self._thinking:
-            raise StrategyFailedError(f"strategy {name} still has not answered; it is not asked again until it does")
+            raise StrategySilentError(f"strategy {name} still has not answered; it is not asked again until it does")
         try:
             async with self._asking:
                 answer = await self._runner(lambda: self._ask(strategy, view), self._deadline_seconds)
         except OverdueError:
-            raise StrategyFailedError(f"strategy {name} did not answer in {self._deadline_seconds:g} s") from None
+            raise StrategySilentError(f"strategy {name} did not answer in {self._deadline_seconds:g} s") from None
         if isinstance(answer, BaseException):
             raise StrategyFailedError(_raised(strategy, answer)) from answer
         if wrong := fault_in(answer, view.symbol, view.candles):
