@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+import aiohttp.web_app
 
 from binance_trade_agent.simulator.exchange import MAIN_ACCOUNT
 from binance_trade_agent.simulator.keys import ApiKey, public_key
@@ -147,6 +148,8 @@ async def running_exchange(**options: Any) -> AsyncIterator[RunningExchange]:
     finally:
         await exchange.close_clients()
         await server.stop()
+        # aiohttp remembers a thousand handlers of applications with a middleware, and each keeps its whole exchange.
+        aiohttp.web_app._cached_build_middleware.cache_clear()
 
 
 @asynccontextmanager
