@@ -25,7 +25,7 @@ def book_fill(connection: sqlite3.Connection, epoch: int, fill: Fill, *, base_as
     """
     known = queries.fill(connection, epoch, fill.symbol, fill.trade_id)
     if known:
-        _refuse_contradiction(known, fill)
+        refuse_contradiction(known, fill)
         return False
     entry = required_order(connection, fill.client_order_id)
     latest = queries.last_trade_id(connection, epoch, fill.symbol)
@@ -55,7 +55,12 @@ def book_fill(connection: sqlite3.Connection, epoch: int, fill: Fill, *, base_as
     return True
 
 
-def _refuse_contradiction(known: Fill, fill: Fill) -> None:
+def refuse_contradiction(known: Fill, fill: Fill) -> None:
+    """Refuse a fill whose trade id is known with other numbers.
+
+    Raises:
+        ContradictoryFill: it is so.
+    """
     if (known.client_order_id, known.price, known.quantity) != (fill.client_order_id, fill.price, fill.quantity):
         raise ContradictoryFill(
             f"trade {fill.trade_id} of {fill.symbol} is in the ledger as {known.quantity} @ {known.price} of order"

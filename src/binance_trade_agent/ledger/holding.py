@@ -1,7 +1,7 @@
 """The holding of a symbol, worked out from its fills: all that its exits need to know survives a crash."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from binance_trade_agent.domain.exits import ExitKind
@@ -11,7 +11,7 @@ from binance_trade_agent.domain.orders import Fill, Order, Side
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.rows import fill_from, order_entry_from
 
-__all__ = ["Holding", "holding"]
+__all__ = ["Holding", "holding", "since_dust"]
 
 
 def holding(
@@ -28,17 +28,10 @@ def holding(
         return None
     row = connection.execute("SELECT base_asset FROM positions WHERE epoch = ? AND symbol = ?", (epoch, symbol))
     base_asset = row.fetchone()["base_asset"]
-    before, highest_paid, first = position.quantity, ZERO, None
-    for row in connection.execute(
+    rows = connection.execute(
         "SELECT * FROM fills WHERE epoch = ? AND symbol = ? ORDER BY trade_id DESC", (epoch, symbol)
-    ):
-        first = fill_from(row)
-        before -= _added(first, base_asset)
-        if first.side is Side.BUY:
-            highest_paid = max(highest_paid, first.price)
-        if is_dust(before):
-            break
-    assert first is not None, "a position comes of fills"
+    )
+    first, highest_paid = since_dust(position.quantity, map(fill_from, rows), base_asset, is_dust)
     entry = queries.order_entry(connection, first.client_order_id)
     assert entry is not None, "a fill belongs to an order"
     stop = _last_stop(connection, epoch, symbol, first.exchange_order_id)
@@ -51,6 +44,21 @@ def holding(
         stop.stop_price if stop else None,
         (stop.exit or ExitKind.STOP_LOSS) if stop else None,
     )
+
+
+def since_dust(
+    quantity: Decimal, newest_first: Iterable[Fill], base_asset: str, is_dust: Callable[[Decimal], bool]
+) -> tuple[Fill, Decimal]:
+    """The fill that made a position of `quantity` more than dust, and the highest price that was paid since."""
+    before, highest_paid, first = quantity, ZERO, None
+    for first in newest_first:
+        before -= _added(first, base_asset)
+        if first.side is Side.BUY:
+            highest_paid = max(highest_paid, first.price)
+        if is_dust(before):
+            break
+    assert first is not None, "a position comes of fills"
+    return first, highest_paid
 
 
 def _added(fill: Fill, base_asset: str) -> Decimal:

@@ -65,7 +65,15 @@ def commit_replacement(
 def _insert_intent(connection: sqlite3.Connection, run_id: str, intent: OrderIntent, at_ms: int) -> Order:
     if queries.has_decision(connection, decision_digest(intent.client_order_id)):
         raise DuplicateIntent(f"order {intent.client_order_id} is in the ledger already; it is not sent again")
-    order = Order(
+    order = order_of(run_id, intent, at_ms)
+    insert_order(connection, OrderEntry(order, required_epoch(connection).epoch, run_id, ZERO, ZERO))
+    add_event(connection, order)
+    return order
+
+
+def order_of(run_id: str, intent: OrderIntent, at_ms: int) -> Order:
+    """The order that an intent begins as; `run_id` answers for it."""
+    return Order(
         client_order_id=intent.client_order_id,
         symbol=intent.symbol,
         side=intent.side,
@@ -86,9 +94,6 @@ def _insert_intent(connection: sqlite3.Connection, run_id: str, intent: OrderInt
         exit=intent.exit,
         atr_quote=intent.atr_quote,
     )
-    insert_order(connection, OrderEntry(order, required_epoch(connection).epoch, run_id, ZERO, ZERO))
-    add_event(connection, order)
-    return order
 
 
 def request_cancel(connection: sqlite3.Connection, client_order_ids: Iterable[str], at_ms: int) -> None:
@@ -154,15 +159,17 @@ def transition(
     )
     if news == order:
         return False
-    news = replace(news, updated_ms=at_ms, detail=detail or order.detail, deadline_ms=_deadline_ms(order, news, at_ms))
+    news = replace(
+        news, updated_ms=at_ms, detail=detail or order.detail, deadline_ms=deadline_after(order, news.state, at_ms)
+    )
     update_order(connection, replace(entry, order=news))
     add_event(connection, replace(news, detail=detail))
     return True
 
 
-def _deadline_ms(before: Order, after: Order, at_ms: int) -> int | None:
-    """Until when an unknown outcome has to be known; None when nothing is unknown any more."""
-    if after.state is not OrderState.UNKNOWN:
+def deadline_after(before: Order, state: OrderState, at_ms: int) -> int | None:
+    """Until when an unknown outcome has to be known, once `before` is in `state`; None when nothing is unknown."""
+    if state is not OrderState.UNKNOWN:
         return None
     return before.deadline_ms or at_ms + UNKNOWN_DEADLINE_MS
 

@@ -1,0 +1,512 @@
+"""MemoryBooks: the books of a backtest, kept in memory.
+
+They give the agents what the ledger gives them (ledger/books.py) by the same rules, postings and order life, without a
+file: tests/backtest/test_books.py holds both against each other, step by step. They are of one epoch, one run and one
+generation of the daemon, so the same decision has the same client order id. Times come in order as far as the equity
+is concerned; late fills and repeated reports are taken as the ledger takes them.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Self, TypeVar
+
+import msgspec
+
+from binance_trade_agent.backtest.limit_books import Entries, Exits, Marks, Pauses
+from binance_trade_agent.backtest.symbol_book import SymbolBook
+from binance_trade_agent.domain.decisions import Decision
+from binance_trade_agent.domain.holdings import Holding
+from binance_trade_agent.domain.money import ZERO
+from binance_trade_agent.domain.order_states import GIVEN_UP_STATES, STATE_OF_STATUS, TRANSITIONS, OrderState
+from binance_trade_agent.domain.orders import Fill, Order, OrderIntent, OrderReport, Side
+from binance_trade_agent.domain.positions import Position
+from binance_trade_agent.domain.symbols import SymbolRules
+from binance_trade_agent.ledger.accounting import Account, Posting, external_postings, fill_postings
+from binance_trade_agent.ledger.equity import Mark
+from binance_trade_agent.ledger.errors import DuplicateIntent, LedgerError, UnknownOrder
+from binance_trade_agent.ledger.fills import refuse_contradiction
+from binance_trade_agent.ledger.orders import deadline_after, order_of
+from binance_trade_agent.ledger.pauses import DRAWDOWN
+from binance_trade_agent.ledger.records import Alarm, AppliedReport, EquityPoint, OrderEntry
+from binance_trade_agent.risk.state import ExitResult, Pause
+
+T = TypeVar("T")
+
+_EPOCH = 1
+_changed = msgspec.structs.replace
+# To look a member up by its name takes longer than to compare it.
+_BUY, _INTENT, _SENT, _WALLET = Side.BUY, OrderState.INTENT, OrderState.SENT, Account.WALLET
+
+
+class MemoryBooks:
+    """`Books`, and the `BooksView` of this moment: what it gives is its own, and changes with it.
+
+    Args:
+        quote_asset: what `mark` counts the equity in.
+        balances: free and locked at the beginning, by asset.
+
+    Attributes:
+        fills: all of them, in the order in which they were booked.
+        accounts: sums by account and asset (ledger/accounting.py).
+    """
+
+    def __init__(self, quote_asset: str, balances: Mapping[str, Decimal]) -> None:
+        self.fills: list[Fill] = []
+        self.accounts: dict[Account, dict[str, Decimal]] = {account: {} for account in Account}
+        self._wallet = self.accounts[_WALLET]
+        self._quote_asset = quote_asset
+        self._orders: dict[str, OrderEntry] = {}  # in the order in which they were placed
+        self._unsettled: dict[str, OrderEntry] = {}  # oldest first
+        self._newest = (0, "", "")  # the age of the last of them
+        self._books: dict[str, SymbolBook] = {}
+        self._positions: dict[str, Position] = {}
+        self._positions_in: dict[str, dict[str, Position]] = {}
+        self._entries = Entries()
+        self._exits = Exits()
+        self._pauses = Pauses()
+        self._marks: dict[str, Marks] = {quote_asset: Marks(self._pauses)}
+        self._alarms: dict[tuple[str, str], Alarm] = {}
+        self._post(external_postings(balances))
+
+    @classmethod
+    def opened(cls, balances: Mapping[str, Decimal], at_ms: int, quote_asset: str | None = None) -> Self:  # noqa: ARG003
+        """Books that begin at `at_ms` with these balances; equity is counted in the first asset, or `quote_asset`."""
+        return cls(quote_asset or next(iter(balances)), balances)
+
+    # What a result is made of
+
+    @property
+    def orders(self) -> list[Order]:
+        """All orders, in the order in which they were placed."""
+        return [entry.order for entry in self._orders.values()]
+
+    @property
+    def pauses(self) -> Sequence[Pause]:
+        """Those that were begun, in that order."""
+        return self._pauses.begun
+
+    def check(self) -> None:
+        """See that what has moved has moved from one account to another.
+
+        Raises:
+            LedgerError: the accounts of an asset do not add up to zero.
+        """
+        for asset in {asset for sums in self.accounts.values() for asset in sums}:
+            total = sum((sums.get(asset, ZERO) for sums in self.accounts.values()), ZERO)
+            if total:
+                raise LedgerError(f"the accounts of {asset} add up to {total}, not to 0")
+
+    # Writing: see Books
+
+    async def consult(self, work: Callable[["MemoryBooks"], T]) -> T:
+        """What `work` makes of the books at this moment."""
+        return work(self)
+
+    async def order(self, client_order_id: str) -> OrderEntry | None:
+        """An order, None when there is none."""
+        return self._orders.get(client_order_id)
+
+    async def open_orders(self) -> list[Order]:
+        """Orders that are not settled, oldest first."""
+        return [entry.order for entry in self._unsettled.values()]
+
+    async def commit_intent(self, decision: Decision, intent: OrderIntent, at_ms: int) -> Order:
+        """Keep the order; the decision is whoever's who made it.
+
+        Raises:
+            DuplicateIntent: the client order id is known.
+        """
+        return self._commit(decision.run_id, (intent,), at_ms)[0]
+
+    async def commit_protection(self, run_id: str, intents: Sequence[OrderIntent], at_ms: int) -> list[Order]:
+        """Keep the orders, all or none.
+
+        Raises:
+            DuplicateIntent: one of the client order ids is known.
+        """
+        return self._commit(run_id, intents, at_ms)
+
+    async def commit_replacement(
+        self, run_id: str, cancelled_ids: Sequence[str], intents: Sequence[OrderIntent], at_ms: int
+    ) -> list[Order]:
+        """Keep the wish to cancel orders and those that are to take their place, all or nothing.
+
+        Raises:
+            DuplicateIntent, UnknownOrder: see commit_protection and request_cancel.
+        """
+        for client_order_id in cancelled_ids:
+            self._required(client_order_id)
+        orders = self._commit(run_id, intents, at_ms)
+        await self.request_cancel(cancelled_ids, at_ms)
+        return orders
+
+    async def request_cancel(self, client_order_ids: Sequence[str], at_ms: int) -> None:
+        """Note that these orders are to be cancelled.
+
+        Raises:
+            UnknownOrder: one of them is not in the books; nothing was changed.
+        """
+        for entry in [self._required(client_order_id) for client_order_id in client_order_ids]:
+            if entry.order.cancel_requested_ms is None:
+                self._update(entry, _changed(entry.order, cancel_requested_ms=at_ms))
+
+    async def withdraw_cancel(self, client_order_id: str) -> None:
+        """Take the wish back.
+
+        Raises:
+            UnknownOrder: the order is not in the books.
+        """
+        entry = self._required(client_order_id)
+        self._update(entry, _changed(entry.order, cancel_requested_ms=None))
+
+    async def transition(
+        self,
+        client_order_id: str,
+        state: OrderState,
+        at_ms: int,
+        *,
+        detail: str = "",
+        exchange_order_id: int | None = None,
+        executed_base: Decimal = ZERO,
+        executed_quote: Decimal = ZERO,
+    ) -> bool:
+        """Move an order; False, and nothing changed, when the news is late or repeated.
+
+        Raises:
+            UnknownOrder: no such order.
+        """
+        entry = self._required(client_order_id)
+        return self._move(entry, state, at_ms, detail, exchange_order_id, executed_base, executed_quote)
+
+    async def apply_report(self, report: OrderReport, *, base_asset: str, quote_asset: str) -> AppliedReport:
+        """Book what the exchange says of an order: its fills, then its state.
+
+        Raises:
+            UnknownOrder: no order with the report's client order id.
+            ContradictoryFill: a trade id is known with other numbers; nothing was changed.
+        """
+        order_id = report.client_order_id
+        before = self._required(order_id)
+        new_fills = self._unknown_of(report.fills) if report.fills else ()
+        for fill in new_fills:
+            self._book_fill(fill, base_asset, quote_asset)
+        state = before.order.state
+        if state is _INTENT:
+            self._move(self._orders[order_id], _SENT, report.at_ms)
+        is_changed = self._move(
+            self._orders[order_id],
+            STATE_OF_STATUS.get(report.status, state),
+            report.at_ms,
+            report.detail,
+            report.exchange_order_id,
+            report.executed_base,
+            report.executed_quote,
+        )
+        after = self._orders[order_id]
+        return AppliedReport(
+            after.order,
+            new_fills,
+            is_changed or bool(new_fills),
+            order_id not in self._unsettled,
+            len(report.fills) - len(new_fills),
+            bool(new_fills) and before.is_settled,
+            state in GIVEN_UP_STATES and after.order.state is not state,
+        )
+
+    async def record_equity(self, point: EquityPoint) -> None:
+        """Keep the worth at a tick.
+
+        Raises:
+            ValueError: an earlier tick than the last.
+        """
+        adjusted = point.cash_quote + point.positions_quote - point.external_quote
+        self._marks_in(point.quote_asset).note(
+            (point.tick_ms, point.cycle, point.run_id), adjusted, point.external_quote
+        )
+
+    def mark(self, tick_ms: int, equity_quote: Decimal) -> None:
+        """The same for whoever values spans of ticks at once: equity as limits see it, cash and positions at the bid.
+
+        Of a span only these ticks have to be told, in their order, for all answers to be as if each was told: the
+        last before and the first after each midnight (UTC), the first at or after each end of a pause for drawdown,
+        the highest since, and the last before anybody asks.
+
+        Raises:
+            ValueError: an earlier tick than the last.
+        """
+        self._marks[self._quote_asset].note((tick_ms, 0, ""), equity_quote, ZERO)
+
+    async def begin_pauses(self, pauses: Sequence[Pause]) -> None:
+        """Keep pauses that begin; one of a rule that began at the same time is known already."""
+        for pause in pauses:
+            if self._pauses.begin(pause) and pause.rule == DRAWDOWN:
+                for marks in self._marks.values():
+                    marks.begin_new_peak(pause.until_ms)
+
+    async def raise_alarm(self, kind: str, subject: str, text: str, at_ms: int, *, blocks: bool = False) -> bool:
+        """Raise an alarm, or count one more time that stands already; True when it is new."""
+        known = self._alarms.get((kind, subject))
+        raised_ms, times = (known.raised_ms, known.times + 1) if known else (at_ms, 1)
+        self._alarms[kind, subject] = Alarm(kind, subject, raised_ms, at_ms, times, blocks, text)
+        return known is None
+
+    async def clear_alarm(self, kind: str, subject: str, at_ms: int) -> bool:  # noqa: ARG002
+        """Note that an alarm is over; False when it did not stand."""
+        return self._alarms.pop((kind, subject), None) is not None
+
+    async def alarms(self) -> list[Alarm]:
+        """Alarms that are not over, oldest first."""
+        return sorted(self._alarms.values(), key=lambda alarm: (alarm.raised_ms, alarm.kind, alarm.subject))
+
+    # Reading: see BooksView
+
+    def positions(self, quote_asset: str | None = None) -> Mapping[str, Position]:
+        """Positions by symbol, flat ones included; with `quote_asset` those that are counted in it."""
+        return self._positions if quote_asset is None else self._positions_in.get(quote_asset, {})
+
+    def position(self, symbol: str) -> Position:
+        """The symbol's position, flat when it never traded."""
+        return self._positions.get(symbol) or Position(symbol)
+
+    def holding(self, symbol: str, rules: SymbolRules) -> Holding | None:
+        """What is held of the symbol, more than dust."""
+        book = self._books.get(symbol)
+        return book.holding(rules, self._orders) if book else None
+
+    def wallet(self) -> Mapping[str, Decimal]:
+        """What the exchange should hold for us, by asset."""
+        return self._wallet
+
+    def unsettled_orders(self, symbol: str | None = None) -> Collection[OrderEntry]:
+        """Orders, of all symbols or one, that are not settled; oldest first."""
+        if symbol is None:
+            return self._unsettled.values()
+        return [entry for entry in self._unsettled.values() if entry.order.symbol == symbol]
+
+    def last_order_on_exchange(self, symbol: str) -> Order | None:
+        """The symbol's order with the highest number."""
+        book = self._books.get(symbol)
+        return self._orders[book.top.client_order_id].order if book and book.top else None
+
+    def is_number_out_of_order(self, order: Order) -> bool:
+        """Whether an earlier order on the symbol has a number that is not lower."""
+        number = order.exchange_order_id
+        if number is None or self._books[order.symbol].numbers_rise:
+            return False
+        return any(
+            other.symbol == order.symbol
+            and other.created_ms < order.created_ms
+            and other.exchange_order_id is not None
+            and other.exchange_order_id >= number
+            for other in self.orders
+        )
+
+    def is_known(self, symbol: str, exchange_order_id: int) -> bool:
+        """Whether the exchange's order with this number is in the books."""
+        return any((order.symbol, order.exchange_order_id) == (symbol, exchange_order_id) for order in self.orders)
+
+    def trade_cursor(self, symbol: str) -> int | None:
+        """The symbol's highest trade id."""
+        book = self._books.get(symbol)
+        return book.last_trade_id if book else None
+
+    def last_entry_fill_ms(self, symbol: str) -> int | None:
+        """Time of the symbol's last fill of a BUY."""
+        book = self._books.get(symbol)
+        return book.last_entry_ms if book else None
+
+    def entries_since(self, since_ms: int) -> Sequence[tuple[str, int]]:
+        """Symbol and last fill of each BUY order that has filled after `since_ms`."""
+        return self._entries.since(since_ms)
+
+    def exits_backwards(self) -> Iterator[ExitResult]:
+        """Every sale, newest first."""
+        return self._exits.backwards()
+
+    def external_sum(self, asset: str) -> Decimal:  # noqa: ARG002
+        """Nothing comes from outside after the opening."""
+        return ZERO
+
+    def latest_mark(self, quote_asset: str) -> Mark | None:
+        """The last point of the equity curve."""
+        return self._marks_in(quote_asset).latest
+
+    def peak_now(self, quote_asset: str, now_ms: int, adjusted_quote: Decimal) -> Decimal | None:
+        """The highest equity, `adjusted_quote` being it now."""
+        return self._marks_in(quote_asset).peak_now(now_ms, adjusted_quote)
+
+    def day_start(self, quote_asset: str, now_ms: int) -> Decimal | None:
+        """Equity when the UTC day began."""
+        return self._marks_in(quote_asset).day_start(now_ms)
+
+    def active_pauses(self, now_ms: int) -> Mapping[str, Pause]:
+        """The pauses that are not over, by rule."""
+        return self._pauses.active(now_ms)
+
+    def is_paused_at(self, rule: str, at_ms: int) -> bool:
+        """Whether a pause of this rule lasts, or lasted, at that time."""
+        return self._pauses.lasts_at(rule, at_ms)
+
+    def last_pause_end_ms(self, rule: str, now_ms: int) -> int | None:
+        """When the last pause of this rule ended that is over."""
+        return self._pauses.last_end_ms(rule, now_ms)
+
+    def is_paused(self) -> bool:
+        """Nobody is there to say it."""
+        return False
+
+    def is_killed(self) -> bool:
+        """The same."""
+        return False
+
+    # How it is kept
+
+    def _commit(self, run_id: str, intents: Sequence[OrderIntent], at_ms: int) -> list[Order]:
+        fresh: dict[str, OrderEntry] = {}
+        for intent in intents:
+            name = intent.client_order_id
+            if name in self._orders or name in fresh:
+                raise DuplicateIntent(f"order {name} is in the books already; it is not sent again")
+            fresh[name] = OrderEntry(order_of(run_id, intent, at_ms), _EPOCH, run_id, ZERO, ZERO)
+        self._orders.update(fresh)
+        for entry in fresh.values():
+            self._add_unsettled(entry)
+        return [entry.order for entry in fresh.values()]
+
+    def _required(self, client_order_id: str) -> OrderEntry:
+        entry = self._orders.get(client_order_id)
+        if entry is None:
+            raise UnknownOrder(f"order {client_order_id} is not in the books")
+        return entry
+
+    def _move(
+        self,
+        entry: OrderEntry,
+        state: OrderState,
+        at_ms: int,
+        detail: str = "",
+        number: int | None = None,
+        executed_base: Decimal = ZERO,
+        executed_quote: Decimal = ZERO,
+    ) -> bool:
+        """See ledger/orders.py, transition."""
+        order = entry.order
+        if state is not order.state and state not in TRANSITIONS[order.state]:
+            state = order.state
+        is_numbered = number is not None and number != order.exchange_order_id
+        base, quote = order.executed_base, order.executed_quote
+        base = max(base, executed_base)
+        quote = max(quote, executed_quote)
+        if not is_numbered and state is order.state and base is order.executed_base and quote is order.executed_quote:
+            return False
+        news = _changed(
+            order,
+            state=state,
+            updated_ms=at_ms,
+            exchange_order_id=number if is_numbered else order.exchange_order_id,
+            executed_base=base,
+            executed_quote=quote,
+            detail=detail or order.detail,
+            deadline_ms=deadline_after(order, state, at_ms),
+        )
+        self._update(entry, news)
+        if is_numbered:
+            book = self._book_of(order.symbol)
+            if order.exchange_order_id is None:
+                book.note_number(news)
+            else:
+                same = (each for each in self.orders if each.symbol == order.symbol)
+                book.renumber(each for each in same if each.exchange_order_id is not None)
+        return True
+
+    def _update(self, entry: OrderEntry, order: Order) -> None:
+        """Keep what has changed of an order."""
+        self._put(OrderEntry(order, _EPOCH, entry.run_id, entry.filled_base, entry.filled_quote))
+
+    def _put(self, entry: OrderEntry) -> None:
+        order_id = entry.order.client_order_id
+        self._orders[order_id] = entry
+        if entry.is_settled:
+            self._unsettled.pop(order_id, None)
+        elif order_id in self._unsettled:
+            self._unsettled[order_id] = entry
+        else:
+            self._add_unsettled(entry)
+
+    def _add_unsettled(self, entry: OrderEntry) -> None:
+        unsettled, age = self._unsettled, _age(entry)
+        unsettled[entry.order.client_order_id] = entry
+        if len(unsettled) > 1 and age < self._newest:
+            self._unsettled = {each.order.client_order_id: each for each in sorted(unsettled.values(), key=_age)}
+        else:
+            self._newest = age
+
+    def _unknown_of(self, fills: Iterable[Fill]) -> tuple[Fill, ...]:
+        """The fills that are not in the books, each once."""
+        found: dict[tuple[str, int], Fill] = {}
+        for fill in fills:
+            key = fill.symbol, fill.trade_id
+            book = self._books.get(fill.symbol)
+            known = (book.trades.get(fill.trade_id) if book else None) or found.get(key)
+            if known is not None:
+                refuse_contradiction(known, fill)
+                continue
+            self._required(fill.client_order_id)
+            found[key] = fill
+        return tuple(found.values())
+
+    def _book_fill(self, fill: Fill, base_asset: str, quote_asset: str) -> None:
+        """See ledger/fills.py, book_fill."""
+        entry, book = self._orders[fill.client_order_id], self._book_of(fill.symbol)
+        book.base_asset, book.quote_asset = base_asset, quote_asset
+        self.fills.append(fill)
+        self._post(fill_postings(fill, base_asset=base_asset, quote_asset=quote_asset))
+        self._note_limits(book, fill, is_first=not entry.filled_base)
+        self._positions[fill.symbol] = book.position
+        self._positions_in.setdefault(quote_asset, {})[fill.symbol] = book.position
+        order = entry.order
+        base, quote = entry.filled_base + fill.quantity, entry.filled_quote + fill.quote_quantity
+        if base > order.executed_base or quote > order.executed_quote:
+            order = _changed(
+                order, executed_base=max(order.executed_base, base), executed_quote=max(order.executed_quote, quote)
+            )
+        self._put(OrderEntry(order, _EPOCH, entry.run_id, base, quote))
+
+    def _note_limits(self, book: SymbolBook, fill: Fill, *, is_first: bool) -> None:
+        """Take a fill into the position, and into what limits count; `is_first` of its order."""
+        realised = book.trade(fill)
+        if realised is None:
+            self._exits.forget(fill.symbol)
+            seen: set[str] = set()
+            for each, realised in book.trade_late(fill):
+                if each.side is not _BUY:
+                    self._exits.note(each, *realised, is_first=each.client_order_id not in seen)
+                    seen.add(each.client_order_id)
+        elif fill.side is not _BUY:
+            self._exits.note(fill, *realised, is_first=is_first)
+        if fill.side is _BUY:
+            self._entries.note(fill, is_first=is_first)
+            book.last_entry_ms = max(book.last_entry_ms or fill.traded_ms, fill.traded_ms)
+
+    def _post(self, postings: Iterable[Posting]) -> None:
+        accounts, wallet = self.accounts, self._wallet
+        for posting in postings:
+            sums = wallet if posting.account is _WALLET else accounts[posting.account]
+            sums[posting.asset] = sums.get(posting.asset, ZERO) + posting.amount
+
+    def _book_of(self, symbol: str) -> SymbolBook:
+        book = self._books.get(symbol)
+        if book is None:
+            book = self._books[symbol] = SymbolBook(symbol)
+        return book
+
+    def _marks_in(self, quote_asset: str) -> Marks:
+        marks = self._marks.get(quote_asset)
+        if marks is None:
+            marks = self._marks[quote_asset] = Marks(self._pauses)
+        return marks
+
+
+def _age(entry: OrderEntry) -> tuple[int, str, str]:
+    order = entry.order
+    return order.created_ms, order.symbol, order.client_order_id
