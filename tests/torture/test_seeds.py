@@ -45,9 +45,9 @@ def test_plans_hold_every_kind_of_trouble():
     }  # fmt: skip
 
 
-def _finds(text: str, *, first: int = 1) -> bool:
-    """Whether one of some seeds from `first` on finds the bug, and says it with `text`."""
-    seeds = range(first, first + _SEEDS_TO_FIND_A_BUG)
+def _finds(text: str, *, known: tuple[int, ...] = ()) -> bool:
+    """Whether one of some seeds finds the bug, and says it with `text`; those that are known to find it go first."""
+    seeds = (*known, *range(1, 1 + _SEEDS_TO_FIND_A_BUG))
     return any(text in violation for seed in seeds for violation in run_seed(seed).violations)
 
 
@@ -62,7 +62,7 @@ def test_an_order_that_is_sent_again_is_found(monkeypatch):
 
     monkeypatch.setattr(BinanceGateway, "place_order", place_again)
 
-    assert _finds("was sent 2 times")
+    assert _finds("was sent 2 times", known=(12, 15))
 
 
 def test_an_order_that_is_sent_before_it_is_committed_is_found(monkeypatch):
@@ -97,8 +97,8 @@ def test_an_order_that_is_given_up_too_soon_is_found(monkeypatch):
 
     monkeypatch.setattr(order_keeper, "QUIET_MS", 0, raising=False)
 
-    # One seed in thirty finds it; none before 51 does, which would take a minute.
-    assert _finds("was given up as NOT_PLACED", first=45)
+    # One seed in thirty finds it: to search for the first would take a minute.
+    assert _finds("was given up as NOT_PLACED", known=(67, 74, 105, 112, 132))
 
 
 def test_events_and_recovery_that_book_nothing_are_found(monkeypatch):
