@@ -16,6 +16,7 @@ from binance_trade_agent.backtest.report.report import CurveFigures, Day, Hold, 
 from binance_trade_agent.domain.values import field_names
 from binance_trade_agent.reports.performance import Drawdown
 from binance_trade_agent.reports.round_trips import OpenTrip, RoundTrip
+from binance_trade_agent.risk.state import Pause
 from tests.backtest.report.made_results import made_result, walk
 
 RESULT = made_result({symbol: walk(symbol, 1_500, seed=seed) for seed, symbol in enumerate(("BTCUSDT", "ETHUSDT"))})
@@ -61,6 +62,16 @@ def test_text_shows_dashes_for_what_is_not_defined_and_leaves_out_what_is_empty(
     for title in ("By symbol", "By exit", "Months", "Refused by", "Pauses", "Still open"):
         assert f"\n{title}\n" not in text
     assert not re.search(r"\b(nan|inf|None)\b", text)
+
+
+def test_pauses_are_counted_by_the_limit_that_began_them():
+    hour = 3_600_000
+    pauses = [Pause("losses_in_row", since, since + hour, "5 losses") for since in (0, 2 * hour, 50 * hour)]
+    text = to_text(Report.of(replaced(RESULT, pauses=[*pauses, Pause("drawdown", hour, 25 * hour, "10 % down")])))
+    assert section(text, "Pauses") == [
+        "  losses_in_row  3 times, 3 h 0 min in all, the last from 1970-01-03 02:00 on",
+        "  drawdown       1970-01-01 01:00 to 1970-01-02 01:00: 10 % down",
+    ]
 
 
 def test_json_is_one_document_with_exact_money():

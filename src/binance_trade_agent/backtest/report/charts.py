@@ -25,7 +25,7 @@ _LABELS = 13  # along the time, at the width of a desk's screen
 _EQUITY_HEIGHT, _FALL_HEIGHT, _CANDLE_HEIGHT = 300, 110, 360
 _LEAST_BODY = 0.8
 _EDGE = 0.02
-_MANY_TRADES = 100  # from here on their dots are small
+_DOTS = ((500, " tiny"), (100, " small"))  # the more trades there are in a chart, the smaller their dots
 
 
 def equity_chart(times_ms: IntArray, equity: FloatArray, hold: FloatArray | None) -> str:
@@ -196,7 +196,7 @@ def _trades(axes: Axes, trips: Sequence[RoundTrip], still_open: Sequence[OpenTri
     for trip, begin, end in zip(drawn, entry_dots, exit_dots, strict=False):
         ways["won" if trip.profit_quote > 0 else "lost"] += f"M{begin}L{end}"
     parts = [_path(shape, f"way {kind}") for kind, shape in ways.items()]
-    size = " small" if len(drawn) > _MANY_TRADES else ""
+    size = next((kind for most, kind in _DOTS if len(drawn) > most), "")
     # A line of no length with round ends is a dot that no stretching makes an oval.
     for kind, dots in (("entry", entry_dots), ("exit", exit_dots)):
         shape = "".join(f"M{dot}h0" for dot in dots)

@@ -74,7 +74,7 @@ def _sections(result: BacktestResult, report: Report) -> Iterable[str]:
     yield _columns(
         _section("Refused by", _pairs(_counts(report.refusals))),
         _section("Decisions", _pairs(_counts(report.outcomes))),
-        _section("Pauses", _pairs(_pauses(report))),
+        _section("Pauses", _pairs(words.pause_rows(report))),
     )
     yield _section("Still open", _open(report))
     yield _section(f"Trades, times UTC{_shown(report)}", _trades(report.round_trips))
@@ -288,10 +288,3 @@ def _colour(text: str) -> str:
 
 def _counts(counts: dict[str, int]) -> list[words.Row]:
     return [(name, f"{count:,}") for name, count in counts.items()]
-
-
-def _pauses(report: Report) -> list[words.Row]:
-    return [
-        (pause.rule, f"{words.minute(pause.since_ms)} to {words.minute(pause.until_ms)}: {pause.detail}")
-        for pause in report.pauses
-    ]

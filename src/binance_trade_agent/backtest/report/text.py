@@ -29,7 +29,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _section("Still open", _open(report))
     yield from _section("Refused by", _counts(report.refusals))
     yield from _section("Decisions", _counts(report.outcomes))
-    yield from _section("Pauses", _pauses(report))
+    yield from _section("Pauses", aligned(words.pause_rows(report)))
 
 
 def _head(report: Report) -> Iterator[str]:
@@ -113,11 +113,6 @@ def _open(report: Report) -> Iterator[str]:
             f"  {exact(trip.quantity_base)} {trip.symbol} since {utc_text(trip.opened_ms)},"
             f" cost {money(trip.cost_quote)}, {price} {unrealised}"
         )
-
-
-def _pauses(report: Report) -> Iterator[str]:
-    for pause in report.pauses:
-        yield f"  {pause.rule} from {utc_text(pause.since_ms)} to {utc_text(pause.until_ms)}: {pause.detail}"
 
 
 def _counts(counts: dict[str, int]) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Figures as people read them; what is not defined is a dash."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from binance_trade_agent.backtest.report.report import CurveFigures, Report, TradeFigures
@@ -7,6 +8,7 @@ from binance_trade_agent.reports.performance import Drawdown
 from binance_trade_agent.reports.risk_limits_text import duration
 from binance_trade_agent.reports.round_trips import RoundTrip
 from binance_trade_agent.reports.wording import exact, money, signed_money, utc_text
+from binance_trade_agent.risk.state import Pause
 
 UNDEFINED = "-"
 Row = tuple[str, str]  # what it is, and its value
@@ -158,6 +160,22 @@ def market_rows(report: Report) -> list[Row]:
         ("Orders, fills", f"{report.orders}, {report.fills}"),
         ("Ticks", f"{report.ticks:,}, agents ran at {report.visited:,}"),
     ]
+
+
+def pause_rows(report: Report) -> list[Row]:
+    """How often each limit paused entries, and for how long; in its own words where it was once."""
+    by_rule: dict[str, list[Pause]] = {}
+    for pause in report.pauses:
+        by_rule.setdefault(pause.rule, []).append(pause)
+    return [(rule, _pauses(pauses)) for rule, pauses in sorted(by_rule.items(), key=lambda entry: -len(entry[1]))]
+
+
+def _pauses(pauses: Sequence[Pause]) -> str:
+    last = pauses[-1]
+    if len(pauses) == 1:
+        return f"{minute(last.since_ms)} to {minute(last.until_ms)}: {last.detail}"
+    in_all = duration(sum(pause.until_ms - pause.since_ms for pause in pauses))
+    return f"{len(pauses):,} times, {in_all} in all, the last from {minute(last.since_ms)} on"
 
 
 def _durations(trades: TradeFigures) -> str:
