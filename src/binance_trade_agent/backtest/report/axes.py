@@ -49,9 +49,9 @@ class Axes:
         """Units from the left."""
         return np.round((times_ms - self.from_ms) * (WIDTH / (self.to_ms - self.from_ms)))
 
-    def y(self, values: FloatArray) -> FloatArray:
-        """Units from the top."""
-        return np.round((self.high - values) * (self.height / (self.high - self.low)), 1)
+    def y(self, values: FloatArray, digits: int = 1) -> FloatArray:
+        """Units from the top, to so many decimals."""
+        return np.round((self.high - values) * (self.height / (self.high - self.low)), digits)
 
     def value_labels(self, most: int = 6) -> list[Label]:
         """Round values."""

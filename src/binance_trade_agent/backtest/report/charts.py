@@ -25,6 +25,7 @@ _LABELS = 13  # along the time, at the width of a desk's screen
 _EQUITY_HEIGHT, _FALL_HEIGHT, _CANDLE_HEIGHT = 300, 110, 360
 _LEAST_BODY = 0.8
 _EDGE = 0.02
+_HOLD = "buy and hold"
 _DOTS = ((500, " tiny"), (100, " small"))  # the more trades there are in a chart, the smaller their dots
 
 
@@ -34,7 +35,7 @@ def equity_chart(times_ms: IntArray, equity: FloatArray, hold: FloatArray | None
     rows = evenly(len(times_ms), _MOST_HOVER)
     series = [_Series("equity", equity[rows], 2), _Series("drawdown %", below[rows], 2)]
     if hold is not None:
-        series.insert(1, _Series("buy and hold", hold[rows], 2))
+        series.insert(1, _Series(_HOLD, hold[rows], 2))
     curves = [equity] if hold is None else [equity, hold]
     axes = Axes.around(int(times_ms[0]), int(times_ms[-1]), np.concatenate(curves), _EQUITY_HEIGHT)
     under = Axes(axes.from_ms, axes.to_ms, min(1.05 * float(below.min()), -0.1), 0.0, _FALL_HEIGHT)
@@ -42,7 +43,7 @@ def equity_chart(times_ms: IntArray, equity: FloatArray, hold: FloatArray | None
     parts = [_path(_line(axes, times_ms, curve), "hold") for curve in curves[1:]]
     parts += [_path(f"{line}V{axes.height}H0Z", "area"), _path(line, "equity")]
     panes = [
-        _Pane(axes, parts, fitted=["equity", "buy and hold"][: len(curves)]),
+        _Pane(axes, parts, fitted=["equity", _HOLD][: len(curves)]),
         _Pane(under, [_path(f"{fall}V0H0Z", "under"), _path(fall, "fall")], labels=3),
     ]
     return _chart("Equity and drawdown", panes, times_ms[rows], series)
@@ -111,6 +112,8 @@ def _chart(title: str, panes: Sequence[_Pane], times_ms: IntArray, series: Seque
         )
         scales.append(f'<div style="height:{height}px">{marks}</div>')
     zooms = "".join(f'<button type="button" data-zoom="{zoom}">{zoom}×</button>' for zoom in _ZOOMS)
+    if any(each.name == _HOLD for each in series):  # a rise of other size makes the strategy's own line flat
+        zooms = f'<label><input type="checkbox" checked>{_HOLD}</label>{zooms}'
     return (
         f'<div class="chart" data-zoom="1" role="img" aria-label="{escape(title)}"><div class="tools">'
         f'<output></output><span class="zooms">{zooms}</span></div>'
@@ -167,7 +170,8 @@ def _path(shape: str, kind: str) -> str:
 
 def _line(axes: Axes, times_ms: IntArray, values: FloatArray) -> str:
     rows = extremes(values, MOST_POINTS)
-    points = zip(axes.x(times_ms[rows]).tolist(), axes.y(values[rows]).tolist(), strict=True)
+    # Digits beyond a screen's: without buy and hold, equity may be stretched a hundredfold.
+    points = zip(axes.x(times_ms[rows]).tolist(), axes.y(values[rows], digits=3).tolist(), strict=True)
     return "M" + "L".join(f"{x:.0f} {y:g}" for x, y in points)
 
 

@@ -46,6 +46,16 @@ for (const chart of document.querySelectorAll(".chart")) {
   wide.addEventListener("pointerleave", rest);
   rest();
 
+  const hold = chart.querySelector("input");
+  const alone = () => hold !== null && !hold.checked;
+  if (hold) {
+    hold.checked = true;
+    hold.addEventListener("change", () => {
+      chart.classList.toggle("alone", !hold.checked);
+      fit();
+    });
+  }
+
   // The visible part of a zoomed chart fills its height.
   const fit = () => {
     const seconds = (pixels) => (pixels / wide.clientWidth) * data.length;
@@ -53,8 +63,9 @@ for (const chart of document.querySelectorAll(".chart")) {
     const last = at(seconds(scroll.scrollLeft + scroll.clientWidth));
     data.panes.forEach((pane, number) => {
       let { low, high } = pane;
-      if (pane.fitted.length && chart.dataset.zoom !== "1") {
-        const seen = pane.fitted.flatMap((each) => data.series[each][1].slice(first, last + 1));
+      const fitted = pane.fitted.filter((each) => !alone() || data.series[each][0] !== "buy and hold");
+      if (fitted.length && (chart.dataset.zoom !== "1" || alone())) {
+        const seen = fitted.flatMap((each) => data.series[each][1].slice(first, last + 1));
         low = Math.min(...seen);
         high = Math.max(...seen);
         const room = 0.08 * (high - low) || 0.01 * Math.abs(high) || 1;

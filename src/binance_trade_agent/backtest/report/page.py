@@ -168,7 +168,9 @@ def _shaded(value_pct: float, note: str) -> str:
     colour = "up" if value_pct > 0 else "down"
     share = min(1.0, abs(value_pct) / _STRONG_PCT)
     shade = f"background:color-mix(in srgb,var(--{colour}) {8 + 52 * share:.0f}%,transparent)" if value_pct else ""
-    return f'<td style="{shade}" title="{escape(note)}">{value_pct:+.1f}</td>'
+    rounded = round(value_pct, 1)
+    text = f"{rounded:+.1f}" if rounded else "0.0"
+    return f'<td style="{shade}" title="{escape(note)}">{text}</td>'
 
 
 def _groups(groups: Sequence[TradeFigures], report: Report) -> str:
