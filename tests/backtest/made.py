@@ -23,9 +23,9 @@ NO_COST = FillSettings(Decimal(0), Decimal(0), "none", Decimal(0), Decimal(0), D
 
 # Nothing refuses an entry but what it costs, and nothing but the strategy leaves a position.
 EAGER: Mapping[str, Any] = {
-    "risk_max_order_quote": "0",
-    "risk_max_position_quote": "0",
-    "risk_max_exposure_pct": "0",
+    "risk_max_order_quote": "100000000",
+    "risk_max_position_quote": "100000000",
+    "risk_max_exposure_pct": "100",
     "risk_max_open_positions": 100,
     "risk_max_trades_per_hour": 0,
     "risk_max_trades_per_day": 0,

@@ -1,0 +1,106 @@
+"""The command `backtest`."""
+
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import click
+
+from binance_trade_agent.cli.shared import Amount, SettingsCommand, configuration_of, fail, moment, names, set_up_log
+
+_file = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command("backtest", cls=SettingsCommand)
+@click.option("--strategy", metavar="S", help="Which; STRATEGY_NAME without this.")
+@click.option("--params", metavar="A=1,B=2", help="Its parameters; STRATEGY_PARAMS without this.")
+@click.option("--symbol", metavar="X,Y", help="Which symbols, on one account; TRADING_SYMBOLS without this.")
+@click.option("--interval", metavar="I", help="Of which candles; that of the file, or TRADING_CANDLE_INTERVAL.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="A file SYMBOL-INTERVAL.csv, .csv.gz or .parquet, or a data folder; HISTORY_PATH without this.",
+)
+@click.option("--start", metavar="D", help="Trade from this date or time (UTC) on; earlier candles only warm up.")
+@click.option("--end", metavar="D", help="Trade before this date or time (UTC).")
+@click.option("--detail", metavar="I", help="Candles of this shorter interval say which of stop and target came first.")
+@click.option("--cash", type=Amount(above=0), default="10000", show_default=True, help="Quote asset at the beginning.")
+@click.option("--fee", type=Amount(most=10), default="0.1", show_default=True, help="Commission of a fill, percent.")
+@click.option("--spread", type=Amount(most=10), default="0.02", show_default=True, help="Bid to ask, percent.")
+@click.option(
+    "--slippage",
+    type=click.Choice(["none", "fixed", "sqrt", "book"]),
+    default="sqrt",
+    show_default=True,
+    help="How an order moves the price: not, by --slippage-pct, by the square-root law, or through a made-up book.",
+)
+@click.option("--slippage-pct", type=Amount(most=10), default="0.02", show_default=True, help="With --slippage fixed.")
+@click.option("--impact", type=Amount(most=10), default="1", show_default=True, help="Factor of the square-root law.")
+@click.option(
+    "--volume-share",
+    type=Amount(most=100),
+    default="10",
+    show_default=True,
+    help="Percent of a candle's volume that one order may fill of; 0 for no bound.",
+)
+@click.option("--json", "json_path", type=_file, metavar="OUT", help="Write the report as JSON; - for standard output.")
+@click.option("--csv", "csv_path", type=_file, metavar="OUT", help="Write the trades as CSV.")
+@click.option("--html", "html_path", type=_file, metavar="OUT", help="Write the report as one HTML file with charts.")
+@click.option(
+    "--every-candle", is_flag=True, help="Visit every candle, also where nothing can happen: the same, slower."
+)
+def backtest(
+    strategy: str | None,
+    params: str | None,
+    symbol: str | None,
+    interval: str | None,
+    data: Path | None,
+    start: str | None,
+    end: str | None,
+    detail: str | None,
+    cash: Decimal,
+    fee: Decimal,
+    spread: Decimal,
+    slippage: str,
+    slippage_pct: Decimal,
+    impact: Decimal,
+    volume_share: Decimal,
+    json_path: Path | None,
+    csv_path: Path | None,
+    html_path: Path | None,
+    every_candle: bool,
+    **flags: Any,
+) -> None:
+    """Trade recorded candles with the agents that trade live, and report what would have come of it.
+
+    Signals come from closed candles; orders fill when the next candle opens, with the spread and slippage given; stops
+    and targets fill within candles. Limits, sizes and exits are those of the settings, as for `run`. No network needed.
+
+    Exit codes: 0 done, 2 wrong settings, no such data, or an empty period.
+    """
+    given = {"strategy_name": strategy, "strategy_params": params, "trading_symbols": symbol, "history_path": data}
+    flags |= {name: value for name, value in given.items() if value is not None and name != "history_path"}
+    configuration = configuration_of(flags)
+    set_up_log(configuration, level="ERROR")
+    from binance_trade_agent.backtest.command import Asked, Outputs, backtest
+    from binance_trade_agent.backtest.fills import FillSettings
+
+    fills = FillSettings(fee, spread, slippage, slippage_pct, impact, volume_share)
+    asked = Asked(
+        configuration.settings,
+        data or configuration.settings.history_path,
+        interval,
+        moment("--start", start),
+        moment("--end", end),
+        detail,
+        cash,
+        fills,
+        symbols=names(symbol),
+    )
+    outputs = Outputs(json_path, csv_path, html_path)
+    code, complaint = backtest(asked, outputs, every_candle=every_candle)
+    if complaint:
+        fail(complaint, code)
+    sys.exit(code)
