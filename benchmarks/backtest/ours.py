@@ -1,8 +1,91 @@
-"""The workloads through this project's own backtest."""
+"""The workloads through this project's own backtest: the live agents, with every risk rule on and none in the way."""
 
-from backtest.workloads import Workload
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from decimal import Decimal
+from importlib.metadata import version
+from typing import Any
+
+from backtest.rsi_swing import RsiSwing
+from backtest.workloads import CASH_QUOTE, FEE_FRACTION, MINUTE_MS, START_MS, Candles, Workload
+from binance_trade_agent.backtest.fills import FillSettings
+from binance_trade_agent.backtest.plan import BacktestPlan
+from binance_trade_agent.backtest.result import BacktestResult
+from binance_trade_agent.backtest.run import run_backtest
+from binance_trade_agent.domain.orders import Side
+from binance_trade_agent.domain.strategy_choice import StrategyChoice
+from binance_trade_agent.history.rules import rules_of
+from binance_trade_agent.history.table import CandleTable
+from binance_trade_agent.settings import Settings
+
+ROUNDS = 5
+FIRST_FILL = 500  # the first tick: before it the daemon too would have too few candles
+FILLS = FillSettings(fee_pct=Decimal(str(FEE_FRACTION * 100)), spread_pct=Decimal(0), slippage="none")
+# As much of the cash as a market order may take: the rule on balances keeps some back for slippage. Every limit is on,
+# and so wide that the rule of the workloads meets none; only those on losses are off, as that rule loses nearly all.
+SETTINGS: Mapping[str, Any] = {
+    "trading_order_fraction": "0.99",
+    "risk_max_order_quote": "100000000",
+    "risk_max_position_quote": "100000000",
+    "risk_max_exposure_pct": "100",
+    "risk_cooldown_seconds": 0,
+    "risk_max_trades_per_hour": 100,
+    "risk_max_trades_per_day": 1000,
+    "risk_max_symbol_trades_per_hour": 100,
+    "risk_max_symbol_trades_per_day": 1000,
+    "risk_max_consecutive_losses": 0,
+    "risk_max_daily_loss_pct": "0",
+    "risk_max_drawdown_pct": "0",
+    "risk_stop_loss_pct": "0",
+    "risk_take_profit_pct": "0",
+}
 
 
 def run_w1(workload: Workload) -> dict:
-    """Run it and say what came of it, in the words of `backtest/peers/measured.py`."""
-    raise NotImplementedError(f"workload {workload.name}: the package has no backtest yet")
+    """Run it and say what came of it, in the words of `backtest/peers/measured.py`.
+
+    And `first_fill`: the candle of the first tick, before which it only warms up.
+    """
+    (symbol,), (parameters,) = workload.symbols, workload.parameter_sets
+    table = _table(symbol, workload.candles(symbol))
+    strategy = StrategyChoice(RsiSwing.name, {name: str(value) for name, value in asdict(parameters).items()})
+    rules = {symbol: rules_of(None, symbol, table.price(table.open[0]))}
+    start_ms = START_MS + FIRST_FILL * MINUTE_MS
+    plan = BacktestPlan(Settings(**SETTINGS), strategy, rules, FILLS, Decimal(str(CASH_QUOTE)), start_ms)
+    seconds = []
+    for _ in range(ROUNDS):
+        started = time.process_time()
+        result = run_backtest(plan, {symbol: table}, create=_created)
+        seconds.append(time.process_time() - started)
+    return {
+        "version": version("binance-trading-agent"),
+        "candles": len(table),
+        "cpu_seconds": min(seconds),
+        "first_cpu_seconds": seconds[0],
+        "rounds": len(seconds),
+        "counted": "RSI, crossings, decisions, risk rules, filters, orders, double entries, equity",
+        "first_fill": FIRST_FILL,
+        **_told(result),
+    }
+
+
+def _created(_: str, texts: Mapping[str, str]) -> RsiSwing:
+    return RsiSwing(RsiSwing.Params.model_validate(dict(texts)))
+
+
+def _told(result: BacktestResult) -> dict:
+    """Each order was filled at once and whole, so fills buy and sell in turn."""
+    assert all((fill.side is Side.SELL) == bool(number % 2) for number, fill in enumerate(result.fills))
+    fills = [((fill.traded_ms - START_MS) // MINUTE_MS, float(fill.price)) for fill in result.fills]
+    pairs = list(zip(fills[::2], fills[1::2], strict=False))
+    return {
+        "trades": [[(entry, out) for (entry, _), (out, _) in pairs]],
+        "prices": [[(bought, sold) for (_, bought), (_, sold) in pairs]],
+        "final_quote": [float(result.final_quote)],
+    }
+
+
+def _table(symbol: str, candles: Candles) -> CandleTable:
+    columns = {name: getattr(candles, name) for name in ("open", "high", "low", "close", "volume")}
+    return CandleTable.with_digits(symbol, "1m", candles.open_ms, **columns)
