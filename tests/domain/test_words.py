@@ -27,7 +27,7 @@ def spoken(made):
         made.append("4 of 5")
         return "4 of 5"
 
-    return Said("bta", make)
+    return Said("bta", (make,))
 
 
 def test_it_is_made_when_it_is_read(spoken, made):
@@ -66,7 +66,7 @@ def test_to_another_process_goes_the_text(spoken):
 
 
 def test_what_making_it_raises_comes_out_where_it_is_read():
-    said = Said("bta", lambda: f"{1 / 0}")
+    said = Said("bta", (lambda number: f"{1 / number}", 0))
     with pytest.raises(ZeroDivisionError):
         _ = said.what
 

@@ -38,7 +38,7 @@ class Refusal(Worded, frozen=True):
     detail: Text
 
 
-class Finding(Worded, frozen=True):
+class Finding(Worded, frozen=True, gc=False):  # thirty a judgement; none holds itself
     """What one risk rule found about an order: the numbers that it compared, whether it allowed the order or not.
 
     Attributes:

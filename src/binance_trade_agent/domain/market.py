@@ -44,11 +44,10 @@ def average_fill_price(levels: Sequence[Level], quantity: Decimal) -> Decimal | 
     """
     left, spent = quantity, ZERO
     for price, offered in levels:
-        taken = min(left, offered)
-        left -= taken
-        spent += taken * price
-        if not left:
-            return spent / quantity
+        if left <= offered:
+            return (spent + left * price) / quantity
+        left -= offered
+        spent += offered * price
     return None
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from binance_trade_agent.domain.money import ZERO, floor_to_step, is_multiple
 from binance_trade_agent.domain.orders import OrderType, Side
 
+_MARKET = OrderType.MARKET  # to look it up by its name takes as long as to compare two bounds
 _MARKET_TYPES = frozenset({OrderType.MARKET, OrderType.STOP_LOSS, OrderType.TAKE_PROFIT})
 
 AveragePrice = Callable[[int], Decimal]
@@ -23,10 +24,11 @@ class SymbolRules:
     has no other; `extra_min_notional` and what belongs to it are MIN_NOTIONAL where it has both.
 
     Attributes:
-        base_unit: the least that the base asset's digits can say.
         market_step: the step that a MARKET quantity must obey: the coarser of LOT_SIZE and MARKET_LOT_SIZE.
+        digits_step: the step of the base asset's digits, 0 where a multiple of `market_step` obeys it anyhow.
         smallest_market_quantity, largest_market_quantity: what LOT_SIZE and MARKET_LOT_SIZE let a MARKET order have.
-        smallest_market_notional: the least value in quote asset that NOTIONAL and MIN_NOTIONAL let a MARKET order have.
+        smallest_market_notional, smallest_notional: the least value in quote asset that NOTIONAL and MIN_NOTIONAL let a
+            MARKET order, and any order, have.
     """
 
     symbol: str
@@ -72,11 +74,12 @@ class SymbolRules:
     max_trailing_above_delta: int = 0
     min_trailing_below_delta: int = 0
     max_trailing_below_delta: int = 0
-    base_unit: Decimal = field(init=False, repr=False, compare=False)
     market_step: Decimal = field(init=False, repr=False, compare=False)
+    digits_step: Decimal = field(init=False, repr=False, compare=False)
     smallest_market_quantity: Decimal = field(init=False, repr=False, compare=False)
     largest_market_quantity: Decimal = field(init=False, repr=False, compare=False)
     smallest_market_notional: Decimal = field(init=False, repr=False, compare=False)
+    smallest_notional: Decimal = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Work out once what every order is measured by."""
@@ -85,12 +88,14 @@ class SymbolRules:
             self.min_notional if self.min_notional_on_market else ZERO,
             self.extra_min_notional if self.extra_min_notional_on_market else ZERO,
         )
+        market_step, digits_step = max(self.step_size, self.market_step_size), Decimal(1).scaleb(-self.base_precision)
         derived = {
-            "base_unit": Decimal(1).scaleb(-self.base_precision),
-            "market_step": max(self.step_size, self.market_step_size),
+            "market_step": market_step,
+            "digits_step": ZERO if market_step and is_multiple(market_step, digits_step) else digits_step,
             "smallest_market_quantity": max(self.min_quantity, self.market_min_quantity),
             "largest_market_quantity": min(most) if most else Decimal("Infinity"),
             "smallest_market_notional": max(market_notionals),
+            "smallest_notional": max(self.min_notional, self.extra_min_notional),
         }
         for name, value in derived.items():
             object.__setattr__(self, name, value)
@@ -106,6 +111,8 @@ class SymbolRules:
 
     def is_dust(self, quantity: Decimal, price: Decimal) -> bool:
         """Whether `quantity` is too little to be sold at `price`: below the lot or below the minimum notional."""
+        if not quantity:
+            return True
         sellable = self.round_market_quantity(quantity)
         return not sellable or sellable * price < self.smallest_market_notional
 
@@ -119,7 +126,7 @@ class SymbolRules:
         """Name of the filter that `quantity` breaks, LOT_SIZE or MARKET_LOT_SIZE, or None."""
         if _outside(quantity, self.min_quantity, self.max_quantity, self.step_size):
             return "LOT_SIZE"
-        if order_type is OrderType.MARKET and _outside(
+        if order_type is _MARKET and _outside(
             quantity, self.market_min_quantity, self.market_max_quantity, self.market_step_size
         ):
             return "MARKET_LOT_SIZE"
@@ -178,7 +185,9 @@ class SymbolRules:
 
 
 def _outside(value: Decimal, minimum: Decimal, maximum: Decimal, step: Decimal) -> bool:
-    return bool(value < minimum or (maximum and value > maximum) or not is_multiple(value, step))
+    if value < minimum or not is_multiple(value, step):
+        return True
+    return value > maximum if maximum else False
 
 
 def _too_far(price: Decimal, reference_price: Decimal, up: Decimal, down: Decimal) -> bool:

@@ -339,7 +339,7 @@ class _Suspension:
 
 def _nothing_more(context: RiskContext) -> ProposedOrder:
     """An entry of nothing: what a limit on amounts finds about it is how it stands."""
-    return ProposedOrder(Side.BUY, ZERO, context.view.book.ask)
+    return ProposedOrder(Side.BUY, ZERO, context.view.book.ask, ZERO)
 
 
 def _distance(finding: Finding) -> tuple[Decimal | None, Decimal | None]:

@@ -25,9 +25,10 @@ class Balance:
         needed = order.notional * (1 + self.reserve_fraction)
         pending, quote = context.pending_buy_quote, context.view.rules.quote_asset
         available = context.free_quote - pending
+        allows = needed <= available and available.is_finite()
+        return Finding(self.name, allows, (_words, needed, available, pending, quote), needed, available, quote)
 
-        def words() -> str:
-            reserved = f" ({shown(pending, quote)} reserved)" if pending else ""
-            return f"{shown(needed, quote)} needed, {shown(available, quote)} available{reserved}"
 
-        return Finding(self.name, needed <= available and available.is_finite(), words, needed, available, quote)
+def _words(needed: Decimal, available: Decimal, pending: Decimal, quote: str) -> str:
+    reserved = f" ({shown(pending, quote)} reserved)" if pending else ""
+    return f"{shown(needed, quote)} needed, {shown(available, quote)} available{reserved}"

@@ -61,17 +61,14 @@ class RiskContext(Value, frozen=True):
     @property
     def held_base(self) -> Decimal:
         """Base asset that the ledger holds; 0 when it was oversold."""
-        return max(ZERO, self.position.quantity)
+        quantity = self.position.quantity
+        return quantity if quantity > 0 else ZERO
 
 
-class ProposedOrder(Value, frozen=True):
-    """A MARKET order on trial: quantity in base asset, price (best ask or bid) in quote per base."""
+class ProposedOrder(Value, frozen=True, gc=False):
+    """A MARKET order on trial: quantity in base asset, price (best ask or bid) in quote per base, value in quote."""
 
     side: Side
     quantity: Decimal
     price: Decimal
-
-    @property
-    def notional(self) -> Decimal:
-        """Value in quote asset."""
-        return self.quantity * self.price
+    notional: Decimal

@@ -1,13 +1,12 @@
 """A time between two entries on one symbol."""
 
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import ClassVar
 
 from binance_trade_agent.domain.decisions import Finding
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.risk.context import RiskContext
-from binance_trade_agent.risk.rules import unlimited
+from binance_trade_agent.risk.rules import seconds, unlimited
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +22,14 @@ class Cooldown:
         if not self.seconds:
             return unlimited(self.name, self.setting)
         if context.last_filled_ms is None:
-            symbol = context.view.symbol
-            return Finding(self.name, allows=True, detail=lambda: f"no entry on {symbol} has filled yet")
-        # A late tick is older than what happened since.
-        elapsed_seconds = Decimal(max(0, context.now_ms - context.last_filled_ms)) / 1000
-        return Finding(
-            self.name,
-            elapsed_seconds >= self.seconds,
-            lambda: f"last entry filled {plain(elapsed_seconds)} s ago, {self.seconds} s must pass ({self.setting})",
-            elapsed_seconds,
-            self.seconds,
-            "s",
-        )
+            return Finding(self.name, True, (_none_yet, context.view.symbol))
+        elapsed_ms = max(0, context.now_ms - context.last_filled_ms)  # a late tick is older than what happened since
+        allows = elapsed_ms >= self.seconds * 1000
+        return Finding(self.name, allows, (self._words, elapsed_ms), (seconds, elapsed_ms), self.seconds, "s")
+
+    def _words(self, elapsed_ms: int) -> str:
+        return f"last entry filled {plain(seconds(elapsed_ms))} s ago, {self.seconds} s must pass ({self.setting})"
+
+
+def _none_yet(symbol: str) -> str:
+    return f"no entry on {symbol} has filled yet"

@@ -1,6 +1,5 @@
 """How much quote asset an entry spends: an amount, a fraction of equity, by the volatility, by the Kelly criterion."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
@@ -38,8 +37,7 @@ class FixedQuoteSize:
 
     def amount(self, context: RiskContext) -> Amount:
         """The fixed amount."""
-        asset = context.view.rules.quote_asset
-        return Amount(self.amount_quote, lambda: f"{shown(self.amount_quote, asset)} an entry")
+        return Amount(self.amount_quote, (_an_entry, self.amount_quote, context.view.rules.quote_asset))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +48,8 @@ class EquityFractionSize:
 
     def amount(self, context: RiskContext) -> Amount:
         """The fraction of the equity at this tick."""
-        equity = _equity(context)
-        return Amount(context.equity_quote * self.fraction, lambda: f"{plain(self.fraction)} of {equity()}")
+        equity, asset = context.equity_quote, context.view.rules.quote_asset
+        return Amount(equity * self.fraction, (_fraction_words, self.fraction, equity, asset))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +68,14 @@ class VolatilitySize:
         if atr is None or atr <= 0:
             found = "not known" if atr is None else plain(atr)
             return Amount(None, f"the average true range is {found}: TRADING_SIZING=volatility has nothing to size by")
-        quote = context.equity_quote * self.target_pct / 100 * ask / atr
-        asset, equity, atr_pct = context.view.rules.quote_asset, _equity(context), atr * 100 / ask
-        return Amount(
-            quote,
-            lambda: (
-                f"{shown(quote, asset)}, of which an average true range, {percent(atr_pct)} of the price, is "
-                f"{percent(self.target_pct)} of {equity()}"
-            ),
+        equity, asset = context.equity_quote, context.view.rules.quote_asset
+        quote = equity * self.target_pct / 100 * ask / atr
+        return Amount(quote, (self._words, quote, atr * 100 / ask, equity, asset))
+
+    def _words(self, quote: Decimal, atr_pct: Decimal, equity: Decimal, asset: str) -> str:
+        return (
+            f"{shown(quote, asset)}, of which an average true range, {percent(atr_pct)} of the price, is "
+            f"{percent(self.target_pct)} of {_equity(equity, asset)}"
         )
 
 
@@ -111,13 +109,12 @@ class KellySize:
             return Amount(None, f"no edge in {record}: TRADING_SIZING=kelly stakes nothing")
         used_pct = min(fraction * self.multiplier * 100, self.cap_pct)
         quote = context.equity_quote * used_pct / 100
-        equity = _equity(context)
-        return Amount(
-            quote,
-            lambda: (
-                f"{percent(used_pct)} of {equity()}, {plain(self.multiplier)} of the Kelly fraction in {record}, "
-                f"at most {percent(self.cap_pct)}"
-            ),
+        return Amount(quote, (self._words, used_pct, context.equity_quote, context.view.rules.quote_asset, record))
+
+    def _words(self, used_pct: Decimal, equity: Decimal, asset: str, record: Record) -> str:
+        return (
+            f"{percent(used_pct)} of {_equity(equity, asset)}, {plain(self.multiplier)} of the Kelly fraction in "
+            f"{record}, at most {percent(self.cap_pct)}"
         )
 
 
@@ -161,8 +158,7 @@ class Capped:
         )
         if wanted.quote <= left:
             return wanted
-        asset = rules.quote_asset
-        return Amount(left, lambda: f"{said(wanted.detail)}; cut to the {shown(left, asset)} that {setting} leaves")
+        return Amount(left, (_cut_words, wanted.detail, left, rules.quote_asset, setting))
 
 
 def entry_size(limits: RiskSettings) -> EntrySize:
@@ -179,6 +175,17 @@ def entry_size(limits: RiskSettings) -> EntrySize:
     return Capped(EquityFractionSize(sizing.order_fraction), limits)
 
 
-def _equity(context: RiskContext) -> Callable[[], str]:
-    equity_quote, asset = context.equity_quote, context.view.rules.quote_asset
-    return lambda: f"an equity of {shown(equity_quote, asset)}"
+def _an_entry(amount: Decimal, asset: str) -> str:
+    return f"{shown(amount, asset)} an entry"
+
+
+def _fraction_words(fraction: Decimal, equity: Decimal, asset: str) -> str:
+    return f"{plain(fraction)} of {_equity(equity, asset)}"
+
+
+def _equity(equity: Decimal, asset: str) -> str:
+    return f"an equity of {shown(equity, asset)}"
+
+
+def _cut_words(wanted: Words, left: Decimal, asset: str, setting: str) -> str:
+    return f"{said(wanted)}; cut to the {shown(left, asset)} that {setting} leaves"

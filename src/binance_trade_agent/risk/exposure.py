@@ -21,16 +21,13 @@ class MaxOrder:
         """Compare the order's value."""
         if is_off(self.limit_quote):
             return unlimited(self.name, self.setting)
-        quote, worth = context.view.rules.quote_asset, order.notional
-        limit = self.limit_quote
-        return Finding(
-            self.name,
-            worth <= limit,
-            lambda: f"the order is worth {shown(worth, quote)}, at most {shown(limit, quote)} allowed ({self.setting})",
-            worth,
-            limit,
-            quote,
-        )
+        worth, quote = order.notional, context.view.rules.quote_asset
+        allows = worth <= self.limit_quote
+        return Finding(self.name, allows, (self._words, worth, quote), worth, self.limit_quote, quote)
+
+    def _words(self, worth: Decimal, quote: str) -> str:
+        limit = shown(self.limit_quote, quote)
+        return f"the order is worth {shown(worth, quote)}, at most {limit} allowed ({self.setting})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +42,15 @@ class MaxPosition:
         """Compare the value of the position with the order added."""
         if is_off(self.limit_quote):
             return unlimited(self.name, self.setting)
-        quote, held, worth = context.view.rules.quote_asset, context.held_base * order.price, order.notional
-        total, limit = held + worth, self.limit_quote
-        return Finding(
-            self.name,
-            total <= limit,
-            lambda: (
-                f"{shown(held, quote)} held and {shown(worth, quote)} more, "
-                f"at most {shown(limit, quote)} allowed ({self.setting})"
-            ),
-            total,
-            limit,
-            quote,
+        held, worth, quote = context.held_base * order.price, order.notional, context.view.rules.quote_asset
+        total = held + worth
+        allows = total <= self.limit_quote
+        return Finding(self.name, allows, (self._words, held, worth, quote), total, self.limit_quote, quote)
+
+    def _words(self, held: Decimal, worth: Decimal, quote: str) -> str:
+        return (
+            f"{shown(held, quote)} held and {shown(worth, quote)} more, "
+            f"at most {shown(self.limit_quote, quote)} allowed ({self.setting})"
         )
 
 
@@ -72,17 +66,15 @@ class MaxExposure:
         """Compare the value of all positions with the order added."""
         if is_off(self.limit_pct):
             return unlimited(self.name, self.setting)
-        quote, at_risk, worth = context.view.rules.quote_asset, context.exposure_quote, order.notional
-        equity = context.equity_quote
-        total, limit = at_risk + worth, equity * self.limit_pct / 100
-        return Finding(
-            self.name,
-            total <= limit and limit.is_finite(),
-            lambda: (
-                f"{shown(at_risk, quote)} at risk and {shown(worth, quote)} more, at most {shown(limit, quote)} "
-                f"allowed, {percent(self.limit_pct)} of {shown(equity, quote)} ({self.setting})"
-            ),
-            total,
-            limit,
-            quote,
+        at_risk, equity = context.exposure_quote, context.equity_quote
+        total, limit = at_risk + order.notional, equity * self.limit_pct / 100
+        allows = total <= limit and limit.is_finite()
+        quote = context.view.rules.quote_asset
+        words = (self._words, at_risk, order.notional, limit, equity, quote)
+        return Finding(self.name, allows, words, total, limit, quote)
+
+    def _words(self, at_risk: Decimal, worth: Decimal, limit: Decimal, equity: Decimal, quote: str) -> str:
+        return (
+            f"{shown(at_risk, quote)} at risk and {shown(worth, quote)} more, at most {shown(limit, quote)} "
+            f"allowed, {percent(self.limit_pct)} of {shown(equity, quote)} ({self.setting})"
         )

@@ -3,7 +3,6 @@
 Pauses are begun and kept elsewhere (`agents/breakers.py`, the ledger); they are found by the rule's name.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar
@@ -27,14 +26,16 @@ class Drawdown:
         if not self.limit_pct:
             return unlimited(self.name, self.setting)
         fall_pct, high = context.state.drawdown_pct, context.state.peak_quote
-        quote = context.view.rules.quote_asset
+        if _is_paused(self.name, context):
+            return _paused(self, context, fall_pct, self.limit_pct, "%")
+        words = (self._words, fall_pct, high, context.view.rules.quote_asset)
+        return Finding(self.name, fall_pct < self.limit_pct, words, fall_pct, self.limit_pct, "%")
 
-        def measured() -> str:
-            if high is None:
-                return "no highest equity is recorded yet"
-            return f"equity is {percent(fall_pct)} below its highest, {shown(high, quote)}"
-
-        return _found(self, context, measured, fall_pct, self.limit_pct, "%")
+    def _words(self, fall_pct: Decimal, high: Decimal | None, quote: str) -> str:
+        measured = "no highest equity is recorded yet"
+        if high is not None:
+            measured = f"equity is {percent(fall_pct)} below its highest, {shown(high, quote)}"
+        return f"{measured}, entries pause at {percent(self.limit_pct)} ({self.setting})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +51,16 @@ class DailyLoss:
         if not self.limit_pct:
             return unlimited(self.name, self.setting)
         loss_pct, start = context.state.daily_loss_pct, context.state.day_quote
-        quote = context.view.rules.quote_asset
+        if _is_paused(self.name, context):
+            return _paused(self, context, loss_pct, self.limit_pct, "%")
+        words = (self._words, loss_pct, start, context.view.rules.quote_asset)
+        return Finding(self.name, loss_pct < self.limit_pct, words, loss_pct, self.limit_pct, "%")
 
-        def measured() -> str:
-            if start is None:
-                return "no equity of the UTC day's beginning is recorded yet"
-            return f"equity is {percent(loss_pct)} below {shown(start, quote)}, where the UTC day began"
-
-        return _found(self, context, measured, loss_pct, self.limit_pct, "%")
+    def _words(self, loss_pct: Decimal, start: Decimal | None, quote: str) -> str:
+        measured = "no equity of the UTC day's beginning is recorded yet"
+        if start is not None:
+            measured = f"equity is {percent(loss_pct)} below {shown(start, quote)}, where the UTC day began"
+        return f"{measured}, entries pause at {percent(self.limit_pct)} ({self.setting})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,26 +78,27 @@ class ConsecutiveLosses:
         losses = context.state.losses_in_row
         if self.name in context.state.pauses:
             losses = max(losses, self.limit)  # those that began the pause; they are counted anew after it
-        return _found(
-            self, context, lambda: f"{counted(losses, 'loss', 'losses')} in a row", losses, self.limit, "losses"
-        )
+        if _is_paused(self.name, context):
+            return _paused(self, context, losses, self.limit, "losses")
+        return Finding(self.name, losses < self.limit, (self._words, losses), losses, self.limit, "losses")
+
+    def _words(self, losses: int) -> str:
+        return f"{counted(losses, 'loss', 'losses')} in a row, entries pause at {self.limit} ({self.setting})"
 
 
-def _found(
+def _is_paused(rule: str, context: RiskContext) -> bool:
+    pauses = context.state.pauses
+    return rule in pauses and context.now_ms < pauses[rule].until_ms
+
+
+def _paused(
     rule: Drawdown | DailyLoss | ConsecutiveLosses,
     context: RiskContext,
-    measured: Callable[[], str],
     value: Decimal | int,
     limit: Decimal | int,
     unit: str,
 ) -> Finding:
-    pause = context.state.pauses.get(rule.name)
-    if pause is not None and context.now_ms < pause.until_ms:
-        detail = f"entries pause until {iso_second(pause.until_ms)}: {pause.detail} ({rule.setting})"
-        return Finding(rule.name, allows=False, detail=detail, value=value, limit=limit, unit=unit)
-
-    def words() -> str:
-        at = percent(Decimal(limit)) if unit == "%" else str(limit)
-        return f"{measured()}, entries pause at {at} ({rule.setting})"
-
-    return Finding(rule.name, value < limit, words, value, limit, unit)
+    """The finding while the rule's pause lasts."""
+    pause = context.state.pauses[rule.name]
+    detail = f"entries pause until {iso_second(pause.until_ms)}: {pause.detail} ({rule.setting})"
+    return Finding(rule.name, allows=False, detail=detail, value=value, limit=limit, unit=unit)

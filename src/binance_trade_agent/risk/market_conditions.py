@@ -7,7 +7,7 @@ from typing import ClassVar
 from binance_trade_agent.domain.decisions import Finding
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.risk.context import RiskContext
-from binance_trade_agent.risk.rules import percent, shown, unlimited, unmeasured
+from binance_trade_agent.risk.rules import percent, seconds, shown, unlimited, unmeasured
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +22,12 @@ class DataAge:
         """Compare the age of the book."""
         if not self.limit_seconds:
             return unlimited(self.name, self.setting)
-        age_seconds, limit = Decimal(context.view.book_age_ms) / 1000, self.limit_seconds
-        return Finding(
-            self.name,
-            age_seconds <= limit,
-            lambda: f"the book is {plain(age_seconds)} s old, at most {limit} s allowed ({self.setting})",
-            age_seconds,
-            limit,
-            "s",
-        )
+        age_ms, limit = context.view.book_age_ms, self.limit_seconds
+        return Finding(self.name, age_ms <= limit * 1000, (self._words, age_ms), (seconds, age_ms), limit, "s")
+
+    def _words(self, age_ms: int) -> str:
+        age = plain(seconds(age_ms))
+        return f"the book is {age} s old, at most {self.limit_seconds} s allowed ({self.setting})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +44,11 @@ class Spread:
             return unlimited(self.name, self.setting)
         bid, ask = context.view.book.bid, context.view.book.ask
         spread_pct = (ask - bid) * 200 / (ask + bid)
-        return Finding(
-            self.name,
-            spread_pct <= self.limit_pct,
-            lambda: f"the spread is {percent(spread_pct)}, at most {percent(self.limit_pct)} allowed ({self.setting})",
-            spread_pct,
-            self.limit_pct,
-            "%",
-        )
+        allows = spread_pct <= self.limit_pct
+        return Finding(self.name, allows, (self._words, spread_pct), spread_pct, self.limit_pct, "%")
+
+    def _words(self, spread_pct: Decimal) -> str:
+        return f"the spread is {percent(spread_pct)}, at most {percent(self.limit_pct)} allowed ({self.setting})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +67,13 @@ class PriceDeviation:
             return unmeasured(self.name, "the last price", self.setting)
         ask, last = context.view.book.ask, context.last_price
         away_pct = abs(ask - last) * 100 / last
-        return Finding(
-            self.name,
-            away_pct <= self.limit_pct,
-            lambda: (
-                f"the ask {plain(ask)} is {percent(away_pct)} from the last price {plain(last)}, "
-                f"at most {percent(self.limit_pct)} allowed ({self.setting})"
-            ),
-            away_pct,
-            self.limit_pct,
-            "%",
+        allows = away_pct <= self.limit_pct
+        return Finding(self.name, allows, (self._words, ask, away_pct, last), away_pct, self.limit_pct, "%")
+
+    def _words(self, ask: Decimal, away_pct: Decimal, last: Decimal) -> str:
+        return (
+            f"the ask {plain(ask)} is {percent(away_pct)} from the last price {plain(last)}, "
+            f"at most {percent(self.limit_pct)} allowed ({self.setting})"
         )
 
 
@@ -98,18 +89,15 @@ class Volatility:
         """Compare the average true range."""
         if not self.limit_pct:
             return unlimited(self.name, self.setting)
-        atr, quote = context.atr_quote, context.view.rules.quote_asset
+        atr = context.atr_quote
         if atr is None:
             return unmeasured(self.name, "the average true range", self.setting)
         atr_pct = atr * 100 / context.view.book.ask
-        return Finding(
-            self.name,
-            atr_pct <= self.limit_pct,
-            lambda: (
-                f"the average true range is {shown(atr, quote)}, {percent(atr_pct)} "
-                f"of the price, at most {percent(self.limit_pct)} allowed ({self.setting})"
-            ),
-            atr_pct,
-            self.limit_pct,
-            "%",
+        words = (self._words, atr, context.view.rules.quote_asset, atr_pct)
+        return Finding(self.name, atr_pct <= self.limit_pct, words, atr_pct, self.limit_pct, "%")
+
+    def _words(self, atr: Decimal, quote: str, atr_pct: Decimal) -> str:
+        return (
+            f"the average true range is {shown(atr, quote)}, {percent(atr_pct)} "
+            f"of the price, at most {percent(self.limit_pct)} allowed ({self.setting})"
         )

@@ -24,12 +24,11 @@ class MaxOpenPositions:
         is_open = not context.view.rules.is_dust(context.held_base, context.view.book.bid)
         count = context.open_positions
         allows = is_open or count < self.limit
+        return Finding(self.name, allows, (self._words, count, is_open), count, self.limit, "positions")
 
-        def words() -> str:
-            if allows:
-                added = "adds to an open position, " if is_open else ""
-                return f"{added}{count} of at most {self.limit} positions open ({self.setting})"
-            are = counted(count, "position is", "positions are")
-            return f"{are} open, at most {self.limit} allowed ({self.setting})"
-
-        return Finding(self.name, allows, words, count, self.limit, "positions")
+    def _words(self, count: int, is_open: bool) -> str:
+        if is_open or count < self.limit:
+            added = "adds to an open position, " if is_open else ""
+            return f"{added}{count} of at most {self.limit} positions open ({self.setting})"
+        are = counted(count, "position is", "positions are")
+        return f"{are} open, at most {self.limit} allowed ({self.setting})"

@@ -1,5 +1,6 @@
 """The bot sells what its ledger holds, never what the wallet holds."""
 
+from decimal import Decimal
 from typing import ClassVar
 
 from binance_trade_agent.domain.decisions import Finding
@@ -17,4 +18,8 @@ class NothingToSell:
         held, base = context.held_base, context.view.rules.base_asset
         if held <= 0:
             return Finding(self.name, allows=False, detail=f"the ledger holds no {base}")
-        return Finding(self.name, allows=True, detail=lambda: f"the ledger holds {shown(held, base)}")
+        return Finding(self.name, True, (_holds, held, base))
+
+
+def _holds(held: Decimal, base: str) -> str:
+    return f"the ledger holds {shown(held, base)}"

@@ -1,7 +1,8 @@
 """The verdict on a signal: what every rule found, and a size when all of them allow it."""
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal, localcontext
+from decimal import Decimal, getcontext, setcontext
+from operator import attrgetter
 
 from binance_trade_agent.domain.decisions import Finding, Refusal
 from binance_trade_agent.domain.money import EXACT
@@ -23,7 +24,7 @@ from binance_trade_agent.risk.nothing_to_sell import NothingToSell
 from binance_trade_agent.risk.room_for_stop import RoomForStop
 from binance_trade_agent.risk.rules import OrderRule, RiskRule
 from binance_trade_agent.risk.settings import RiskSettings
-from binance_trade_agent.risk.sizing import Sized, entry_order, exit_order, explained
+from binance_trade_agent.risk.sizing import Sized, entry_order, exit_order
 from binance_trade_agent.risk.slippage import Slippage
 from binance_trade_agent.risk.switches import Gate, KillSwitch, OpenOrder, Paused
 from binance_trade_agent.risk.symbol_status import SymbolStatus
@@ -31,6 +32,7 @@ from binance_trade_agent.risk.trade_counts import trade_counts
 from binance_trade_agent.risk.unknown_orders import UnknownOrders
 
 SIZING = "sizing"
+_BUY, _HOLD = Action.BUY, Action.HOLD
 
 
 class ApprovedSize(Worded, frozen=True):
@@ -57,8 +59,8 @@ class Judgement(Value, frozen=True):
     @property
     def refusal(self) -> Refusal | None:
         """The first finding that does not allow the order; None when all do."""
-        against = next((finding for finding in self.findings if not finding.allows), None)
-        return None if against is None else Refusal(against.rule, lambda: against.detail)
+        against = _first_against(self.findings)
+        return None if against is None else Refusal(against.rule, (attrgetter("detail"), against))
 
 
 class RiskPolicy:
@@ -113,12 +115,17 @@ class RiskPolicy:
         Raises:
             ValueError: the signal is HOLD, on which there is nothing to decide.
         """
-        if context.signal.action is Action.HOLD:
+        action = context.signal.action
+        if action is _HOLD:
             raise ValueError(f"{context.signal.symbol}: HOLD needs no risk decision")
-        with localcontext(EXACT):
-            if context.signal.action is Action.BUY:
+        rounding = getcontext()
+        setcontext(EXACT)  # half the time of a localcontext
+        try:
+            if action is _BUY:
                 return _judged(context, self._entry_rules, self._entry_order, self._entry_order_rules)
             return _judged(context, self._exit_rules, exit_order, self._exit_order_rules)
+        finally:
+            setcontext(rounding)
 
     def _entry_order(self, context: RiskContext) -> Sized:
         return entry_order(context, self._size)
@@ -136,13 +143,13 @@ def _judged(
             findings.append(rule.review(context))
         except Exception as failure:  # noqa: BLE001 - a rule that cannot be asked has not agreed
             findings.append(_raised(rule.name, failure))
-    order = None
     try:
         sized = size(context)
-        order = sized.order
-        findings.append(Finding(SIZING, order is not None, sized.detail))
     except Exception as failure:  # noqa: BLE001 - without a size there is no order
         findings.append(_raised(SIZING, failure))
+        return Judgement(tuple(findings), None)
+    order = sized.order
+    findings.append(Finding(SIZING, order is not None, sized.detail))
     if order is None:
         return Judgement(tuple(findings), None)
     # What rounds to nothing has neither a value nor a price to compare.
@@ -151,10 +158,17 @@ def _judged(
             findings.append(order_rule.review(context, order))
         except Exception as failure:  # noqa: BLE001 - see above
             findings.append(_raised(order_rule.name, failure))
-    if not all(finding.allows for finding in findings):
+    if _first_against(findings) is not None:
         return Judgement(tuple(findings), None)
-    approved = ApprovedSize(order.side, order.quantity, order.price, explained(context, order))
+    approved = ApprovedSize(order.side, order.quantity, order.price, sized.outcome)
     return Judgement(tuple(findings), approved)
+
+
+def _first_against(findings: Sequence[Finding]) -> Finding | None:
+    for finding in findings:
+        if not finding.allows:
+            return finding
+    return None
 
 
 def _raised(rule: str, failure: Exception) -> Finding:

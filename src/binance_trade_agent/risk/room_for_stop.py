@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import ClassVar
 
 from binance_trade_agent.domain.decisions import Finding
+from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.risk.context import ProposedOrder, RiskContext
 from binance_trade_agent.risk.exits import STOP_LIMIT_FRACTION
 from binance_trade_agent.risk.rules import shown
@@ -30,10 +31,10 @@ class RoomForStop:
         if context.stop_fraction is None:
             return _NO_STOP
         rules, bid = context.view.rules, context.view.book.bid
-        base, quote = rules.base_asset, rules.quote_asset
+        quote = rules.quote_asset
         left_base = rules.round_market_quantity(order.quantity * _LEFT_FRACTION)
         worth = left_base * order.price * context.stop_fraction
-        least = max(rules.min_notional, rules.extra_min_notional)
+        least = rules.smallest_notional
         stop = order.price / _LEFT_FRACTION - order.price * (1 - context.stop_fraction / STOP_LIMIT_FRACTION)
         is_enough = left_base > 0 and worth >= least
         if is_enough and stop >= bid:
@@ -42,14 +43,12 @@ class RoomForStop:
                 f"{shown(bid, quote)}: it is nearer than the fee and the spread (RISK_STOP_LOSS_PCT, _ATR)"
             )
             return Finding(self.name, False, too_near, stop, bid, quote)
-        return Finding(
-            self.name,
-            is_enough,
-            lambda: (
-                f"{shown(left_base, base)} after fees would be worth {shown(worth, quote)} at the stop, "
-                f"{shown(least, quote)} is the least that can be protected"
-            ),
-            worth,
-            least,
-            quote,
-        )
+        return Finding(self.name, is_enough, (_words, left_base, worth, least, rules), worth, least, quote)
+
+
+def _words(left_base: Decimal, worth: Decimal, least: Decimal, rules: SymbolRules) -> str:
+    quote = rules.quote_asset
+    return (
+        f"{shown(left_base, rules.base_asset)} after fees would be worth {shown(worth, quote)} at the stop, "
+        f"{shown(least, quote)} is the least that can be protected"
+    )

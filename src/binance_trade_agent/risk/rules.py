@@ -64,6 +64,11 @@ def percent(value: Decimal) -> str:
     return f"{plain(rounded(value, _PERCENT_UNIT))} %"
 
 
+def seconds(span_ms: int) -> Decimal:
+    """Milliseconds in seconds."""
+    return Decimal(span_ms) / 1000
+
+
 def counted(number: int, one: str, more: str | None = None) -> str:
     """`1 loss`, `2 losses`; without `more` the plural adds an s."""
     return f"{number} {one if number == 1 else more or f'{one}s'}"

@@ -1,9 +1,8 @@
 """The order that is put to the rules: an entry of the size that the settings ask for, an exit of what is held."""
 
-from collections.abc import Callable
 from decimal import Decimal
 
-from binance_trade_agent.domain.money import floor_to_step, plain
+from binance_trade_agent.domain.money import ZERO, floor_to_step, plain
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.domain.values import Value
@@ -12,12 +11,15 @@ from binance_trade_agent.risk.context import ProposedOrder, RiskContext
 from binance_trade_agent.risk.entry_sizes import EntrySize
 from binance_trade_agent.risk.rules import shown
 
+_BUY, _SELL = Side.BUY, Side.SELL  # to look one up by its name takes as long as to make the order
+
 
 class Sized(Value, frozen=True):
-    """An order, or None where there is none, and the numbers that led to it."""
+    """An order, or None where there is none; the numbers that led to it, and what it comes to, in words."""
 
     order: ProposedOrder | None
     detail: Words
+    outcome: Words = ""
 
 
 def entry_order(context: RiskContext, size: EntrySize) -> Sized:
@@ -33,9 +35,10 @@ def entry_order(context: RiskContext, size: EntrySize) -> Sized:
         return Sized(None, amount.detail)
     if not (amount.quote.is_finite() and ask.is_finite() and ask > 0):
         raise ValueError(f"an order of {amount.quote} {rules.quote_asset} at {ask} has no size")
-    order = ProposedOrder(Side.BUY, _lots(rules, amount.quote / ask), ask)
-    words, order_words = amount.detail, explained(context, order)
-    return Sized(order, lambda: f"{said(words)}: {order_words()}")
+    quantity = _lots(rules, amount.quote / ask)
+    order = ProposedOrder(_BUY, quantity, ask, quantity * ask)
+    outcome = (_order_words, rules, order, ZERO)
+    return Sized(order, (_entry_words, amount.detail, outcome), outcome)
 
 
 def exit_order(context: RiskContext) -> Sized:
@@ -46,22 +49,23 @@ def exit_order(context: RiskContext) -> Sized:
     rules, bid, quantity = context.view.rules, context.view.book.bid, context.held_base
     if rules.max_notional_on_market and rules.max_notional and quantity * bid > rules.max_notional:
         quantity = rules.max_notional / bid
-    order = ProposedOrder(Side.SELL, _lots(rules, quantity), bid)
-    return Sized(order, explained(context, order))
+    quantity = _lots(rules, quantity)
+    order = ProposedOrder(_SELL, quantity, bid, quantity * bid)
+    outcome = (_order_words, rules, order, context.held_base)
+    return Sized(order, outcome, outcome)
 
 
-def explained(context: RiskContext, order: ProposedOrder) -> Callable[[], str]:
-    """The order in words: `0.00151 BTC for 99.841351 USDT at 66120.1`."""
-    rules, held, worth = context.view.rules, context.held_base, order.notional
+def _order_words(rules: SymbolRules, order: ProposedOrder, held: Decimal) -> str:
+    """`0.00151 BTC for 99.841351 USDT at 66120.1`."""
+    of_held = "" if order.side is _BUY else f" of {plain(held)} held"
+    quantity, worth = f"{plain(order.quantity)} {rules.base_asset}", shown(order.notional, rules.quote_asset)
+    return f"{quantity}{of_held} for {worth} at {plain(order.price)}"
 
-    def words() -> str:
-        of_held = "" if order.side is Side.BUY else f" of {plain(held)} held"
-        quantity = f"{plain(order.quantity)} {rules.base_asset}"
-        return f"{quantity}{of_held} for {shown(worth, rules.quote_asset)} at {plain(order.price)}"
 
-    return words
+def _entry_words(amount: Words, outcome: Words) -> str:
+    return f"{said(amount)}: {said(outcome)}"
 
 
 def _lots(rules: SymbolRules, quantity: Decimal) -> Decimal:
     # A symbol without a step still takes no more digits than its base asset has (-1111, binance-protocol.md 2.5).
-    return rules.round_market_quantity(floor_to_step(quantity, rules.base_unit))
+    return rules.round_market_quantity(floor_to_step(quantity, rules.digits_step))

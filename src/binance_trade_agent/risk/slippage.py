@@ -34,15 +34,12 @@ class Slippage:
             offered = shown(sum((quantity for _, quantity in context.depth.asks), start=ZERO), base)
             detail = f"the book offers {offered}, the order takes {shown(order.quantity, base)} ({self.setting})"
             return Finding(self.name, allows=False, detail=detail)
-        slippage_pct = max(ZERO, (average - order.price) * 100 / order.price)
-        return Finding(
-            self.name,
-            slippage_pct <= self.limit_pct,
-            lambda: (
-                f"expected to fill {percent(slippage_pct)} above the ask {plain(order.price)}, "
-                f"at most {percent(self.limit_pct)} allowed ({self.setting})"
-            ),
-            slippage_pct,
-            self.limit_pct,
-            "%",
+        slippage_pct = (average - order.price) * 100 / order.price if average > order.price else ZERO
+        words = (self._words, slippage_pct, order.price)
+        return Finding(self.name, slippage_pct <= self.limit_pct, words, slippage_pct, self.limit_pct, "%")
+
+    def _words(self, slippage_pct: Decimal, ask: Decimal) -> str:
+        return (
+            f"expected to fill {percent(slippage_pct)} above the ask {plain(ask)}, "
+            f"at most {percent(self.limit_pct)} allowed ({self.setting})"
         )

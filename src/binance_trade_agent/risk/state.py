@@ -72,6 +72,6 @@ class RiskState(Value, frozen=True):
 
 
 def _fall_pct(high: Decimal | None, now: Decimal) -> Decimal:
-    if high is None or high <= 0:
+    if high is None or high <= 0 or now >= high:
         return ZERO
-    return max(ZERO, (high - now) * 100 / high)
+    return (high - now) * 100 / high

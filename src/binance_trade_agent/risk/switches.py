@@ -1,5 +1,6 @@
 """What keeps orders back altogether: an order under way, a switch that a person has thrown, trouble."""
 
+from functools import cache
 from typing import ClassVar
 
 from binance_trade_agent.domain.decisions import Finding
@@ -14,6 +15,11 @@ _NOT_PAUSED = Finding("pause", True, "entries are not paused")
 _OPEN = Finding("entry_gate", True, "nothing keeps entries back")
 
 
+@cache
+def _no_open_order(symbol: str) -> Finding:
+    return Finding("open_order", True, f"no order of {symbol} is under way")
+
+
 class OpenOrder:
     """Refuses while an order of the symbol is under way: what it leaves behind is not known yet."""
 
@@ -23,8 +29,7 @@ class OpenOrder:
         """Look for an order under way."""
         if context.open_order is not None:
             return Finding(self.name, allows=False, detail=context.open_order)
-        symbol = context.view.symbol
-        return Finding(self.name, allows=True, detail=lambda: f"no order of {symbol} is under way")
+        return _no_open_order(context.view.symbol)
 
 
 class KillSwitch:

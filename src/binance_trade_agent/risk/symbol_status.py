@@ -1,9 +1,9 @@
 """No orders on a symbol that does not trade."""
 
+from functools import cache
 from typing import ClassVar
 
 from binance_trade_agent.domain.decisions import Finding
-from binance_trade_agent.domain.orders import OrderType
 from binance_trade_agent.risk.context import RiskContext
 
 
@@ -18,9 +18,12 @@ class SymbolStatus:
         if rules.status != "TRADING":
             detail = f"{rules.symbol} is in status {rules.status}, orders need TRADING"
             return Finding(self.name, allows=False, detail=detail)
-        if OrderType.MARKET not in rules.order_types:
+        if "MARKET" not in rules.order_types:
             detail = f"{rules.symbol} takes no MARKET orders, only {', '.join(rules.order_types)}"
             return Finding(self.name, allows=False, detail=detail)
-        return Finding(
-            self.name, allows=True, detail=lambda: f"{rules.symbol} is in status TRADING and takes MARKET orders"
-        )
+        return _trades(rules.symbol)
+
+
+@cache
+def _trades(symbol: str) -> Finding:
+    return Finding("symbol_status", allows=True, detail=f"{symbol} is in status TRADING and takes MARKET orders")

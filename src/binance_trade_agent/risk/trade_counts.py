@@ -31,13 +31,12 @@ class TradeCount:
         if not self.limit:
             return unlimited(self.name, self.setting)
         count = self.count(context.state)
-        symbol = context.view.symbol
-
-        def words() -> str:
-            entries, where = counted(count, "entry", "entries"), f" on {symbol}" if self.per_symbol else ""
-            return f"{entries}{where} in the last {self.span}, at most {self.limit} allowed ({self.setting})"
-
+        words = (self._words, count, context.view.symbol)
         return Finding(self.name, count < self.limit, words, count, self.limit, "entries")
+
+    def _words(self, count: int, symbol: str) -> str:
+        entries, where = counted(count, "entry", "entries"), f" on {symbol}" if self.per_symbol else ""
+        return f"{entries}{where} in the last {self.span}, at most {self.limit} allowed ({self.setting})"
 
 
 def trade_counts(settings: RiskSettings) -> tuple[TradeCount, ...]:

@@ -21,11 +21,7 @@ class UnknownOrders:
         if not self.limit:
             return unlimited(self.name, self.setting)
         count = context.unknown_orders
-        return Finding(
-            self.name,
-            count < self.limit,
-            lambda: f"{counted(count, 'order')} of unknown outcome, entries stop at {self.limit} ({self.setting})",
-            count,
-            self.limit,
-            "orders",
-        )
+        return Finding(self.name, count < self.limit, (self._words, count), count, self.limit, "orders")
+
+    def _words(self, count: int) -> str:
+        return f"{counted(count, 'order')} of unknown outcome, entries stop at {self.limit} ({self.setting})"

@@ -162,13 +162,13 @@ class Strategy(ABC, Generic[P]):
         """
         indicators = {name: value for name, value in row.items() if name not in _NOT_INDICATORS}
         if undefined := [name for name, value in indicators.items() if not isfinite(value)]:
-            return self._hold(symbol, candle_open_ms, lambda: self.undefined_reason(undefined))
+            return self._hold(symbol, candle_open_ms, (self.undefined_reason, undefined))
         return Signal(
             symbol=symbol,
             strategy=self.name,
             action=_ACTIONS[int(row["action"])],
             confidence=row["confidence"],
-            reason=lambda: self.reason(row),
+            reason=(self.reason, row),
             candle_open_ms=candle_open_ms,
             indicators=indicators,
         )
