@@ -6,13 +6,14 @@ from decimal import Decimal
 import pytest
 
 from binance_trade_agent.domain.values import replace
-from binance_trade_agent.domain.words import Rounded, Text, Worded
+from binance_trade_agent.domain.words import OptionalText, Rounded, Text, Worded, words_of
 
 
 class Said(Worded, frozen=True):
     who: str
     what: Text
     how_much: Rounded = None
+    why: OptionalText = None
 
 
 @pytest.fixture
@@ -58,7 +59,14 @@ def test_its_value_is_that_of_the_text(spoken):
         False,
     )
     assert hash(spoken) == hash(told)
-    assert repr(spoken) == repr(told) == "Said(who='bta', what='4 of 5', how_much=None)"
+    assert repr(spoken) == repr(told) == "Said(who='bta', what='4 of 5', how_much=None, why=None)"
+
+
+def test_words_are_handed_on_without_being_made(spoken, made):
+    handed_on = Said("atb", words_of(spoken, "what"), why=words_of(spoken, "what"))
+    assert made == []
+    assert (handed_on.what, handed_on.why) == ("4 of 5", "4 of 5")
+    assert made == ["4 of 5", "4 of 5"]
 
 
 def test_to_another_process_goes_the_text(spoken):

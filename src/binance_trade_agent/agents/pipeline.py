@@ -15,6 +15,7 @@ from binance_trade_agent.domain.orders import OrderIntent, Side
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.domain.values import replace
+from binance_trade_agent.domain.words import words_of
 from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.ledger.books import Books
 from binance_trade_agent.ledger.errors import LedgerError
@@ -65,7 +66,7 @@ class Pipeline:
         """
         wish, exit_kind = _wish(decision, view, leave)
         if exit_kind is not None:
-            decision = replace(decision, exit=exit_kind, exit_reason=wish.reason)
+            decision = replace(decision, exit=exit_kind, exit_reason=words_of(wish, "reason"))
         if reason := self._signals.nothing_to_do(wish, view, await self._position(view.symbol)):
             return replace(decision, outcome=Outcome.SKIPPED, detail=reason)
         if exit_kind is ExitKind.STRATEGY and not self.protection.follows_strategy:
@@ -76,7 +77,7 @@ class Pipeline:
         decision = replace(decision, findings=review.findings)
         verdict = review.verdict
         if isinstance(verdict, Refusal):
-            return replace(decision, outcome=Outcome.REFUSED, rule=verdict.rule, detail=verdict.detail)
+            return replace(decision, outcome=Outcome.REFUSED, rule=verdict.rule, detail=words_of(verdict, "detail"))
         if self._is_stopping():  # asked last: a signal may have come while another symbol's call was waited for
             return replace(decision, outcome=Outcome.SKIPPED, detail="the daemon is stopping")
 

@@ -13,6 +13,7 @@ from binance_trade_agent.domain.market import MarketView
 from binance_trade_agent.domain.orders import OrderIntent, OrderType, Role, Side, client_order_id
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.domain.values import Value, replace
+from binance_trade_agent.domain.words import words_of
 from binance_trade_agent.exchange.gateway import TradingGateway
 from binance_trade_agent.ledger.books import Books
 from binance_trade_agent.risk.context import RiskContext
@@ -145,7 +146,7 @@ class RiskManagementAgent:
             reference_price=size.reference_price,
             tick_ms=context.now_ms,
             candle_open_ms=context.signal.candle_open_ms,
-            reason=size.reason,
+            reason=words_of(size, "reason"),
             role=Role.ENTRY if is_entry else Role.EXIT,
             exit=None if is_entry else exit_kind or ExitKind.STRATEGY,
             atr_quote=context.atr_quote,

@@ -7,7 +7,7 @@ from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.orders import OrderIntent
 from binance_trade_agent.domain.signals import Signal
-from binance_trade_agent.domain.words import NO_NUMBER, Rounded, Text, Worded
+from binance_trade_agent.domain.words import NOTHING, OptionalText, Rounded, Text, Worded
 
 
 class Outcome(StrEnum):
@@ -51,8 +51,8 @@ class Finding(Worded, frozen=True, gc=False):  # thirty a judgement; none holds 
     rule: str
     allows: bool
     detail: Text
-    value: Rounded = NO_NUMBER
-    limit: Rounded = NO_NUMBER
+    value: Rounded = NOTHING
+    limit: Rounded = NOTHING
     unit: str = ""
 
 
@@ -85,7 +85,7 @@ class Decision(Worded, frozen=True):
     candle_age_ms: int | None = None
     book_age_ms: int | None = None
     exit: ExitKind | None = None
-    exit_reason: str | None = None
+    exit_reason: OptionalText = NOTHING
     findings: tuple[Finding, ...] = ()
     candles: tuple[Candle, ...] = ()
     candle_count: int | None = None

@@ -96,7 +96,7 @@ class OrderIntent(Worded, frozen=True):
     atr_quote: Decimal | None = None
 
 
-class Order(Value, frozen=True):
+class Order(Worded, frozen=True):
     """An order of ours as the ledger knows it. Quantities in base asset, `executed_quote` in quote asset, times ms UTC.
 
     Attributes:
@@ -122,7 +122,7 @@ class Order(Value, frozen=True):
     exchange_order_id: int | None = None
     executed_base: Decimal = ZERO
     executed_quote: Decimal = ZERO
-    detail: str = ""
+    detail: Text = NO_WORDS
     role: Role = Role.ENTRY
     stop_price: Decimal | None = None
     list_id: str | None = None

@@ -27,7 +27,7 @@ Number = Decimal | int | tuple[Any, ...]
 
 # Defaults of such fields, of a type that mypy takes for them.
 NO_WORDS: Any = ""
-NO_NUMBER: Any = None
+NOTHING: Any = None
 
 _KEPT_UNIT = Decimal("0.00000001")
 
@@ -35,6 +35,12 @@ _KEPT_UNIT = Decimal("0.00000001")
 def said(words: Words) -> str:
     """The text."""
     return _made(words)  # type: ignore[no-any-return]
+
+
+def words_of(value: "Worded", field: str) -> Words:
+    """The words in a field as they were given, to be handed on without being made."""
+    given: Words = vars(type(value))[field].given(value)
+    return given
 
 
 def _made(given: Any) -> Any:
@@ -52,6 +58,10 @@ class _Field:
     def __init__(self, given: Any) -> None:
         self._given = given  # the field as msgspec made it
 
+    def given(self, value: object) -> Any:
+        """What the field of `value` was given."""
+        return self._given.__get__(value)
+
 
 class Text(_Field):
     """A field that is given `Words` and read as a text."""
@@ -61,6 +71,19 @@ class Text(_Field):
         return said(self._given.__get__(value, kind))
 
     def __set__(self, value: object, words: Words) -> None:
+        """Values never change."""
+        raise AttributeError("values never change")
+
+
+class OptionalText(_Field):
+    """A `Text` that may be None."""
+
+    def __get__(self, value: object, kind: type | None = None) -> str | None:
+        """The text."""
+        text: str | None = _made(self._given.__get__(value, kind))
+        return text
+
+    def __set__(self, value: object, words: Words | None) -> None:
         """Values never change."""
         raise AttributeError("values never change")
 
@@ -85,7 +108,7 @@ class Worded(Value, frozen=True):
         """Let each such field be read through its kind."""
         super().__init_subclass__(**options)
         for name, kind in cls.__annotations__.items():
-            if kind in {Text, Rounded}:
+            if kind in {Text, OptionalText, Rounded}:
                 setattr(cls, name, kind(cls.__dict__[name]))
 
     def _read(self) -> tuple[Any, ...]:

@@ -13,6 +13,7 @@ from binance_trade_agent.domain.order_ids import decision_digest
 from binance_trade_agent.domain.order_states import GIVEN_UP_STATES, STATE_OF_STATUS, TRANSITIONS, OrderState
 from binance_trade_agent.domain.orders import Order, OrderIntent, OrderReport
 from binance_trade_agent.domain.values import replace
+from binance_trade_agent.domain.words import words_of
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.errors import DuplicateIntent
 from binance_trade_agent.ledger.fills import book_fill
@@ -86,7 +87,7 @@ def order_of(run_id: str, intent: OrderIntent, at_ms: int) -> Order:
         candle_open_ms=intent.candle_open_ms,
         reference_price=intent.reference_price,
         price=intent.price,
-        detail=intent.reason,
+        detail=words_of(intent, "reason"),
         role=intent.role,
         stop_price=intent.stop_price,
         list_id=intent.list_id,

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal, getcontext, setcontext
-from operator import attrgetter
 
 from binance_trade_agent.domain.decisions import Finding, Refusal
 from binance_trade_agent.domain.money import EXACT
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.domain.signals import Action
 from binance_trade_agent.domain.values import Value
-from binance_trade_agent.domain.words import Text, Worded
+from binance_trade_agent.domain.words import Text, Worded, words_of
 from binance_trade_agent.risk.balance import Balance
 from binance_trade_agent.risk.context import RiskContext
 from binance_trade_agent.risk.cooldown import Cooldown
@@ -60,7 +59,7 @@ class Judgement(Value, frozen=True):
     def refusal(self) -> Refusal | None:
         """The first finding that does not allow the order; None when all do."""
         against = _first_against(self.findings)
-        return None if against is None else Refusal(against.rule, (attrgetter("detail"), against))
+        return None if against is None else Refusal(against.rule, words_of(against, "detail"))
 
 
 class RiskPolicy:
