@@ -16,9 +16,10 @@ help: ## Show this list.
 run: $(READY) ## Trade one simulated hour at 60 times the speed, then print the report.
 	@SIMULATION_SPEED=$${SIMULATION_SPEED:-60} $(BIN)/trade-agent run
 
+# Tests of sessions wait for a third of their time: three workers keep two cores busy, and a few tests at a time go to each.
 test: $(READY_DEV) ## Run all tests (installs a Redis server for them where it may).
 	@sh tests/install_redis.sh
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 3 --maxschedchunk 8
 
 check: $(READY_DEV) ## Formatting, lint, types, import rules.
 	$(BIN)/ruff format --check .

@@ -1,8 +1,9 @@
-"""How all tests run: hypothesis without a stopwatch and with the same examples in CI."""
+"""How all tests run: hypothesis without a stopwatch and with the same examples in CI, long sessions first."""
 
 import gc
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -13,6 +14,13 @@ settings.register_profile(
     derandomize="CI" in os.environ,
 )
 settings.load_profile("project")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of several workers none waits in the end for the long session of another: those go first, in random order."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def pytest_collection_finish() -> None:

@@ -7,6 +7,7 @@ from tests.exchange_process import running_exchange
 from tests.sessions.command import trade_agent
 from tests.sessions.daemon_process import daemon, session
 
+pytestmark = pytest.mark.slow
 SLOW = {"SIMULATION_SPEED": "60", "TRADING_DURATION_MINUTES": "0"}
 
 

@@ -3,12 +3,16 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from binance_trade_agent.domain.signals import Action
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.strategy_changes import in_use_at
 from tests.sessions.command import trade_agent
 from tests.sessions.daemon_process import EAGER, Daemon, assert_books_balance, daemon, session
+
+pytestmark = pytest.mark.slow
 
 # A tick a second.
 SLOW = {"SIMULATION_SPEED": "60", "TRADING_DURATION_MINUTES": "0", "STRATEGY_NAME": "rsi_momentum"}

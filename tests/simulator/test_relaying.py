@@ -9,6 +9,7 @@ import pytest
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
 from tests.exchange_process import exchange_process, start_process
 
+pytestmark = pytest.mark.slow
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 
 
