@@ -11,15 +11,19 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from binance_trade_agent.backtest.book_levels import BookLevels
+from binance_trade_agent.domain.market import Level
 from binance_trade_agent.domain.money import ZERO, plain
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.domain.symbols import SymbolRules
-from binance_trade_agent.history.table import CandleTable, FloatArray
+from binance_trade_agent.history.table import CandleTable, FloatArray, IntArray
 
 _HUNDRED = Decimal(100)
 _LARGEST_INT64 = 2**63 - 1
 _IMPACT_CANDLES = 100  # over which the square-root rule measures volatility and volume
+_NO_BOUND_BASE = Decimal(10**9)  # offered where it is not known how much
 SLIPPAGES = ("none", "fixed", "sqrt", "book")
+RULES = ("candles", "simulated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,8 @@ class FillSettings:
         impact: factor of the square-root rule; about 1 is what large studies of markets find (Toth et al., Anomalous
             price impact and the critical nature of liquidity in financial markets, 2011).
         volume_share_pct: of a candle's volume that one order may fill of; 0 has no bound.
+        rules: `candles`, all of the above; `simulated`, as on the simulated exchange that replays the same candles,
+            with its book and of the above the commission only.
     """
 
     fee_pct: Decimal = Decimal("0.1")
@@ -42,9 +48,12 @@ class FillSettings:
     slippage_pct: Decimal = Decimal("0.02")
     impact: Decimal = Decimal(1)
     volume_share_pct: Decimal = Decimal(10)
+    rules: str = "candles"
 
     def __str__(self) -> str:
         """`fee 0.1 %, spread 0.02 %, slippage sqrt (impact 1), at most 10 % of a candle's volume`."""
+        if self.rules == "simulated":
+            return f"as on the simulated exchange, fee {plain(self.fee_pct)} %"
         how = {"fixed": f" ({plain(self.slippage_pct)} %)", "sqrt": f" (impact {plain(self.impact)})"}
         parts = [
             f"fee {plain(self.fee_pct)} %",
@@ -65,17 +74,24 @@ class Quote(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A part of an order that fills: quote per base, base asset."""
+    """A part of an order that fills: quote per base, base asset, market time; None for the time of the visit."""
 
     price: Decimal
     quantity: Decimal
+    at_ms: int | None = None
 
 
 class Barriers(NamedTuple):
-    """Where the orders that rest on a symbol sell: a stop's trigger, a target's limit; None without one."""
+    """Where the orders that rest on a symbol sell.
+
+    Attributes:
+        stop: a stop's trigger, None without one; target: a target's limit, None without one.
+        since_row: of the candle at whose opening they were placed.
+    """
 
     stop: Decimal | None
     target: Decimal | None
+    since_row: int = 0
 
 
 class Hit(NamedTuple):
@@ -105,8 +121,12 @@ class FillRules(Protocol):
         """Best bid after the last candle, by its close."""
         ...
 
-    def bids(self, prices: FloatArray) -> FloatArray:
-        """Best bids where trades have these prices, quote per base."""
+    def bids(self, rows: IntArray) -> FloatArray:
+        """Best bids at the moments the candles of `rows` open, quote per base; the row after the last is the end."""
+        ...
+
+    def depth(self, row: int) -> tuple[Sequence[Level], Sequence[Level]]:
+        """Bids and asks at the moment the candle of `row` opens, best first."""
         ...
 
     def market(self, row: int, side: Side, quantity: Decimal) -> tuple[Part, ...]:
@@ -120,6 +140,18 @@ class FillRules(Protocol):
     def resting(self, row: int, barriers: Barriers, quantity: Decimal) -> Hit | None:
         """What the candle of `row` does to sell orders of `quantity` that rest from its opening on."""
         ...
+
+
+def walked(levels: Sequence[Level], quantity: Decimal, at_ms: int | None = None) -> tuple[Part, ...]:
+    """What a taker of `quantity` gets of these levels, best price first; less where they do not hold so much."""
+    parts = []
+    for price, offered in levels:
+        taken = min(offered, quantity)
+        parts.append(Part(price, taken, at_ms))
+        quantity -= taken
+        if not quantity:
+            break
+    return tuple(parts)
 
 
 class CandleFills:
@@ -142,6 +174,7 @@ class CandleFills:
         self._share = settings.volume_share_pct / _HUNDRED
         self._detail = detail
         self._impact = _Impact(table, settings) if settings.slippage == "sqrt" else None
+        self._levels = BookLevels(table, rules) if settings.slippage == "book" else None
         self._bid_factor = 1.0 - float(self._half_spread)
         unit = Decimal(1).scaleb(-table.price_digits)
         self._is_exact = not self._half_spread and (not rules.tick_size or not unit % rules.tick_size)
@@ -164,8 +197,9 @@ class CandleFills:
         """See FillRules."""
         return self._bid(self._table.price(self._table.close[-1]))
 
-    def bids(self, prices: FloatArray) -> FloatArray:
+    def bids(self, rows: IntArray) -> FloatArray:
         """See FillRules. In whole numbers, so that each is the float next to the exact bid."""
+        prices = np.append(self._table.open, self._table.close[-1])[rows]
         if self._is_exact:
             return prices
         unit = Decimal(1).scaleb(-self._table.price_digits)
@@ -176,6 +210,13 @@ class CandleFills:
         if len(whole) and int(whole.max()) * numerator >= _LARGEST_INT64:
             whole = whole.astype(object)
         return (whole * numerator // denominator).astype(np.float64) * float(tick)
+
+    def depth(self, row: int) -> tuple[Sequence[Level], Sequence[Level]]:
+        """See FillRules. Without a book any quantity is offered at the best price."""
+        quote = self.quote(row)
+        if self._levels is None:
+            return ((quote.bid, _NO_BOUND_BASE),), ((quote.ask, _NO_BOUND_BASE),)
+        return self._levels.offered(row, Side.SELL, quote.bid), self._levels.offered(row, Side.BUY, quote.ask)
 
     def market(self, row: int, side: Side, quantity: Decimal) -> tuple[Part, ...]:
         """See FillRules."""
@@ -234,10 +275,15 @@ class CandleFills:
         settings = self._settings
         if settings.slippage == "none":
             return self._shared(row, Part(best, quantity))
+        if self._levels is not None:
+            shared = self._shared(row, Part(best, quantity))
+            return tuple(
+                part for each in shared for part in walked(self._levels.offered(row, side, best), each.quantity)
+            )
         if settings.slippage == "fixed":
             fraction = settings.slippage_pct / _HUNDRED
         else:
-            assert self._impact is not None, "the book has its own rules"
+            assert self._impact is not None, "made for the square-root rule"
             fraction = self._impact.fraction(row, quantity)
         price = self._up(best * (1 + fraction)) if side is Side.BUY else self._down(best * (1 - fraction))
         return self._shared(row, Part(price, quantity))

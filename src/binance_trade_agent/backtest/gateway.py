@@ -20,11 +20,12 @@ INSUFFICIENT_BALANCE = -2010
 
 @dataclass(slots=True)
 class _Resting:
-    """An order that waits, and what it has traded."""
+    """An order that waits since the opening of a candle, and what it has traded."""
 
     intent: OrderIntent
     exchange_order_id: int
     list_id: str | None
+    since_row: int
     executed_base: Decimal = ZERO
     executed_quote: Decimal = ZERO
 
@@ -56,12 +57,14 @@ class Place:
     def barriers(self) -> Barriers:
         """Where what rests would sell."""
         stop = target = None
+        since_row = 0
         for order in self.resting.values():
+            since_row = order.since_row
             if order.intent.type in _STOPS:
                 stop = order.intent.stop_price
             else:
                 target = order.intent.price
-        return Barriers(stop, target)
+        return Barriers(stop, target, since_row)
 
 
 class BacktestGateway:
@@ -101,9 +104,10 @@ class BacktestGateway:
         return place.book(place.row, self._clock.at_ms)
 
     async def depth(self, symbol: str, limit: int = 100) -> Depth:  # noqa: ARG002
-        """The book as the fill rules have it: the price at which any quantity fills, for the largest they are asked."""
-        book = self.book(symbol)
-        return Depth(((book.bid, _DEPTH_QUANTITY),), ((book.ask, _DEPTH_QUANTITY),), self._clock.at_ms)
+        """The book as the fill rules have it."""
+        place = self.places[symbol]
+        bids, asks = place.fills.depth(place.row)
+        return Depth(tuple(bids), tuple(asks), self._clock.at_ms)
 
     async def last_price(self, symbol: str) -> Decimal:
         """Price of the latest trade: the open of the candle that begins."""
@@ -213,7 +217,7 @@ class BacktestGateway:
         if not is_covered:
             raise RejectedError(INSUFFICIENT_BALANCE, "Account has insufficient balance for requested action.")
         self._orders += 1
-        order = _Resting(intent, self._orders, None)
+        order = _Resting(intent, self._orders, None, place.row)
         fills = self._filled(place, intent, order.exchange_order_id, parts, is_maker=False)
         for fill in fills:
             order.executed_base += fill.quantity
@@ -248,7 +252,7 @@ class BacktestGateway:
                     commission,
                     asset,
                     is_maker,
-                    self._clock.at_ms,
+                    self._clock.at_ms if part.at_ms is None else part.at_ms,
                 )
             )
         return tuple(fills)
@@ -258,7 +262,7 @@ class BacktestGateway:
 
     def _rest(self, place: Place, intent: OrderIntent, list_id: str | None) -> OrderReport:
         self._orders += 1
-        order = _Resting(intent, self._orders, list_id)
+        order = _Resting(intent, self._orders, list_id, place.row)
         place.resting[order.exchange_order_id] = order
         return self._report(order, "NEW")
 

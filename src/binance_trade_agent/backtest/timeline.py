@@ -43,9 +43,9 @@ class Timeline:
         return {symbol: self._bids(lane) for symbol, lane in self._lanes.items()}
 
     def _bids(self, lane: Lane) -> FloatArray:
-        prices = lane.table.open[self._rows(lane)]
-        prices[self.times_ms > lane.table.open_times_ms[-1]] = lane.table.close[-1]
-        return lane.place.fills.bids(prices)
+        rows = self._rows(lane)
+        rows[self.times_ms > lane.table.open_times_ms[-1]] = len(lane.table)
+        return lane.place.fills.bids(rows)
 
     def _rows(self, lane: Lane) -> np.ndarray:
         rows = np.searchsorted(lane.table.open_times_ms, self.times_ms, side="right") - 1
