@@ -9,6 +9,7 @@ import numpy as np
 from binance_trade_agent.backtest.optimize.model import Curve, Evaluate, Outcome, Span, Task
 from binance_trade_agent.backtest.optimize.workers import Candles
 from binance_trade_agent.backtest.plan import BacktestError, BacktestPlan
+from binance_trade_agent.backtest.report.report import whole_curve
 from binance_trade_agent.backtest.result import BacktestResult
 from binance_trade_agent.backtest.run import run_backtest
 from binance_trade_agent.domain.candles import DAY_MS
@@ -24,8 +25,8 @@ class _Measured:
     """A result, and what several measures need of it."""
 
     def __init__(self, result: BacktestResult, assets: Mapping[str, Assets]) -> None:
-        self.times_ms, self.equity = result.tick_times_ms, result.equity_quote
-        self.exposure = result.exposure_quote
+        self.times_ms, self.equity = whole_curve(result)
+        self.invested_pct = performance.invested_pct(result.equity_quote, result.exposure_quote)
         closed, _ = round_trips(result.fills, result.orders, assets)
         self.profits: FloatArray = np.array([float(trip.profit_quote) for trip in closed])
 
@@ -47,7 +48,7 @@ _MEASURES: Mapping[str, Callable[[_Measured], float | None]] = MappingProxyType(
         "sqn": lambda run: performance.sqn(run.profits),
         "win_rate": lambda run: performance.win_rate_pct(run.profits),
         "drawdown": lambda run: run.drawdown_pct,
-        "exposure": lambda run: performance.invested_pct(run.equity, run.exposure),
+        "exposure": lambda run: run.invested_pct,
         "trades": lambda run: float(len(run.profits)),
     }
 )
@@ -75,7 +76,7 @@ def backtests(plan: BacktestPlan, measures: tuple[str, ...], candles: Candles) -
             return Outcome({}, 0, None, str(refusal))
         run = _Measured(result, assets)
         found = {name: _MEASURES[name](run) for name in wanted}
-        return Outcome(found, len(run.profits), _curve(result, task.span) if task.with_curve else None)
+        return Outcome(found, len(run.profits), _curve(run, task.span) if task.with_curve else None)
 
     return evaluate
 
@@ -85,8 +86,7 @@ def detail_key(symbol: str) -> str:
     return f"{symbol}-detail"
 
 
-def _curve(result: BacktestResult, span: Span) -> Curve:
-    begins, equity = performance.daily_equity(result.tick_times_ms, result.equity_quote)
+def _curve(run: _Measured, span: Span) -> Curve:
+    begins, equity = performance.daily_equity(run.times_ms, run.equity)
     ends = np.minimum(begins + DAY_MS, span.before_ms)
-    opening = float(result.setup.opening_quote)
-    return Curve(np.concatenate([[span.from_ms], ends]), np.concatenate([[opening], equity]))
+    return Curve(np.concatenate([[span.from_ms], ends]), np.concatenate([run.equity[:1], equity]))
