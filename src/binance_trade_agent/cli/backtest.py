@@ -27,6 +27,14 @@ _file = click.Path(path_type=Path, dir_okay=False)
 @click.option("--end", metavar="D", help="Trade before this date or time (UTC).")
 @click.option("--detail", metavar="I", help="Candles of this shorter interval say which of stop and target came first.")
 @click.option("--cash", type=Amount(above=0), default="10000", show_default=True, help="Quote asset at the beginning.")
+@click.option(
+    "--fills",
+    "rules",
+    type=click.Choice(["candles", "simulated"]),
+    default="candles",
+    show_default=True,
+    help="How orders fill: by --spread, --slippage and --volume-share, or as on `exchange --replay` of the same file.",
+)
 @click.option("--fee", type=Amount(most=10), default="0.1", show_default=True, help="Commission of a fill, percent.")
 @click.option("--spread", type=Amount(most=10), default="0.02", show_default=True, help="Bid to ask, percent.")
 @click.option(
@@ -61,6 +69,7 @@ def backtest(
     end: str | None,
     detail: str | None,
     cash: Decimal,
+    rules: str,
     fee: Decimal,
     spread: Decimal,
     slippage: str,
@@ -87,7 +96,7 @@ def backtest(
     from binance_trade_agent.backtest.command import Asked, Outputs, backtest
     from binance_trade_agent.backtest.fills import FillSettings
 
-    fills = FillSettings(fee, spread, slippage, slippage_pct, impact, volume_share)
+    fills = FillSettings(fee, spread, slippage, slippage_pct, impact, volume_share, rules)
     asked = Asked(
         configuration.settings,
         data or configuration.settings.history_path,
