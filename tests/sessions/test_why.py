@@ -116,7 +116,8 @@ async def test_limits_after_a_session_are_as_its_last_entry_on_trial_found_them(
 
 
 async def test_both_commands_answer_while_the_trader_runs(tmp_path):
-    async with daemon(tmp_path, SIMULATION_SPEED="60", TRADING_DURATION_MINUTES="0") as running:
+    never = {"STRATEGY_NAME": "rsi_momentum", "STRATEGY_PARAMS": "rsi_oversold=1"}  # an entry would change the answer
+    async with daemon(tmp_path, SIMULATION_SPEED="60", TRADING_DURATION_MINUTES="0", **never) as running:
         await running.until_logged("Trading Cycle #2")
         explained = await trade_agent(tmp_path, "why", "BTCUSDT")
         limits = await trade_agent(tmp_path, "risk")
