@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
@@ -92,22 +92,28 @@ def account(
     A position without a known bid counts at what it cost, and what an unsettled BUY may still add, or has added and
     is not booked yet, as if it was bought at the price of its sizing.
     """
-    rules, wallet, orders = view.rules, books.wallet(), books.unsettled_orders()
-    views = {**marks, view.symbol: view}
-    held_quote = ZERO
-    for symbol, position in books.positions(rules.quote_asset).items():
-        seen = views.get(symbol)
-        held_quote += worth_quote(position, seen.book.bid if seen else None)
-    open_symbols = {symbol for symbol, position in books.positions().items() if _is_open(position, views.get(symbol))}
+    rules, wallet = view.rules, books.wallet()
+    held_quote, open_symbols = ZERO, set()
+    counted = books.positions(rules.quote_asset)
+    for symbol, position in books.positions().items():
+        seen = view if symbol == view.symbol else marks.get(symbol)
+        if symbol in counted and (position.quantity or position.cost_quote):
+            held_quote += worth_quote(position, seen.book.bid if seen else None)
+        if _is_open(position, seen):
+            open_symbols.add(symbol)
     to_come_quote = to_come_base = ZERO
-    for entry in orders:
+    unknown_orders, open_order = 0, None
+    for entry in books.unsettled_orders():
         order = entry.order
+        is_same = order.symbol == view.symbol
+        unknown_orders += order.state is OrderState.UNKNOWN
+        if is_same and open_order is None and not rests(order):  # what rests does so on purpose
+            open_order = f"order {order.client_order_id} is {order.state}"
         if order.side is Side.BUY:
             open_symbols.add(order.symbol)
             base = _to_come_base(entry)
             to_come_quote += base * order.reference_price
-            if order.symbol == view.symbol:
-                to_come_base += base
+            to_come_base += base if is_same else ZERO
     cash_quote = wallet.get(rules.quote_asset, ZERO)
     equity_quote = cash_quote + held_quote
     return RiskContext(
@@ -123,8 +129,8 @@ def account(
         wallet_base=wallet.get(rules.base_asset, ZERO) + to_come_base,
         exposure_quote=held_quote + to_come_quote,
         state=_limits(books, signal, view, now_ms, equity_quote, settings),
-        open_order=_under_way(orders, view.symbol),
-        unknown_orders=sum(entry.order.state is OrderState.UNKNOWN for entry in orders),
+        open_order=open_order,
+        unknown_orders=unknown_orders,
         is_paused=books.is_paused(),
         is_killed=books.is_killed(),
     )
@@ -155,13 +161,6 @@ def _limits(
 def _to_come_base(entry: OrderEntry) -> Decimal:
     """Base asset of a BUY that is not in the ledger's position yet: what may still trade, and what is not booked."""
     return entry.order.left_base + max(ZERO, entry.order.executed_base - entry.filled_base)
-
-
-def _under_way(orders: Iterable[OrderEntry], symbol: str) -> str | None:
-    """The first order of the symbol that does not rest on the exchange on purpose, in words."""
-    waiting = (entry.order for entry in orders if entry.order.symbol == symbol and not rests(entry.order))
-    order = next(waiting, None)
-    return None if order is None else f"order {order.client_order_id} is {order.state}"
 
 
 def _is_open(position: Position, view: MarketView | None) -> bool:

@@ -35,7 +35,7 @@ T = TypeVar("T")
 _EPOCH = 1
 _changed = msgspec.structs.replace
 # To look a member up by its name takes longer than to compare it.
-_BUY, _INTENT, _SENT, _WALLET = Side.BUY, OrderState.INTENT, OrderState.SENT, Account.WALLET
+_BUY, _INTENT, _SENT, _WALLET, _MARKET = Side.BUY, OrderState.INTENT, OrderState.SENT, Account.WALLET, Account.MARKET
 
 
 class MemoryBooks:
@@ -53,7 +53,7 @@ class MemoryBooks:
     def __init__(self, quote_asset: str, balances: Mapping[str, Decimal]) -> None:
         self.fills: list[Fill] = []
         self.accounts: dict[Account, dict[str, Decimal]] = {account: {} for account in Account}
-        self._wallet = self.accounts[_WALLET]
+        self._wallet, self._market = self.accounts[_WALLET], self.accounts[_MARKET]
         self._quote_asset = quote_asset
         self._orders: dict[str, OrderEntry] = {}  # in the order in which they were placed
         self._unsettled: dict[str, OrderEntry] = {}  # oldest first
@@ -185,16 +185,21 @@ class MemoryBooks:
             UnknownOrder: no order with the report's client order id.
             ContradictoryFill: a trade id is known with other numbers; nothing was changed.
         """
-        order_id = report.client_order_id
-        before = self._required(order_id)
+        before = entry = self._required(report.client_order_id)
         new_fills = self._unknown_of(report.fills) if report.fills else ()
+        base, quote = before.filled_base, before.filled_quote
         for fill in new_fills:
-            self._book_fill(fill, base_asset, quote_asset)
+            if fill.client_order_id == report.client_order_id:
+                self._book_fill(fill, base_asset, quote_asset, is_first=not base)
+                base, quote = base + fill.quantity, quote + fill.quote_quantity
+            else:
+                self._book_of_another(fill, base_asset, quote_asset)
         state = before.order.state
         if state is _INTENT:
-            self._move(self._orders[order_id], _SENT, report.at_ms)
+            self._move(before, _SENT, report.at_ms)
+            entry = self._orders[report.client_order_id]
         is_changed = self._move(
-            self._orders[order_id],
+            OrderEntry(entry.order, _EPOCH, entry.run_id, base, quote) if new_fills else entry,
             STATE_OF_STATUS.get(report.status, state),
             report.at_ms,
             report.detail,
@@ -202,12 +207,12 @@ class MemoryBooks:
             report.executed_base,
             report.executed_quote,
         )
-        after = self._orders[order_id]
+        after = self._orders[report.client_order_id]
         return AppliedReport(
             after.order,
             new_fills,
             is_changed or bool(new_fills),
-            order_id not in self._unsettled,
+            report.client_order_id not in self._unsettled,
             len(report.fills) - len(new_fills),
             bool(new_fills) and before.is_settled,
             state in GIVEN_UP_STATES and after.order.state is not state,
@@ -227,9 +232,8 @@ class MemoryBooks:
     def mark(self, tick_ms: int, equity_quote: Decimal) -> None:
         """The same for whoever values spans of ticks at once: equity as limits see it, cash and positions at the bid.
 
-        Of a span only these ticks have to be told, in their order, for all answers to be as if each was told: the
-        last before and the first after each midnight (UTC), the first at or after each end of a pause for drawdown,
-        the highest since, and the last before anybody asks.
+        Of a stretch of ticks that no midnight (UTC) and no end of a pause for drawdown parts, only the first, the
+        highest and the last have to be told, in their order: the answers are as if each was told.
 
         Raises:
             ValueError: an earlier tick than the last.
@@ -389,38 +393,44 @@ class MemoryBooks:
         executed_base: Decimal = ZERO,
         executed_quote: Decimal = ZERO,
     ) -> bool:
-        """See ledger/orders.py, transition."""
+        """Keep `entry`, whose sums of fills may be new, moved on as in ledger/orders.py, transition."""
         order = entry.order
         if state is not order.state and state not in TRANSITIONS[order.state]:
             state = order.state
         is_numbered = number is not None and number != order.exchange_order_id
-        base, quote = order.executed_base, order.executed_quote
-        base = max(base, executed_base)
-        quote = max(quote, executed_quote)
-        if not is_numbered and state is order.state and base is order.executed_base and quote is order.executed_quote:
+        base, quote = max(order.executed_base, entry.filled_base), max(order.executed_quote, entry.filled_quote)
+        if is_numbered or state is not order.state or executed_base > base or executed_quote > quote:
+            news = _changed(
+                order,
+                state=state,
+                updated_ms=at_ms,
+                exchange_order_id=number if is_numbered else order.exchange_order_id,
+                executed_base=max(base, executed_base),
+                executed_quote=max(quote, executed_quote),
+                detail=detail or order.detail,
+                deadline_ms=deadline_after(order, state, at_ms),
+            )
+        elif base > order.executed_base or quote > order.executed_quote:
+            self._update(entry, _changed(order, executed_base=base, executed_quote=quote))
             return False
-        news = _changed(
-            order,
-            state=state,
-            updated_ms=at_ms,
-            exchange_order_id=number if is_numbered else order.exchange_order_id,
-            executed_base=base,
-            executed_quote=quote,
-            detail=detail or order.detail,
-            deadline_ms=deadline_after(order, state, at_ms),
-        )
+        else:
+            self._put(entry)
+            return False
         self._update(entry, news)
         if is_numbered:
-            book = self._book_of(order.symbol)
-            if order.exchange_order_id is None:
-                book.note_number(news)
-            else:
-                same = (each for each in self.orders if each.symbol == order.symbol)
-                book.renumber(each for each in same if each.exchange_order_id is not None)
+            self._note_number(order, news)
         return True
 
+    def _note_number(self, before: Order, order: Order) -> None:
+        """The exchange has given an order its number, or another one than before."""
+        book = self._book_of(order.symbol)
+        if before.exchange_order_id is None:
+            book.note_number(order)
+        else:
+            same = (each for each in self.orders if each.symbol == order.symbol)
+            book.renumber(each for each in same if each.exchange_order_id is not None)
+
     def _update(self, entry: OrderEntry, order: Order) -> None:
-        """Keep what has changed of an order."""
         self._put(OrderEntry(order, _EPOCH, entry.run_id, entry.filled_base, entry.filled_quote))
 
     def _put(self, entry: OrderEntry) -> None:
@@ -455,21 +465,22 @@ class MemoryBooks:
             found[key] = fill
         return tuple(found.values())
 
-    def _book_fill(self, fill: Fill, base_asset: str, quote_asset: str) -> None:
-        """See ledger/fills.py, book_fill."""
-        entry, book = self._orders[fill.client_order_id], self._book_of(fill.symbol)
+    def _book_fill(self, fill: Fill, base_asset: str, quote_asset: str, *, is_first: bool) -> None:
+        """Book a fill, the order's first or not, as in ledger/fills.py; the order's sums are the caller's."""
+        symbol, book = fill.symbol, self._book_of(fill.symbol)
         book.base_asset, book.quote_asset = base_asset, quote_asset
         self.fills.append(fill)
         self._post(fill_postings(fill, base_asset=base_asset, quote_asset=quote_asset))
-        self._note_limits(book, fill, is_first=not entry.filled_base)
-        self._positions[fill.symbol] = book.position
-        self._positions_in.setdefault(quote_asset, {})[fill.symbol] = book.position
-        order = entry.order
+        self._note_limits(book, fill, is_first=is_first)
+        self._positions[symbol] = self._positions_in.setdefault(quote_asset, {})[symbol] = book.position
+
+    def _book_of_another(self, fill: Fill, base_asset: str, quote_asset: str) -> None:
+        """Book a fill of another order than the one that is reported."""
+        entry = self._required(fill.client_order_id)
+        self._book_fill(fill, base_asset, quote_asset, is_first=not entry.filled_base)
         base, quote = entry.filled_base + fill.quantity, entry.filled_quote + fill.quote_quantity
-        if base > order.executed_base or quote > order.executed_quote:
-            order = _changed(
-                order, executed_base=max(order.executed_base, base), executed_quote=max(order.executed_quote, quote)
-            )
+        executed = max(entry.order.executed_base, base), max(entry.order.executed_quote, quote)
+        order = _changed(entry.order, executed_base=executed[0], executed_quote=executed[1])
         self._put(OrderEntry(order, _EPOCH, entry.run_id, base, quote))
 
     def _note_limits(self, book: SymbolBook, fill: Fill, *, is_first: bool) -> None:
@@ -489,10 +500,11 @@ class MemoryBooks:
             book.last_entry_ms = max(book.last_entry_ms or fill.traded_ms, fill.traded_ms)
 
     def _post(self, postings: Iterable[Posting]) -> None:
-        accounts, wallet = self.accounts, self._wallet
+        accounts, wallet, market = self.accounts, self._wallet, self._market
         for posting in postings:
-            sums = wallet if posting.account is _WALLET else accounts[posting.account]
-            sums[posting.asset] = sums.get(posting.asset, ZERO) + posting.amount
+            account, asset = posting.account, posting.asset
+            sums = wallet if account is _WALLET else market if account is _MARKET else accounts[account]
+            sums[asset] = sums.get(asset, ZERO) + posting.amount
 
     def _book_of(self, symbol: str) -> SymbolBook:
         book = self._books.get(symbol)

@@ -32,7 +32,9 @@ class Entries:
         filled_ms = fill.traded_ms
         if not is_first:
             filled_ms = max(filled_ms, self._taken_out(fill.client_order_id))
-        place = bisect_right(self._times_ms, filled_ms)
+        place = len(self._times_ms)
+        if place and filled_ms < self._times_ms[-1]:
+            place = bisect_right(self._times_ms, filled_ms)
         self._times_ms.insert(place, filled_ms)
         self._entries.insert(place, (fill.symbol, filled_ms))
         self._order_ids.insert(place, fill.client_order_id)

@@ -8,7 +8,7 @@ Written once for every keeper of books (ledger/books.py).
 
 from collections.abc import Iterator
 from decimal import Decimal
-from itertools import islice, tee
+from itertools import chain, islice
 
 from binance_trade_agent.domain.candles import DAY_MS, MINUTE_MS
 from binance_trade_agent.domain.orders import Side
@@ -42,7 +42,8 @@ def risk_state(
         hour += is_recent
         symbol_day += is_same
         symbol_hour += is_recent and is_same
-    first, again = tee(books.exits_backwards())
+    newest_first = books.exits_backwards()
+    latest = tuple(islice(newest_first, exits))
     external = books.external_sum(quote_asset)
     peak = books.peak_now(quote_asset, now_ms, equity_quote - external)
     day_start = books.day_start(quote_asset, now_ms)
@@ -51,8 +52,8 @@ def risk_state(
         entries_day=day,
         symbol_entries_hour=symbol_hour,
         symbol_entries_day=symbol_day,
-        losses_in_row=len(_losses(books, now_ms, first, losses)),
-        exits=tuple(islice(again, exits)),
+        losses_in_row=len(_losses(books, now_ms, chain(latest, newest_first), losses)),
+        exits=latest,
         equity_quote=equity_quote,
         peak_quote=None if peak is None else peak + external,
         day_quote=None if day_start is None else day_start + external,
