@@ -29,7 +29,7 @@ class RsiSwingParams(StrategyParams):
 class RsiSwing(Strategy[RsiSwingParams]):
     """BUY when the RSI falls below `low`, then SELL when it rises above `high`, and so on in turns.
 
-    A fall below the low while the last signal was to buy says nothing new, and neither does a rise while it was to sell.
+    A fall below the low while the last signal was to buy says nothing new, nor does a rise while it was to sell.
     """
 
     name = "rsi_swing"

@@ -3,7 +3,8 @@
 On bars alone its exchange fills a market order at the close that the strategy has just seen. So a bar is sent 1 ms
 before its minute ends, an order takes 1 ms, and what it meets is a quote without spread at the next open. Its risk
 engine, its cash account and its cache of orders run as they do by default, its log does not. An order that the cash
-does not cover is refused, so 1 % of the cash stays idle.
+does not cover is refused, so 1 % of the cash stays idle. Its RSI begins with the first change, Wilder's with a mean;
+the strategy waits until that difference has faded.
 """
 
 # ruff: noqa: D102 (the methods are those that the framework calls)
@@ -32,6 +33,7 @@ VENUE = Venue("BINANCE")
 INSTRUMENT = TestInstrumentProvider.btcusdt_binance()  # its fees are the 0.1 % of the workloads
 BARS = BarType.from_str(f"{INSTRUMENT.id}-1-MINUTE-LAST-EXTERNAL")
 USED_FRACTION = 0.99
+PERIODS_TO_SETTLE = 25  # an RSI forgets 1 / period a candle; after so many 1e-11 of its beginning is left
 QUOTE_SIZE_BASE = 10_000.0
 
 
@@ -43,6 +45,7 @@ class Rule(Strategy):
         self.rsi = RelativeStrengthIndex(parameters.period, MovingAverageType.WILDER)
         self.low, self.high = parameters.low / 100, parameters.high / 100
         self.before = 0.5
+        self.candles_to_settle = PERIODS_TO_SETTLE * parameters.period
         self.fills: list[tuple[int, float]] = []
 
     def on_start(self) -> None:
@@ -50,10 +53,11 @@ class Rule(Strategy):
         self.subscribe_bars(BARS)
 
     def on_bar(self, bar: Bar) -> None:
-        if not self.rsi.initialized:
-            return
         before, now = self.before, self.rsi.value
         self.before = now
+        if self.candles_to_settle:
+            self.candles_to_settle -= 1
+            return
         if now < self.low <= before:
             if self.portfolio.is_flat(INSTRUMENT.id):
                 cash = self.portfolio.account(VENUE).balance_free(USDT).as_double()
