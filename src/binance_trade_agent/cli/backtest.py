@@ -3,11 +3,14 @@
 import sys
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from binance_trade_agent.cli.shared import Amount, SettingsCommand, configuration_of, fail, moment, names, set_up_log
+
+if TYPE_CHECKING:
+    from binance_trade_agent.backtest.command import Asked
 
 _file = click.Path(path_type=Path, dir_okay=False)
 
@@ -60,6 +63,30 @@ _file = click.Path(path_type=Path, dir_okay=False)
     "--every-candle", is_flag=True, help="Visit every candle, also where nothing can happen: the same, slower."
 )
 def backtest(
+    json_path: Path | None,
+    csv_path: Path | None,
+    html_path: Path | None,
+    every_candle: bool,
+    **options: Any,
+) -> None:
+    """Trade recorded candles with the agents that trade live, and report what would have come of it.
+
+    Signals come from closed candles; orders fill when the next candle opens, with the spread and slippage given; stops
+    and targets fill within candles. Limits, sizes and exits are those of the settings, as for `run`. No network needed.
+
+    Exit codes: 0 done, 2 wrong settings, no such data, or an empty period.
+    """
+    asked = asked_of(**options)
+    from binance_trade_agent.backtest.command import Outputs, backtest
+
+    code, complaint = backtest(asked, Outputs(json_path, csv_path, html_path), every_candle=every_candle)
+    if complaint:
+        fail(complaint, code)
+    sys.exit(code)
+
+
+def asked_of(
+    *,
     strategy: str | None,
     params: str | None,
     symbol: str | None,
@@ -76,28 +103,17 @@ def backtest(
     slippage_pct: Decimal,
     impact: Decimal,
     volume_share: Decimal,
-    json_path: Path | None,
-    csv_path: Path | None,
-    html_path: Path | None,
-    every_candle: bool,
     **flags: Any,
-) -> None:
-    """Trade recorded candles with the agents that trade live, and report what would have come of it.
-
-    Signals come from closed candles; orders fill when the next candle opens, with the spread and slippage given; stops
-    and targets fill within candles. Limits, sizes and exits are those of the settings, as for `run`. No network needed.
-
-    Exit codes: 0 done, 2 wrong settings, no such data, or an empty period.
-    """
-    given = {"strategy_name": strategy, "strategy_params": params, "trading_symbols": symbol, "history_path": data}
-    flags |= {name: value for name, value in given.items() if value is not None and name != "history_path"}
+) -> "Asked":
+    """What the options ask to be tested, `optimize` has them too; a wrong one ends the process with a sentence."""
+    given = {"strategy_name": strategy, "strategy_params": params, "trading_symbols": symbol}
+    flags |= {name: value for name, value in given.items() if value is not None}
     configuration = configuration_of(flags)
     set_up_log(configuration, level="ERROR")
-    from binance_trade_agent.backtest.command import Asked, Outputs, backtest
+    from binance_trade_agent.backtest.command import Asked
     from binance_trade_agent.backtest.fills import FillSettings
 
-    fills = FillSettings(fee, spread, slippage, slippage_pct, impact, volume_share, rules)
-    asked = Asked(
+    return Asked(
         configuration.settings,
         data or configuration.settings.history_path,
         interval,
@@ -105,11 +121,6 @@ def backtest(
         moment("--end", end),
         detail,
         cash,
-        fills,
+        FillSettings(fee, spread, slippage, slippage_pct, impact, volume_share, rules),
         symbols=names(symbol),
     )
-    outputs = Outputs(json_path, csv_path, html_path)
-    code, complaint = backtest(asked, outputs, every_candle=every_candle)
-    if complaint:
-        fail(complaint, code)
-    sys.exit(code)
