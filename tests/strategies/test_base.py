@@ -65,6 +65,9 @@ def test_a_live_tick_says_what_the_whole_frame_says_in_that_row(name, cut, walk,
     assert signal.confidence == row["confidence"]
     assert signal.candle_open_ms == frame.index[cut - 1]
     assert signal.strategy == name
+    if cut >= strategy.warm_up:
+        numbers = {column: float(value) for column, value in row.items()}
+        assert strategy.signal_of_row("BTCUSDT", numbers, signal.candle_open_ms) == signal
 
 
 @every_strategy
@@ -189,3 +192,12 @@ def test_an_indicator_may_not_take_the_name_of_a_column_of_the_signals(frame_of)
     strategy.shows = "lean"
     with pytest.raises(ValueError, match="plain has an indicator named lean"):
         strategy.signals(frame_of([1.0, 2.0]))
+
+
+def test_words_that_cannot_be_said_come_out_while_the_strategy_is_asked(frame_of, candles_of):
+    class Mute(Plain):
+        def reason(self, row):
+            raise LookupError(f"no words for {sorted(row)}")
+
+    with pytest.raises(LookupError, match="no words"):
+        Mute(StrategyParams()).evaluate("BTCUSDT", candles_of(frame_of([1.0, 2.0])))

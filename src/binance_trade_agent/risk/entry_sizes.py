@@ -148,16 +148,14 @@ class Capped:
                 MaxExposure.setting,
             ),
         )
-        left, setting = min(
-            (
-                (room, setting)
-                for limit, room, setting in rooms
-                if not is_off(limit) and not rules.is_dust(room / ask, ask)
-            ),
-            default=(wanted.quote, ""),
-        )
-        if wanted.quote <= left:
+        cuts = [
+            (room, setting)
+            for limit, room, setting in rooms
+            if room < wanted.quote and not is_off(limit) and not rules.is_dust(room / ask, ask)
+        ]
+        if not cuts:
             return wanted
+        left, setting = min(cuts)
         return Amount(left, (_cut_words, wanted.detail, left, rules.quote_asset, setting))
 
 
