@@ -21,14 +21,15 @@ from binance_trade_agent.settings import Settings
 HOUR_MS = 3_600_000
 HOURS = 24 * 80
 PARAMS = {"rsi_period": "7", "rsi_oversold": "35"}
-SPAN = Span(30 * DAY_MS, 70 * DAY_MS)
+BEGIN_MS = 1_704_067_200_000  # 2024-01-01
+SPAN = Span(BEGIN_MS + 30 * DAY_MS, BEGIN_MS + 70 * DAY_MS)
 
 
 def waves(interval="1h", step_ms=HOUR_MS, count=HOURS):
     """Prices that swing, so that an RSI buys and sells."""
-    times = np.arange(count, dtype=np.int64) * step_ms
+    since_ms = np.arange(count, dtype=np.int64) * step_ms
     steps = np.random.default_rng(11).normal(size=count)
-    close = np.round(30_000 * np.exp(0.05 * np.sin(times / (9 * HOUR_MS)) + 0.004 * np.cumsum(steps * 0.5)), 2)
+    close = np.round(30_000 * np.exp(0.05 * np.sin(since_ms / (9 * HOUR_MS)) + 0.004 * np.cumsum(steps * 0.5)), 2)
     opened = np.concatenate([close[:1], close[:-1]])
     spread = np.round(np.abs(steps) * 20, 2)
     columns = {
@@ -38,7 +39,7 @@ def waves(interval="1h", step_ms=HOUR_MS, count=HOURS):
         "close": close,
         "volume": np.full(count, 500.0),
     }
-    return CandleTable.with_digits("BTCUSDT", interval, times, **columns)
+    return CandleTable.with_digits("BTCUSDT", interval, BEGIN_MS + since_ms, **columns)
 
 
 @pytest.fixture(scope="module")
@@ -113,5 +114,5 @@ def test_a_set_that_is_not_allowed_is_refused_with_its_sentence(evaluate):
 
 
 def test_a_span_without_candles_is_refused(evaluate):
-    outcome = evaluate(Task(PARAMS, Span(90 * DAY_MS, 95 * DAY_MS)))
-    assert outcome.refused.startswith("BTCUSDT has no 1h candles from 1970-04-01")
+    outcome = evaluate(Task(PARAMS, Span(BEGIN_MS + 90 * DAY_MS, BEGIN_MS + 95 * DAY_MS)))
+    assert outcome.refused.startswith("BTCUSDT has no 1h candles from 2024-03-31")

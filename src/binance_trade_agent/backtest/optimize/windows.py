@@ -57,7 +57,11 @@ def walking_forward(
             train_days = min(train_days, _TRAIN_TO_TEST * test_days)
     if test_days is None:
         test_days = (length_days - train_days) / count
-    if min(train_days, test_days) <= 0 or train_days + count * test_days > length_days * (1 + 1e-9):
+    if train_days <= 0:
+        raise OptimizeError(
+            f"{count} windows of {test_days:g} days do not fit into {length_days:.1f} days: take fewer, or shorter ones."
+        )
+    if test_days <= 0 or train_days + count * test_days > length_days * (1 + 1e-9):
         raise OptimizeError(
             f"{count} windows do not fit into {length_days:.1f} days: --train-days {train_days:g} and {count} times "
             f"--test-days {test_days:g} are {train_days + count * test_days:.1f}."
