@@ -18,7 +18,7 @@ from binance_trade_agent.agents.market_data import MarketDataAgent
 from binance_trade_agent.agents.order_keeper import OrderKeeper
 from binance_trade_agent.agents.protection import Protection
 from binance_trade_agent.agents.reconciler import Reconciler
-from binance_trade_agent.agents.recorder import Witness, recording
+from binance_trade_agent.agents.recorder import EPOCH, LOCKED_BY_OTHERS, Witness, recording
 from binance_trade_agent.agents.recovery import Recovery
 from binance_trade_agent.agents.risk import Identity, RiskManagementAgent
 from binance_trade_agent.agents.signal import SignalAgent
@@ -217,8 +217,8 @@ class Assembly:
                 identity,
                 witness.gate(ground.gate),
                 atr_period=settings.risk_atr_period,
-                epoch=witness.asking("epoch", ground.epoch),
-                locked_by_others=witness.asking("locked_by_others", lambda: ground.reconciler.foreign_locked),
+                epoch=witness.asking(EPOCH, ground.epoch),
+                locked_by_others=witness.asking(LOCKED_BY_OTHERS, lambda: ground.reconciler.foreign_locked),
             ),
             execution,
             protection,

@@ -12,7 +12,7 @@ from binance_trade_agent.agents.exit_plan import Exit
 from binance_trade_agent.agents.market_data import MarketDataAgent, MarketDataError
 from binance_trade_agent.agents.pipeline import Pipeline
 from binance_trade_agent.agents.protection import Protection
-from binance_trade_agent.agents.recorder import Witness
+from binance_trade_agent.agents.recorder import IS_STOPPING, Witness
 from binance_trade_agent.agents.risk import RiskManagementAgent
 from binance_trade_agent.agents.signal import SignalAgent, StrategyFailedError, StrategySilentError
 from binance_trade_agent.agents.suspension import Suspensions
@@ -20,6 +20,7 @@ from binance_trade_agent.domain.decisions import Decision, Outcome
 from binance_trade_agent.domain.market import MarketView
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.domain.values import replace
+from binance_trade_agent.domain.words import words_of
 from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.ledger.books import Books
 from binance_trade_agent.ledger.errors import LedgerError
@@ -61,7 +62,7 @@ class TradingOrchestrator:
     ) -> None:
         self._market_data = market_data
         self._witness = witness or Witness()
-        stopping = self._witness.asking("is_stopping", lambda: self.is_stopping)
+        stopping = self._witness.asking(IS_STOPPING, lambda: self.is_stopping)
         self._signals = signals
         self._risk = risk
         self._pipeline = Pipeline(signals, risk, execution, protection, books, is_stopping=stopping)
@@ -116,7 +117,7 @@ class TradingOrchestrator:
             if leave is None and failure is not None:
                 return replace(decision, detail=str(failure))
             if leave is None and signal is not None and signal.action is Action.HOLD:
-                return replace(decision, outcome=Outcome.HELD, detail=signal.reason)
+                return replace(decision, outcome=Outcome.HELD, detail=words_of(signal, "reason"))
             return await self._decide_on_money(decision, view, turn, leave)
         except LedgerError as trouble:  # it could not be read, or the intent not be written: nothing was sent
             return replace(decision, outcome=Outcome.REFUSED, rule="ledger", detail=str(trouble))

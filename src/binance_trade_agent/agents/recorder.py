@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 # Names under which answers are kept that are not those of a method of BooksView.
 NOW, GATE, DEPTH, LAST_PRICE, BOOKS_FAILED, SILENT = "now_ms", "gate", "depth", "last_price", "books_failed", "silent"
+EPOCH, LOCKED_BY_OTHERS, IS_STOPPING = "epoch", "locked_by_others", "is_stopping"
 # After an order is approved what is asked serves its placing, except for what is still held.
 _ASKED_AFTER_APPROVAL = "position"
 

@@ -7,7 +7,7 @@ from typing import NoReturn
 import click
 
 from binance_trade_agent import __version__
-from binance_trade_agent.cli import check_bias, control, explain, history, ledger, reports, strategies, trading
+from binance_trade_agent.cli import check_bias, control, explain, history, ledger, replay, reports, strategies, trading
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -33,6 +33,7 @@ for command in (
     check_bias.check_bias,
     trading.doctor,
     reports.reconcile,
+    replay.replay,
     ledger.ledger,
     history.data,
     trading.exchange,

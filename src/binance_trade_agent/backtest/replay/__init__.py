@@ -1,0 +1,1 @@
+"""A recorded run, decided again by the same agents: `trade-agent replay`."""
