@@ -26,6 +26,7 @@ from binance_trade_agent.backtest.timeline import Timeline
 from binance_trade_agent.domain.decisions import Decision, Outcome
 from binance_trade_agent.domain.market import MarketView
 from binance_trade_agent.ledger.errors import LedgerError
+from binance_trade_agent.risk.exits import ExitSettings
 
 RUN_ID = "backtest"
 
@@ -64,7 +65,7 @@ class Engine:
     Args:
         lanes: a symbol each, in the order in which symbols act at one tick.
         timeline: the ticks of all lanes.
-        has_exits: whether positions are left by anything but the strategy.
+        exits: what positions are left by besides the strategy.
         keeps_decisions: whether the tally keeps them: for tests and comparisons.
     """
 
@@ -79,7 +80,7 @@ class Engine:
         curve: EquityCurve,
         *,
         quote_asset: str,
-        has_exits: bool,
+        exits: ExitSettings,
         keeps_decisions: bool = False,
     ) -> None:
         self.tally = Tally()
@@ -90,7 +91,8 @@ class Engine:
         self._gateway = gateway
         self._clock = clock
         self._curve = curve
-        self._has_exits = has_exits
+        self._exits = exits
+        self._has_exits = exits.is_on or bool(exits.time_stop_minutes)
         self._quote_asset = quote_asset
         self._keeps = keeps_decisions
         self._fills_seen = 0
@@ -106,7 +108,7 @@ class Engine:
             lane.place.row = visit.row
             run_now(self._tick(lane, visit.row) if visit.is_tick else self._candle(lane))
             lane.passed(visit)
-            self._settle(lane)
+            self._settle(lane, is_tick=visit.is_tick)
             heapreplace(heap, lane.next_visit())
             if progress is not None:
                 progress(visit.at_ms)
@@ -153,13 +155,15 @@ class Engine:
         for report in self._gateway.let_candle_pass(lane.symbol):
             await self._agents.keeper.apply(report)
 
-    def _settle(self, lane: Lane) -> None:
+    def _settle(self, lane: Lane, *, is_tick: bool) -> None:
         """What the lane has to look out for after a visit."""
         self.tally.visited += 1
-        if (count := len(self._books.fills)) == self._fills_seen and not lane.is_protected:
+        count = len(self._books.fills)
+        has_filled = count != self._fills_seen
+        if not (has_filled or (is_tick and lane.is_protected)):
             return
         position = self._books.position(lane.symbol)
-        if count != self._fills_seen:
+        if has_filled:
             self._fills_seen = count
             self._curve.hold(self._books.wallet()[self._quote_asset], lane.symbol, position.quantity)
             self._curve.look_soon()
@@ -171,4 +175,7 @@ class Engine:
             lane.highest, lane.timer_ms, lane.each_tick = None, None, lane.is_protected
         else:
             lane.highest = None if outlook.highest is None else float(outlook.highest)
-            lane.timer_ms, lane.each_tick = outlook.changes_ms, outlook.each_price
+            lane.timer_ms = outlook.changes_ms
+            # What has filled in part, or has nothing resting for it, is protected anew at the next tick.
+            is_bare = self._exits.is_on and not lane.place.resting
+            lane.each_tick = outlook.each_price or is_bare or (has_filled and not is_tick)

@@ -105,6 +105,7 @@ class Lane:
             self._tick_row, self._candle_row = visit.row + 1, visit.row
         else:
             self._candle_row = visit.row + 1
+            self._tick_row = max(self._tick_row, visit.row + 1)  # nothing was to be done at the ticks before
 
     def next_visit(self) -> Visit:
         """The next visit; at time NEVER when there is none."""

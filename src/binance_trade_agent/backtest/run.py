@@ -207,7 +207,7 @@ class _Backtest:
             clock,
             curve,
             quote_asset=self._quote_asset,
-            has_exits=self._exits.is_on or bool(self._exits.time_stop_minutes),
+            exits=self._exits,
             keeps_decisions=self._keeps_decisions,
         )
 
