@@ -17,11 +17,17 @@ from binance_trade_agent.backtest.symbol_book import SymbolBook
 from binance_trade_agent.domain.decisions import Decision
 from binance_trade_agent.domain.holdings import Holding
 from binance_trade_agent.domain.money import ZERO
-from binance_trade_agent.domain.order_states import GIVEN_UP_STATES, STATE_OF_STATUS, TRANSITIONS, OrderState
+from binance_trade_agent.domain.order_states import (
+    GIVEN_UP_STATES,
+    STATE_OF_STATUS,
+    TERMINAL_STATES,
+    TRANSITIONS,
+    OrderState,
+)
 from binance_trade_agent.domain.orders import Fill, Order, OrderIntent, OrderReport, Side
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.symbols import SymbolRules
-from binance_trade_agent.ledger.accounting import Account, Posting, external_postings, fill_postings
+from binance_trade_agent.ledger.accounting import Account, Move, fill_moves
 from binance_trade_agent.ledger.equity import Mark
 from binance_trade_agent.ledger.errors import DuplicateIntent, LedgerError, UnknownOrder
 from binance_trade_agent.ledger.fills import refuse_contradiction
@@ -35,7 +41,8 @@ T = TypeVar("T")
 _EPOCH = 1
 _changed = msgspec.structs.replace
 # To look a member up by its name takes longer than to compare it.
-_BUY, _INTENT, _SENT, _WALLET, _MARKET = Side.BUY, OrderState.INTENT, OrderState.SENT, Account.WALLET, Account.MARKET
+_BUY, _WALLET, _MARKET = Side.BUY, Account.WALLET, Account.MARKET
+_INTENT, _SENT, _UNKNOWN = OrderState.INTENT, OrderState.SENT, OrderState.UNKNOWN
 
 
 class MemoryBooks:
@@ -66,7 +73,7 @@ class MemoryBooks:
         self._pauses = Pauses()
         self._marks: dict[str, Marks] = {quote_asset: Marks(self._pauses)}
         self._alarms: dict[tuple[str, str], Alarm] = {}
-        self._post(external_postings(balances))
+        self._post((asset, amount, Account.EXTERNAL) for asset, amount in balances.items())
 
     @classmethod
     def opened(cls, balances: Mapping[str, Decimal], at_ms: int, quote_asset: str | None = None) -> Self:  # noqa: ARG003
@@ -116,7 +123,9 @@ class MemoryBooks:
         Raises:
             DuplicateIntent: the client order id is known.
         """
-        return self._commit(decision.run_id, (intent,), at_ms)[0]
+        order = self._fresh(decision.run_id, intent, at_ms)
+        self._keep_new(order, decision.run_id)
+        return order
 
     async def commit_protection(self, run_id: str, intents: Sequence[OrderIntent], at_ms: int) -> list[Order]:
         """Keep the orders, all or none.
@@ -159,24 +168,13 @@ class MemoryBooks:
         entry = self._required(client_order_id)
         self._update(entry, _changed(entry.order, cancel_requested_ms=None))
 
-    async def transition(
-        self,
-        client_order_id: str,
-        state: OrderState,
-        at_ms: int,
-        *,
-        detail: str = "",
-        exchange_order_id: int | None = None,
-        executed_base: Decimal = ZERO,
-        executed_quote: Decimal = ZERO,
-    ) -> bool:
+    async def transition(self, client_order_id: str, state: OrderState, at_ms: int, *, detail: str = "") -> bool:
         """Move an order; False, and nothing changed, when the news is late or repeated.
 
         Raises:
             UnknownOrder: no such order.
         """
-        entry = self._required(client_order_id)
-        return self._move(entry, state, at_ms, detail, exchange_order_id, executed_base, executed_quote)
+        return self._move(self._required(client_order_id), state, at_ms, detail)
 
     async def apply_report(self, report: OrderReport, *, base_asset: str, quote_asset: str) -> AppliedReport:
         """Book what the exchange says of an order: its fills, then its state.
@@ -198,15 +196,9 @@ class MemoryBooks:
         if state is _INTENT:
             self._move(before, _SENT, report.at_ms)
             entry = self._orders[report.client_order_id]
-        is_changed = self._move(
-            OrderEntry(entry.order, _EPOCH, entry.run_id, base, quote) if new_fills else entry,
-            STATE_OF_STATUS.get(report.status, state),
-            report.at_ms,
-            report.detail,
-            report.exchange_order_id,
-            report.executed_base,
-            report.executed_quote,
-        )
+        if new_fills:
+            entry = OrderEntry(entry.order, _EPOCH, entry.run_id, base, quote)
+        is_changed = self._hear(entry, report, STATE_OF_STATUS.get(report.status, state))
         after = self._orders[report.client_order_id]
         return AppliedReport(
             after.order,
@@ -366,16 +358,21 @@ class MemoryBooks:
     # How it is kept
 
     def _commit(self, run_id: str, intents: Sequence[OrderIntent], at_ms: int) -> list[Order]:
-        fresh: dict[str, OrderEntry] = {}
-        for intent in intents:
-            name = intent.client_order_id
-            if name in self._orders or name in fresh:
-                raise DuplicateIntent(f"order {name} is in the books already; it is not sent again")
-            fresh[name] = OrderEntry(order_of(run_id, intent, at_ms), _EPOCH, run_id, ZERO, ZERO)
-        self._orders.update(fresh)
-        for entry in fresh.values():
-            self._add_unsettled(entry)
-        return [entry.order for entry in fresh.values()]
+        orders = [self._fresh(run_id, intent, at_ms) for intent in intents]
+        if len({order.client_order_id for order in orders}) < len(orders):
+            raise DuplicateIntent("two orders have the same client order id; neither is sent")
+        for order in orders:
+            self._keep_new(order, run_id)
+        return orders
+
+    def _fresh(self, run_id: str, intent: OrderIntent, at_ms: int) -> Order:
+        if intent.client_order_id in self._orders:
+            raise DuplicateIntent(f"order {intent.client_order_id} is in the books already; it is not sent again")
+        return order_of(run_id, intent, at_ms)
+
+    def _keep_new(self, order: Order, run_id: str) -> None:
+        entry = self._orders[order.client_order_id] = OrderEntry(order, _EPOCH, run_id, ZERO, ZERO)
+        self._add_unsettled(entry)
 
     def _required(self, client_order_id: str) -> OrderEntry:
         entry = self._orders.get(client_order_id)
@@ -383,40 +380,38 @@ class MemoryBooks:
             raise UnknownOrder(f"order {client_order_id} is not in the books")
         return entry
 
-    def _move(
-        self,
-        entry: OrderEntry,
-        state: OrderState,
-        at_ms: int,
-        detail: str = "",
-        number: int | None = None,
-        executed_base: Decimal = ZERO,
-        executed_quote: Decimal = ZERO,
-    ) -> bool:
-        """Keep `entry`, whose sums of fills may be new, moved on as in ledger/orders.py, transition."""
+    def _move(self, entry: OrderEntry, state: OrderState, at_ms: int, detail: str = "") -> bool:
+        """Another state, if it may follow."""
         order = entry.order
-        if state is not order.state and state not in TRANSITIONS[order.state]:
-            state = order.state
-        is_numbered = number is not None and number != order.exchange_order_id
-        base, quote = max(order.executed_base, entry.filled_base), max(order.executed_quote, entry.filled_quote)
-        if is_numbered or state is not order.state or executed_base > base or executed_quote > quote:
-            news = _changed(
-                order,
-                state=state,
-                updated_ms=at_ms,
-                exchange_order_id=number if is_numbered else order.exchange_order_id,
-                executed_base=max(base, executed_base),
-                executed_quote=max(quote, executed_quote),
-                detail=detail or order.detail,
-                deadline_ms=deadline_after(order, state, at_ms),
-            )
-        elif base > order.executed_base or quote > order.executed_quote:
+        if state not in TRANSITIONS[order.state]:
+            return False
+        deadline_ms = deadline_after(order, state, at_ms) if state is _UNKNOWN else None
+        news = _changed(order, state=state, updated_ms=at_ms, deadline_ms=deadline_ms)
+        self._update(entry, _changed(news, detail=detail) if detail else news)
+        return True
+
+    def _hear(self, entry: OrderEntry, report: OrderReport, state: OrderState) -> bool:
+        """Keep `entry`, whose sums of fills may be new, moved on by a report as in ledger/orders.py, transition."""
+        order, number = entry.order, report.exchange_order_id
+        before, base, quote = order.state, order.executed_base, order.executed_quote
+        if state is not before and state not in TRANSITIONS[before]:
+            state = before
+        base = max(base, entry.filled_base)
+        quote = max(quote, entry.filled_quote)
+        is_numbered = number != order.exchange_order_id
+        if not (is_numbered or state is not before or report.executed_base > base or report.executed_quote > quote):
             self._update(entry, _changed(order, executed_base=base, executed_quote=quote))
             return False
-        else:
-            self._put(entry)
-            return False
-        self._update(entry, news)
+        news = _changed(
+            order,
+            state=state,
+            updated_ms=report.at_ms,
+            exchange_order_id=number,
+            executed_base=max(base, report.executed_base),
+            executed_quote=max(quote, report.executed_quote),
+            deadline_ms=deadline_after(order, state, report.at_ms) if state is _UNKNOWN else None,
+        )
+        self._update(entry, _changed(news, detail=report.detail) if report.detail else news)
         if is_numbered:
             self._note_number(order, news)
         return True
@@ -434,9 +429,10 @@ class MemoryBooks:
         self._put(OrderEntry(order, _EPOCH, entry.run_id, entry.filled_base, entry.filled_quote))
 
     def _put(self, entry: OrderEntry) -> None:
-        order_id = entry.order.client_order_id
+        order = entry.order
+        order_id = order.client_order_id
         self._orders[order_id] = entry
-        if entry.is_settled:
+        if order.state in TERMINAL_STATES and entry.filled_base == order.executed_base:  # it is settled
             self._unsettled.pop(order_id, None)
         elif order_id in self._unsettled:
             self._unsettled[order_id] = entry
@@ -451,18 +447,17 @@ class MemoryBooks:
         else:
             self._newest = age
 
-    def _unknown_of(self, fills: Iterable[Fill]) -> tuple[Fill, ...]:
+    def _unknown_of(self, fills: Sequence[Fill]) -> tuple[Fill, ...]:
         """The fills that are not in the books, each once."""
         found: dict[tuple[str, int], Fill] = {}
         for fill in fills:
-            key = fill.symbol, fill.trade_id
-            book = self._books.get(fill.symbol)
-            known = (book.trades.get(fill.trade_id) if book else None) or found.get(key)
+            symbol, trade_id = fill.symbol, fill.trade_id
+            known = self._book_of(symbol).trades.get(trade_id) or found.get((symbol, trade_id))
             if known is not None:
                 refuse_contradiction(known, fill)
                 continue
             self._required(fill.client_order_id)
-            found[key] = fill
+            found[symbol, trade_id] = fill
         return tuple(found.values())
 
     def _book_fill(self, fill: Fill, base_asset: str, quote_asset: str, *, is_first: bool) -> None:
@@ -470,7 +465,7 @@ class MemoryBooks:
         symbol, book = fill.symbol, self._book_of(fill.symbol)
         book.base_asset, book.quote_asset = base_asset, quote_asset
         self.fills.append(fill)
-        self._post(fill_postings(fill, base_asset=base_asset, quote_asset=quote_asset))
+        self._post(fill_moves(fill, base_asset=base_asset, quote_asset=quote_asset))
         self._note_limits(book, fill, is_first=is_first)
         self._positions[symbol] = self._positions_in.setdefault(quote_asset, {})[symbol] = book.position
 
@@ -499,12 +494,13 @@ class MemoryBooks:
             self._entries.note(fill, is_first=is_first)
             book.last_entry_ms = max(book.last_entry_ms or fill.traded_ms, fill.traded_ms)
 
-    def _post(self, postings: Iterable[Posting]) -> None:
+    def _post(self, moves: Iterable[Move]) -> None:
         accounts, wallet, market = self.accounts, self._wallet, self._market
-        for posting in postings:
-            account, asset = posting.account, posting.asset
-            sums = wallet if account is _WALLET else market if account is _MARKET else accounts[account]
-            sums[asset] = sums.get(asset, ZERO) + posting.amount
+        for asset, amount, source in moves:
+            if amount:
+                sums = market if source is _MARKET else accounts[source]
+                wallet[asset] = wallet.get(asset, ZERO) + amount
+                sums[asset] = sums.get(asset, ZERO) - amount
 
     def _book_of(self, symbol: str) -> SymbolBook:
         book = self._books.get(symbol)

@@ -33,6 +33,8 @@ class SymbolBook:
         "_known_for",
         "_last_trade_id",
         "_stop",
+        "_stop_number",
+        "_top_number",
         "base_asset",
         "last_entry_ms",
         "numbers_rise",
@@ -51,6 +53,7 @@ class SymbolBook:
         self.numbers_rise = True
         self._last_trade_id: int | None = None
         self._stop: Order | None = None  # the stop with the highest number
+        self._top_number = self._stop_number = -1
         self._holding: Holding | None = None
         self._known_for: SymbolRules | None = None  # the rules by which the holding was worked out; None: it was not
 
@@ -87,19 +90,20 @@ class SymbolBook:
         """The exchange has given `order` its number."""
         top, number = self.top, order.exchange_order_id
         assert number is not None, "it was given one"
-        if top is None or number > (top.exchange_order_id or 0):
+        if number > self._top_number:
             if top is not None and order.created_ms < top.created_ms:
                 self.numbers_rise = False
-            self.top = order
-        elif top.client_order_id != order.client_order_id:
+            self.top, self._top_number = order, number
+        else:
             self.numbers_rise = False
-        if order.role is _STOP_LOSS and (self._stop is None or number > (self._stop.exchange_order_id or 0)):
-            self._stop = order
+        if order.role is _STOP_LOSS and number > self._stop_number:
+            self._stop, self._stop_number = order, number
             self._known_for = None
 
     def renumber(self, orders: Iterable[Order]) -> None:
         """An order has another number than before; `orders` are all of the symbol that have one."""
         self.top = self._stop = self._known_for = None
+        self._top_number = self._stop_number = -1
         for order in orders:
             self.note_number(order)
         self.numbers_rise = False
@@ -125,7 +129,7 @@ class SymbolBook:
             lambda quantity: rules.is_dust(quantity, price),
         )
         stop = self._stop
-        if stop is not None and (stop.exchange_order_id or 0) <= first.exchange_order_id:
+        if self._stop_number <= first.exchange_order_id:
             stop = None
         return Holding(
             position,

@@ -23,6 +23,9 @@ class OrderState(StrEnum):
     DENIED = "DENIED"
     NOT_PLACED = "NOT_PLACED"
 
+    # Enum's own, the hash of the name, is a Python function; the name is the value.
+    __hash__ = str.__hash__
+
 
 class Trigger(StrEnum):
     """What moves an order.

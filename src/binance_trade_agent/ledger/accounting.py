@@ -35,13 +35,23 @@ class Posting(Value, frozen=True):
     amount: Decimal
 
 
-def fill_postings(fill: Fill, *, base_asset: str, quote_asset: str) -> tuple[Posting, ...]:
-    """The entry of one fill: base against quote with the market, and the commission to the fees."""
+Move = tuple[str, Decimal, Account]
+"""An asset, the amount of it that comes to the wallet (negative when it leaves), and the account on the other side."""
+
+
+def fill_moves(fill: Fill, *, base_asset: str, quote_asset: str) -> tuple[Move, Move, Move]:
+    """What a fill moves: base against quote with the market, and the commission to the fees."""
     base, quote = fill.quantity, -fill.quote_quantity
     if fill.side is _SELL:
         base, quote = -fill.quantity, fill.quote_quantity
-    with_market = _to_wallet(base_asset, base, _MARKET) + _to_wallet(quote_asset, quote, _MARKET)
-    return with_market + _to_wallet(fill.commission_asset, -fill.commission, _FEES)
+    commission = fill.commission_asset, -fill.commission, _FEES
+    return (base_asset, base, _MARKET), (quote_asset, quote, _MARKET), commission
+
+
+def fill_postings(fill: Fill, *, base_asset: str, quote_asset: str) -> tuple[Posting, ...]:
+    """The entry of one fill."""
+    base, quote, commission = fill_moves(fill, base_asset=base_asset, quote_asset=quote_asset)
+    return _to_wallet(*base) + _to_wallet(*quote) + _to_wallet(*commission)
 
 
 def external_postings(balances: Mapping[str, Decimal]) -> tuple[Posting, ...]:
