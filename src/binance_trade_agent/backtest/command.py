@@ -155,7 +155,7 @@ def tell(result: BacktestResult, outputs: Outputs) -> None:
     if outputs.csv_path is not None:
         write_csv(outputs.csv_path, report)
     if outputs.html_path is not None:
-        from binance_trade_agent.backtest.report.html import write_html
+        from binance_trade_agent.backtest.report.page import write_html
 
         write_html(outputs.html_path, result, report)
     if outputs.json_path == STANDARD_OUTPUT:

@@ -7,7 +7,18 @@ from typing import NoReturn
 import click
 
 from binance_trade_agent import __version__
-from binance_trade_agent.cli import check_bias, control, explain, history, ledger, replay, reports, strategies, trading
+from binance_trade_agent.cli import (
+    backtest,
+    check_bias,
+    control,
+    explain,
+    history,
+    ledger,
+    replay,
+    reports,
+    strategies,
+    trading,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -30,6 +41,7 @@ for command in (
     trading.config,
     reports.analyze,
     strategies.strategies,
+    backtest.backtest,
     check_bias.check_bias,
     trading.doctor,
     reports.reconcile,
