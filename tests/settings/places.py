@@ -190,7 +190,7 @@ PLACES: dict[str, Effect | ShownBy] = {
     "REDIS_URL": effect(cache, {None: "InProcessCache", "redis://127.0.0.1:9/0": "RedisCache"}),
     "HISTORY_PATH": ShownBy("tests/history/test_commands.py::test_the_data_folder_is_the_one_that_history_path_names"),
     "RECORD_KEEP_MB": ShownBy(
-        "tests/backtest/replay/test_recording.py::test_the_oldest_files_go_when_record_keep_mb_is_used_up"),
+        "tests/backtest/replay/test_recording.py::TestSpace::test_the_oldest_files_go_when_record_keep_mb_is_used_up"),
     "LOG_FORMAT": effect(logged(is_json), {"console": False, "json": True}),
     "LOG_LEVEL": effect(logged(len), {"INFO": 2, "WARNING": 1, "ERROR": 0}),
 }
