@@ -1,6 +1,6 @@
 """The judgement: every rule is asked, the first that does not allow an order is its refusal, one that raises refuses."""
 
-from decimal import Decimal
+from decimal import Decimal, getcontext, localcontext
 
 import pytest
 
@@ -102,3 +102,12 @@ def test_amounts_are_compared_exactly_however_many_digits_they_have(context_of, 
     rules = {name: value if name == "base_precision" else Decimal(value) for name, value in digits.items()}
     context = context_of(ask="1", bid="1", held=held, rules=rules | {"market_max_quantity": Decimal(0)})
     assert policy.judge(context).refusal.rule == "max_position"
+
+
+@pytest.mark.parametrize("digits", [5, 28])
+def test_judging_leaves_the_digits_of_the_caller_alone(digits, judge):
+    with localcontext(prec=digits):
+        assert judge(ask="66120.10").size.quantity == Decimal("0.00151")
+        with pytest.raises(ValueError, match="HOLD"):
+            judge(Action.HOLD)
+        assert getcontext().prec == digits
