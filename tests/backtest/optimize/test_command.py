@@ -43,7 +43,7 @@ def test_a_grid_is_searched_and_reported_in_every_form(run, data, tmp_path):
         *GRID, "--params", "rsi_overbought=60", "--risk-stop-loss-pct", "3", "--json", "o.json", "--csv", "o.csv"
     )
     assert done.exit_code == 0, done.output
-    assert "4 sets tried: 2 scored, 2 refused by the strategy." in done.stdout
+    assert "4 sets tried: 2 scored, 2 refused." in done.stdout
     assert "sets: 4 of 4, best sharpe " in done.stderr
     document = json.loads((tmp_path / "o.json").read_text())
     best = document["best"]["params"]

@@ -113,6 +113,15 @@ def test_a_set_that_is_not_allowed_is_refused_with_its_sentence(evaluate):
     assert outcome.measures == {}
 
 
+def test_what_a_strategy_raises_is_its_refusal(plan, table, monkeypatch):
+    def fails(*_):
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr("binance_trade_agent.strategies.rsi_momentum.RsiMomentum.vote", fails)
+    outcome = backtests(plan, (), {"BTCUSDT": table})(Task(PARAMS, SPAN))
+    assert outcome.refused == "ZeroDivisionError: division by zero"
+
+
 def test_a_span_without_candles_is_refused(evaluate):
     outcome = evaluate(Task(PARAMS, Span(BEGIN_MS + 90 * DAY_MS, BEGIN_MS + 95 * DAY_MS)))
     assert outcome.refused.startswith("BTCUSDT has no 1h candles from 2024-03-31")

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import inspect
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -28,7 +29,7 @@ from binance_trade_agent.history.errors import HistoryError
 from binance_trade_agent.history.table import CandleTable
 from binance_trade_agent.ops.clock import monotonic_seconds
 from binance_trade_agent.ops.terminal import complain
-from binance_trade_agent.strategies.registry import StrategyError
+from binance_trade_agent.strategies.registry import StrategyError, create_strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,10 +184,11 @@ def depends_on(plan: BacktestPlan, space: Space, candles: Candles) -> Mapping[st
     }
     account = (sorted(settings.items()), plan.fills, plan.opening_quote, sorted(plan.rules.items()))
     fixed = ",".join(f"{name}={value}" for name, value in sorted(space.fixed.items()))
+    code = Path(inspect.getfile(type(create_strategy(space.strategy, plan.choice.params_of("")))))
     ranges = [f"{parameter.name}={','.join(parameter.values)}" for parameter in space.parameters]
     return {
         "version": __version__,
-        "strategy": f"{space.strategy} {fixed}".rstrip(),
+        "strategy": f"{space.strategy} {fixed}".rstrip() + f" [{_digest(code.read_bytes())}]",
         "space": f"{', '.join(map(str, space.parameters))} [{_digest(repr(ranges).encode())}]",
         "data": "; ".join(f"{_data_text(table)} [{_table_digest(table)}]" for table in candles.values()),
         "digest of settings": _digest(repr(account).encode()),

@@ -6,13 +6,15 @@ outcome however often it was begun.
 
 import asyncio
 import contextlib
+import logging
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from binance_trade_agent.backtest.optimize.model import GoneError, OptimizeError, Outcome, Task, Workers
 from binance_trade_agent.backtest.optimize.workers import Workload
 
-_CONNECT_SECONDS = 5
+_CONNECT_SECONDS = 4
 _ATTEMPTS = 3  # to send the candles anew when every worker that had them is lost
 
 
@@ -22,7 +24,7 @@ def dask_workers(workload: Workload, address: str) -> Iterator[Workers]:
 
     Raises:
         OptimizeError: Dask is not installed.
-        GoneError: nobody answers there within 5 s, or the scheduler has no workers.
+        GoneError: nobody answers there within 4 s, or the scheduler has no workers.
     """
     try:
         import distributed
@@ -30,6 +32,7 @@ def dask_workers(workload: Workload, address: str) -> Iterator[Workers]:
         raise OptimizeError(
             "--dask needs dask.distributed: pip install 'binance-trading-agent[dask]', here and on every worker."
         ) from None
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it does about lost workers is its own affair
     _find(address)
     with distributed.Client(address, timeout=_CONNECT_SECONDS) as client:
         yield _Cluster(client, workload, address)
@@ -47,8 +50,11 @@ def _find(address: str) -> None:
 
 
 async def _identity(address: str) -> Any:
-    from distributed.comm import connect
+    from distributed.comm import connect, get_address_host_port
 
+    # Dask goes on trying where nobody listens; that can be known at once.
+    _, writer = await asyncio.open_connection(*get_address_host_port(address))
+    writer.close()
     comm = await connect(address, timeout=_CONNECT_SECONDS)
     try:
         await comm.write({"op": "identity", "reply": True})
@@ -113,4 +119,8 @@ class _Cluster:
 
 
 def _cause(failure: BaseException) -> str:
+    if isinstance(failure, TimeoutError):
+        return f"not within {_CONNECT_SECONDS:g} s"
+    if isinstance(failure, OSError) and failure.errno and failure.errno > 0:
+        return os.strerror(failure.errno)
     return str(failure).splitlines()[0].rstrip(".") if str(failure) else type(failure).__name__

@@ -74,6 +74,8 @@ def backtests(plan: BacktestPlan, measures: tuple[str, ...], candles: Candles) -
             result = run_backtest(plan.with_choice(choice).between(*task.span), tables, details=details)
         except (BacktestError, StrategyError) as refusal:
             return Outcome({}, 0, None, str(refusal))
+        except Exception as failure:  # noqa: BLE001 - a strategy is anybody's code, and may fail with some parameters
+            return Outcome({}, 0, None, f"{type(failure).__name__}: {failure}")
         run = _Measured(result, assets)
         found = {name: _MEASURES[name](run) for name in wanted}
         return Outcome(found, len(run.profits), _curve(run, task.span) if task.with_curve else None)

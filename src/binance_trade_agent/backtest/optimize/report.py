@@ -92,11 +92,13 @@ def _counts_text(result: WindowResult) -> str:
     said = {
         State.SCORED: "scored",
         State.WORTHLESS: "with too few trades or no number for a goal",
-        State.REFUSED: "refused by the strategy",
+        State.REFUSED: "refused",
         State.PRUNED: "given up early",
     }
     parts = [f"{counts[state]:,} {words}" for state, words in said.items() if counts[state]]
-    return f"{len(result.found.trials):,} sets tried: {', '.join(parts) or 'none'}."
+    outcomes = (trial.outcome for trial in result.found.trials if trial.state is State.REFUSED)
+    because = next((f" One could not be run: {outcome.refused}" for outcome in outcomes if outcome), "")
+    return f"{len(result.found.trials):,} sets tried: {', '.join(parts) or 'none'}.{because}"
 
 
 def _table(goals: Sequence[Goal], result: WindowResult) -> Iterator[list[str]]:

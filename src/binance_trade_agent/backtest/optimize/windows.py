@@ -59,7 +59,7 @@ def walking_forward(
         test_days = (length_days - train_days) / count
     if train_days <= 0:
         raise OptimizeError(
-            f"{count} windows of {test_days:g} days do not fit into {length_days:.1f} days: take fewer, or shorter ones."
+            f"{count} windows of {test_days:g} days do not fit into {length_days:.1f} days: take fewer."
         )
     if test_days <= 0 or train_days + count * test_days > length_days * (1 + 1e-9):
         raise OptimizeError(
