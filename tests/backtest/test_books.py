@@ -365,11 +365,11 @@ def test_first_highest_and_last_of_a_stretch_tell_as_much_as_every_point(empty, 
     chance = random.Random(seed)
     with ledger_of(empty) as ledger:
         memory = MemoryBooks.opened(OPENING, NOON_MS)
-        now_ms, begins = NOON_MS, 0
+        now_ms, ends_ms = NOON_MS, 0
         for _ in range(12):
             # One stretch: the next midnight and the end of the last pause are in others.
-            last_ms = chance.choice([end for end in (now_ms // DAY_MS * DAY_MS + DAY_MS, begins) if end > now_ms]) - 1
-            last_ms = min(last_ms, now_ms // DAY_MS * DAY_MS + DAY_MS - 1, begins - 1 if begins > now_ms else last_ms)
+            midnight_ms = now_ms // DAY_MS * DAY_MS + DAY_MS
+            last_ms = min(end for end in (midnight_ms, ends_ms) if end > now_ms) - 1
             count = chance.randint(1, 6)
             times = sorted({now_ms, last_ms, *(chance.randint(now_ms, last_ms) for _ in range(count))})
             points = [(at_ms, Decimal(chance.randint(9_000, 11_000))) for at_ms in times]
@@ -380,10 +380,10 @@ def test_first_highest_and_last_of_a_stretch_tell_as_much_as_every_point(empty, 
             now_ms = last_ms + 1
             expected = run_now(ledger.consult(lambda view, at_ms=last_ms: limits(view, at_ms)))
             assert limits(memory, last_ms) == expected
-            if begins <= now_ms and chance.randrange(2):
-                begins = last_ms + chance.choice([1, 20 * MINUTE_MS, 30 * HOUR_MS])
+            if ends_ms <= now_ms and chance.randrange(2):
+                ends_ms = last_ms + chance.choice([1, 20 * MINUTE_MS, 30 * HOUR_MS])
                 for books in (ledger, memory):
-                    run_now(books.begin_pauses([Pause("drawdown", last_ms, begins, "enough")]))
+                    run_now(books.begin_pauses([Pause("drawdown", last_ms, ends_ms, "enough")]))
 
 
 def test_pause_that_is_over_at_once_begins_a_new_peak_at_the_last_point(empty):

@@ -6,16 +6,15 @@ generation of the daemon, so the same decision has the same client order id. Tim
 is concerned; late fills and repeated reports are taken as the ledger takes them.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Self, TypeVar
 
 import msgspec
 
-from binance_trade_agent.backtest.limit_books import Entries, Exits, Marks, Pauses
+from binance_trade_agent.backtest.memory_view import MemoryView
 from binance_trade_agent.backtest.symbol_book import SymbolBook
 from binance_trade_agent.domain.decisions import Decision
-from binance_trade_agent.domain.holdings import Holding
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.order_states import (
     GIVEN_UP_STATES,
@@ -25,16 +24,13 @@ from binance_trade_agent.domain.order_states import (
     OrderState,
 )
 from binance_trade_agent.domain.orders import Fill, Order, OrderIntent, OrderReport, Side
-from binance_trade_agent.domain.positions import Position
-from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.ledger.accounting import Account, Move, fill_moves
-from binance_trade_agent.ledger.equity import Mark
 from binance_trade_agent.ledger.errors import DuplicateIntent, LedgerError, UnknownOrder
 from binance_trade_agent.ledger.fills import refuse_contradiction
 from binance_trade_agent.ledger.orders import deadline_after, order_of
 from binance_trade_agent.ledger.pauses import DRAWDOWN
 from binance_trade_agent.ledger.records import Alarm, AppliedReport, EquityPoint, OrderEntry
-from binance_trade_agent.risk.state import ExitResult, Pause
+from binance_trade_agent.risk.state import Pause
 
 T = TypeVar("T")
 
@@ -45,33 +41,25 @@ _BUY, _WALLET, _MARKET = Side.BUY, Account.WALLET, Account.MARKET
 _INTENT, _SENT, _UNKNOWN = OrderState.INTENT, OrderState.SENT, OrderState.UNKNOWN
 
 
-class MemoryBooks:
-    """`Books`, and the `BooksView` of this moment: what it gives is its own, and changes with it.
+class MemoryBooks(MemoryView):
+    """`Books`, and the view of this moment.
 
     Args:
         quote_asset: what `mark` counts the equity in.
         balances: free and locked at the beginning, by asset.
 
     Attributes:
-        fills: all of them, in the order in which they were booked.
         accounts: sums by account and asset (ledger/accounting.py).
     """
 
     def __init__(self, quote_asset: str, balances: Mapping[str, Decimal]) -> None:
-        self.fills: list[Fill] = []
-        self.accounts: dict[Account, dict[str, Decimal]] = {account: {} for account in Account}
-        self._wallet, self._market = self.accounts[_WALLET], self.accounts[_MARKET]
+        super().__init__()
+        self.accounts: dict[Account, dict[str, Decimal]] = {
+            account: self._wallet if account is Account.WALLET else {} for account in Account
+        }
+        self._market = self.accounts[_MARKET]
         self._quote_asset = quote_asset
-        self._orders: dict[str, OrderEntry] = {}  # in the order in which they were placed
-        self._unsettled: dict[str, OrderEntry] = {}  # oldest first
-        self._newest = (0, "", "")  # the age of the last of them
-        self._books: dict[str, SymbolBook] = {}
-        self._positions: dict[str, Position] = {}
-        self._positions_in: dict[str, dict[str, Position]] = {}
-        self._entries = Entries()
-        self._exits = Exits()
-        self._pauses = Pauses()
-        self._marks: dict[str, Marks] = {quote_asset: Marks(self._pauses)}
+        self._newest = (0, "", "")  # the age of the newest order that is not settled
         self._alarms: dict[tuple[str, str], Alarm] = {}
         self._post((asset, amount, Account.EXTERNAL) for asset, amount in balances.items())
 
@@ -79,18 +67,6 @@ class MemoryBooks:
     def opened(cls, balances: Mapping[str, Decimal], at_ms: int, quote_asset: str | None = None) -> Self:  # noqa: ARG003
         """Books that begin at `at_ms` with these balances; equity is counted in the first asset, or `quote_asset`."""
         return cls(quote_asset or next(iter(balances)), balances)
-
-    # What a result is made of
-
-    @property
-    def orders(self) -> list[Order]:
-        """All orders, in the order in which they were placed."""
-        return [entry.order for entry in self._orders.values()]
-
-    @property
-    def pauses(self) -> Sequence[Pause]:
-        """Those that were begun, in that order."""
-        return self._pauses.begun
 
     def check(self) -> None:
         """See that what has moved has moved from one account to another.
@@ -103,9 +79,7 @@ class MemoryBooks:
             if total:
                 raise LedgerError(f"the accounts of {asset} add up to {total}, not to 0")
 
-    # Writing: see Books
-
-    async def consult(self, work: Callable[["MemoryBooks"], T]) -> T:
+    async def consult(self, work: Callable[[MemoryView], T]) -> T:
         """What `work` makes of the books at this moment."""
         return work(self)
 
@@ -230,7 +204,7 @@ class MemoryBooks:
         Raises:
             ValueError: an earlier tick than the last.
         """
-        self._marks[self._quote_asset].note((tick_ms, 0, ""), equity_quote, ZERO)
+        self._marks_in(self._quote_asset).note((tick_ms, 0, ""), equity_quote, ZERO)
 
     async def begin_pauses(self, pauses: Sequence[Pause]) -> None:
         """Keep pauses that begin; one of a rule that began at the same time is known already."""
@@ -253,109 +227,6 @@ class MemoryBooks:
     async def alarms(self) -> list[Alarm]:
         """Alarms that are not over, oldest first."""
         return sorted(self._alarms.values(), key=lambda alarm: (alarm.raised_ms, alarm.kind, alarm.subject))
-
-    # Reading: see BooksView
-
-    def positions(self, quote_asset: str | None = None) -> Mapping[str, Position]:
-        """Positions by symbol, flat ones included; with `quote_asset` those that are counted in it."""
-        return self._positions if quote_asset is None else self._positions_in.get(quote_asset, {})
-
-    def position(self, symbol: str) -> Position:
-        """The symbol's position, flat when it never traded."""
-        return self._positions.get(symbol) or Position(symbol)
-
-    def holding(self, symbol: str, rules: SymbolRules) -> Holding | None:
-        """What is held of the symbol, more than dust."""
-        book = self._books.get(symbol)
-        return book.holding(rules, self._orders) if book else None
-
-    def wallet(self) -> Mapping[str, Decimal]:
-        """What the exchange should hold for us, by asset."""
-        return self._wallet
-
-    def unsettled_orders(self, symbol: str | None = None) -> Collection[OrderEntry]:
-        """Orders, of all symbols or one, that are not settled; oldest first."""
-        if symbol is None:
-            return self._unsettled.values()
-        return [entry for entry in self._unsettled.values() if entry.order.symbol == symbol]
-
-    def last_order_on_exchange(self, symbol: str) -> Order | None:
-        """The symbol's order with the highest number."""
-        book = self._books.get(symbol)
-        return self._orders[book.top.client_order_id].order if book and book.top else None
-
-    def is_number_out_of_order(self, order: Order) -> bool:
-        """Whether an earlier order on the symbol has a number that is not lower."""
-        number = order.exchange_order_id
-        if number is None or self._books[order.symbol].numbers_rise:
-            return False
-        return any(
-            other.symbol == order.symbol
-            and other.created_ms < order.created_ms
-            and other.exchange_order_id is not None
-            and other.exchange_order_id >= number
-            for other in self.orders
-        )
-
-    def is_known(self, symbol: str, exchange_order_id: int) -> bool:
-        """Whether the exchange's order with this number is in the books."""
-        return any((order.symbol, order.exchange_order_id) == (symbol, exchange_order_id) for order in self.orders)
-
-    def trade_cursor(self, symbol: str) -> int | None:
-        """The symbol's highest trade id."""
-        book = self._books.get(symbol)
-        return book.last_trade_id if book else None
-
-    def last_entry_fill_ms(self, symbol: str) -> int | None:
-        """Time of the symbol's last fill of a BUY."""
-        book = self._books.get(symbol)
-        return book.last_entry_ms if book else None
-
-    def entries_since(self, since_ms: int) -> Sequence[tuple[str, int]]:
-        """Symbol and last fill of each BUY order that has filled after `since_ms`."""
-        return self._entries.since(since_ms)
-
-    def exits_backwards(self) -> Iterator[ExitResult]:
-        """Every sale, newest first."""
-        return self._exits.backwards()
-
-    def external_sum(self, asset: str) -> Decimal:  # noqa: ARG002
-        """Nothing comes from outside after the opening."""
-        return ZERO
-
-    def latest_mark(self, quote_asset: str) -> Mark | None:
-        """The last point of the equity curve."""
-        return self._marks_in(quote_asset).latest
-
-    def peak_now(self, quote_asset: str, now_ms: int, adjusted_quote: Decimal) -> Decimal | None:
-        """The highest equity, `adjusted_quote` being it now."""
-        return self._marks_in(quote_asset).peak_now(now_ms, adjusted_quote)
-
-    def day_start(self, quote_asset: str, now_ms: int) -> Decimal | None:
-        """Equity when the UTC day began."""
-        return self._marks_in(quote_asset).day_start(now_ms)
-
-    def active_pauses(self, now_ms: int) -> Mapping[str, Pause]:
-        """The pauses that are not over, by rule."""
-        return self._pauses.active(now_ms)
-
-    def is_paused_at(self, rule: str, at_ms: int) -> bool:
-        """Whether a pause of this rule lasts, or lasted, at that time."""
-        return self._pauses.lasts_at(rule, at_ms)
-
-    def last_pause_end_ms(self, rule: str, now_ms: int) -> int | None:
-        """When the last pause of this rule ended that is over."""
-        return self._pauses.last_end_ms(rule, now_ms)
-
-    def is_paused(self) -> bool:
-        """Nobody is there to say it."""
-        return False
-
-    def is_killed(self) -> bool:
-        """The same."""
-        return False
-
-    # How it is kept
 
     def _commit(self, run_id: str, intents: Sequence[OrderIntent], at_ms: int) -> list[Order]:
         orders = [self._fresh(run_id, intent, at_ms) for intent in intents]
@@ -507,12 +378,6 @@ class MemoryBooks:
         if book is None:
             book = self._books[symbol] = SymbolBook(symbol)
         return book
-
-    def _marks_in(self, quote_asset: str) -> Marks:
-        marks = self._marks.get(quote_asset)
-        if marks is None:
-            marks = self._marks[quote_asset] = Marks(self._pauses)
-        return marks
 
 
 def _age(entry: OrderEntry) -> tuple[int, str, str]:
