@@ -1,5 +1,6 @@
 """The equity of a backtest: spans of ticks valued at once, and exactly the points that limits hang on."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -55,8 +56,8 @@ class EquityCurve:
     """What the account is worth at each tick of all symbols.
 
     Between two changes of holdings the equity follows the bids, so spans are valued as arrays. Of a span only these
-    points are told to the books, exactly: the last before and the first after each midnight (UTC) and each end of a
-    pause for drawdown, the highest, the last, and each at which a limit on losses may be passed. With those the books
+    points are told to the books, exactly: the first and the last of each day (UTC), the highest, the last before a
+    pause for drawdown ends and before a visit, and each at which a limit on losses may be passed. With those the books
     answer every question about peak and day as if they had been told all points.
 
     Args:
@@ -92,7 +93,8 @@ class EquityCurve:
         self._changes: list[tuple[int, Decimal, dict[str, Decimal]]] = []
         days = times_ms // DAY_MS
         self._day_firsts = (np.flatnonzero(np.diff(days)) + 1).tolist()
-        self._looks_after: int | None = None
+        self._days_begun = frozenset(self._day_firsts)
+        self._looks_soon = False
 
     def hold(self, cash: Decimal, symbol: str = "", quantity: Decimal = ZERO) -> None:
         """From the next tick that is marked on, this is held: quote asset, and base asset of the symbol."""
@@ -104,21 +106,23 @@ class EquityCurve:
 
     def look_soon(self) -> None:
         """Something has filled: the breakers look after the next point."""
-        self._looks_after = self._next
+        self._looks_soon = True
 
     def mark_until(self, index: int) -> None:
         """Value the ticks before `index` that were not valued yet."""
         if index <= self._next:
             return
-        if self._limits.are_set or self._looks_after is not None or self._looks_always:
+        if self._limits.are_set or self._looks_always:
             for start, stop in self._pieces(self._next, index):
                 self._mark_piece(start, stop)
+        elif self._looks_soon:  # no limit hangs on the equity
+            self._looks_soon = False
+            self._look(self._next)
         self._next = index
 
     def _pieces(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
         """The span cut at midnights."""
-        first = np.searchsorted(self._day_firsts, start, side="right")
-        for edge in self._day_firsts[first:]:
+        for edge in self._day_firsts[bisect_right(self._day_firsts, start) :]:
             if edge >= stop:
                 break
             yield start, edge
@@ -128,53 +132,70 @@ class EquityCurve:
     def _mark_piece(self, start: int, stop: int) -> None:
         """Value ticks [start, stop) of one day, look after by look after."""
         while start < stop:
-            end = self._pause_edge(start, stop)
-            values = self._values(start, end)
-            first = self._first_suspect(values, start)
-            told = end if first is None else first + 1
-            self._tell(values[: told - start], start)
-            if first is not None:
-                self._looks_after = None
-                self._look(first)
-            start = told
+            suspect, end = self._first_suspect(start, stop)
+            if suspect is not None:
+                end = suspect + 1
+            self._tell(start, end)
+            if suspect is not None:
+                self._looks_soon = False
+                self._look(suspect)
+            start = end
 
-    def _pause_edge(self, start: int, stop: int) -> int:
-        """Where the first pause for drawdown ends that lasts at `start`: a new peak begins there."""
-        pause = self._books.active_pauses(int(self._times_ms[start])).get(DRAWDOWN)
-        if pause is None:
-            return stop
-        return min(stop, max(start + 1, int(np.searchsorted(self._times_ms, pause.until_ms))))
+    def _first_suspect(self, start: int, stop: int) -> tuple[int | None, int]:
+        """The first tick after which the breakers have to look, None when there is none; and how far that is known.
 
-    def _first_suspect(self, values: FloatArray, start: int) -> int | None:
-        """The first tick after which the breakers have to look, None when there is none."""
-        if self._looks_always or self._looks_after is not None:
-            return start
-        if not (self._held and self._limits.are_set):
-            return None  # what does not move passes no limit
-        at_ms, suspects = int(self._times_ms[start]), []
+        A pause for drawdown that ends begins a new peak, so nothing is known beyond its end.
+        """
+        if self._looks_always or self._looks_soon:
+            return start, stop
+        at_ms = int(self._times_ms[start])
         paused = self._books.active_pauses(at_ms)
-        if self._limits.drawdown_pct and DRAWDOWN not in paused:
-            mark = self._books.latest_mark(self._quote_asset)
-            highest = np.maximum.accumulate(values if mark is None else np.maximum(values, float(mark.peak_quote)))
-            suspects.append(values <= highest * (1 - float(self._limits.drawdown_pct) / 100 + _NEAR))
-        if self._limits.daily_pct and DAILY_LOSS not in paused:
-            begun = self._books.day_start(self._quote_asset, at_ms)
-            base = float(begun) if begun is not None else values[0]
-            suspects.append(values <= base * (1 - float(self._limits.daily_pct) / 100 + _NEAR))
-        found = [int(np.argmax(each)) for each in suspects if each.any()]
-        return start + min(found) if found else None
+        if pause := paused.get(DRAWDOWN):
+            stop = min(stop, max(start + 1, int(np.searchsorted(self._times_ms, pause.until_ms))))
+        if not self._held:
+            return None, stop  # what does not move passes no limit
+        drawdown_pct = ZERO if pause else self._limits.drawdown_pct
+        daily_pct = ZERO if DAILY_LOSS in paused else self._limits.daily_pct
+        mark = self._books.latest_mark(self._quote_asset) if drawdown_pct else None
+        begun = self._books.day_start(self._quote_asset, at_ms) if daily_pct else None
+        values = self._values(start, stop)
+        first = values[0]
+        least = values.min()
+        suspects = []
+        if drawdown_pct:
+            peak = float(mark.peak_quote) if mark is not None else first
+            part = 1 - float(drawdown_pct) / 100 + _NEAR
+            if least <= max(peak, values.max()) * part:
+                suspects.append(values <= np.maximum.accumulate(np.maximum(values, peak)) * part)
+        if daily_pct:
+            base = float(begun) if begun is not None else first
+            bound = base * (1 - float(daily_pct) / 100 + _NEAR)
+            if least <= bound:
+                suspects.append(values <= bound)
+        found = [int(each.argmax()) for each in suspects if each.any()]
+        return (start + min(found) if found else None), stop
 
-    def _tell(self, values: FloatArray, start: int) -> None:
-        """Tell the books the first, the highest and the last of these points."""
-        highest = values.max()
-        told = {0, len(values) - 1}
+    def _tell(self, start: int, stop: int) -> None:
+        """Tell the books the highest and the last of ticks [start, stop), and the first where a day begins with it."""
+        told = {stop - 1}
         if self._held:
-            # Floats do not tell apart what is so near; of equal ones the first stands for all.
-            near = np.flatnonzero(values >= highest - abs(highest) * _NEAR)
-            _, firsts = np.unique(values[near], return_index=True)
-            told.add(max(near[firsts].tolist(), key=lambda offset: self.exact(start + offset)))
-        for offset in sorted(told):
-            self._books.mark(int(self._times_ms[start + offset]), self.exact(start + offset))
+            told.add(self._highest(start, stop))
+        if self._looks_always or start == 0 or start in self._days_begun:
+            told.add(start)
+        for index in sorted(told):
+            self._books.mark(int(self._times_ms[index]), self.exact(index))
+
+    def _highest(self, start: int, stop: int) -> int:
+        """The first tick with the highest equity."""
+        if len(self._held) == 1:  # the higher the bid, the higher the equity
+            (symbol,) = self._held
+            return start + int(self._bids[symbol][start:stop].argmax())
+        values = self._values(start, stop)
+        highest = values.max()
+        # Floats do not tell apart what is so near; of equal ones the first stands for all.
+        near = np.flatnonzero(values >= highest - abs(highest) * _NEAR)
+        _, firsts = np.unique(values[near], return_index=True)
+        return max((start + near[np.sort(firsts)]).tolist(), key=self.exact)
 
     def exact(self, index: int) -> Decimal:
         """The equity at a tick with what is held now."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from binance_trade_agent.backtest.lane import Lane
 from binance_trade_agent.domain.market import MarketView
-from binance_trade_agent.history.table import FloatArray
+from binance_trade_agent.history.table import FloatArray, IntArray
 
 
 class Timeline:
@@ -21,8 +21,8 @@ class Timeline:
     """
 
     def __init__(self, lanes: Sequence[Lane]) -> None:
-        ends = [np.array([int(lane.table.open_times_ms[-1]) + lane.table.interval_ms]) for lane in lanes]
-        self.times_ms = np.unique(np.concatenate([*(lane.tick_times_ms for lane in lanes), *ends]))
+        ends = [int(lane.table.open_times_ms[-1]) + lane.table.interval_ms for lane in lanes]
+        self.times_ms = _merged([np.append(lane.tick_times_ms, end) for lane, end in zip(lanes, ends, strict=True)])
         self._lanes = {lane.symbol: lane for lane in lanes}
         steps = np.diff(self.times_ms)
         self._step_ms = int(steps[0]) if (steps == steps[0]).all() else None
@@ -47,7 +47,7 @@ class Timeline:
         rows[self.times_ms > lane.table.open_times_ms[-1]] = len(lane.table)
         return lane.place.fills.bids(rows)
 
-    def _rows(self, lane: Lane) -> np.ndarray:
+    def _rows(self, lane: Lane) -> IntArray:
         rows = np.searchsorted(lane.table.open_times_ms, self.times_ms, side="right") - 1
         return np.maximum(rows, lane.first_row)
 
@@ -60,6 +60,15 @@ class Timeline:
     def views_before(self, at_ms: int) -> Mapping[str, MarketView]:
         """What each symbol looked like at its last tick before a time."""
         return _Views(self._lanes, at_ms) if len(self._lanes) > 1 else {}
+
+
+def _merged(times: Sequence[IntArray]) -> IntArray:
+    """All times once, in order. (NumPy's own `unique` hashes, which takes fifty times as long.)."""
+    first, *others = times
+    if all(np.array_equal(first, other) for other in others):
+        return first
+    every = np.sort(np.concatenate(times), kind="stable")
+    return every[np.diff(every, prepend=every[0] - 1) > 0]
 
 
 class _Views(Mapping[str, MarketView]):
