@@ -35,23 +35,20 @@ def risk_state(
     fill is known yet, such as one of unknown outcome: it may have filled. `equity_quote` is equity now, in
     `quote_asset`. So many of the latest `exits` are worked out, and up to so many `losses` in a row are counted.
     """
-    hour = day = symbol_hour = symbol_day = 0
-    for name, filled_ms in _entries(books, now_ms):
-        is_recent, is_same = filled_ms > now_ms - HOUR_MS, name == symbol
-        day += 1
-        hour += is_recent
-        symbol_day += is_same
-        symbol_hour += is_recent and is_same
+    entries = books.entries_since(now_ms - DAY_MS)
+    unseen = _entries_without_fill(books)
+    day = [name for name, _ in entries] + unseen
+    hour = [name for name, filled_ms in entries if filled_ms > now_ms - HOUR_MS] + unseen
     newest_first = books.exits_backwards()
     latest = tuple(islice(newest_first, exits))
     external = books.external_sum(quote_asset)
     peak = books.peak_now(quote_asset, now_ms, equity_quote - external)
     day_start = books.day_start(quote_asset, now_ms)
     return RiskState(
-        entries_hour=hour,
-        entries_day=day,
-        symbol_entries_hour=symbol_hour,
-        symbol_entries_day=symbol_day,
+        entries_hour=len(hour),
+        entries_day=len(day),
+        symbol_entries_hour=hour.count(symbol),
+        symbol_entries_day=day.count(symbol),
         losses_in_row=len(_losses(books, now_ms, chain(latest, newest_first), losses)),
         exits=latest,
         equity_quote=equity_quote,
@@ -74,20 +71,17 @@ def _losses(books: BooksView, now_ms: int, newest_first: Iterator[ExitResult], m
     if not most:
         return found
     ended_ms = books.last_pause_end_ms(CONSECUTIVE_LOSSES, now_ms)
-    while len(found) < most and (result := next(newest_first, None)):
+    for result in newest_first:
         if result.pnl_quote > 0 or (ended_ms is not None and result.closed_ms < ended_ms):
             break
         if result.pnl_quote < 0:
             found.append(result)
+            if len(found) == most:
+                break
     return found
 
 
-def _entries(books: BooksView, now_ms: int) -> Iterator[tuple[str, int]]:
-    """Symbol and last fill of the entries of the last 24 hours, and of those that may fill, or have and are not booked.
-
-    The latter count as of now.
-    """
-    yield from books.entries_since(now_ms - DAY_MS)
-    for entry in books.unsettled_orders():
-        if entry.order.side is Side.BUY and not entry.filled_base:
-            yield entry.order.symbol, now_ms
+def _entries_without_fill(books: BooksView) -> list[str]:
+    """Symbols of the BUY orders that may fill, or have and are not booked."""
+    unsettled = books.unsettled_orders()
+    return [entry.order.symbol for entry in unsettled if entry.order.side is Side.BUY and not entry.filled_base]
