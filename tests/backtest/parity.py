@@ -172,9 +172,10 @@ def _decisions(traded: Traded) -> list[str]:
 
 
 def _told(decision: Decision) -> str:
-    signal = f" {decision.signal.action} {decision.signal.confidence:.6f}" if decision.signal else ""
-    rest = " ".join(str(each) for each in (decision.exit, decision.rule) if each)
-    return f"{_time(decision.tick_ms)} {decision.symbol}{signal} {decision.outcome} {rest} bid {_number(decision.bid)}"
+    """Without how sure the strategy was: the daemon's candles have its own trades in them, so that differs by a hair."""
+    parts = (decision.signal.action if decision.signal else None, decision.outcome, decision.exit, decision.rule)
+    said = " ".join(str(part) for part in parts if part)
+    return f"{_time(decision.tick_ms)} {decision.symbol} {said}, bid {_number(decision.bid)}"
 
 
 def _orders(traded: Traded) -> list[str]:

@@ -86,6 +86,7 @@ class Protection:
         self._not_closed: dict[str, _Refusal] = {}
         self._moved_ms: dict[str, float] = {}
         self._not_moved_until_ms: dict[str, float] = {}
+        self._moves_later: set[str] = set()
         self._released: set[str] = set()
         self._said: dict[str, str] = {}
 
@@ -160,7 +161,8 @@ class Protection:
         While they are not as they should be, every price may: they are put right then.
         """
         outlook = self._watch.outlook(symbol)
-        if outlook is not None and (symbol in self._not_placed or symbol in self._not_closed):
+        unfinished = self._not_placed.keys() | self._not_closed.keys() | self._moves_later
+        if outlook is not None and symbol in unfinished:
             return replace(outlook, each_price=True)
         return outlook
 
@@ -210,6 +212,7 @@ class Protection:
 
     async def _put_right(self, symbol: str, rules: SymbolRules) -> str:
         """Compare what rests with what should. Under the symbol's turn."""
+        self._moves_later.discard(symbol)
         live = await self._resting(symbol)
         if live is None:
             return ""
@@ -271,7 +274,10 @@ class Protection:
         standing = next((order.stop_price for order in live if order.role is Role.STOP_LOSS), None)
         if standing is None or plan.stop_price is None or plan.stop_kind is not ExitKind.TRAILING_STOP:
             return plan
-        is_due = self._may_trail(symbol) and is_step(self._settings, standing, plan.stop_price)
+        is_step_up = is_step(self._settings, standing, plan.stop_price)
+        is_due = is_step_up and self._may_trail(symbol)
+        if is_step_up and not is_due:
+            self._moves_later.add(symbol)
         return plan if is_due or plan.stop_price <= standing else plan.with_stop(standing)
 
     def _may_trail(self, symbol: str) -> bool:
@@ -284,6 +290,7 @@ class Protection:
         None when the price has come to where it should be: then it has to be taken off instead.
         """
         if self._clock.monotonic_ms() < self._not_moved_until_ms.get(symbol, float("-inf")):
+            self._moves_later.add(symbol)
             return ""
         bid = (await self._gateway.book_ticker(symbol)).bid
         if plan.reached(bid):
@@ -301,6 +308,7 @@ class Protection:
         is_final = sent.state is OrderState.REJECTED
         pause_ms = REFUSED_PAUSE_MS if is_final else DENIED_PAUSE_MS
         self._not_moved_until_ms[symbol] = self._clock.monotonic_ms() + pause_ms
+        self._moves_later.add(symbol)
         return f"its {_words(order)} stays at {plain(standing_price(order) or ZERO)}: {sent.failure}"
 
     async def _left_without(self, symbol: str, rules: SymbolRules, plan: Plan, sent: Sent) -> str:

@@ -119,12 +119,14 @@ class Engine:
         protection, symbol = self._agents.protection, lane.symbol
         action, is_blind = int(lane.signals.action[row]), bool(lane.signals.is_blind[row])
         view = lane.view(row)
-        leave = await protection.due(symbol, view) if lane.is_protected else None
+        leave = None
+        if lane.is_protected:
+            leave = await protection.due(symbol, view)
+            # Before anything is decided, as live: a target that moves at this tick has moved when the position is sold.
+            await protection.ensure(symbol, lane.place.rules)
         if action or leave is not None:
             self.tally.decided[action, is_blind] += 1
             await self._decide(lane, row, view, action, leave)
-        if lane.is_protected:
-            await protection.ensure(symbol, lane.place.rules)
 
     async def _decide(self, lane: Lane, row: int, view: MarketView, action: int, leave: Exit | None) -> None:
         signal = lane.signal(row) if action else None
