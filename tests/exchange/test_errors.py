@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from binance_trade_agent.exchange.binance_gateway import BinanceGateway
+from binance_trade_agent.exchange.classify import classify
 from binance_trade_agent.exchange.endpoints import simulated
 from binance_trade_agent.exchange.errors import (
     AuthError,
@@ -22,7 +23,6 @@ from binance_trade_agent.exchange.errors import (
     RejectedError,
     UnavailableError,
     UnknownOutcomeError,
-    classify,
 )
 from binance_trade_agent.ops.clock import ScaledClock, monotonic_seconds, sleep_seconds
 from binance_trade_agent.ops.tasks import spawn

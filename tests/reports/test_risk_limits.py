@@ -306,14 +306,6 @@ async def test_only_a_simulated_market_has_a_time_of_its_own(path, mode, as_of_m
     assert named(found.account, "trades_per_hour").value == in_an_hour
 
 
-@pytest.mark.parametrize(
-    ("length_ms", "text"),
-    [(0, "0 s"), (59_999, "59 s"), (60_000, "1 min"), (3_900_000, "1 h 5 min"), (183_600_000, "2 days 3 h")],
-)
-def test_a_duration_is_told_in_two_units_at_most(length_ms, text):
-    assert risk_limits_text.duration(length_ms) == text
-
-
 def test_json_is_one_document_with_exact_amounts_as_strings(path):
     document = json.loads(risk_limits.as_json(limits(path, risk_cooldown_seconds=300)))
     assert document["equity_quote"] == "10001.2349073"

@@ -2,7 +2,16 @@ from decimal import Decimal
 
 import pytest
 
-from binance_trade_agent.reports.wording import amounts, exact, measured, money, parse_utc, signed_money, utc_text
+from binance_trade_agent.reports.wording import (
+    amounts,
+    duration,
+    exact,
+    measured,
+    money,
+    parse_utc,
+    signed_money,
+    utc_text,
+)
 
 
 def test_a_time_is_told_in_utc_and_read_back():
@@ -63,3 +72,11 @@ def test_amounts_are_listed_with_their_assets():
 def test_what_a_rule_measured_is_told_with_its_unit(value, unit, text):
     assert measured(Decimal(value), unit) == text
     assert measured(None, unit) == ""
+
+
+@pytest.mark.parametrize(
+    ("length_ms", "text"),
+    [(0, "0 s"), (59_999, "59 s"), (60_000, "1 min"), (3_900_000, "1 h 5 min"), (183_600_000, "2 days 3 h")],
+)
+def test_a_duration_is_told_in_two_units_at_most(length_ms, text):
+    assert duration(length_ms) == text

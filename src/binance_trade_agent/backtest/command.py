@@ -147,8 +147,8 @@ def tell(result: BacktestResult, outputs: Outputs) -> None:
     Raises:
         OSError: a file cannot be written.
     """
-    from binance_trade_agent.backtest.report import Report
     from binance_trade_agent.backtest.report.files import to_json, write_csv
+    from binance_trade_agent.backtest.report.report import Report
     from binance_trade_agent.backtest.report.text import to_text
 
     report = Report.of(result)

@@ -20,6 +20,7 @@ from binance_trade_agent.domain.orders import Fill, OrderIntent, OrderReport, Or
 from binance_trade_agent.domain.symbols import SymbolRules, symbol_rules
 from binance_trade_agent.exchange.auth_halt import AuthHalt
 from binance_trade_agent.exchange.breaker import Breaker
+from binance_trade_agent.exchange.classify import classify, told_of_halves
 from binance_trade_agent.exchange.endpoints import Endpoints
 from binance_trade_agent.exchange.errors import (
     CLOCK_CODE,
@@ -32,8 +33,6 @@ from binance_trade_agent.exchange.errors import (
     ReplaceRefusedError,
     UnavailableError,
     UnknownOutcomeError,
-    classify,
-    told_of_halves,
 )
 from binance_trade_agent.exchange.gateway import Account
 from binance_trade_agent.exchange.payloads import (
@@ -61,7 +60,7 @@ T = TypeVar("T")
 class BinanceGateway:
     """Binance spot over REST. One owner; `close` it.
 
-    Every call is classed by `errors.classify`; nothing that python-binance or aiohttp raises leaves this class.
+    Every call is classed by `classify`; nothing that python-binance or aiohttp raises leaves this class.
 
     Attributes:
         breaker: refuses requests while the exchange does not answer.

@@ -4,11 +4,12 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
-
-import aiohttp
+from typing import TYPE_CHECKING, Protocol
 
 from binance_trade_agent.domain.clock import Clock
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _STEP_SECONDS = 0.1  # wall time between two advances of a stepped market while the daemon waits
 _LONGEST_SLEEP_SECONDS = 1.0  # asyncio's timers stand still while the machine sleeps, so the clock is looked at again
@@ -139,6 +140,8 @@ class SteppedClock:
         Raises:
             MarketGoneError: the exchange does not answer.
         """
+        import aiohttp  # a backtest has a clock and no network
+
         target_ms = round(monotonic_ms)
         async with aiohttp.ClientSession() as session:
             while self._now_ms < target_ms:
@@ -149,8 +152,10 @@ class SteppedClock:
                 self._now_ms = await self._advance(session, next_ms)
                 await sleep_seconds(pace - (monotonic_seconds() - started))
 
-    async def _advance(self, session: aiohttp.ClientSession, next_ms: int) -> int:
+    async def _advance(self, session: "aiohttp.ClientSession", next_ms: int) -> int:
         """Market time after moving the market to `next_ms`, or later when somebody has moved it further."""
+        import aiohttp
+
         try:
             async with session.post(f"{self._control_url}/sim/clock", json={"now": next_ms}) as answer:
                 if answer.ok:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from binance_trade_agent.reports.aligned import aligned
 from binance_trade_agent.reports.risk_limits import Limit, RiskLimits, SymbolLimits
-from binance_trade_agent.reports.wording import measured, money, utc_text
+from binance_trade_agent.reports.wording import duration, measured, money, utc_text
 
 _HEAD = ("", "rule", "now", "limit", "left", "used", "setting")
 _RIGHT = range(2, 6)
@@ -95,16 +95,3 @@ def _span(limit: Limit) -> str:
     since = f", since {utc_text(limit.since_ms)}" if limit.since_ms is not None else ""
     until = f", until {utc_text(limit.until_ms)}" if limit.until_ms is not None else ""
     return f"{since}{until}"
-
-
-def duration(length_ms: int) -> str:
-    """`35 s`, `12 min`, `3 h 5 min`, `2 days 4 h`."""
-    seconds = max(0, length_ms) // 1000
-    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86_400
-    if not minutes:
-        return f"{seconds} s"
-    if not hours:
-        return f"{minutes} min"
-    if not days:
-        return f"{hours} h {minutes % 60} min"
-    return f"{days} {'day' if days == 1 else 'days'} {hours % 24} h"

@@ -58,3 +58,16 @@ def measured(value: Decimal | None, unit: str) -> str:
         return ""
     text = money(value) if unit.isupper() else exact(round(value, 4 if unit == "%" else 8))
     return f"{text} {_ONE.get(unit, unit) if value == 1 else unit}".rstrip()
+
+
+def duration(length_ms: int) -> str:
+    """`35 s`, `12 min`, `3 h 5 min`, `2 days 4 h`."""
+    seconds = max(0, length_ms) // 1000
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86_400
+    if not minutes:
+        return f"{seconds} s"
+    if not hours:
+        return f"{minutes} min"
+    if not days:
+        return f"{hours} h {minutes % 60} min"
+    return f"{days} {'day' if days == 1 else 'days'} {hours % 24} h"

@@ -10,7 +10,7 @@ from binance_trade_agent.backtest.optimize.evaluate import backtests, detail_key
 from binance_trade_agent.backtest.optimize.goals import GOALS
 from binance_trade_agent.backtest.optimize.model import Span, Task
 from binance_trade_agent.backtest.plan import BacktestPlan
-from binance_trade_agent.backtest.report import Report
+from binance_trade_agent.backtest.report.report import Report
 from binance_trade_agent.backtest.run import run_backtest
 from binance_trade_agent.domain.candles import DAY_MS
 from binance_trade_agent.domain.strategy_choice import StrategyChoice

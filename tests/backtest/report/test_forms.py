@@ -11,8 +11,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from binance_trade_agent.backtest.report import Report, page, to_json, to_text, write_csv, write_html
-from binance_trade_agent.backtest.report.report import CurveFigures, Day, Hold, Month, TradeFigures
+from binance_trade_agent.backtest.report import page
+from binance_trade_agent.backtest.report.files import to_json, write_csv
+from binance_trade_agent.backtest.report.page import write_html
+from binance_trade_agent.backtest.report.report import CurveFigures, Day, Hold, Month, Report, TradeFigures
+from binance_trade_agent.backtest.report.text import to_text
 from binance_trade_agent.domain.values import field_names
 from binance_trade_agent.reports.performance import Drawdown
 from binance_trade_agent.reports.round_trips import OpenTrip, RoundTrip

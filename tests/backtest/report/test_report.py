@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from binance_trade_agent.backtest.report import Report
+from binance_trade_agent.backtest.report.report import Report
 from binance_trade_agent.domain.candles import DAY_MS
 from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.orders import Side

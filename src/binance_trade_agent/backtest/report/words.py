@@ -5,9 +5,8 @@ from decimal import Decimal
 
 from binance_trade_agent.backtest.report.report import CurveFigures, Report, TradeFigures
 from binance_trade_agent.reports.performance import Drawdown
-from binance_trade_agent.reports.risk_limits_text import duration
 from binance_trade_agent.reports.round_trips import RoundTrip
-from binance_trade_agent.reports.wording import exact, money, signed_money, utc_text
+from binance_trade_agent.reports.wording import duration, exact, money, signed_money, utc_text
 from binance_trade_agent.risk.state import Pause
 
 UNDEFINED = "-"
