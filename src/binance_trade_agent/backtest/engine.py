@@ -66,6 +66,7 @@ class Engine:
         lanes: a symbol each, in the order in which symbols act at one tick.
         timeline: the ticks of all lanes.
         exits: what positions are left by besides the strategy.
+        looks_after_fills: whether a limit hangs on what fills bring: then the breakers look after each.
         keeps_decisions: whether the tally keeps them: for tests and comparisons.
     """
 
@@ -81,6 +82,7 @@ class Engine:
         *,
         quote_asset: str,
         exits: ExitSettings,
+        looks_after_fills: bool,
         keeps_decisions: bool = False,
     ) -> None:
         self.tally = Tally()
@@ -92,6 +94,7 @@ class Engine:
         self._clock = clock
         self._curve = curve
         self._exits = exits
+        self._looks_after_fills = looks_after_fills
         self._has_exits = exits.is_on or bool(exits.time_stop_minutes)
         self._quote_asset = quote_asset
         self._keeps = keeps_decisions
@@ -168,7 +171,8 @@ class Engine:
         if has_filled:
             self._fills_seen = count
             self._curve.hold(self._books.wallet()[self._quote_asset], lane.symbol, position.quantity)
-            self._curve.look_soon()
+            if self._looks_after_fills:
+                self._curve.look_soon()
             lane.can_sell = bool(lane.place.rules.round_market_quantity(position.quantity))
         lane.is_protected = self._has_exits and (lane.can_sell or bool(lane.place.resting))
         outlook = self._agents.protection.outlook(lane.symbol) if lane.is_protected else None

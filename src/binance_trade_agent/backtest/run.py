@@ -208,6 +208,7 @@ class _Backtest:
             curve,
             quote_asset=self._quote_asset,
             exits=self._exits,
+            looks_after_fills=bool(limits.max_consecutive_losses),
             keeps_decisions=self._keeps_decisions,
         )
 

@@ -50,6 +50,9 @@ def tick_signals(table: CandleTable, strategy: Strategy[Any], confirm_interval: 
     for start, stop in pieces(table):
         piece_starts[start:stop] = start
         signals = _signals(table.rows(start, stop), strategy, confirm_interval)
+        if stop - start == count:
+            said = signals
+            break
         for name, values in signals.items():
             whole = said.get(name)
             if whole is None:
@@ -72,10 +75,10 @@ def pieces(table: CandleTable) -> Iterator[tuple[int, int]]:
 
 
 def _signals(table: CandleTable, strategy: Strategy[Any], confirm_interval: str | None) -> dict[str, npt.NDArray[Any]]:
-    signals = strategy.signals(_frame(table))
-    if confirm_interval is not None:
-        larger = strategy.signals(_frame(larger_candles(table, confirm_interval)))
-        signals = confirm(signals, larger, table.interval_ms, INTERVAL_MS[confirm_interval])
+    if confirm_interval is None:
+        return strategy.columns(_frame(table))
+    larger = strategy.signals(_frame(larger_candles(table, confirm_interval)))
+    signals = confirm(strategy.signals(_frame(table)), larger, table.interval_ms, INTERVAL_MS[confirm_interval])
     return {str(name): signals[name].to_numpy() for name in signals.columns}
 
 

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -112,8 +112,12 @@ class Strategy(ABC, Generic[P]):
         """
         import pandas as pd
 
+        return pd.DataFrame(self.columns(frame), index=frame.index)
+
+    def columns(self, frame: "pd.DataFrame") -> dict[str, npt.NDArray[Any]]:
+        """The columns of `signals` by name, as arrays."""
         votes = self.vote(frame)
-        if not (np.isin(votes.direction, (-1, 0, 1)).all() and np.isin(votes.leaning, (-1, 0, 1)).all()):
+        if not (_is_direction(votes.direction) and _is_direction(votes.leaning)):
             raise ValueError(f"strategy {self.name} voted something else than 1 (buy), -1 (sell) or 0 (neither)")
         if taken := _NOT_INDICATORS & votes.indicators.keys():
             raise ValueError(
@@ -125,8 +129,7 @@ class Strategy(ABC, Generic[P]):
         action = np.where(ready, votes.direction, 0).astype(np.int8)
         confidence = np.where(action != 0, np.clip(votes.strength, 0.0, 1.0), 0.0)
         lean = np.where(ready, votes.leaning, 0).astype(np.int8)
-        columns = {"action": action, "confidence": confidence, "lean": lean, **votes.indicators}
-        return pd.DataFrame(columns, index=frame.index)
+        return {"action": action, "confidence": confidence, "lean": lean, **votes.indicators}
 
     def evaluate(
         self, symbol: str, candles: Sequence[Candle], larger: Sequence[Candle] | None = None, larger_interval: str = ""
@@ -182,6 +185,13 @@ class Strategy(ABC, Generic[P]):
 
     def _hold(self, symbol: str, candle_open_ms: int, reason: Words) -> Signal:
         return Signal(symbol, self.name, Action.HOLD, 0.0, reason, candle_open_ms)
+
+
+def _is_direction(values: npt.NDArray[Any]) -> bool:
+    """Whether all of them are -1, 0 or 1."""
+    if values.dtype == np.int8:  # as nearly always: only too far can they be
+        return not len(values) or bool(values.min() >= -1 and values.max() <= 1)
+    return bool(np.isin(values, (-1, 0, 1)).all())
 
 
 def directions(buy: npt.NDArray[np.bool_], sell: npt.NDArray[np.bool_]) -> Directions:
