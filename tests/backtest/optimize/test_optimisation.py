@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -60,6 +61,18 @@ def test_the_best_of_the_searched_part_is_judged_on_the_part_that_was_kept_back(
     assert window.unchanged.params == {}
     assert window.unchanged.inside.measures["sharpe"] < 2
     assert window.deflated.trials == len(window.found.trials) == 6 * 3 * 6
+
+
+def test_that_nothing_beats_the_parameters_as_they_are_is_said():
+    said = "No set that was tried beats the parameters as they are set."
+    assert said not in optimised().windows[0].warnings
+
+    class Settled(Hill):
+        def __call__(self, task):
+            outcome = super().__call__(task)
+            return outcome if task.params else replace(outcome, measures={**outcome.measures, "sharpe": 2.0})
+
+    assert said in optimised(hill=Settled(candles())).windows[0].warnings
 
 
 def test_without_a_part_kept_back_it_warns():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from binance_trade_agent.backtest.optimize.goals import Goal
+from binance_trade_agent.backtest.optimize.goals import Goal, dominates, scores
 from binance_trade_agent.backtest.optimize.model import Curve, OptimizeError, Outcome, Params, Task, Workers
 from binance_trade_agent.backtest.optimize.overfitting import DeflatedSharpe, deflated_sharpe, warnings_of
 from binance_trade_agent.backtest.optimize.samplers import Sampler
@@ -155,6 +155,9 @@ def _judge(
     ]
     deflated = _deflated(outcomes[0], found.trials)
     warnings = warnings_of(question.space, question.goals, best[0].params, best[0].inside, best[0].outside, deflated)
+    as_set = scores(question.goals, unchanged.inside, question.min_trades)
+    if as_set and not any(dominates(trial.scores, as_set) for trial in chosen if trial.scores):
+        warnings.append("No set that was tried beats the parameters as they are set.")
     return WindowResult(window, found, best, unchanged, deflated, warnings)
 
 
