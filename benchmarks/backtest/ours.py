@@ -1,14 +1,15 @@
 """The workloads through this project's own backtest: the live agents, with every risk rule on and none in the way."""
 
+import resource
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from importlib.metadata import version
 from typing import Any
 
 from backtest.rsi_swing import RsiSwing
-from backtest.workloads import CASH_QUOTE, FEE_FRACTION, MINUTE_MS, START_MS, Candles, Workload
+from backtest.workloads import CASH_QUOTE, FEE_FRACTION, MINUTE_MS, START_MS, Candles, Parameters, Workload
 from binance_trade_agent.backtest.fills import FillSettings
 from binance_trade_agent.backtest.plan import BacktestPlan
 from binance_trade_agent.backtest.result import BacktestResult
@@ -25,10 +26,10 @@ FILLS = FillSettings(fee_pct=Decimal(str(FEE_FRACTION * 100)), spread_pct=Decima
 # As much of the cash as a market order may take: the rule on balances keeps some back for slippage. Every limit is on,
 # and so wide that the rule of the workloads meets none; only those on losses are off, as that rule loses nearly all.
 SETTINGS: Mapping[str, Any] = {
-    "trading_order_fraction": "0.99",
     "risk_max_order_quote": "100000000",
     "risk_max_position_quote": "100000000",
     "risk_max_exposure_pct": "100",
+    "risk_max_open_positions": 10,
     "risk_cooldown_seconds": 0,
     "risk_max_trades_per_hour": 100,
     "risk_max_trades_per_day": 1000,
@@ -47,43 +48,65 @@ def run_w1(workload: Workload) -> dict:
 
     And `first_fill`: the candle of the first tick, before which it only warms up.
     """
-    (symbol,), (parameters,) = workload.symbols, workload.parameter_sets
-    table = _table(symbol, workload.candles(symbol))
-    strategy = StrategyChoice(RsiSwing.name, {name: str(value) for name, value in asdict(parameters).items()})
-    rules = {symbol: rules_of(None, symbol, table.price(table.open[0]))}
-    start_ms = START_MS + FIRST_FILL * MINUTE_MS
-    plan = BacktestPlan(Settings(**SETTINGS), strategy, rules, FILLS, Decimal(str(CASH_QUOTE)), start_ms)
+    return _measured(workload, ROUNDS)
+
+
+def run_w2(workload: Workload) -> dict:
+    """The same: each set of parameters is a whole backtest."""
+    return _measured(workload, 2)
+
+
+def run_w3(workload: Workload) -> dict:
+    """The same with all symbols on one account; and the memory of the process at its highest."""
+    found = _measured(workload, 1, with_trades=False)
+    return {**found, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
+
+
+def _measured(workload: Workload, rounds: int, *, with_trades: bool = True) -> dict:
+    tables = {symbol: _table(symbol, workload.candles(symbol)) for symbol in workload.symbols}
+    plans = [_plan(tables, parameters) for parameters in workload.parameter_sets]
     seconds = []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         started = time.process_time()
-        result = run_backtest(plan, {symbol: table}, create=_created)
+        results = [run_backtest(plan, tables, create=_created) for plan in plans]
         seconds.append(time.process_time() - started)
     return {
         "version": version("binance-trading-agent"),
-        "candles": len(table),
+        "candles": sum(len(table) for table in tables.values()),
         "cpu_seconds": min(seconds),
         "first_cpu_seconds": seconds[0],
         "rounds": len(seconds),
         "counted": "RSI, crossings, decisions, risk rules, filters, orders, double entries, equity",
         "first_fill": FIRST_FILL,
-        **_told(result),
+        "orders": sum(len(result.orders) for result in results),
+        **(_told(results) if with_trades else {}),
     }
+
+
+def _plan(tables: Mapping[str, CandleTable], parameters: Parameters) -> BacktestPlan:
+    strategy = StrategyChoice(RsiSwing.name, {name: str(value) for name, value in asdict(parameters).items()})
+    rules = {symbol: rules_of(None, symbol, table.price(table.open[0])) for symbol, table in tables.items()}
+    share = {"trading_order_fraction": f"{0.99 / len(tables):.4f}"}
+    start_ms = START_MS + FIRST_FILL * MINUTE_MS
+    return BacktestPlan(Settings(**(SETTINGS | share)), strategy, rules, FILLS, Decimal(str(CASH_QUOTE)), start_ms)
 
 
 def _created(_: str, texts: Mapping[str, str]) -> RsiSwing:
     return RsiSwing(RsiSwing.Params.model_validate(dict(texts)))
 
 
-def _told(result: BacktestResult) -> dict:
-    """Each order was filled at once and whole, so fills buy and sell in turn."""
-    assert all((fill.side is Side.SELL) == bool(number % 2) for number, fill in enumerate(result.fills))
-    fills = [((fill.traded_ms - START_MS) // MINUTE_MS, float(fill.price)) for fill in result.fills]
-    pairs = list(zip(fills[::2], fills[1::2], strict=False))
-    return {
-        "trades": [[(entry, out) for (entry, _), (out, _) in pairs]],
-        "prices": [[(bought, sold) for (_, bought), (_, sold) in pairs]],
-        "final_quote": [float(result.final_quote)],
-    }
+def _told(results: Sequence[BacktestResult]) -> dict:
+    """The trades of each run, by candles, their prices, and what was left at the end."""
+    told: dict = {"trades": [], "prices": [], "final_quote": []}
+    for result in results:
+        # Each order was filled at once and whole, so fills buy and sell in turn.
+        assert all((fill.side is Side.SELL) == bool(number % 2) for number, fill in enumerate(result.fills))
+        fills = [((fill.traded_ms - START_MS) // MINUTE_MS, float(fill.price)) for fill in result.fills]
+        pairs = list(zip(fills[::2], fills[1::2], strict=False))
+        told["trades"].append([(entry, out) for (entry, _), (out, _) in pairs])
+        told["prices"].append([(bought, sold) for (_, bought), (_, sold) in pairs])
+        told["final_quote"].append(float(result.final_quote))
+    return told
 
 
 def _table(symbol: str, candles: Candles) -> CandleTable:

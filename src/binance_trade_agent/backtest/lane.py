@@ -1,6 +1,6 @@
 """Lane: one symbol's way through the candles, and the search for the next of them at which something can happen."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -73,7 +73,7 @@ class Lane:
         self._open_ms, self._interval_ms = int(table.open_times_ms[0]), table.interval_ms
         self._has_holes = int(table.open_times_ms[-1]) != self._open_ms + (self._count - 1) * self._interval_ms
         self._buys = np.flatnonzero(signals.action > 0).tolist()
-        self._signals = np.flatnonzero(signals.action).tolist()
+        self._signals = signals.rows.tolist()
 
     @property
     def tick_times_ms(self) -> IntArray:
@@ -91,12 +91,14 @@ class Lane:
     def view(self, row: int) -> MarketView:
         """What is seen at the tick of `row`: the closed candles since the last hole, and the book."""
         place, at_ms = self.place, int(self.table.open_times_ms[row])
-        candles = CandleWindow(self.table, int(self.signals.piece_starts[row]), row)
+        starts = self.signals.piece_starts
+        candles = CandleWindow(self.table, starts[bisect_right(starts, row) - 1], row)
         return MarketView(self.symbol, place.rules, candles, place.book(row, at_ms), _CANDLE_AGE_MS, 0)
 
     def signal(self, row: int) -> Signal:
         """What the strategy had said at the tick of `row`, at the close of the candle before."""
-        said = {name: float(values[row - 1]) for name, values in self.signals.columns.items()}
+        index = bisect_left(self._signals, row)
+        said = {name: float(values[index]) for name, values in self.signals.columns.items()}
         return self.strategy.signal_of_row(self.symbol, said, int(self.table.open_times_ms[row - 1]))
 
     def passed(self, visit: Visit) -> None:

@@ -23,16 +23,17 @@ class TickSignals:
 
     Attributes:
         action: int8, 1 buy, -1 sell, 0 hold, also where nothing can be said.
-        columns: of the strategy's signals, by name, for the words: row r holds what was said at the close of candle r.
+        rows: int64, where the action is not 0; columns: the strategy's signals there by name, for the words.
         is_blind: whether the candles before the tick are none that a position may be entered or left on by a signal: a
             hole before it, or a market in which hardly anybody traded.
-        piece_starts: int64, the first row of the candles without a hole that a row follows on.
+        piece_starts: the first row of each piece of candles without a hole.
     """
 
     action: npt.NDArray[np.int8]
+    rows: npt.NDArray[np.int64]
     columns: dict[str, npt.NDArray[Any]]
     is_blind: BoolArray
-    piece_starts: npt.NDArray[np.int64]
+    piece_starts: list[int]
 
 
 def tick_signals(table: CandleTable, strategy: Strategy[Any], confirm_interval: str | None = None) -> TickSignals:
@@ -44,26 +45,20 @@ def tick_signals(table: CandleTable, strategy: Strategy[Any], confirm_interval: 
     Raises:
         Exception: whatever the strategy raises.
     """
-    count = len(table)
-    said: dict[str, npt.NDArray[Any]] = {}
-    piece_starts = np.zeros(count, dtype=np.int64)
-    for start, stop in pieces(table):
-        piece_starts[start:stop] = start
-        signals = _signals(table.rows(start, stop), strategy, confirm_interval)
-        if stop - start == count:
-            said = signals
-            break
-        for name, values in signals.items():
-            whole = said.get(name)
-            if whole is None:
-                empty = 0 if name in {"action", "lean"} else np.nan
-                whole = said[name] = np.full(count, empty, dtype=values.dtype)
-            whole[start:stop] = values
+    action = np.zeros(len(table), dtype=np.int8)
     is_blind = _after_holes(table) | _quiet(table)
-    action = np.zeros(count, dtype=np.int8)
-    action[1:] = said["action"][:-1]
-    action[is_blind] = 0
-    return TickSignals(action, said, is_blind, piece_starts)
+    found: list[dict[str, npt.NDArray[Any]]] = []
+    piece_starts = []
+    for start, stop in pieces(table):
+        piece_starts.append(start)
+        said = _signals(table.rows(start, stop), strategy, confirm_interval)
+        here = action[start + 1 : stop]
+        here[:] = said["action"][:-1]
+        here[is_blind[start + 1 : stop]] = 0
+        closes = np.flatnonzero(here)  # of the candles that have said something, in the piece
+        found.append({name: values[closes] for name, values in said.items()})
+    columns = {name: np.concatenate([each[name] for each in found]) for name in found[0]}
+    return TickSignals(action, np.flatnonzero(action), columns, is_blind, piece_starts)
 
 
 def pieces(table: CandleTable) -> Iterator[tuple[int, int]]:
