@@ -84,16 +84,23 @@ def name_yourself(_candles):
     return lambda _task: Outcome({}, os.getpid())
 
 
-def test_workers_end_when_the_first_process_is_killed():
+def test_workers_end_when_the_first_process_is_killed(tmp_path):
     root = Path(__file__).parents[3]
     parent = subprocess.run(
-        [sys.executable, "-c", PARENT], cwd=root, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", PARENT],
+        cwd=root,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert parent.returncode == -signal.SIGKILL, parent.stderr
     worker = int(parent.stdout)
     descriptor = _opened(worker)
     if descriptor is not None:
         assert _has_ended(descriptor), "the worker waits for ever"
+    assert list(tmp_path.iterdir()) == [], "its candles are left behind"
 
 
 def _opened(pid):

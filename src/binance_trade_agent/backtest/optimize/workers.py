@@ -4,6 +4,7 @@ import contextlib
 import functools
 import logging
 import os
+import shutil
 import signal
 import tempfile
 import threading
@@ -181,15 +182,16 @@ def _begin(make: Callable[[Candles], Evaluate], tables: Candles, folder: Path) -
         logging.ERROR
     )  # what the rules say of each order is in the result
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one ends the others
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
     _workload = Workload(make, {symbol: _mapped(table, folder, symbol) for symbol, table in tables.items()})
 
 
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for ever for its next task."""
+def _end_with_parent(folder: Path) -> None:
+    """A worker whose parent was killed would wait for ever for its next task; nor is anybody left to tidy up."""
     parent = parent_process()
     assert parent is not None
     connection.wait([parent.sentinel])
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
 
 
