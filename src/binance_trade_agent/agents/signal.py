@@ -67,7 +67,7 @@ class SignalAgent:
         except OverdueError:
             raise StrategySilentError(f"strategy {name} did not answer in {self._deadline_seconds:g} s") from None
         if isinstance(answer, BaseException):
-            raise StrategyFailedError(_raised(strategy, answer)) from answer
+            raise StrategyFailedError(raised(strategy, answer)) from answer
         if wrong := fault_in(answer, view.symbol, view.candles):
             raise StrategyFailedError(f"strategy {name} answered {wrong}")
         assert isinstance(answer, Signal)
@@ -94,7 +94,7 @@ class SignalAgent:
             self._thinking.discard((strategy, view.symbol))
 
 
-def _raised(strategy: Strategy[Any], failure: BaseException) -> str:
+def raised(strategy: Strategy[Any], failure: BaseException) -> str:
     """What the strategy raised, and at which line of whose file, for who wrote it."""
     place = place_of(failure, Path(inspect.getfile(type(strategy))).parent)
     return f"strategy {strategy.name} raised {told(failure)}{f', at {place}' if place else ''}"

@@ -1,5 +1,6 @@
 """`trade-agent backtest`: candles by name, a run with a progress bar, and the report wherever it is wanted."""
 
+import os
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,15 +64,32 @@ class Outputs:
 def backtest(asked: Asked, outputs: Outputs, *, every_candle: bool = False) -> tuple[int, str]:
     """Run, print the report and write its files; an exit code, and what is wrong when something is."""
     try:
+        _refuse_unwritable(outputs)
         plan, candles, details = loaded(asked)
         with progress_bar("Testing") as progress:
             result = run_backtest(plan, candles, details=details, every_candle=every_candle, progress=progress)
         tell(result, outputs)
     except (BacktestError, HistoryError, StrategyError) as failure:
         return exit_codes.WRONG_CONFIGURATION, str(failure)
+    except BrokenPipeError:
+        raise  # whoever reads the report has seen enough; click ends the process without a word
     except OSError as failure:
-        return exit_codes.FAILURE, f"{failure.filename} cannot be written: {failure.strerror}"
+        return exit_codes.FAILURE, f"{failure.filename or 'the report'} cannot be written: {failure.strerror}"
     return exit_codes.OK, ""
+
+
+def _refuse_unwritable(outputs: Outputs) -> None:
+    """A long run whose report has nowhere to go is not begun."""
+    paths = {"--json": outputs.json_path, "--csv": outputs.csv_path, "--html": outputs.html_path}
+    for option, path in paths.items():
+        if path is None or path == STANDARD_OUTPUT:
+            continue
+        if path.is_dir():
+            raise BacktestError(f"{option}: {path} is a folder; name a file in it")
+        if not path.parent.is_dir():
+            raise BacktestError(f"{option}: {path} cannot be written, as there is no folder {path.parent}")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise BacktestError(f"{option}: {path} must not be written to")
 
 
 def loaded(asked: Asked) -> tuple[BacktestPlan, dict[str, CandleTable], dict[str, CandleTable]]:
@@ -85,6 +103,12 @@ def loaded(asked: Asked) -> tuple[BacktestPlan, dict[str, CandleTable], dict[str
     symbols, interval = _what(asked)
     if asked.end_ms is not None and asked.start_ms is not None and asked.start_ms >= asked.end_ms:
         raise BacktestError("the period is empty: --start is not before --end")
+    _refuse_bad_confirmation(settings.trading_confirm_interval, interval)
+    if asked.data == settings.history_path and not asked.data.exists():
+        raise BacktestError(
+            f"there is no data folder {asked.data}: name a file or a folder with --data, or fetch candles with "
+            "`trade-agent data download`"
+        )
     candles = {symbol: open_data(asked.data, symbol, interval, end_ms=asked.end_ms) for symbol in symbols}
     details = {}
     if asked.detail is not None:
@@ -115,6 +139,15 @@ def _refuse_bad_detail(detail: str, interval: str) -> None:
         raise BacktestError(f"--detail: {unknown_interval(detail)}")
     if INTERVAL_MS[interval] % INTERVAL_MS[detail] or INTERVAL_MS[detail] >= INTERVAL_MS[interval]:
         raise BacktestError(f"--detail {detail}: candles of {interval} are not made of several of these")
+
+
+def _refuse_bad_confirmation(larger: str | None, interval: str) -> None:
+    """Settings are held against TRADING_CANDLE_INTERVAL; here the candles may be others."""
+    if larger and (INTERVAL_MS[larger] <= INTERVAL_MS[interval] or INTERVAL_MS[larger] % INTERVAL_MS[interval]):
+        raise BacktestError(
+            f"TRADING_CONFIRM_INTERVAL is {larger}: it must be larger than the interval of the candles, {interval}, "
+            "and a multiple of it"
+        )
 
 
 @contextmanager

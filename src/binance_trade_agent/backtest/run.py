@@ -15,7 +15,7 @@ from binance_trade_agent.agents.order_keeper import OrderKeeper
 from binance_trade_agent.agents.pipeline import Pipeline
 from binance_trade_agent.agents.protection import Protection
 from binance_trade_agent.agents.risk import Identity, RiskManagementAgent
-from binance_trade_agent.agents.signal import SignalAgent
+from binance_trade_agent.agents.signal import SignalAgent, raised
 from binance_trade_agent.backtest.books import MemoryBooks
 from binance_trade_agent.backtest.clock import BacktestClock
 from binance_trade_agent.backtest.drive import run_now
@@ -25,15 +25,17 @@ from binance_trade_agent.backtest.gateway import BacktestGateway, Place
 from binance_trade_agent.backtest.lane import Lane
 from binance_trade_agent.backtest.plan import BacktestError, BacktestPlan
 from binance_trade_agent.backtest.result import BacktestResult, BacktestSetup
+from binance_trade_agent.backtest.setup import changed_settings, parameters_of
 from binance_trade_agent.backtest.signals import tick_signals
 from binance_trade_agent.backtest.simulated_fills import fill_rules
 from binance_trade_agent.backtest.timeline import Timeline
+from binance_trade_agent.backtest.warnings import warnings
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.orders import OrderIntent
 from binance_trade_agent.domain.wording import iso_second
 from binance_trade_agent.exchange.errors import RejectedError
 from binance_trade_agent.history.table import CandleTable
-from binance_trade_agent.limits import exit_settings, risk_settings
+from binance_trade_agent.limits import exit_settings, measures_range, risk_settings
 from binance_trade_agent.strategies.in_use import Create, StrategiesInUse
 from binance_trade_agent.strategies.registry import create_strategy
 
@@ -135,20 +137,24 @@ class _Backtest:
         symbol, settings = table.symbol, self._plan.settings
         first_row = max(1, table.row_from(start_ms))
         if first_row >= len(table):
-            raise BacktestError(f"{symbol} has no {table.interval} candles from {iso_second(start_ms)} on")
-        strategy = self._strategies.of(symbol)
-        if first_row < strategy.warm_up:
-            self._warnings.append(
-                f"{symbol} has {first_row} {table.interval} candles before the first tick and strategy {strategy.name} "
-                f"needs {strategy.warm_up}: it holds until then"
+            until = "on" if self._plan.end_ms is None else f"to {iso_second(self._plan.end_ms)}"
+            last = f"the last before that opens at {iso_second(int(table.open_times_ms[-1]))}" if len(table) else ""
+            raise BacktestError(
+                f"{symbol} has no whole {table.interval} candle from {iso_second(start_ms)} {until}"
+                + (f"; {last}" if last else "")
             )
+        strategy = self._strategies.of(symbol)
+        self._warnings.extend(warnings(table, first_row, strategy, detail))
         rules = self._plan.rules[symbol]
         try:
             fills = fill_rules(table, rules, self._plan.fills, detail)
         except ValueError as failure:
             raise BacktestError(str(failure)) from None
         place = Place(rules, fills, first_row, {})
-        signals = tick_signals(table, strategy, settings.trading_confirm_interval)
+        try:
+            signals = tick_signals(table, strategy, settings.trading_confirm_interval)
+        except Exception as failure:
+            raise BacktestError(raised(strategy, failure)) from failure
         return Lane(number, table, place, strategy, signals, first_row, every_candle=self._every_candle)
 
     def _build(self) -> None:
@@ -175,7 +181,7 @@ class _Backtest:
             clock,
             identity,
             gate,
-            atr_period=settings.risk_atr_period,
+            atr_period=settings.risk_atr_period if measures_range(limits, self._exits) else None,
             epoch=lambda: 1,
             locked_by_others=dict,
         )
@@ -244,14 +250,14 @@ class _Backtest:
         plan, table = self._plan, self._lanes[0].table
         return BacktestSetup(
             strategy=plan.choice.name,
-            parameters=plan.choice.params,
+            parameters=parameters_of({lane.symbol: lane.strategy for lane in self._lanes}),
             symbols=tuple(lane.symbol for lane in self._lanes),
             interval=table.interval,
             quote_asset=self._quote_asset,
             start_ms=begin_ms,
             end_ms=end_ms,
             opening_quote=plan.opening_quote,
-            settings={},
+            settings=changed_settings(plan.settings),
             fills=str(plan.fills),
         )
 

@@ -99,11 +99,11 @@ def moment(option: str, text: str | None) -> int | None:
         fail(f"{option}: {error}")
 
 
-def set_up_log(configuration: "Configuration", level: str | None = None) -> None:
-    """Log as the settings say, or from another level on, with no secret in it."""
+def set_up_log(configuration: "Configuration") -> None:
+    """Log as the settings say, with no secret in it."""
     from binance_trade_agent.ops import logging
 
     settings = configuration.settings
     secret_settings = (settings.binance_api_key, settings.binance_api_secret, settings.redis_url)
     secrets = [secret.get_secret_value() for secret in secret_settings if secret is not None]
-    logging.configure(settings.log_format, level or settings.log_level, secrets=secrets)
+    logging.configure(settings.log_format, settings.log_level, secrets=secrets)

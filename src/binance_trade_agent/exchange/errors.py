@@ -1,7 +1,7 @@
 """Everything that talking to the exchange can raise, classed by the reaction that it needs.
 
-What python-binance, aiohttp and the operating system raise is looked at in `classify.py` only. A backtest, which talks to
-nobody, has these errors without those libraries.
+What python-binance, aiohttp and the operating system raise is looked at in `classify.py` only. A backtest, which talks
+to nobody, has these errors without those libraries.
 """
 
 AUTH_CODES = frozenset({-1002, -1022, -2014, -2015})  # -1022: the secret does not belong to the key

@@ -35,15 +35,16 @@ def section(text: str, title: str) -> list[str]:
 
 def test_text_begins_with_what_was_tested_and_how_it_ended():
     lines = to_text(REPORT).splitlines()
-    assert lines[:4] == [
-        "Backtest of above_mean (mean_of=30)",
+    assert lines[:5] == [
+        "Backtest of above_mean",
         "  on BTCUSDT ETHUSDT, 1h candles, 2024-01-31 00:00 to 2024-04-02 12:00 UTC, 62 days 12 h",
+        "  parameters: mean_of=30",
         "  fills: next open, fee 0.1 %",
         "  settings: RISK_STOP_LOSS_PCT=2, RISK_TAKE_PROFIT_PCT=3",
     ]
-    assert lines[5].startswith(f"Final equity  {REPORT.final_quote:,.2f} USDT (")
+    assert lines[6].startswith(f"Final equity  {REPORT.final_quote:,.2f} USDT (")
     assert lines[6].startswith(f"Buy and hold  {REPORT.hold.final_quote:,.2f} (")
-    assert lines[6].endswith("; each in equal parts, fee 0.1 %)")
+    assert lines[7].endswith("; each in equal parts, fee 0.1 %)")
 
 
 def test_text_has_a_table_for_each_part_and_fits_a_terminal():

@@ -85,12 +85,12 @@ def _head(report: Report) -> str:
     setup = report.setup
     lines = [
         f"{', '.join(setup.symbols)}, {setup.interval} candles, {words.period(report)}",
+        f"Parameters: {words.parameters(report)}",
         f"Fills: {setup.fills or words.UNDEFINED}",
         f"Settings: {words.settings(report)}",
     ]
     paragraphs = "".join(f'<p class="quiet">{escape(line)}</p>' for line in lines)
-    name = escape(words.strategy(report))
-    return f'<header><h1>{name} <span class="badge">BACKTEST</span></h1>{paragraphs}</header>'
+    return f'<header><h1>{escape(setup.strategy)} <span class="badge">BACKTEST</span></h1>{paragraphs}</header>'
 
 
 def _cards(report: Report) -> str:

@@ -1,6 +1,7 @@
 """The report for a terminal: plain text in columns, the outcome first."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from textwrap import wrap
 
 from binance_trade_agent.backtest.report import words
 from binance_trade_agent.backtest.report.report import Report, TradeFigures
@@ -9,6 +10,7 @@ from binance_trade_agent.reports.aligned import aligned
 from binance_trade_agent.reports.wording import exact, money, utc_text
 
 _MOST_MONTHS = 24
+_WIDTH = 112
 _EXITS = frozenset(ExitKind)
 
 
@@ -34,10 +36,11 @@ def _lines(report: Report) -> Iterator[str]:
 
 def _head(report: Report) -> Iterator[str]:
     setup, quote = report.setup, report.setup.quote_asset
-    yield f"Backtest of {words.strategy(report)}"
+    yield f"Backtest of {setup.strategy}"
     yield f"  on {' '.join(setup.symbols)}, {setup.interval} candles, {words.period(report)}"
-    yield f"  fills: {setup.fills or words.UNDEFINED}"
-    yield f"  settings: {words.settings(report)}"
+    yield from _wrapped("parameters", words.parameters(report))
+    yield from _wrapped("fills", setup.fills or words.UNDEFINED)
+    yield from _wrapped("settings", words.settings(report))
     yield ""
     profit = words.signed_pct(report.figures.return_pct)
     yield from aligned(
@@ -49,6 +52,10 @@ def _head(report: Report) -> Iterator[str]:
     )
     for warning in report.warnings:
         yield f"Warning: {warning}"
+
+
+def _wrapped(title: str, text: str) -> Iterator[str]:
+    return iter(wrap(f"{title}: {text}", _WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False))
 
 
 def _section(title: str, lines: Iterable[str]) -> Iterator[str]:

@@ -89,10 +89,9 @@ def period(report: Report) -> str:
     return f"{minute(setup.start_ms)} to {minute(setup.end_ms)} UTC, {duration(setup.end_ms - setup.start_ms)}"
 
 
-def strategy(report: Report) -> str:
-    """Name and parameters."""
-    parameters = ", ".join(f"{name}={value}" for name, value in report.setup.parameters.items())
-    return f"{report.setup.strategy} ({parameters})" if parameters else report.setup.strategy
+def parameters(report: Report) -> str:
+    """Those of the strategy, as `--params` takes them."""
+    return ", ".join(f"{name}={value}" for name, value in report.setup.parameters.items()) or "none"
 
 
 def settings(report: Report) -> str:
