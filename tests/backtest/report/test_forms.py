@@ -43,7 +43,7 @@ def test_text_begins_with_what_was_tested_and_how_it_ended():
         "  settings: RISK_STOP_LOSS_PCT=2, RISK_TAKE_PROFIT_PCT=3",
     ]
     assert lines[6].startswith(f"Final equity  {REPORT.final_quote:,.2f} USDT (")
-    assert lines[6].startswith(f"Buy and hold  {REPORT.hold.final_quote:,.2f} (")
+    assert lines[7].startswith(f"Buy and hold  {REPORT.hold.final_quote:,.2f} (")
     assert lines[7].endswith("; each in equal parts, fee 0.1 %)")
 
 
