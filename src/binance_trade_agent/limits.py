@@ -24,6 +24,11 @@ def exit_settings(settings: Settings) -> ExitSettings:
     return ExitSettings(**_named(ExitSettings, settings, "risk_"), closes_when_refused=closes)
 
 
+def measures_range(limits: RiskSettings, exits: ExitSettings) -> bool:
+    """Whether a limit, a size or an exit hangs on the average true range of a candle."""
+    return exits.measures_range or bool(limits.max_volatility_pct) or limits.sizing.sizing == "volatility"
+
+
 def _named(kind: Any, settings: Settings, prefix: str) -> dict[str, Any]:
     """The fields of the dataclass `kind` that are settings, by name."""
     names = {field.name: f"{prefix}{field.name}" for field in fields(kind)}

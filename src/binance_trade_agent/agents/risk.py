@@ -49,7 +49,8 @@ class RiskManagementAgent:
         settings: the limits.
         exits: where a position will be left, which an entry must have room for.
         gate: says why no position may be entered now.
-        atr_period: candles that the average true range looks back.
+        atr_period: candles that the average true range looks back; None: it is not measured, for nothing hangs on it
+            (limits.py, measures_range).
         epoch: number of the epoch that is traded in.
         locked_by_others: what open orders of others lock in the account, by asset.
 
@@ -68,7 +69,7 @@ class RiskManagementAgent:
         identity: Identity,
         gate: EntryGate,
         *,
-        atr_period: int,
+        atr_period: int | None,
         epoch: Callable[[], int],
         locked_by_others: Callable[[], Mapping[str, Decimal]],
     ) -> None:

@@ -46,14 +46,20 @@ class Conditions(Value, frozen=True):
     atr_quote: Decimal | None = None
 
 
-async def conditions(gateway: TradingGateway, view: MarketView, settings: RiskSettings, atr_period: int) -> Conditions:
-    """Ask the market for what the rules on entries need. What cannot be had stays unknown: the rule then refuses."""
+async def conditions(
+    gateway: TradingGateway, view: MarketView, settings: RiskSettings, atr_period: int | None
+) -> Conditions:
+    """Ask the market for what the rules on entries need. What cannot be had stays unknown: the rule then refuses.
+
+    Without `atr_period` the average true range is not measured.
+    """
     depth = last_price = None
     if settings.max_slippage_pct:
         depth = await _if_answered(gateway.depth(view.symbol, DEPTH_LEVELS), f"order book of {view.symbol}")
     if settings.max_price_deviation_pct:
         last_price = await _if_answered(gateway.last_price(view.symbol), f"last price of {view.symbol}")
-    return Conditions(depth, last_price, average_true_range(view.candles, atr_period))
+    atr_quote = None if atr_period is None else average_true_range(view.candles, atr_period)
+    return Conditions(depth, last_price, atr_quote)
 
 
 async def _if_answered(asked: Awaitable[T], what: str) -> T | None:

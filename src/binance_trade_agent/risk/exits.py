@@ -56,6 +56,11 @@ class ExitSettings:
         return bool(self.trailing_stop_pct or self.trailing_stop_atr)
 
     @property
+    def measures_range(self) -> bool:
+        """Whether a level hangs on the average true range."""
+        return bool(self.stop_loss_atr or self.take_profit_atr or self.trailing_stop_atr)
+
+    @property
     def is_on(self) -> bool:
         """Whether a position is left at any price at all."""
         return self.has_stop or self.has_target

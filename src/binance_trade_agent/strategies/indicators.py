@@ -9,6 +9,8 @@ NaN where the indicator is undefined: during its start-up, from the first input 
 the market is flat. TA-Lib itself says RSI 0.0 there, which reads as deeply oversold.
 """
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -205,5 +207,6 @@ def _flat(close: FloatArray, changes: int) -> BoolArray:
 
 def _undefined_where(values: FloatArray, undefined: BoolArray, *inputs: FloatArray) -> FloatArray:
     """`values` with NaN where `undefined`, and from the first element on at which an input is not finite."""
-    broken = np.logical_or.accumulate(~np.isfinite(np.vstack(inputs)).all(axis=0))
-    return np.where(undefined | broken, np.nan, values)
+    if not all(math.isfinite(each.dot(each)) for each in inputs):  # at a glance, usually: the sum of the squares
+        undefined = undefined | np.logical_or.accumulate(~np.isfinite(np.vstack(inputs)).all(axis=0))
+    return np.where(undefined, np.nan, values)
