@@ -70,7 +70,7 @@ def traded(exchange) -> list[Part]:
     return [Part(trade.price, trade.quantity, trade.at_ms) for trade in trades]
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(markets())
 def test_the_book_at_each_opening_is_that_of_the_exchange(candles):
     fills = fills_of(candles)
@@ -94,7 +94,7 @@ def test_the_book_at_each_opening_is_that_of_the_exchange(candles):
 quantities = st.sampled_from([D("0.00001"), D("0.01"), D(1), D(30)])
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(markets(), st.lists(st.tuples(st.sampled_from(Side), quantities), min_size=1, max_size=4))
 def test_market_orders_take_the_levels_and_what_they_took_is_gone(candles, orders):
     fills = fills_of(candles)
@@ -110,7 +110,7 @@ def test_market_orders_take_the_levels_and_what_they_took_is_gone(candles, order
             ]
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(markets(), quantities, st.data())
 def test_a_stop_and_a_target_fill_as_on_the_exchange(candles, quantity, data):
     fills = fills_of(candles)
