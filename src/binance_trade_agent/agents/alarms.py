@@ -62,6 +62,10 @@ class Alarms:
         self._gate.clear(kind, subject)
         log.warning("alarm %s%s is over", kind, f" ({subject})" if subject else "")
 
+    def stands(self, kind: str, subject: str) -> bool:
+        """Whether this alarm stands."""
+        return (kind, subject) in self._standing
+
     def standing(self, kind: str) -> set[str]:
         """Subjects of the alarms of a kind that stand."""
         return {subject for name, subject in self._standing if name == kind}

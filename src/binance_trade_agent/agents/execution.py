@@ -10,7 +10,7 @@ from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.decisions import Decision, Outcome
 from binance_trade_agent.domain.money import ZERO, plain
 from binance_trade_agent.domain.orders import Fill, Order, OrderIntent, OrderReport, OrderState
-from binance_trade_agent.domain.values import Value, replace
+from binance_trade_agent.domain.values import Value, changed
 from binance_trade_agent.exchange.errors import (
     AuthError,
     ExchangeError,
@@ -25,6 +25,10 @@ from binance_trade_agent.ops import crash_points
 
 log = logging.getLogger(__name__)
 
+# To look a member up by its name takes longer than to compare it.
+_SENT, _ACCEPTED = OrderState.SENT, OrderState.ACCEPTED
+_ORDERED, _EXECUTED = Outcome.ORDERED, Outcome.EXECUTED
+
 
 class Sent(Value, frozen=True):
     """What came of sending.
@@ -32,11 +36,13 @@ class Sent(Value, frozen=True):
     Attributes:
         state: as far as the answer told; UNKNOWN when it was not seen.
         reports: what the exchange answered, empty unless it took the orders.
+        orders: what the ledger said of each then.
         failure: why it did not take them, or why the answer was not seen.
     """
 
     state: OrderState
     reports: tuple[OrderReport, ...] = ()
+    orders: tuple[Order, ...] = ()
     failure: ExchangeError | None = None
 
 
@@ -74,21 +80,21 @@ class TradeExecutionAgent:
         Raises:
             LedgerError: the intent could not be committed, and nothing was sent.
         """
-        decision = replace(decision, outcome=Outcome.ORDERED, client_order_id=intent.client_order_id)
+        decision = changed(decision, outcome=_ORDERED, client_order_id=intent.client_order_id)
         crash_points.passed("decision.approved")
         async with self._keeper.turn(intent.symbol):
             try:
                 await self._books.commit_intent(decision, intent, self._clock.now_ms())
             except DuplicateIntent:
-                return replace(decision, outcome=Outcome.SKIPPED, detail="this decision's order was placed already")
+                return changed(decision, outcome=Outcome.SKIPPED, detail="this decision's order was placed already")
             crash_points.passed("intent.committed")
             try:
                 sent = await self._send((intent,), lambda: self._one(intent))
-                return await self._concluded(decision, intent, sent)
+                return _concluded(decision, sent)
             except LedgerError as failure:
                 # The order stays unsettled in the ledger, so it is asked about until its end can be written.
                 log.error("order %s: %s", intent.client_order_id, failure)  # noqa: TRY400 (a sentence for the user)
-                return replace(decision, detail=f"what came of the order could not be written yet: {failure}")
+                return changed(decision, detail=f"what came of the order could not be written yet: {failure}")
 
     async def place(self, intents: Sequence[OrderIntent], list_id: str | None = None) -> Sent:
         """Place what protects or closes a position: one order, or the two of a list. Under the symbol's turn.
@@ -170,7 +176,7 @@ class TradeExecutionAgent:
         if reason := self._may_send():
             await self._move(intents, OrderState.DENIED, reason)
             return Sent(OrderState.DENIED, failure=ExchangeError(reason))
-        await self._move(intents, OrderState.SENT)
+        await self._move(intents, _SENT)
         crash_points.passed("order.sending")
         try:
             reports = await request()
@@ -189,23 +195,24 @@ class TradeExecutionAgent:
             await self._move(intents, OrderState.DENIED, str(failure))
             return Sent(OrderState.DENIED, failure=failure)
         crash_points.passed("order.answered")
+        orders = []
         for report in reports:
-            await self._keeper.apply(report)
+            applied = await self._keeper.apply(report)
+            assert applied is not None, "the intent was committed before the order was sent"
+            orders.append(applied.order)
         crash_points.passed("order.booked")
-        return Sent(OrderState.ACCEPTED, reports=tuple(reports))
-
-    async def _concluded(self, decision: Decision, intent: OrderIntent, sent: Sent) -> Decision:
-        if sent.state is OrderState.UNKNOWN:
-            return replace(decision, outcome=Outcome.UNKNOWN, detail=str(sent.failure))
-        if sent.failure is not None:
-            return replace(decision, outcome=Outcome.REJECTED, detail=str(sent.failure))
-        entry = await self._books.order(intent.client_order_id)
-        assert entry is not None, "the intent was committed before the order was sent"
-        return concluded(decision, entry.order, sent.reports[0].fills)
+        return Sent(_ACCEPTED, tuple(reports), tuple(orders))
 
     async def _move(self, intents: Sequence[OrderIntent], state: OrderState, detail: str = "") -> None:
         for intent in intents:
             await self._books.transition(intent.client_order_id, state, self._clock.now_ms(), detail=detail)
+
+
+def _concluded(decision: Decision, sent: Sent) -> Decision:
+    if sent.failure is None:
+        return concluded(decision, sent.orders[0], sent.reports[0].fills)
+    outcome = Outcome.UNKNOWN if sent.state is OrderState.UNKNOWN else Outcome.REJECTED
+    return changed(decision, outcome=outcome, detail=str(sent.failure))
 
 
 def _refuse_other_answer(intents: Sequence[OrderIntent], reports: Sequence[OrderReport]) -> None:
@@ -214,11 +221,18 @@ def _refuse_other_answer(intents: Sequence[OrderIntent], reports: Sequence[Order
     Raises:
         UnknownOutcomeError: they are so.
     """
-    asked = sorted((intent.client_order_id, intent.symbol, intent.side, intent.quantity) for intent in intents)
-    told = sorted((report.client_order_id, report.symbol, report.side, report.quantity) for report in reports)
-    executed = [report.executed_base for report in reports]
-    if asked != told or not all(base.is_finite() and 0 <= base <= intents[0].quantity for base in executed):
+    told = {report.client_order_id: report for report in reports}
+    if len(reports) != len(intents) or not all(
+        _is_about(intent, told.get(intent.client_order_id)) for intent in intents
+    ):
         raise UnknownOutcomeError("the outcome is unknown: the answer does not speak of this order")
+
+
+def _is_about(intent: OrderIntent, report: OrderReport | None) -> bool:
+    if report is None or report.symbol != intent.symbol or report.side != intent.side:
+        return False
+    base = report.executed_base
+    return report.quantity == intent.quantity and base.is_finite() and 0 <= base <= intent.quantity
 
 
 def _has_surely_cancelled_nothing(sent: Sent) -> bool:
@@ -239,10 +253,10 @@ def _by_list(orders: Sequence[Order]) -> list[list[Order]]:
 def concluded(decision: Decision, order: Order, fills: tuple[Fill, ...]) -> Decision:
     """The decision with what the exchange made of its order."""
     if order.executed_base:
-        return replace(decision, outcome=Outcome.EXECUTED, detail=execution_text(order, fills))
+        return changed(decision, outcome=_EXECUTED, detail=(execution_text, order, fills))
     if order.is_terminal:
-        return replace(decision, outcome=Outcome.UNFILLED, detail=f"order {order.state}: {order.detail}")
-    return replace(decision, outcome=Outcome.ORDERED, detail=f"order {order.state}")
+        return changed(decision, outcome=Outcome.UNFILLED, detail=f"order {order.state}: {order.detail}")
+    return changed(decision, outcome=_ORDERED, detail=f"order {order.state}")
 
 
 def execution_text(order: Order, fills: tuple[Fill, ...]) -> str:

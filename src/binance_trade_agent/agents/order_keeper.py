@@ -18,7 +18,7 @@ from binance_trade_agent.domain.money import ZERO, plain
 from binance_trade_agent.domain.orders import Fill, Order, OrderReport, OrderState, Role
 from binance_trade_agent.domain.strangers import Stranger, strangers
 from binance_trade_agent.domain.symbols import SymbolRules
-from binance_trade_agent.domain.values import replace
+from binance_trade_agent.domain.values import changed
 from binance_trade_agent.exchange.gateway import TradingGateway
 from binance_trade_agent.exchange.payloads import execution_report
 from binance_trade_agent.ledger.books import Books, BooksView
@@ -31,6 +31,7 @@ from binance_trade_agent.ops import crash_points
 QUIET_MS = 5_000 + 10_000
 
 STRANGER = "stranger"
+UNKNOWN_OUTCOME = "unknown_outcome"
 
 log = logging.getLogger(__name__)
 
@@ -89,18 +90,20 @@ class OrderKeeper:
             self.suspects_reset = True
             raise
         # The exchange counts orders from a lower number than it had reached, as it does after a reset.
-        if applied.is_changed and await self._books.consult(lambda books: books.is_number_out_of_order(applied.order)):
+        order = applied.order
+        if applied.is_changed and await self._books.consult(lambda books: books.is_number_out_of_order(order)):
             self.suspects_reset = True
-        self.counts["repeated_fill"] += applied.repeated_fills
+        if applied.repeated_fills:
+            self.counts["repeated_fill"] += applied.repeated_fills
         if applied.is_after_end or applied.is_revived:
             self.counts["late_fill"] += 1
             await self._alarms.sound(
                 "late_fill", report.client_order_id, "it lived on after it was thought dead; what it did is booked"
             )
-        if applied.new_fills and applied.order.role.is_protective:
+        if applied.new_fills and order.role.is_protective:
             _say_sold(applied)
-        if applied.order.state is not OrderState.UNKNOWN:
-            await self._alarms.clear("unknown_outcome", report.client_order_id)
+        if self._alarms.stands(UNKNOWN_OUTCOME, report.client_order_id) and order.state is not OrderState.UNKNOWN:
+            await self._alarms.clear(UNKNOWN_OUTCOME, report.client_order_id)
         return applied
 
     async def on_event(self, event: Mapping[str, Any]) -> None:
@@ -150,9 +153,10 @@ class OrderKeeper:
 
     async def book(self, order: Order, report: OrderReport) -> None:
         """Book what the exchange said of `order`, with every trade that it has made. Under the symbol's turn."""
+        name = order.client_order_id
         trades = [] if not report.executed_base else await self._trades_of(order, report)
-        fills = tuple(replace(trade, client_order_id=order.client_order_id) for trade in trades)
-        await self.apply(replace(report, client_order_id=order.client_order_id, fills=fills))
+        fills = tuple(changed(trade, client_order_id=name) for trade in trades)
+        await self.apply(changed(report, client_order_id=name, fills=fills))
         crash_points.passed("recovery.booked")
 
     async def _trades_of(self, order: Order, report: OrderReport) -> list[Fill]:
@@ -166,7 +170,7 @@ class OrderKeeper:
         try:
             if asked_ms - order.updated_ms > QUIET_MS and await self._has_no_trade(order):
                 await self._move(order, OrderState.NOT_PLACED, "the exchange does not know it and has no trade of it")
-                await self._alarms.clear("unknown_outcome", order.client_order_id)
+                await self._alarms.clear(UNKNOWN_OUTCOME, order.client_order_id)
         finally:
             await self._say_late(order.client_order_id)
 
@@ -176,7 +180,7 @@ class OrderKeeper:
         if entry is None or entry.order.deadline_ms is None or self._clock.now_ms() <= entry.order.deadline_ms:
             return
         text = f"{entry.order.side} on {entry.order.symbol}: what became of it is still not known"
-        await self._alarms.sound("unknown_outcome", client_order_id, text)
+        await self._alarms.sound(UNKNOWN_OUTCOME, client_order_id, text)
 
     async def _has_no_trade(self, order: Order) -> bool:
         """Whether the account surely has no trade of `order`; it is booked by one that is found.

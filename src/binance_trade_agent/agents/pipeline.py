@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from binance_trade_agent.agents.execution import TradeExecutionAgent
 from binance_trade_agent.agents.exit_plan import Exit
@@ -14,13 +15,17 @@ from binance_trade_agent.domain.market import MarketView
 from binance_trade_agent.domain.orders import OrderIntent, Side
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action, Signal
-from binance_trade_agent.domain.values import replace
-from binance_trade_agent.domain.words import words_of
+from binance_trade_agent.domain.values import changed
+from binance_trade_agent.domain.words import Words, said, words_of
 from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.ledger.books import Books
 from binance_trade_agent.ledger.errors import LedgerError
 
 log = logging.getLogger(__name__)
+
+# To look a member up by its name takes longer than to compare it.
+_STRATEGY, _SELL = ExitKind.STRATEGY, Side.SELL
+_SELL_ACTION = Action.SELL
 
 
 class Pipeline:
@@ -65,41 +70,43 @@ class Pipeline:
             ExchangeError: what protects the position could not be taken off.
         """
         wish, exit_kind = _wish(decision, view, leave)
+        found: dict[str, Any] = {}  # to be noted in the decision however it ends
         if exit_kind is not None:
-            decision = replace(decision, exit=exit_kind, exit_reason=words_of(wish, "reason"))
-        if reason := self._signals.nothing_to_do(wish, view, await self._position(view.symbol)):
-            return replace(decision, outcome=Outcome.SKIPPED, detail=reason)
-        if exit_kind is ExitKind.STRATEGY and not self.protection.follows_strategy:
-            text = "the position is left by its own exits (RISK_STRATEGY_EXIT=false)"
-            return replace(decision, outcome=Outcome.SKIPPED, detail=text)
+            found = {"exit": exit_kind, "exit_reason": words_of(wish, "reason")}
+            if reason := self._signals.nothing_to_do(wish, view, await self._position(view.symbol)):
+                return changed(decision, **found, outcome=Outcome.SKIPPED, detail=reason)
+            if exit_kind is _STRATEGY and not self.protection.follows_strategy:
+                text = "the position is left by its own exits (RISK_STRATEGY_EXIT=false)"
+                return changed(decision, **found, outcome=Outcome.SKIPPED, detail=text)
 
         review = await self._risk.review(wish, view, decision.tick_ms, exit_kind)
-        decision = replace(decision, findings=review.findings)
+        found["findings"] = review.findings
         verdict = review.verdict
         if isinstance(verdict, Refusal):
-            return replace(decision, outcome=Outcome.REFUSED, rule=verdict.rule, detail=words_of(verdict, "detail"))
+            detail = words_of(verdict, "detail")
+            return changed(decision, **found, outcome=Outcome.REFUSED, rule=verdict.rule, detail=detail)
         if self._is_stopping():  # asked last: a signal may have come while another symbol's call was waited for
-            return replace(decision, outcome=Outcome.SKIPPED, detail="the daemon is stopping")
+            return changed(decision, **found, outcome=Outcome.SKIPPED, detail="the daemon is stopping")
 
-        return await self._act(decision, verdict, view)
+        return await self._act(changed(decision, **found), verdict, view)
 
     async def _act(self, decision: Decision, intent: OrderIntent, view: MarketView) -> Decision:
         """Execute what was approved. What protects the position gives way to a sale, and follows a purchase."""
-        if intent.side is Side.SELL:
+        if intent.side is _SELL:
             if not await self.protection.release(view.symbol):
                 text = "what protects the position is not cancelled yet"
-                return replace(decision, outcome=Outcome.SKIPPED, detail=text)
+                return changed(decision, outcome=Outcome.SKIPPED, detail=text)
             # The protection may have filled meanwhile: what is sold is what the ledger still holds.
             position = await self._position(view.symbol)
             left = view.rules.round_market_quantity(min(intent.quantity, position.quantity))
             if view.rules.is_dust(left, view.book.bid):
                 text = "the protection has sold the position meanwhile"
-                return replace(decision, outcome=Outcome.SKIPPED, detail=text)
-            intent = replace(intent, quantity=left)
+                return changed(decision, outcome=Outcome.SKIPPED, detail=text)
+            intent = changed(intent, quantity=left)
         decision = await self._execution.execute(decision, intent)
         try:
-            if said := await self.protection.ensure(view.symbol, view.rules):
-                decision = replace(decision, detail=f"{decision.detail}; {said}")
+            if more := await self.protection.ensure(view.symbol, view.rules):
+                decision = changed(decision, detail=(_both, words_of(decision, "detail"), more))
         except (ExchangeError, LedgerError) as failure:
             log.warning("%s: its protection is put right later: %s", view.symbol, failure)
         return decision
@@ -112,8 +119,12 @@ def _wish(decision: Decision, view: MarketView, leave: Exit | None) -> tuple[Sig
     """What is put before the risk rules: the strategy's signal, or that the position is to be left, and why."""
     if leave is None:
         assert decision.signal is not None, "without a signal only an exit is decided on"
-        return decision.signal, ExitKind.STRATEGY if decision.signal.action is Action.SELL else None
+        return decision.signal, _STRATEGY if decision.signal.action is _SELL_ACTION else None
     kind, reason = leave
     strategy = decision.signal.strategy if decision.signal else ""
     candle_open_ms = view.candles[-1].open_time_ms if view.candles else decision.tick_ms
     return Signal(view.symbol, strategy, Action.SELL, 1.0, reason, candle_open_ms), kind
+
+
+def _both(detail: Words, more: str) -> str:
+    return f"{said(detail)}; {more}"

@@ -12,7 +12,7 @@ from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.market import MarketView
 from binance_trade_agent.domain.orders import OrderIntent, OrderType, Role, Side, client_order_id
 from binance_trade_agent.domain.signals import Action, Signal
-from binance_trade_agent.domain.values import Value, replace
+from binance_trade_agent.domain.values import Value, changed
 from binance_trade_agent.domain.words import words_of
 from binance_trade_agent.exchange.gateway import TradingGateway
 from binance_trade_agent.ledger.books import Books
@@ -20,6 +20,11 @@ from binance_trade_agent.risk.context import RiskContext
 from binance_trade_agent.risk.exits import ExitSettings, lowest_stop_fraction
 from binance_trade_agent.risk.policy import ApprovedSize, RiskPolicy
 from binance_trade_agent.risk.settings import RiskSettings
+
+# To look a member up by its name takes longer than to compare it.
+_BUY, _SELL = Action.BUY, Action.SELL
+_BUY_SIDE, _MARKET, _ENTRY, _EXIT = Side.BUY, OrderType.MARKET, Role.ENTRY, Role.EXIT
+_NOT_ASKED = Conditions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +104,8 @@ class RiskManagementAgent:
             LedgerError: the ledger could not be read.
             ValueError: the signal is HOLD and there is no `exit_kind`.
         """
-        if exit_kind is not None:
-            signal = replace(signal, action=Action.SELL)
+        if exit_kind is not None and signal.action is not _SELL:
+            signal = changed(signal, action=_SELL)
         context = await self._context(signal, view, tick_ms)
         judged = self._policy.judge(context)
         if judged.size is None:
@@ -110,24 +115,21 @@ class RiskManagementAgent:
 
     async def _context(self, signal: Signal, view: MarketView, tick_ms: int) -> RiskContext:
         """All that is looked at. The ledger is read last, at one moment: the market takes its time to answer."""
-        market = Conditions()
-        if signal.action is Action.BUY:
+        market = _NOT_ASKED
+        is_entry = signal.action is _BUY
+        if is_entry:
             market = await conditions(self._gateway, view, self._settings, self._atr_period)
         # Others may have been waited for since the market was looked at, and the market has just been asked again.
-        view = replace(view, book_age_ms=self._clock.now_ms() - view.book.read_ms)
+        view = changed(view, book_age_ms=self._clock.now_ms() - view.book.read_ms)
         marks, locked = self.marks, self._locked_by_others()
         found = await self._books.consult(
             lambda books: account(
-                books,
-                signal,
-                view,
-                tick_ms,
-                marks=marks,
-                locked_by_others=locked,
-                settings=self._settings,
+                books, signal, view, tick_ms, marks=marks, locked_by_others=locked, settings=self._settings
             )
         )
-        return replace(
+        if not is_entry:
+            return found
+        return changed(
             found,
             depth=market.depth,
             last_price=market.last_price,
@@ -137,18 +139,18 @@ class RiskManagementAgent:
         )
 
     def _intent(self, context: RiskContext, size: ApprovedSize, exit_kind: ExitKind | None) -> OrderIntent:
-        is_entry = size.side is Side.BUY
+        is_entry = size.side is _BUY_SIDE
         return OrderIntent(
             client_order_id=self._order_id(context.view.symbol, context.now_ms, size.side),
             symbol=context.view.symbol,
             side=size.side,
-            type=OrderType.MARKET,
+            type=_MARKET,
             quantity=size.quantity,
             reference_price=size.reference_price,
             tick_ms=context.now_ms,
             candle_open_ms=context.signal.candle_open_ms,
             reason=words_of(size, "reason"),
-            role=Role.ENTRY if is_entry else Role.EXIT,
+            role=_ENTRY if is_entry else _EXIT,
             exit=None if is_entry else exit_kind or ExitKind.STRATEGY,
             atr_quote=context.atr_quote,
         )
@@ -160,7 +162,7 @@ class RiskManagementAgent:
             strategy=self._identity.strategy,
             symbol=symbol,
             tick_ms=tick_ms,
-            leg="entry" if side is Side.BUY else "exit",
+            leg="entry" if side is _BUY_SIDE else "exit",
             attempt=1,
             fence=self._identity.fence,
         )

@@ -34,6 +34,9 @@ _ATR_PERIODS = 7
 
 log = logging.getLogger(__name__)
 
+# To look a member up by its name takes longer than to compare it.
+_UNKNOWN, _BUY, _BUY_SIDE = OrderState.UNKNOWN, Action.BUY, Side.BUY
+
 
 class Conditions(Value, frozen=True):
     """The market at an entry: order book, price of the last trade, average true range of a candle (quote per base).
@@ -98,12 +101,14 @@ def account(
     A position without a known bid counts at what it cost, and what an unsettled BUY may still add, or has added and
     is not booked yet, as if it was bought at the price of its sizing.
     """
-    rules, wallet = view.rules, books.wallet()
+    here, rules, wallet = view.symbol, view.rules, books.wallet()
     held_quote, open_symbols = ZERO, set()
     counted = books.positions(rules.quote_asset)
     for symbol, position in books.positions().items():
-        seen = view if symbol == view.symbol else marks.get(symbol)
-        if symbol in counted and (position.quantity or position.cost_quote):
+        if not position.quantity and not position.cost_quote:
+            continue  # most are flat, and need not be looked at
+        seen = view if symbol == here else marks.get(symbol)
+        if symbol in counted:
             held_quote += worth_quote(position, seen.book.bid if seen else None)
         if _is_open(position, seen):
             open_symbols.add(symbol)
@@ -111,11 +116,11 @@ def account(
     unknown_orders, open_order = 0, None
     for entry in books.unsettled_orders():
         order = entry.order
-        is_same = order.symbol == view.symbol
-        unknown_orders += order.state is OrderState.UNKNOWN
+        is_same = order.symbol == here
+        unknown_orders += order.state is _UNKNOWN
         if is_same and open_order is None and not rests(order):  # what rests does so on purpose
             open_order = f"order {order.client_order_id} is {order.state}"
-        if order.side is Side.BUY:
+        if order.side is _BUY_SIDE:
             open_symbols.add(order.symbol)
             base = _to_come_base(entry)
             to_come_quote += base * order.reference_price
@@ -125,11 +130,11 @@ def account(
     return RiskContext(
         signal=signal,
         view=view,
-        position=books.position(view.symbol),
+        position=books.position(here),
         open_positions=len(open_symbols),
         free_quote=cash_quote,
         equity_quote=equity_quote,
-        last_filled_ms=books.last_entry_fill_ms(view.symbol),
+        last_filled_ms=books.last_entry_fill_ms(here),
         now_ms=now_ms,
         pending_buy_quote=to_come_quote + locked_by_others.get(rules.quote_asset, ZERO),
         wallet_base=wallet.get(rules.base_asset, ZERO) + to_come_base,
@@ -151,7 +156,7 @@ def _limits(
     settings: RiskSettings,
 ) -> RiskState:
     """Where the limits stand; an exit meets none of them and does not wait for their measures."""
-    if signal.action is not Action.BUY:
+    if signal.action is not _BUY:
         return RiskState(equity_quote=equity_quote)
     return risk_state(
         books,

@@ -4,7 +4,7 @@ Money and quantities are `Decimal` throughout the project and travel as plain st
 refuses `1e-05` with -1100 (binance-protocol.md 2.5) and because binary floats cannot hold 0.1.
 """
 
-from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 
 ZERO = Decimal(0)
 
@@ -50,8 +50,7 @@ def floor_to_step(value: Decimal, step: Decimal) -> Decimal:
     """The largest multiple of `step` that is at most `value` (value >= 0); a zero step leaves the value as it is."""
     if not step:
         return value
-    steps = EXACT.divide(value, step).to_integral_value(ROUND_DOWN)
-    return EXACT.multiply(steps, step)
+    return EXACT.multiply(EXACT.divide_int(value, step), step)
 
 
 def is_multiple(value: Decimal, step: Decimal) -> bool:

@@ -63,7 +63,11 @@ class Role(StrEnum):
     @property
     def is_protective(self) -> bool:
         """Whether it rests on the exchange until the price comes to it."""
-        return self in {Role.STOP_LOSS, Role.TAKE_PROFIT}
+        return self in _PROTECTIVE
+
+
+_PROTECTIVE = frozenset({Role.STOP_LOSS, Role.TAKE_PROFIT})
+_BUY = Side.BUY  # to look it up by its name takes ten times as long as to compare it
 
 
 class OrderIntent(Worded, frozen=True):
@@ -140,12 +144,12 @@ class Order(Worded, frozen=True):
     @property
     def left_base(self) -> Decimal:
         """What may still trade, in base asset."""
-        return ZERO if self.is_terminal else max(ZERO, self.quantity - self.executed_base)
+        return ZERO if self.state in TERMINAL_STATES else max(ZERO, self.quantity - self.executed_base)
 
     @property
     def reserved_quote(self) -> Decimal:
         """Quote asset that it may still spend, at the price of its sizing; 0 for a SELL."""
-        return self.left_base * self.reference_price if self.side is Side.BUY else ZERO
+        return self.left_base * self.reference_price if self.side is _BUY else ZERO
 
 
 class OrderReport(Value, frozen=True):

@@ -12,6 +12,9 @@ import msgspec
 
 T = TypeVar("T")
 
+changed = msgspec.structs.replace
+"""`replace` of a Value, without asking whether it is one: a quarter of the time."""
+
 
 class Value(msgspec.Struct, frozen=True, gc=False):
     """Base of values: equal when their fields are, hashable when their fields are."""
@@ -24,7 +27,7 @@ def replace(value: T, /, **changes: Any) -> T:
         TypeError: there is no such field.
     """
     if isinstance(value, msgspec.Struct):
-        return msgspec.structs.replace(value, **changes)
+        return changed(value, **changes)
     return dataclasses.replace(value, **changes)  # type: ignore[type-var]
 
 

@@ -24,6 +24,12 @@ class ExitSettings:
         closes_when_refused: what follows when the exchange refuses the protection or somebody cancels it: the position
             is closed at market, or protected again.
         strategy_exit: whether a SELL of the strategy closes the position.
+        trails: whether the stop follows a rising price.
+        has_stop: whether a stop is to stand below the price, now or once it trails.
+        has_target: whether a profit is to be taken at some price.
+        is_on: whether a position is left at any price at all.
+        changes_by_time: whether the levels change by time alone.
+        measures_range: whether a level hangs on the average true range.
     """
 
     stop_loss_pct: Decimal = ZERO
@@ -39,31 +45,28 @@ class ExitSettings:
     time_stop_minutes: int = 0
     strategy_exit: bool = True
     closes_when_refused: bool = False
+    trails: bool = field(init=False, repr=False, compare=False)
+    has_stop: bool = field(init=False, repr=False, compare=False)
+    has_target: bool = field(init=False, repr=False, compare=False)
+    is_on: bool = field(init=False, repr=False, compare=False)
+    changes_by_time: bool = field(init=False, repr=False, compare=False)
+    measures_range: bool = field(init=False, repr=False, compare=False)
 
-    @property
-    def has_stop(self) -> bool:
-        """Whether a stop is to stand below the price, now or once it trails."""
-        return bool(self.stop_loss_pct or self.stop_loss_atr or self.trails)
-
-    @property
-    def has_target(self) -> bool:
-        """Whether a profit is to be taken at some price."""
-        return bool(self.take_profit_pct or self.take_profit_atr or self.target_table)
-
-    @property
-    def trails(self) -> bool:
-        """Whether the stop follows a rising price."""
-        return bool(self.trailing_stop_pct or self.trailing_stop_atr)
-
-    @property
-    def measures_range(self) -> bool:
-        """Whether a level hangs on the average true range."""
-        return bool(self.stop_loss_atr or self.take_profit_atr or self.trailing_stop_atr)
-
-    @property
-    def is_on(self) -> bool:
-        """Whether a position is left at any price at all."""
-        return self.has_stop or self.has_target
+    def __post_init__(self) -> None:
+        """Work out once what is asked again and again."""
+        trails = bool(self.trailing_stop_pct or self.trailing_stop_atr)
+        has_stop = bool(self.stop_loss_pct or self.stop_loss_atr or trails)
+        has_target = bool(self.take_profit_pct or self.take_profit_atr or self.target_table)
+        derived = {
+            "trails": trails,
+            "has_stop": has_stop,
+            "has_target": has_target,
+            "is_on": has_stop or has_target,
+            "changes_by_time": bool(self.target_table or self.time_stop_minutes),
+            "measures_range": bool(self.stop_loss_atr or self.take_profit_atr or self.trailing_stop_atr),
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
 
 
 class Levels(Value, frozen=True):
@@ -112,6 +115,8 @@ def lowest_stop_fraction(settings: ExitSettings, price: Decimal, atr_quote: Deci
     It counts that a stop may need a limit price below its trigger. A trailing stop that begins later is counted as it
     begins.
     """
+    if not settings.has_stop:
+        return None
     fixed = _below(price, settings.stop_loss_pct, settings.stop_loss_atr, atr_quote)
     starts_at = price * (1 + settings.trailing_start_pct / _HUNDRED)
     trailing = _below(starts_at, settings.trailing_stop_pct, settings.trailing_stop_atr, atr_quote)
