@@ -11,8 +11,6 @@ from binance_trade_agent.backtest.run import run_backtest
 from binance_trade_agent.domain.decisions import Outcome
 from tests.backtest.made import EAGER, MINUTE_MS, START_MS, plan, script, table
 
-DAY_MINUTES = 1440
-
 
 @st.composite
 def markets(draw, symbol="BTCUSDT"):
@@ -29,7 +27,7 @@ def markets(draw, symbol="BTCUSDT"):
     whole = random.choice([0, 1, 50], count, p=[0.05, 0.05, 0.9])
     volume = whole * 1.0 + digit / 1000
     rows = [tuple(map(float, row)) for row in np.round(np.array([open_, high, low, close, volume]).T, 3)]
-    rows = [(o, max(o, h, c), min(o, l, c), c, v) for o, h, l, c, v in rows]
+    rows = [(first, max(first, h, c), min(first, bottom, c), c, v) for first, h, bottom, c, v in rows]
     # Days, so that midnights come; and holes now and then.
     step = draw(st.sampled_from([MINUTE_MS, 30 * MINUTE_MS]))
     missing = random.random(count) < draw(st.sampled_from([0, 0.03]))

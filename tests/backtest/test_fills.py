@@ -120,7 +120,11 @@ def test_the_search_finds_every_candle_that_hits(pairs, stop, target, spread):
     assert len(found - hit) <= 1  # a float next to the limit
 
 
-@given(st.lists(prices, min_size=1, max_size=30), st.decimals(0, 5, places=3), st.sampled_from(["0.01", "0.1", "0.00001", "0"]))
+@given(
+    st.lists(prices, min_size=1, max_size=30),
+    st.decimals(0, 5, places=3),
+    st.sampled_from(["0.01", "0.1", "0.00001", "0"]),
+)
 def test_whole_columns_of_bids_are_the_floats_of_the_exact_ones(opens, spread, tick):
     rows = fills(*[(p, p, p, p, 1.0) for p in opens], settings=FillSettings(D(0), spread, "none"), tick=tick)
     exact = [float(rows.bid(row)) for row in range(len(opens) + 1)]

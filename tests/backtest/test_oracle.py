@@ -85,7 +85,7 @@ class Crossing(Strategy[CrossingParams]):
         return f"RSI {row['rsi']:.1f}"
 
 
-@pytest.mark.parametrize(("count", "seed"), [(60_000, 29), (5_000, 3)])
+@pytest.mark.parametrize(("count", "seed"), [(525_600, 29), (5_000, 3)])
 def test_the_backtest_equals_the_oracle_to_the_last_digit(count, seed):
     candles = walk(count, seed)
     asked = plan(

@@ -195,7 +195,8 @@ class EquityCurve:
         # Floats do not tell apart what is so near; of equal ones the first stands for all.
         near = np.flatnonzero(values >= highest - abs(highest) * _NEAR)
         _, firsts = np.unique(values[near], return_index=True)
-        return max((start + near[np.sort(firsts)]).tolist(), key=self.exact)
+        candidates: list[int] = (start + near[np.sort(firsts)]).tolist()
+        return max(candidates, key=self.exact)
 
     def exact(self, index: int) -> Decimal:
         """The equity at a tick with what is held now."""

@@ -4,6 +4,7 @@ import logging
 import socket
 from contextlib import contextmanager
 
+import distributed
 import pytest
 
 from binance_trade_agent.backtest.optimize import dask_workers as module
@@ -11,8 +12,6 @@ from binance_trade_agent.backtest.optimize.dask_workers import dask_workers
 from binance_trade_agent.backtest.optimize.model import OptimizeError, Task
 from binance_trade_agent.backtest.optimize.workers import InProcess, Workload
 from tests.backtest.optimize.objectives import PERIOD, KilledHill, candles, workload
-
-distributed = pytest.importorskip("distributed")
 
 TASKS = [Task({"rsi_period": str(period)}, PERIOD) for period in range(5, 45)]
 

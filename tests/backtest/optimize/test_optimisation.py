@@ -126,7 +126,6 @@ def test_a_period_that_cannot_be_traded_is_said_before_a_hundred_sets_try():
 
 
 def test_the_report_is_the_same_with_one_process_and_with_two():
-    pytest.importorskip("optuna")
     with local_workers(workload(), 2, expected=100, now_seconds=lambda: 0.0) as workers:
         for name, trials in [("grid", None), ("random", 20), ("tpe", 20)]:
             alone = optimised(workers=InProcess(workload()), name=name, trials=trials)
@@ -137,7 +136,6 @@ def test_the_report_is_the_same_with_one_process_and_with_two():
 
 
 def test_a_search_that_was_ended_and_begun_again_gives_the_report_of_one_that_was_not(tmp_path):
-    pytest.importorskip("optuna")
 
     class Killed(Hill):
         was_ended = False

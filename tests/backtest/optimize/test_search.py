@@ -11,8 +11,6 @@ from binance_trade_agent.backtest.optimize.workers import InProcess, Workload
 from binance_trade_agent.domain.candles import DAY_MS
 from tests.backtest.optimize.objectives import PERIOD, Hill, candles
 
-pytest.importorskip("optuna")
-
 TEXTS = ["rsi_period=5:30", "rsi_oversold=10:45:1", "rsi_overbought=40:90:2"]
 SMALL = ["rsi_period=5:15:2", "rsi_oversold=20:60:8", "rsi_overbought=40:90:10"]
 
