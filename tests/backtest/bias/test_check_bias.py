@@ -79,9 +79,8 @@ class TestSound:
         assert not rows.whole["action"].iloc[after].any()
         assert rows.spoken().numbers["warming_up_rows"] == 2 * (strategy.warm_up - 1)
         traded = tick_signals(table_with_hole, strategy)
-        pd.testing.assert_series_equal(
-            rows.whole["action"], pd.Series(traded.columns["action"], rows.whole.index, name="action")
-        )
+        seen = ~traded.is_blind[1:]  # at the tick after a hole nothing can be decided
+        assert np.array_equal(traded.action[1:][seen], rows.whole["action"].to_numpy()[:-1][seen])
 
     def test_every_row_with_a_signal_is_looked_at_where_there_are_few(self, table):
         rows = Rows.of(create_strategy("supertrend"), Recording.of(table), 3000)
