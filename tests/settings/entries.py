@@ -13,6 +13,7 @@ from binance_trade_agent.agents.breakers import Breakers
 from binance_trade_agent.configuration import PROFILES
 from binance_trade_agent.domain.candles import DAY_MS, MINUTE_MS
 from binance_trade_agent.domain.market import BookTicker, Depth, MarketView
+from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action, Signal
@@ -73,7 +74,7 @@ def entry(**situation: Any) -> Probe:
     def judged(trial: Trial) -> str:
         judgement = RiskPolicy(risk_settings(trial.settings)).judge(context(**situation))
         if judgement.size is not None:
-            return f"buys {judgement.size.quantity:f}"
+            return f"buys {plain(judgement.size.quantity)}"
         assert judgement.refusal is not None
         against = [finding.rule for finding in judgement.findings if not finding.allows]
         assert against == [judgement.refusal.rule], "another limit is in the way"
