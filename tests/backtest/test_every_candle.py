@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from binance_trade_agent.backtest.fills import FillSettings
 from binance_trade_agent.backtest.run import run_backtest
 from binance_trade_agent.domain.decisions import Outcome
+from binance_trade_agent.domain.orders import OrderState, Role
 from tests.backtest.made import EAGER, MINUTE_MS, START_MS, plan, script, table
 
 
@@ -119,3 +120,20 @@ def test_three_symbols_share_one_account(first, second, third, exits, limits):
         for every in (False, True)
     ]
     assert_same(*runs)
+
+
+def test_a_stop_that_finds_no_volume_leaves_a_position_that_the_next_tick_leaves():
+    """It has ended without a fill; what is held is looked at again although nothing else is to be done."""
+    calm = (100.0, 100.0, 100.0, 100.0, 50.0)
+    rows = [calm, (*calm[:4], 50.001), calm, (100.0, 100.0, 90.0, 95.0, 0.00001), *[(95.0, 95.0, 95.0, 95.0, 50.0)] * 3]
+    asked = plan(fills=FillSettings(slippage="none"), trading_order_quote="400", risk_stop_loss_pct="2")
+    skipped, every = (
+        run_backtest(asked, {"BTCUSDT": table(rows)}, create=script, every_candle=each, keeps_decisions=True)
+        for each in (False, True)
+    )
+    assert_same(skipped, every)
+    assert [(order.role, order.state) for order in skipped.orders] == [
+        (Role.ENTRY, OrderState.FILLED),
+        (Role.STOP_LOSS, OrderState.EXPIRED),
+        (Role.EXIT, OrderState.FILLED),
+    ]

@@ -165,7 +165,9 @@ class Engine:
         self.tally.visited += 1
         count = len(self._books.fills)
         has_filled = count != self._fills_seen
-        if not (has_filled or (is_tick and lane.is_protected)):
+        # A stop that found no volume has ended without a fill, and nothing rests any more.
+        has_ended = not is_tick and not lane.place.resting
+        if not (has_filled or ((is_tick or has_ended) and lane.is_protected)):
             return
         position = self._books.position(lane.symbol)
         if has_filled:
