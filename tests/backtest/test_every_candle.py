@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import numpy as np
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -137,3 +138,18 @@ def test_a_stop_that_finds_no_volume_leaves_a_position_that_the_next_tick_leaves
         (Role.STOP_LOSS, OrderState.EXPIRED),
         (Role.EXIT, OrderState.FILLED),
     ]
+
+
+@pytest.mark.parametrize("limit", ["drawdown", "daily_loss"])
+def test_a_limit_that_a_sale_passes_begins_its_pause_at_once(limit):
+    """Bought and sold at 100 a fee of 0.75 % is paid twice: 0.66 % below the highest equity, and then nothing moves."""
+    calm = (100.0, 100.0, 100.0, 100.0)
+    rows = [(*calm, 50 + digit / 1000) for digit in (0, 1, 2, 0, 0, 1, 2, 0, 0, 0, 1, 0, 2, 0)]
+    settings = {f"risk_max_{limit}_pct": "0.6", "risk_drawdown_pause_minutes": 5, "trading_order_quote": "9000"}
+    asked = plan(fills=FillSettings(Decimal("0.75"), Decimal(0), "none"), **settings)
+    skipped, every = (
+        run_backtest(asked, {"BTCUSDT": table(rows)}, create=script, every_candle=each, keeps_decisions=True)
+        for each in (False, True)
+    )
+    assert_same(skipped, every)
+    assert (skipped.pauses[0].rule, skipped.pauses[0].since_ms) == (limit, START_MS + 3 * MINUTE_MS)

@@ -152,13 +152,12 @@ class EquityCurve:
         paused = self._books.active_pauses(at_ms)
         if pause := paused.get(DRAWDOWN):
             stop = min(stop, max(start + 1, int(np.searchsorted(self._times_ms, pause.until_ms))))
-        if not self._held:
-            return None, stop  # what does not move passes no limit
         drawdown_pct = ZERO if pause else self._limits.drawdown_pct
         daily_pct = ZERO if DAILY_LOSS in paused else self._limits.daily_pct
         mark = self._books.latest_mark(self._quote_asset) if drawdown_pct else None
         begun = self._books.day_start(self._quote_asset, at_ms) if daily_pct else None
-        values = self._values(start, stop)
+        # Without a holding the equity stays as the last sale has left it: it passes a limit at once or not at all.
+        values = self._values(start, stop if self._held else start + 1)
         first = values[0]
         least = values.min()
         suspects = []
