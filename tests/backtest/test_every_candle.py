@@ -1,5 +1,6 @@
 """Skipping the candles at which nothing can happen leads to the same as visiting all of them."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -11,7 +12,7 @@ from binance_trade_agent.backtest.fills import FillSettings
 from binance_trade_agent.backtest.run import run_backtest
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.orders import OrderState, Role
-from tests.backtest.made import EAGER, MINUTE_MS, START_MS, plan, script, table
+from tests.backtest.made import EAGER, MINUTE_MS, NO_COST, START_MS, plan, script, table
 
 
 @st.composite
@@ -146,7 +147,7 @@ def test_a_limit_that_a_sale_passes_begins_its_pause_at_once(limit):
     calm = (100.0, 100.0, 100.0, 100.0)
     rows = [(*calm, 50 + digit / 1000) for digit in (0, 1, 2, 0, 0, 1, 2, 0, 0, 0, 1, 0, 2, 0)]
     settings = {f"risk_max_{limit}_pct": "0.6", "risk_drawdown_pause_minutes": 5, "trading_order_quote": "9000"}
-    asked = plan(fills=FillSettings(Decimal("0.75"), Decimal(0), "none"), **settings)
+    asked = plan(fills=replace(NO_COST, fee_pct=Decimal("0.75")), **settings)
     skipped, every = (
         run_backtest(asked, {"BTCUSDT": table(rows)}, create=script, every_candle=each, keeps_decisions=True)
         for each in (False, True)
