@@ -54,6 +54,17 @@ def test_indicators_equal_talib(seed, walk):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("odd", [None, float("nan"), float("inf"), 1e150, 0.0])
+@pytest.mark.parametrize("row", [5, 98])
+def test_the_last_range_is_the_last_element_of_all_ranges(odd, row, walk):
+    prices = [walk(4, 99)[name].to_numpy().copy() for name in ("high", "low", "close")]
+    for values in prices:
+        values[row] = values[row] if odd is None else odd
+        np.testing.assert_equal(indicators.last_atr(*prices, 14), indicators.atr(*prices, 14)[-1])
+    flat = np.full(99, 7.0)
+    assert np.isnan(indicators.last_atr(flat, flat, flat, 14))
+
+
 @pytest.mark.filterwarnings("ignore:Timestamp.dayofyear")  # pandas-ta-classic 0.8.32 at its import, under pandas 3
 def test_indicators_equal_pandas_ta_classic(walk):
     import pandas_ta_classic as oracle

@@ -7,7 +7,7 @@ from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.order_ids import client_order_id
 from binance_trade_agent.domain.orders import OrderIntent, OrderType, Role, Side
-from binance_trade_agent.domain.values import replace
+from binance_trade_agent.domain.values import changed
 
 
 class ExitOrders:
@@ -25,11 +25,11 @@ class ExitOrders:
         legs = []
         if Role.TAKE_PROFIT in plan.resting:
             leg = self._intent(symbol, plan, Role.TAKE_PROFIT, OrderType.LIMIT_MAKER, plan.target_kind)
-            legs.append(replace(leg, price=plan.target_price, list_id=list_id))
+            legs.append(changed(leg, price=plan.target_price, list_id=list_id))
         if Role.STOP_LOSS in plan.resting:
             kind = OrderType.STOP_LOSS if plan.stop_limit is None else OrderType.STOP_LOSS_LIMIT
             leg = self._intent(symbol, plan, Role.STOP_LOSS, kind, plan.stop_kind)
-            legs.append(replace(leg, price=plan.stop_limit, stop_price=plan.stop_price, list_id=list_id))
+            legs.append(changed(leg, price=plan.stop_limit, stop_price=plan.stop_price, list_id=list_id))
         return legs, list_id
 
     def sale(self, symbol: str, plan: Plan, exit_: Exit) -> OrderIntent:
@@ -51,7 +51,7 @@ class ExitOrders:
             reference_price=plan.stop_price or plan.target_price or ZERO,
             tick_ms=now_ms,
             candle_open_ms=now_ms,
-            reason=reason or f"protects the position, {plan}",
+            reason=reason or (_protects, plan),
             role=role,
             exit=kind,
         )
@@ -69,3 +69,7 @@ class ExitOrders:
             attempt=self._attempt,
             fence=self._identity.fence,
         )
+
+
+def _protects(plan: Plan) -> str:
+    return f"protects the position, {plan}"

@@ -17,6 +17,8 @@ from binance_trade_agent.history.window import highest_since
 from binance_trade_agent.ledger.books import Books
 from binance_trade_agent.risk.exits import ExitSettings, Levels, exit_levels, next_change_ms
 
+_STOP_ONLY = frozenset({Role.STOP_LOSS})
+
 
 class PriceSource(Protocol):
     """Where prices come from between ticks, such as exchange/price_stream.py."""
@@ -39,6 +41,7 @@ class _Held:
             stop that stood is the floor (risk/exits.py), and the candles since the entry are seen again.
         target_refused: the price of a target that the exchange does not take; the bot watches it.
         asked_ms: when its price was asked for last (monotonic market time).
+        levels, plan: what follows from those at `as_of_ms` (market time), None until it is worked out.
     """
 
     holding: Holding
@@ -46,6 +49,9 @@ class _Held:
     highest: Decimal
     target_refused: Decimal | None = None
     asked_ms: float = float("-inf")
+    levels: Levels | None = None
+    plan: Plan | None = None
+    as_of_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +84,20 @@ class ExitWatch:
 
     async def look(self, symbol: str, rules: SymbolRules) -> Holding | None:
         """What the ledger says is held of the symbol now, more than dust; it is remembered until the next look."""
-        position = await self._books.consult(lambda books: books.holding(symbol, rules))
-        if position is None:
-            self._held.pop(symbol, None)
-            return None
+        return self.take(symbol, rules, await self._books.consult(lambda books: books.holding(symbol, rules)))
+
+    def take(self, symbol: str, rules: SymbolRules, holding: Holding | None) -> Holding | None:
+        """The same, when somebody has asked the ledger already."""
         known = self._held.get(symbol)
-        if known is None or known.holding.entry_order_id != position.entry_order_id:
-            known = self._held[symbol] = _Held(position, rules, position.highest_paid)
-        known.holding, known.rules = position, rules
-        known.highest = max(known.highest, position.highest_paid)
-        return position
+        if holding is None:
+            if known is not None:
+                del self._held[symbol]
+        elif known is None or known.holding.entry_order_id != holding.entry_order_id:
+            self._held[symbol] = _Held(holding, rules, holding.highest_paid)
+        elif holding is not known.holding or rules is not known.rules:
+            known.holding, known.rules, known.levels = holding, rules, None
+            known.highest = max(known.highest, holding.highest_paid)
+        return holding
 
     async def bid(self, symbol: str) -> Decimal | None:
         """The bid, when the bot has to know it beside what rests on the exchange; None otherwise. It is noted.
@@ -98,15 +108,15 @@ class ExitWatch:
         Raises:
             ExchangeError: it could not be asked.
         """
-        held, plan = self._held.get(symbol), self.plan(symbol)
-        if held is None or plan is None or not (plan.watched.prices or self._settings.trails):
+        if not self.asks_for_bid(symbol):
             return None
+        held, plan = self._held[symbol], self.plan(symbol)
         told = self._prices.bid(symbol) if self._prices is not None else None
         if told is not None:
             bid = told[0]
         elif (
-            plan.watched.prices or self._clock.monotonic_ms() - held.asked_ms >= self._settings.trailing_seconds * 1000
-        ):
+            plan is not None and plan.is_watched
+        ) or self._clock.monotonic_ms() - held.asked_ms >= self._settings.trailing_seconds * 1000:
             held.asked_ms = self._clock.monotonic_ms()
             bid = (await self._gateway.book_ticker(symbol)).bid
         else:
@@ -119,23 +129,34 @@ class ExitWatch:
         held = self._held.get(symbol)
         return Seen(held.holding.entry_order_id, held.highest, held.target_refused) if held else None
 
+    def holding(self, symbol: str) -> Holding | None:
+        """What was held at the last look."""
+        held = self._held.get(symbol)
+        return held.holding if held else None
+
     def levels(self, symbol: str) -> Levels | None:
         """Where the holding is left now, by all that was seen; None without a holding."""
         held = self._held.get(symbol)
-        if held is None:
-            return None
-        return exit_levels(self._settings, held.holding, held.highest, self._clock.now_ms())
+        return None if held is None else self._worked_out(held).levels
 
     def plan(self, symbol: str) -> Plan | None:
         """The same in orders; None when there is nothing to be done about it, or too little is held."""
-        held, levels = self._held.get(symbol), self.levels(symbol)
-        if held is None or levels is None or not self._settings.is_on:
-            return None
-        plan = plan_of(self._settings, levels, held.holding, held.rules)
-        if plan is None or plan.target_price is None or held.target_refused is None:
-            return plan
-        is_refused = abs(plan.target_price - held.target_refused) <= held.rules.tick_size
-        return plan.resting_only(Role.STOP_LOSS) if is_refused else plan
+        held = self._held.get(symbol)
+        return None if held is None or not self._settings.is_on else self._worked_out(held).plan
+
+    def _worked_out(self, held: _Held) -> _Held:
+        """With levels and plan of now, which are asked for several times a look."""
+        now_ms = self._clock.now_ms() if self._settings.changes_by_time else 0
+        if held.levels is not None and held.as_of_ms == now_ms:
+            return held
+        held.as_of_ms = now_ms
+        held.levels = exit_levels(self._settings, held.holding, held.highest, now_ms)
+        plan = plan_of(self._settings, held.levels, held.holding, held.rules) if self._settings.is_on else None
+        if plan is not None and plan.target_price is not None and held.target_refused is not None:
+            is_refused = abs(plan.target_price - held.target_refused) <= held.rules.tick_size
+            plan = plan.resting_only(Role.STOP_LOSS) if is_refused else plan
+        held.plan = plan
+        return held
 
     @property
     def symbols(self) -> set[str]:
@@ -155,7 +176,7 @@ class ExitWatch:
         return Outlook(
             held.highest if self._settings.trails else None,
             next_change_ms(self._settings, held.holding, self._clock.now_ms()),
-            each_price=plan is not None and bool(plan.watched.prices),
+            each_price=plan is not None and plan.is_watched,
         )
 
     def note_price(self, symbol: str, price: Decimal) -> bool:
@@ -163,30 +184,34 @@ class ExitWatch:
         held = self._held.get(symbol)
         if held is None or price <= held.highest:
             return False
-        held.highest = price
+        held.highest, held.levels = price, None
         return True
 
     def note_candles(self, symbol: str, candles: Sequence[Candle]) -> None:
         """Note the highs of candles that opened at or after the entry: those of others may be from before it."""
         held = self._held.get(symbol)
-        if held is not None and (highest := highest_since(candles, held.holding.opened_ms)) is not None:
-            held.highest = max(held.highest, highest)
+        if held is None or not self._settings.trails:  # nothing else hangs on them, and they are many
+            return
+        highest = highest_since(candles, held.holding.opened_ms)
+        if highest is not None and highest > held.highest:
+            held.highest, held.levels = highest, None
 
     def watch_target(self, symbol: str, price: Decimal) -> None:
         """The exchange does not take a target at this price: from now on it is watched."""
         if held := self._held.get(symbol):
-            held.target_refused = price
+            held.target_refused, held.levels = price, None
+
+    def asks_for_bid(self, symbol: str) -> bool:
+        """Whether the bot has to know the bid beside what rests on the exchange."""
+        plan = self.plan(symbol)
+        return plan is not None and (self._settings.trails or plan.is_watched)
 
     def is_target_watched(self, symbol: str) -> bool:
         """Whether the bot watches the target because the exchange does not take it."""
         plan = self.plan(symbol)
-        return plan is not None and plan.target_price is not None and plan.resting == {Role.STOP_LOSS}
+        return plan is not None and plan.target_price is not None and plan.resting == _STOP_ONLY
 
     def tell_prices(self) -> None:
         """Let the prices come of the holdings whose price the bot has to know."""
         if self._prices is not None:
-            self._prices.watch(symbol for symbol in sorted(self._held) if self._needs_price(symbol))
-
-    def _needs_price(self, symbol: str) -> bool:
-        plan = self.plan(symbol)
-        return plan is not None and bool(plan.watched.prices or self._settings.trails)
+            self._prices.watch(symbol for symbol in sorted(self._held) if self.asks_for_bid(symbol))

@@ -99,7 +99,7 @@ class Pipeline:
             # The protection may have filled meanwhile: what is sold is what the ledger still holds.
             position = await self._position(view.symbol)
             left = view.rules.round_market_quantity(min(intent.quantity, position.quantity))
-            if view.rules.is_dust(left, view.book.bid):
+            if view.rules.is_rounded_dust(left, view.book.bid):
                 text = "the protection has sold the position meanwhile"
                 return changed(decision, outcome=Outcome.SKIPPED, detail=text)
             intent = changed(intent, quantity=left)

@@ -20,6 +20,7 @@ from binance_trade_agent.agents.order_keeper import OrderKeeper
 from binance_trade_agent.agents.risk import Identity
 from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.exits import ExitKind
+from binance_trade_agent.domain.holdings import Holding
 from binance_trade_agent.domain.market import MarketView
 from binance_trade_agent.domain.money import ZERO, plain
 from binance_trade_agent.domain.orders import Order, OrderState, Role
@@ -38,6 +39,9 @@ TARGET_WATCHED = "target_watched"
 # What the exchange has refused is not asked for again for so long (market time), unless something else is to be held.
 REFUSED_PAUSE_MS = 60_000
 DENIED_PAUSE_MS = 5_000  # it was not listening, or was not asked
+
+_RESTING_STATES = frozenset({OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED})
+_TRAILING_STOP = ExitKind.TRAILING_STOP  # to look it up by its name takes longer than to compare it
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +147,7 @@ class Protection:
         rules, plan = self._watch.rules(symbol), self._watch.plan(symbol)
         if rules is None or plan is None:
             return
-        is_reached = plan.watched.reached(bid) is not None
+        is_reached = plan.watched_reached(bid) is not None
         is_due = is_highest and self._settings.trails and self._may_trail(symbol)
         if not (is_reached or is_due):
             return
@@ -161,10 +165,8 @@ class Protection:
         While they are not as they should be, every price may: they are put right then.
         """
         outlook = self._watch.outlook(symbol)
-        unfinished = self._not_placed.keys() | self._not_closed.keys() | self._moves_later
-        if outlook is not None and symbol in unfinished:
-            return replace(outlook, each_price=True)
-        return outlook
+        is_unfinished = symbol in self._not_placed or symbol in self._not_closed or symbol in self._moves_later
+        return replace(outlook, each_price=True) if outlook is not None and is_unfinished else outlook
 
     async def due(self, symbol: str, view: MarketView) -> Exit | None:
         """Why the position is to be closed at this tick, with numbers; None when it may stay.
@@ -181,7 +183,7 @@ class Protection:
         levels, plan = self._watch.levels(symbol), self._watch.plan(symbol)
         if levels is not None and levels.close is not None:
             return levels.close
-        return None if plan is None else plan.watched.reached(view.book.bid)
+        return None if plan is None else plan.watched_reached(view.book.bid)
 
     async def release(self, symbol: str) -> bool:
         """Take the protection off, so that the position can be sold; False when it is not off yet.
@@ -216,10 +218,16 @@ class Protection:
         live = await self._resting(symbol)
         if live is None:
             return ""
+        if live or self._settings.leaves:
+            return await self._compare(symbol, rules, live)
+        await self._settled(symbol)  # nothing is to rest, and nothing does
+        return ""
+
+    async def _compare(self, symbol: str, rules: SymbolRules, live: Sequence[Order]) -> str:
         plan, bid = await self._look(symbol, rules)
         if plan is not None and live:
             plan = self._as_due(symbol, plan, live)
-            is_reached = bid is not None and plan.watched.reached(bid) is not None
+            is_reached = bid is not None and plan.watched_reached(bid) is not None
             if not is_reached and stands(live, plan, rules.tick_size):
                 await self._settled(symbol)
                 return ""
@@ -231,9 +239,11 @@ class Protection:
             if not await self._is_off(symbol, live):
                 return ""  # not cancelled yet: the next time
             plan, bid = await self._look(symbol, rules)
-        if plan is not None and plan.prices:
+        if plan is not None and plan.has_level:
             return await self._protect(symbol, plan, bid)
-        if plan is not None or not await self._is_too_little(symbol, rules):
+        if plan is None and self._settings.is_on and (holding := self._watch.holding(symbol)) is not None:
+            await self._say_too_little(symbol, holding)
+        else:
             self._said.pop(symbol, None)
             await self._settled(symbol)
         return ""
@@ -241,38 +251,35 @@ class Protection:
     async def _look(self, symbol: str, rules: SymbolRules) -> tuple[Plan | None, Decimal | None]:
         """What should be, by all that is known now, and the bid where it had to be known for that."""
         await self._watch.look(symbol, rules)
-        bid = await self._watch.bid(symbol)
+        bid = await self._watch.bid(symbol) if self._watch.asks_for_bid(symbol) else None
         return self._watch.plan(symbol), bid
 
     async def _resting(self, symbol: str) -> list[Order] | None:
         """Resting protective orders of the symbol; None while an order of it is under way."""
-        orders = await self._books.consult(lambda books: [entry.order for entry in books.unsettled_orders(symbol)])
-        is_quiet = all(
-            order.role.is_protective and order.state in {OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED}
-            for order in orders
-        )
+        entries = await self._books.consult(lambda books: books.unsettled_orders(symbol))
+        orders = [entry.order for entry in entries]
+        is_quiet = all(order.state in _RESTING_STATES and order.role.is_protective for order in orders)
         return orders if is_quiet else None
 
     async def _is_off(self, symbol: str, live: Sequence[Order]) -> bool:
         await self._execution.cancel(live)
         return await self._resting(symbol) == []
 
-    async def _is_too_little(self, symbol: str, rules: SymbolRules) -> bool:
-        """Whether what is held could be sold now and is too little to be protected: then that is said, once."""
-        position = await self._books.consult(lambda books: books.position(symbol))
-        if not self._settings.is_on or rules.is_dust(position.quantity, position.average_price or ZERO):
-            return False
-        if symbol not in self._alarms.standing(UNPROTECTED):
+    async def _say_too_little(self, symbol: str, holding: Holding) -> None:
+        """What is held could be sold now and is too little to be protected: that is said, once."""
+        if not self._alarms.stands(UNPROTECTED, symbol):
+            held = f"{plain(holding.position.quantity)} held without protection"
             text = "at its stop it would be worth less than the exchange lets be sold"
-            await self._alarms.sound(UNPROTECTED, symbol, f"{plain(position.quantity)} held without protection: {text}")
-        return True
+            await self._alarms.sound(UNPROTECTED, symbol, f"{held}: {text}")
 
     # Moving what stands
 
     def _as_due(self, symbol: str, plan: Plan, live: Sequence[Order]) -> Plan:
         """The plan with the trailing stop left where it stands, while the step is small or the last move is new."""
+        if plan.stop_price is None or plan.stop_kind is not _TRAILING_STOP:
+            return plan
         standing = next((order.stop_price for order in live if order.role is Role.STOP_LOSS), None)
-        if standing is None or plan.stop_price is None or plan.stop_kind is not ExitKind.TRAILING_STOP:
+        if standing is None:
             return plan
         is_step_up = is_step(self._settings, standing, plan.stop_price)
         is_due = is_step_up and self._may_trail(symbol)
@@ -414,8 +421,9 @@ class Protection:
         """The position is protected, or there is none to protect."""
         self._not_placed.pop(symbol, None)
         self._not_closed.pop(symbol, None)
-        await self._alarms.clear(UNPROTECTED, symbol)
-        if not self._watch.is_target_watched(symbol):
+        if self._alarms.stands(UNPROTECTED, symbol):
+            await self._alarms.clear(UNPROTECTED, symbol)
+        if self._alarms.stands(TARGET_WATCHED, symbol) and not self._watch.is_target_watched(symbol):
             await self._alarms.clear(TARGET_WATCHED, symbol)
 
     async def _alarm(self, symbol: str, plan: Plan, sent: Sent) -> None:

@@ -81,8 +81,7 @@ def average_true_range(candles: Sequence[Candle], period: int) -> Decimal | None
     seen = candles[-_ATR_PERIODS * period - 1 :]
     if len(seen) <= period:
         return None
-    high, low, close = (column(seen, name) for name in ("high", "low", "close"))
-    value = float(indicators.atr(high, low, close, period)[-1])
+    value = indicators.last_atr(column(seen, "high"), column(seen, "low"), column(seen, "close"), period)
     return Decimal(str(value)) if math.isfinite(value) else None
 
 

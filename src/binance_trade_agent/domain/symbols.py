@@ -111,9 +111,10 @@ class SymbolRules:
 
     def is_dust(self, quantity: Decimal, price: Decimal) -> bool:
         """Whether `quantity` is too little to be sold at `price`: below the lot or below the minimum notional."""
-        if not quantity:
-            return True
-        sellable = self.round_market_quantity(quantity)
+        return not quantity or self.is_rounded_dust(self.round_market_quantity(quantity), price)
+
+    def is_rounded_dust(self, sellable: Decimal, price: Decimal) -> bool:
+        """The same of a quantity that `round_market_quantity` gave."""
         return not sellable or sellable * price < self.smallest_market_notional
 
     def price_violation(self, price: Decimal) -> str | None:

@@ -28,6 +28,7 @@ class ExitSettings:
         has_stop: whether a stop is to stand below the price, now or once it trails.
         has_target: whether a profit is to be taken at some price.
         is_on: whether a position is left at any price at all.
+        leaves: whether a position is left by anything but the strategy.
         changes_by_time: whether the levels change by time alone.
         measures_range: whether a level hangs on the average true range.
     """
@@ -49,6 +50,7 @@ class ExitSettings:
     has_stop: bool = field(init=False, repr=False, compare=False)
     has_target: bool = field(init=False, repr=False, compare=False)
     is_on: bool = field(init=False, repr=False, compare=False)
+    leaves: bool = field(init=False, repr=False, compare=False)
     changes_by_time: bool = field(init=False, repr=False, compare=False)
     measures_range: bool = field(init=False, repr=False, compare=False)
 
@@ -62,6 +64,7 @@ class ExitSettings:
             "has_stop": has_stop,
             "has_target": has_target,
             "is_on": has_stop or has_target,
+            "leaves": has_stop or has_target or bool(self.time_stop_minutes),
             "changes_by_time": bool(self.target_table or self.time_stop_minutes),
             "measures_range": bool(self.stop_loss_atr or self.take_profit_atr or self.trailing_stop_atr),
         }

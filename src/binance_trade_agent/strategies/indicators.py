@@ -69,6 +69,14 @@ def atr(high: FloatArray, low: FloatArray, close: FloatArray, period: int) -> Fl
     return _undefined_where(values, values == 0, high, low, close)
 
 
+def last_atr(high: FloatArray, low: FloatArray, close: FloatArray, period: int) -> float:
+    """The last element of `atr`, at half the time."""
+    import talib
+
+    value = float(talib.ATR(_contiguous(high), _contiguous(low), _contiguous(close), timeperiod=period)[-1])
+    return value if value and _are_finite(high, low, close) else math.nan
+
+
 def ema(close: FloatArray, period: int) -> FloatArray:
     """Exponential moving average, quote per base: factor 2 / (period + 1), begun with the mean of one period.
 
@@ -207,6 +215,11 @@ def _flat(close: FloatArray, changes: int) -> BoolArray:
 
 def _undefined_where(values: FloatArray, undefined: BoolArray, *inputs: FloatArray) -> FloatArray:
     """`values` with NaN where `undefined`, and from the first element on at which an input is not finite."""
-    if not all(math.isfinite(each.dot(each)) for each in inputs):  # at a glance, usually: the sum of the squares
+    if not _are_finite(*inputs):
         undefined = undefined | np.logical_or.accumulate(~np.isfinite(np.vstack(inputs)).all(axis=0))
     return np.where(undefined, np.nan, values)
+
+
+def _are_finite(*arrays: FloatArray) -> bool:
+    """Whether they hold finite numbers only: then the sum of the squares is one, but for very large numbers."""
+    return all(math.isfinite(each.dot(each)) or bool(np.isfinite(each).all()) for each in arrays)
