@@ -88,7 +88,8 @@ def test_the_book_at_each_opening_is_that_of_the_exchange(candles):
         exchange.advance(candles[-1].close_time_ms)
         assert fills.last_bid() == exchange.engine.listings["BTCUSDT"].book.outside(Side.BUY)[0][0]
     exact = [*(fills.bid(row) for row in rows), fills.last_bid()]
-    assert fills.bids(np.arange(1, len(candles) + 1)).tolist() == [float(bid) for bid in exact]
+    twice = np.repeat(np.arange(1, len(candles) + 1), 2)  # while another symbol ticks through a hole of this one
+    assert fills.bids(twice).tolist() == [float(bid) for bid in exact for _ in range(2)]
 
 
 quantities = st.sampled_from([D("0.00001"), D("0.01"), D(1), D(30)])
@@ -153,6 +154,13 @@ def test_a_symbol_that_the_exchange_cannot_list_is_refused_by_name():
     asked = plan("BTCEUR", fills=FillSettings(rules="simulated"))
     with pytest.raises(BacktestError, match="symbol 'BTCEUR' is unknown"):
         run_backtest(asked, {"BTCEUR": market}, create=script)
+
+
+def test_a_market_in_which_nobody_has_traded_before_the_first_tick_is_refused():
+    market = table([(100, 100, 100, 100, 0)] * 3 + [(100, 101, 99, 100, 5)])
+    asked = plan(fills=FillSettings(rules="simulated"))
+    with pytest.raises(BacktestError, match="nobody trades in the first candles of BTCUSDT"):
+        run_backtest(asked, {"BTCUSDT": market}, create=script)
 
 
 # Candles alone, through the levels of that book

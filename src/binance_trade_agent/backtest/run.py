@@ -148,6 +148,7 @@ class _Backtest:
         rules = self._plan.rules[symbol]
         try:
             fills = fill_rules(table, rules, self._plan.fills, detail)
+            fills.bid(first_row)  # where nobody has traded until the first tick there is no price to begin at
         except ValueError as failure:
             raise BacktestError(str(failure)) from None
         place = Place(rules, fills, first_row, {})

@@ -88,9 +88,14 @@ class SimulatedFills:
         return _best(self._last_print(len(self._table) - 1).bids)
 
     def bids(self, rows: IntArray) -> FloatArray:
-        """See FillRules. Made one by one, but without the books, each of which takes ten times as long."""
+        """See FillRules. Made one by one, but without the books, each of which takes ten times as long.
+
+        While other symbols tick through a hole, or on after the end, a row comes again and again: it is made once.
+        """
         count = len(self._table)
-        return np.array([float(self._best_bid(row) if row < count else self.last_bid()) for row in rows.tolist()])
+        once, places = np.unique(rows, return_inverse=True)
+        made = [float(self._best_bid(row) if row < count else self.last_bid()) for row in once.tolist()]
+        return np.array(made)[places]
 
     def depth(self, row: int) -> tuple[Sequence[Level], Sequence[Level]]:
         """See FillRules."""
