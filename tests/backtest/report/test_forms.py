@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from binance_trade_agent.backtest.report import page
+from binance_trade_agent.backtest.report import page, words
 from binance_trade_agent.backtest.report.files import to_json, write_csv
 from binance_trade_agent.backtest.report.page import write_html
 from binance_trade_agent.backtest.report.report import CurveFigures, Day, Hold, Month, Report, TradeFigures
@@ -66,6 +66,12 @@ def test_text_shows_dashes_for_what_is_not_defined_and_leaves_out_what_is_empty(
     for title in ("By symbol", "By exit", "Months", "Refused by", "Pauses", "Still open"):
         assert f"\n{title}\n" not in text
     assert not re.search(r"\b(nan|inf|None)\b", text)
+
+
+def test_small_amounts_are_told_in_few_digits():
+    small = [Decimal(value) for value in ("-0.77331426", "0.00012347", "0.5", "0", "-0.99999", "1234.567")]
+    assert [words.gain(value) for value in small] == ["-0.7733", "+0.0001235", "+0.5", "0.00", "-1.00", "+1,234.57"]
+    assert words.amount(None) == "-"
 
 
 def test_pauses_are_counted_by_the_limit_that_began_them():
@@ -193,7 +199,7 @@ def test_of_more_trades_than_the_page_lists_the_first_and_the_last_are_shown(tmp
     monkeypatch.setattr(page, "MOST_DRAWN", 10)
     text = written(tmp_path, RESULT)
     count = len(REPORT.round_trips)
-    assert f"Trades, times UTC: the first and the last 10 of {count:,}; trades.csv has all of them" in Page(text).titles
+    assert f"Trades, times UTC: the first and the last 10 of {count:,}; --csv writes all of them" in Page(text).titles
     numbers = [int(number) for number in re.findall(r"<tr class=[ude]><td>(\d+)", text)]
     assert numbers == [*range(1, 11), *range(count - 9, count + 1)]
     assert "the 10 trades with the largest profits and losses, in percent, are drawn" in text

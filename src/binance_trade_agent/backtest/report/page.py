@@ -7,7 +7,6 @@ from pathlib import Path
 
 from binance_trade_agent.backtest.report import words
 from binance_trade_agent.backtest.report.charts import MOST_POINTS, candle_chart, equity_chart
-from binance_trade_agent.backtest.report.files import TRADES_FILE
 from binance_trade_agent.backtest.report.report import Report, TradeFigures, whole_curve, whole_hold_curve
 from binance_trade_agent.backtest.result import BacktestResult
 from binance_trade_agent.domain.money import ZERO
@@ -223,7 +222,7 @@ def _shown(report: Report) -> str:
     if count <= MOST_TRADES:
         return ""
     half = MOST_TRADES // 2
-    return f": the first and the last {half:,} of {count:,}; {TRADES_FILE} has all of them"
+    return f": the first and the last {half:,} of {count:,}; --csv writes all of them"
 
 
 def _trades(trips: Sequence[RoundTrip]) -> str:

@@ -81,7 +81,7 @@ def _groups(groups: Sequence[TradeFigures], report: Report) -> Iterator[str]:
     for group in groups:
         cells = (
             words.in_words(group.name) if group.name in _EXITS else group.name,
-            str(group.trades),
+            f"{group.trades:,}",
             words.pct(group.win_rate_pct),
             words.gain(group.profit_quote),
             words.signed_pct(group.expectancy_pct),
@@ -102,7 +102,7 @@ def _months(report: Report) -> Iterator[str]:
             each.month,
             words.signed_pct(each.return_pct),
             words.signed_pct(each.hold_pct),
-            str(each.trades),
+            f"{each.trades:,}",
             words.gain(each.profit_quote),
         )
         for each in shown

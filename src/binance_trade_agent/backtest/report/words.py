@@ -39,13 +39,17 @@ def probability(value: float | None) -> str:
 
 
 def amount(value: Decimal | None) -> str:
-    """Quote asset: `1,234.56`."""
-    return UNDEFINED if value is None else money(value)
+    """Quote asset to two decimals, to four digits when it is less than one: `1,234.56`, `0.0001235`."""
+    return UNDEFINED if value is None else money(_short(value))
 
 
 def gain(value: Decimal | None) -> str:
-    """Quote asset with its sign."""
-    return UNDEFINED if value is None else signed_money(value)
+    """As `amount`, with its sign."""
+    return UNDEFINED if value is None else signed_money(_short(value))
+
+
+def _short(value: Decimal) -> Decimal:
+    return round(value, 3 - value.adjusted()) if 0 < abs(value) < 1 else value
 
 
 def length(value_ms: int | None) -> str:
@@ -123,7 +127,7 @@ def hold_line(report: Report) -> str:
     if report.hold is None:
         return UNDEFINED
     of = "each in equal parts" if len(report.setup.symbols) > 1 else report.setup.symbols[0]
-    fee = "no fee known" if report.hold.fee_pct is None else f"fee {exact(report.hold.fee_pct)} %"
+    fee = "no fee, as this run paid none" if report.hold.fee_pct is None else f"fee {exact(report.hold.fee_pct)} %"
     return f"{money(report.hold.final_quote)} ({signed_pct(report.hold.figures.return_pct)}; {of}, {fee})"
 
 
@@ -131,10 +135,10 @@ def trade_rows(report: Report) -> list[Row]:
     """Figures of all trades."""
     trades = report.trades
     return [
-        ("Trades", f"{trades.trades}: {trades.won} won, {trades.lost} lost"),
+        ("Trades", f"{trades.trades:,}: {trades.won:,} won, {trades.lost:,} lost"),
         ("Win rate", pct(trades.win_rate_pct)),
         ("Profit factor", ratio(trades.profit_factor)),
-        ("Average trade", f"{signed_pct(trades.expectancy_pct)}, {gain(trades.expectancy_quote)}"),
+        ("Average trade", _average(trades)),
         ("SQN", ratio(trades.sqn)),
         ("p-value of the mean", probability(trades.p_value)),
         ("Best trade", trade_line(report.best)),
@@ -155,7 +159,7 @@ def market_rows(report: Report) -> list[Row]:
         ("Fees", f"{amount(report.fees_quote)} {report.setup.quote_asset}"),
         ("  as taken", fees or "none"),
         ("Slippage, spread", f"{amount(report.slippage_quote)} {report.setup.quote_asset}"),
-        ("Orders, fills", f"{report.orders}, {report.fills}"),
+        ("Orders, fills", f"{report.orders:,}, {report.fills:,}"),
         ("Ticks", f"{report.ticks:,}, agents ran at {report.visited:,}"),
     ]
 
@@ -174,6 +178,12 @@ def _pauses(pauses: Sequence[Pause]) -> str:
         return f"{minute(last.since_ms)} to {minute(last.until_ms)}: {last.detail}"
     in_all = duration(sum(pause.until_ms - pause.since_ms for pause in pauses))
     return f"{len(pauses):,} times, {in_all} in all, the last from {minute(last.since_ms)} on"
+
+
+def _average(trades: TradeFigures) -> str:
+    if not trades.trades:
+        return UNDEFINED
+    return f"{signed_pct(trades.expectancy_pct)}, {gain(trades.expectancy_quote)}"
 
 
 def _durations(trades: TradeFigures) -> str:
