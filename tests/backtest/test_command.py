@@ -210,6 +210,10 @@ def test_a_mistake_is_one_sentence(complaint, folder, arguments, said):
     [
         (["--symbol", "BTCUSDC"], "{data} holds no BTCUSDC 1m candles; it has BTCUSDT, ETHBTC, ETHUSDT; did you mean "),
         (["--symbol", "BTCUSDT", "--interval", "4h"], "{data} holds no BTCUSDT 4h candles; of BTCUSDT it has "),
+        (
+            ["--interval", "15m"],
+            "{data} holds no ETHUSDT 15m candles; of ETHUSDT it has 1m (without --symbol TRADING_SYMBOLS holds, BTCUSDT,ETH",
+        ),
         (["--symbol", "BTCUSDT,ETHBTC"], "BTCUSDT, ETHBTC are counted in BTC, USDT: give symbols of one quote asset"),
         (["--symbol", "BTCUSDT", "--interval", "3m"], "BTCUSDT-3m.csv:3: high 2 is below low 3"),
         (

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,7 +16,7 @@ from binance_trade_agent.backtest.result import BacktestResult
 from binance_trade_agent.backtest.run import Progress, run_backtest
 from binance_trade_agent.domain.candles import INTERVAL_MS
 from binance_trade_agent.domain.strategy_choice import StrategyChoice
-from binance_trade_agent.history.errors import HistoryError
+from binance_trade_agent.history.errors import AbsentError, HistoryError
 from binance_trade_agent.history.files import symbol_and_interval, unknown_interval
 from binance_trade_agent.history.rules import rules_of
 from binance_trade_agent.history.store import open_data
@@ -64,7 +65,7 @@ class Outputs:
 def backtest(asked: Asked, outputs: Outputs, *, every_candle: bool = False) -> tuple[int, str]:
     """Run, print the report and write its files; an exit code, and what is wrong when something is."""
     try:
-        _refuse_unwritable(outputs)
+        refuse_unwritable({"--json": outputs.json_path, "--csv": outputs.csv_path, "--html": outputs.html_path})
         plan, candles, details = loaded(asked)
         with progress_bar("Testing") as progress:
             result = run_backtest(plan, candles, details=details, every_candle=every_candle, progress=progress)
@@ -78,9 +79,15 @@ def backtest(asked: Asked, outputs: Outputs, *, every_candle: bool = False) -> t
     return exit_codes.OK, ""
 
 
-def _refuse_unwritable(outputs: Outputs) -> None:
-    """A long run whose report has nowhere to go is not begun."""
-    paths = {"--json": outputs.json_path, "--csv": outputs.csv_path, "--html": outputs.html_path}
+def refuse_unwritable(paths: Mapping[str, Path | None]) -> None:
+    """A long run whose report has nowhere to go is not begun.
+
+    Args:
+        paths: where it is to go, by option.
+
+    Raises:
+        BacktestError: one of them cannot be written.
+    """
     for option, path in paths.items():
         if path is None or path == STANDARD_OUTPUT:
             continue
@@ -109,7 +116,10 @@ def loaded(asked: Asked) -> tuple[BacktestPlan, dict[str, CandleTable], dict[str
             f"there is no data folder {asked.data}: name a file or a folder with --data, or fetch candles with "
             "`trade-agent data download`"
         )
-    candles = {symbol: open_data(asked.data, symbol, interval, end_ms=asked.end_ms) for symbol in symbols}
+    try:
+        candles = {symbol: open_data(asked.data, symbol, interval, end_ms=asked.end_ms) for symbol in symbols}
+    except AbsentError as failure:
+        raise HistoryError(f"{failure}{_by_settings(asked)}") from None
     details = {}
     if asked.detail is not None:
         _refuse_bad_detail(asked.detail, interval)
@@ -132,6 +142,17 @@ def _what(asked: Asked) -> tuple[tuple[str, ...], str]:
     if interval not in INTERVAL_MS:
         raise BacktestError(f"--interval: {unknown_interval(interval)}")
     return symbols, interval
+
+
+def _by_settings(asked: Asked) -> str:
+    """Which of what was looked for nobody named, so that it came from the settings; as the end of a sentence."""
+    settings = asked.settings
+    said = []
+    if not asked.symbols:
+        said.append(f"without --symbol TRADING_SYMBOLS holds, {','.join(settings.trading_symbols)}")
+    if asked.interval is None:
+        said.append(f"without --interval TRADING_CANDLE_INTERVAL, {settings.trading_candle_interval}")
+    return f" ({'; '.join(said)})" if said else ""
 
 
 def _refuse_bad_detail(detail: str, interval: str) -> None:

@@ -13,6 +13,7 @@ from binance_trade_agent.cli.shared import SettingsCommand
 _file = click.Path(path_type=Path, dir_okay=False)
 # The backtests that are searched are those of `backtest`: the same options, but for what it writes.
 _NOT_SHARED = {"json_path", "csv_path", "html_path", "every_candle"}
+_CANDLES = {"trading_symbols", "trading_candle_interval", "trading_interval_seconds"}
 _shared = [option for option in backtest.params if option.name not in _NOT_SHARED]
 
 
@@ -95,7 +96,8 @@ def optimize(context: click.Context, /, **options: Any) -> None:
     asked = asked_of(**options)
     from binance_trade_agent.backtest.optimize.command import Outputs, Wanted, run_optimize
 
-    sys.exit(run_optimize(asked, Wanted(**own), Outputs(**outputs_to, options=_repeated(context))))
+    outputs = Outputs(**outputs_to, options=_repeated(context), settings=_repeated(context, of_run=True))
+    sys.exit(run_optimize(asked, Wanted(**own), outputs))
 
 
 def _own_names() -> list[str]:
@@ -103,13 +105,17 @@ def _own_names() -> list[str]:
     return [option.name for option in optimize.params if option.name and option.name not in shared]
 
 
-def _repeated(context: click.Context) -> list[str]:
-    """The options that make the same backtest, as they were given; the strategy's are those of the best set."""
-    own, chosen = set(_own_names()), {"strategy", "params", "strategy_name", "strategy_params"}
+def _repeated(context: click.Context, *, of_run: bool = False) -> list[str]:
+    """The options that make the same backtest, as they were given, or those of them that are settings of `run`.
+
+    Those of the strategy are not among them, the best set has its own; nor, of `run`, those of the candles.
+    """
+    left_out = {*_own_names(), "strategy", "params", "strategy_name", "strategy_params", "help"}
+    if of_run:
+        left_out |= {*(option.name for option in _shared), *_CANDLES}
     words = []
     for option in context.command.get_params(context):
         name = option.name or ""
-        is_given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        if is_given and name not in own | chosen | {"help"}:
+        if name not in left_out and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             words += [option.opts[0], str(context.params[name])]
     return words

@@ -9,7 +9,7 @@ from typing import Any
 
 from binance_trade_agent.domain.nearest import nearest
 from binance_trade_agent.domain.wording import iso_second
-from binance_trade_agent.history.errors import HistoryError
+from binance_trade_agent.history.errors import AbsentError, HistoryError
 from binance_trade_agent.history.files import SUFFIXES, read_table, symbol_and_interval
 from binance_trade_agent.history.merging import AMOUNTS, Merged, joined, merge
 from binance_trade_agent.history.spans import Span, union
@@ -173,7 +173,8 @@ def _choices(path: Path, symbol: str, interval: str) -> Sequence[Sequence[Path]]
     """Files to read together, the best first; at least one.
 
     Raises:
-        HistoryError: there is none of this symbol and interval.
+        AbsentError: there is none of this symbol and interval.
+        HistoryError: there is no such file or folder, or the file holds others.
     """
     if not path.exists():
         raise HistoryError(f"{path} does not exist; it should be a file of candles or a data folder")
@@ -184,7 +185,7 @@ def _choices(path: Path, symbol: str, interval: str) -> Sequence[Sequence[Path]]
         return [[path]]
     found = candle_files(path)
     if (symbol, interval) not in found:
-        raise HistoryError(f"{path} holds no {symbol} {interval} candles{_instead(symbol, list(found))}")
+        raise AbsentError(f"{path} holds no {symbol} {interval} candles{_instead(symbol, list(found))}")
     paths = sorted(found[symbol, interval], key=lambda each: SUFFIXES.index("".join(each.suffixes)))
     plain = [each for each in paths if each.name.split(".")[0].count("-") == 1]
     remarked = sorted(set(paths) - set(plain))

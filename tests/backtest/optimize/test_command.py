@@ -52,7 +52,11 @@ def test_a_grid_is_searched_and_reported_in_every_form(run, data, tmp_path):
     assert document["best"]["commands"][0] == (
         f"trade-agent backtest --strategy-name rsi_momentum --strategy-params {params} {repeated}"
     )
-    assert document["best"]["commands"][0] in done.stdout
+    assert document["best"]["commands"][1] == (
+        f"trade-agent run --strategy-name rsi_momentum --strategy-params {params} --symbols BTCUSDT --candle-interval 1h "
+        "--interval-seconds 3600 --risk-stop-loss-pct 3"
+    )
+    assert all(command in done.stdout for command in document["best"]["commands"])
     assert len((tmp_path / "o.csv").read_text().splitlines()) == 5
 
 
@@ -93,6 +97,8 @@ def test_nothing_worth_something_is_exit_code_1(run):
         (["--train-days", "9"], "--train-days, --test-days and --anchored belong to --walk-forward."),
         (["--walk-forward", "2", "--holdout", "0.2"], "--holdout and --walk-forward exclude each other: "),
         (["--walk-forward", "9", "--test-days", "9"], "9 windows of 9 days do not fit into 19.2 days: "),
+        (["--csv", "no/o.csv"], "--csv: no/o.csv cannot be written, as there is no folder no"),
+        (["--walk-forward", "2", "--train-days", "99"], "--train-days 99 leaves nothing of 19.2 days to judge on: "),
         (["--dask", "127.0.0.1:1"], "--dask and --jobs exclude each other: "),
         (
             ["--start", "2025-01-01"],
@@ -134,9 +140,9 @@ def test_too_few_candles_to_warm_up_on_are_named(run, data, tmp_path):
     )
 
 
-def test_a_report_that_cannot_be_written_is_named(run):
-    done = run(*GRID, "--csv", "none/o.csv")
+def test_a_report_for_which_there_is_no_room_is_said(run):
+    done = run(*GRID, "--csv", "/dev/full")
     assert (done.exit_code, done.stderr.splitlines()[-1]) == (
         1,
-        "Error: none/o.csv cannot be written: No such file or directory.",
+        "Error: the report cannot be written: No space left on device.",
     )

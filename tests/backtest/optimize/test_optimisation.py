@@ -24,7 +24,8 @@ from binance_trade_agent.reports import performance
 from tests.backtest.optimize.objectives import PERIOD, Hill, candles, workload
 
 TEXTS = ["rsi_period=5:20:3", "rsi_oversold=20:30:5", "rsi_overbought=60:75:3"]
-SETTING = Setting(("BTCUSDT",), "1h", PERIOD, "BTCUSDT 1h, 960 candles", "grid", 0, ("--symbol", "BTCUSDT"))
+OPTIONS = ("--symbol", "BTCUSDT", "--risk-stop-loss-pct", "3")
+SETTING = Setting(("BTCUSDT",), "1h", PERIOD, "BTCUSDT 1h, 960 candles", "grid", 0, OPTIONS, OPTIONS[2:])
 
 
 def optimised(windows=None, goals=("sharpe",), workers=None, hill=None, name="grid", trials=None, progress=None, top=5):
@@ -174,12 +175,14 @@ def test_the_report_shows_the_best_beside_out_of_sample_and_how_to_use_it():
     assert first == "1 11 25 66 2.00 2.03 20.00 % 20.30 % 16.00 % 16.00 % 30 10"
     assert any(line.split()[:2] == ["as", "set"] for line in lines)
     params = "rsi_overbought=66,rsi_period=11,rsi_oversold=25"
+    chosen = f"--strategy-name rsi_momentum --strategy-params {params}"
+    market = "--symbols BTCUSDT --candle-interval 1h --interval-seconds 3600"
     assert lines[-5:] == [
         "To use the best:",
         "  STRATEGY_NAME=rsi_momentum",
         f"  STRATEGY_PARAMS={params}",
-        f"  trade-agent backtest --strategy-name rsi_momentum --strategy-params {params} --symbol BTCUSDT",
-        f"  trade-agent run --strategy-name rsi_momentum --strategy-params {params}",
+        f"  trade-agent backtest {chosen} --symbol BTCUSDT --risk-stop-loss-pct 3",
+        f"  trade-agent run {chosen} {market} --risk-stop-loss-pct 3",
     ]
 
 

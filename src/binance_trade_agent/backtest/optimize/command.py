@@ -11,7 +11,7 @@ from pathlib import Path
 
 from binance_trade_agent import __version__, exit_codes
 from binance_trade_agent.agents.market_data import LEAST_HISTORY
-from binance_trade_agent.backtest.command import STANDARD_OUTPUT, Asked, loaded
+from binance_trade_agent.backtest.command import STANDARD_OUTPUT, Asked, loaded, refuse_unwritable
 from binance_trade_agent.backtest.optimize import progress, report, samplers
 from binance_trade_agent.backtest.optimize.dask_workers import dask_workers
 from binance_trade_agent.backtest.optimize.evaluate import backtests, detail_key
@@ -65,11 +65,16 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Files that the report goes to besides the terminal, None for none; and the options that a backtest repeats."""
+    """Files that the report goes to besides the terminal, None for none.
+
+    Attributes:
+        options: those that a backtest repeats; settings: those among them that the daemon has too.
+    """
 
     json_path: Path | None = None
     csv_path: Path | None = None
     options: Sequence[str] = field(default=())
+    settings: Sequence[str] = field(default=())
 
 
 def run_optimize(asked: Asked, wanted: Wanted, outputs: Outputs) -> int:
@@ -81,6 +86,7 @@ def run_optimize(asked: Asked, wanted: Wanted, outputs: Outputs) -> int:
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        refuse_unwritable({"--json": outputs.json_path, "--csv": outputs.csv_path})
         setting, found = _found(asked, wanted, outputs)
         _tell(setting, found, outputs)
     except GoneError as failure:
@@ -88,7 +94,9 @@ def run_optimize(asked: Asked, wanted: Wanted, outputs: Outputs) -> int:
     except (OptimizeError, BacktestError, HistoryError, StrategyError) as failure:
         return complain(failure, exit_codes.WRONG_CONFIGURATION)
     except OSError as failure:
-        return complain(f"{failure.filename} cannot be written: {failure.strerror}.", exit_codes.FAILURE)
+        return complain(
+            f"{failure.filename or 'the report'} cannot be written: {failure.strerror}.", exit_codes.FAILURE
+        )
     except KeyboardInterrupt:
         return complain("ended before anything was found.", exit_codes.FAILURE)
     return exit_codes.FAILURE if report.best_params(found) is None else exit_codes.OK
@@ -123,7 +131,8 @@ def _found(asked: Asked, wanted: Wanted, outputs: Outputs) -> tuple[report.Setti
         found = optimise(question, windows, make_sampler, memory, top=wanted.top, progress=shown)
     interval = next(iter(tables.values())).interval
     data = "; ".join(map(_data_text, tables.values()))
-    return report.Setting(tuple(tables), interval, period, data, sampler, wanted.seed, outputs.options), found
+    repeated = outputs.options, outputs.settings
+    return report.Setting(tuple(tables), interval, period, data, sampler, wanted.seed, *repeated), found
 
 
 def _period(plan: BacktestPlan, tables: Candles, space: Space) -> Span:

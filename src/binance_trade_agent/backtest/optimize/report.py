@@ -14,6 +14,7 @@ from binance_trade_agent.backtest.optimize.optimisation import Joined, Judged, O
 from binance_trade_agent.backtest.optimize.overfitting import DeflatedSharpe
 from binance_trade_agent.backtest.optimize.search import State
 from binance_trade_agent.backtest.optimize.space import Space, described
+from binance_trade_agent.domain.candles import INTERVAL_MS
 from binance_trade_agent.domain.wording import iso_second
 from binance_trade_agent.reports.aligned import aligned
 
@@ -28,6 +29,7 @@ class Setting:
         period: all of it; data: what the candles are, and `place` where they lie.
         sampler: its name; `seed` of it.
         options: of `trade-agent backtest`, that make the same backtest: name, value, name, value, ...
+        settings: those among them that `trade-agent run` takes too.
     """
 
     symbols: Sequence[str]
@@ -37,6 +39,7 @@ class Setting:
     sampler: str
     seed: int
     options: Sequence[str] = ()
+    settings: Sequence[str] = ()
 
 
 def as_text(setting: Setting, found: Optimisation) -> str:
@@ -147,8 +150,8 @@ def _walk_lines(found: Optimisation) -> Iterator[str]:
 
 def _joined_text(joined: Joined) -> str:
     numbers = (f"{name} {GOALS[name].text(value)}" for name, value in joined.measures.items())
-    efficiency = "-" if joined.efficiency is None else f"{100 * joined.efficiency:.0f} %"
-    return f"{', '.join(numbers)}; growth is {efficiency} of that in sample."
+    growth = "" if joined.efficiency is None else f"; growth is {100 * joined.efficiency:.0f} % of that in sample"
+    return f"{', '.join(numbers)}{growth}."
 
 
 def _use_lines(setting: Setting, found: Optimisation) -> Iterator[str]:
@@ -175,12 +178,15 @@ def settings_of(space: Space, best: Params) -> dict[str, str]:
 
 
 def commands_of(setting: Setting, space: Space, best: Params) -> list[str]:
-    """The backtest of a set over the whole period, and the daemon that trades with it."""
+    """The backtest of a set over the whole period, and the daemon that trades with it, on the same candles."""
     strategy = settings_of(space, best)
     flags = ["--strategy-name", strategy["STRATEGY_NAME"], "--strategy-params", strategy["STRATEGY_PARAMS"]]
+    tick_seconds = min(INTERVAL_MS[setting.interval], INTERVAL_MS["1d"]) // 1000  # TRADING_INTERVAL_SECONDS ends there
+    market = ["--symbols", ",".join(setting.symbols), "--candle-interval", setting.interval]
+    market += ["--interval-seconds", str(tick_seconds)]
     return [
         shlex.join(["trade-agent", "backtest", *flags, *setting.options]),
-        shlex.join(["trade-agent", "run", *flags]),
+        shlex.join(["trade-agent", "run", *flags, *market, *setting.settings]),
     ]
 
 

@@ -61,7 +61,11 @@ def walking_forward(
         raise OptimizeError(
             f"{count} windows of {test_days:g} days do not fit into {length_days:.1f} days: take fewer."
         )
-    if test_days <= 0 or train_days + count * test_days > length_days * (1 + 1e-9):
+    if test_days <= 0:
+        raise OptimizeError(
+            f"--train-days {train_days:g} leaves nothing of {length_days:.1f} days to judge on: take fewer."
+        )
+    if train_days + count * test_days > length_days * (1 + 1e-9):
         raise OptimizeError(
             f"{count} windows do not fit into {length_days:.1f} days: --train-days {train_days:g} and {count} times "
             f"--test-days {test_days:g} are {train_days + count * test_days:.1f}."
