@@ -26,7 +26,7 @@ _file = click.Path(path_type=Path, dir_okay=False)
     "--data",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="A file SYMBOL-INTERVAL.csv, .csv.gz or .parquet, or a data folder; HISTORY_PATH without this.",
+    help="A file SYMBOL-INTERVAL.csv, .csv.gz, .parquet or .feather, or a data folder; HISTORY_PATH without this.",
 )
 @click.option("--start", metavar="D", help="Trade from this date or time (UTC) on; earlier candles only warm up.")
 @click.option("--end", metavar="D", help="Trade before this date or time (UTC).")

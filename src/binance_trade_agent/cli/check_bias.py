@@ -17,7 +17,7 @@ from binance_trade_agent.cli.shared import configuration_of, fail, json_option
     required=True,
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="Candles: a file SYMBOL-INTERVAL.csv, .csv.gz or .parquet, or a data folder.",
+    help="Candles: a file SYMBOL-INTERVAL.csv, .csv.gz, .parquet or .feather, or a data folder.",
 )
 @click.option("--interval", metavar="I", help="Of which candles; else that of the file, or TRADING_CANDLE_INTERVAL.")
 @click.option("--start", metavar="D", help="From this date or time (UTC) on.")

@@ -289,7 +289,10 @@ class Recording:
         self.marks: dict[str, MarketView] = {}
         self._run_id = run_id
         if not self.paths:
-            raise HistoryError(f"run {run_id} was not recorded, or its recording was removed: {folder} has none of it")
+            raise HistoryError(
+                f"run {run_id} was not recorded, or its recording was removed: {folder} has none of it; RECORD_KEEP_MB "
+                "says how much is kept, and 0 that nothing is recorded"
+            )
 
     def ticks(self) -> Iterator[RecordedTick]:
         """Every tick in the order of time.
