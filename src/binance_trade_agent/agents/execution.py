@@ -222,10 +222,10 @@ def _refuse_other_answer(intents: Sequence[OrderIntent], reports: Sequence[Order
         UnknownOutcomeError: they are so.
     """
     told = {report.client_order_id: report for report in reports}
-    if len(reports) != len(intents) or not all(
-        _is_about(intent, told.get(intent.client_order_id)) for intent in intents
-    ):
-        raise UnknownOutcomeError("the outcome is unknown: the answer does not speak of this order")
+    is_whole = len(reports) == len(intents)
+    for intent in intents:
+        if not is_whole or not _is_about(intent, told.get(intent.client_order_id)):
+            raise UnknownOutcomeError("the outcome is unknown: the answer does not speak of this order")
 
 
 def _is_about(intent: OrderIntent, report: OrderReport | None) -> bool:

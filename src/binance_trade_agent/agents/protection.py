@@ -29,7 +29,7 @@ from binance_trade_agent.domain.values import replace
 from binance_trade_agent.exchange.errors import ExchangeError, RejectedError, ReplaceRefusedError
 from binance_trade_agent.exchange.gateway import TradingGateway
 from binance_trade_agent.history.recording import Seen
-from binance_trade_agent.ledger.books import Books
+from binance_trade_agent.ledger.books import Books, BooksView
 from binance_trade_agent.risk.exits import ExitSettings
 
 # Engine texts (binance-protocol.md 2.6) that say that the price is beyond the stop or the target already.
@@ -215,16 +215,9 @@ class Protection:
     async def _put_right(self, symbol: str, rules: SymbolRules) -> str:
         """Compare what rests with what should. Under the symbol's turn."""
         self._moves_later.discard(symbol)
-        live = await self._resting(symbol)
+        live, plan, bid = await self._look(symbol, rules)
         if live is None:
             return ""
-        if live or self._settings.leaves:
-            return await self._compare(symbol, rules, live)
-        await self._settled(symbol)  # nothing is to rest, and nothing does
-        return ""
-
-    async def _compare(self, symbol: str, rules: SymbolRules, live: Sequence[Order]) -> str:
-        plan, bid = await self._look(symbol, rules)
         if plan is not None and live:
             plan = self._as_due(symbol, plan, live)
             is_reached = bid is not None and plan.watched_reached(bid) is not None
@@ -236,9 +229,14 @@ class Protection:
                 if said is not None:
                     return said
         if live:
-            if not await self._is_off(symbol, live):
+            await self._execution.cancel(live)
+            live, plan, bid = await self._look(symbol, rules)
+            if live != []:
                 return ""  # not cancelled yet: the next time
-            plan, bid = await self._look(symbol, rules)
+        return await self._bare(symbol, plan, bid)
+
+    async def _bare(self, symbol: str, plan: Plan | None, bid: Decimal | None) -> str:
+        """Nothing rests now."""
         if plan is not None and plan.has_level:
             return await self._protect(symbol, plan, bid)
         if plan is None and self._settings.is_on and (holding := self._watch.holding(symbol)) is not None:
@@ -248,22 +246,26 @@ class Protection:
             await self._settled(symbol)
         return ""
 
-    async def _look(self, symbol: str, rules: SymbolRules) -> tuple[Plan | None, Decimal | None]:
-        """What should be, by all that is known now, and the bid where it had to be known for that."""
-        await self._watch.look(symbol, rules)
+    async def _look(self, symbol: str, rules: SymbolRules) -> tuple[list[Order] | None, Plan | None, Decimal | None]:
+        """What rests, what should be by all that is known now, and the bid where it had to be known for that.
+
+        Nothing rests that is known of while another order of the symbol is under way: None, and no plan.
+        """
+        live, holding = await self._books.consult(lambda books: self._found(books, symbol, rules))
+        if live is None or not (live or self._settings.leaves):
+            return live, None, None
+        self._watch.take(symbol, rules, holding)
         bid = await self._watch.bid(symbol) if self._watch.asks_for_bid(symbol) else None
-        return self._watch.plan(symbol), bid
+        return live, self._watch.plan(symbol), bid
+
+    def _found(self, books: BooksView, symbol: str, rules: SymbolRules) -> tuple[list[Order] | None, Holding | None]:
+        live = _resting(books, symbol)
+        if live is None or not (live or self._settings.leaves):  # what is held makes no difference
+            return live, None
+        return live, books.holding(symbol, rules)
 
     async def _resting(self, symbol: str) -> list[Order] | None:
-        """Resting protective orders of the symbol; None while an order of it is under way."""
-        entries = await self._books.consult(lambda books: books.unsettled_orders(symbol))
-        orders = [entry.order for entry in entries]
-        is_quiet = all(order.state in _RESTING_STATES and order.role.is_protective for order in orders)
-        return orders if is_quiet else None
-
-    async def _is_off(self, symbol: str, live: Sequence[Order]) -> bool:
-        await self._execution.cancel(live)
-        return await self._resting(symbol) == []
+        return await self._books.consult(lambda books: _resting(books, symbol))
 
     async def _say_too_little(self, symbol: str, holding: Holding) -> None:
         """What is held could be sold now and is too little to be protected: that is said, once."""
@@ -320,10 +322,8 @@ class Protection:
 
     async def _left_without(self, symbol: str, rules: SymbolRules, plan: Plan, sent: Sent) -> str:
         """The old order is cancelled and the new one refused."""
-        if await self._resting(symbol) != []:
-            return ""
-        now, bid = await self._look(symbol, rules)
-        if now is None:
+        live, now, bid = await self._look(symbol, rules)
+        if live != [] or now is None:
             return ""
         if now.quantity != plan.quantity:  # the old one has sold a part before it was cancelled
             return await self._protect(symbol, now, bid)
@@ -439,6 +439,17 @@ class Protection:
         is_final = sent.state is OrderState.REJECTED
         pause_ms = REFUSED_PAUSE_MS if is_final else DENIED_PAUSE_MS
         return _Refusal(plan.quantity, self._clock.monotonic_ms() + pause_ms, is_final)
+
+
+def _resting(books: BooksView, symbol: str) -> list[Order] | None:
+    """Resting protective orders of the symbol; None while an order of it is under way."""
+    orders = []
+    for entry in books.unsettled_orders(symbol):
+        order = entry.order
+        if order.state not in _RESTING_STATES or not order.role.is_protective:
+            return None
+        orders.append(order)
+    return orders
 
 
 def _is_a_move(live: Sequence[Order], plan: Plan) -> bool:
