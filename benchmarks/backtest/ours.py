@@ -21,7 +21,7 @@ from binance_trade_agent.history.table import CandleTable
 from binance_trade_agent.settings import Settings
 
 ROUNDS = 5
-FIRST_FILL = 500  # the first tick: before it the daemon too would have too few candles
+FIRST_FILL = 300  # the first tick: when the strategy has warmed up
 FILLS = FillSettings(fee_pct=Decimal(str(FEE_FRACTION * 100)), spread_pct=Decimal(0), slippage="none")
 # As much of the cash as a market order may take: the rule on balances keeps some back for slippage. Every limit is on,
 # and so wide that the rule of the workloads meets none; only those on losses are off, as that rule loses nearly all.

@@ -48,6 +48,11 @@ class RsiSwing(Strategy[RsiSwingParams]):
         direction = np.zeros(len(rsi), dtype=np.int8)
         direction[1:][(rsi[:-1] >= params.low) & (rsi[1:] < params.low)] = 1
         direction[1:][(rsi[:-1] <= params.high) & (rsi[1:] > params.high)] = -1
+        # Nothing is said before the warm-up is over; an RSI that is low by then counts as fallen.
+        first = self.warm_up - 1
+        direction[:first] = 0
+        if first < len(rsi):
+            direction[first] = rsi[first] < params.low
         rows = np.flatnonzero(direction)
         said = direction[rows]
         direction[rows[1:][said[1:] == said[:-1]]] = 0

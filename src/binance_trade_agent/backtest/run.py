@@ -1,5 +1,6 @@
 """Running one backtest: candles and a plan in, a result out."""
 
+import gc
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -78,14 +79,21 @@ def run_backtest(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep from the log what agents say while they trade the past: the report tells it."""
+    """Keep from the log what agents say while they trade the past: the report tells it.
+
+    The garbage collector rests meanwhile: the values of a run are in no cycles, and looking through them again and again
+    takes a fifth of the time.
+    """
     log = logging.getLogger(agents.__name__)
-    level = log.level
+    level, collects = log.level, gc.isenabled()
     log.setLevel(logging.CRITICAL)
+    gc.disable()
     try:
         yield
     finally:
         log.setLevel(level)
+        if collects:
+            gc.enable()
 
 
 class _Backtest:
