@@ -81,8 +81,8 @@ def run_backtest(
 def _quiet() -> Iterator[None]:
     """Keep from the log what agents say while they trade the past: the report tells it.
 
-    The garbage collector rests meanwhile: the values of a run are in no cycles, and looking through them again and again
-    takes a fifth of the time.
+    The garbage collector rests meanwhile: the values of a run are in no cycles, and looking through them again and
+    again takes up to a fifth of the time.
     """
     log = logging.getLogger(agents.__name__)
     level, collects = log.level, gc.isenabled()
