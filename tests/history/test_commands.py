@@ -194,7 +194,7 @@ class TestDownload:
             (("--interval", "1min"), "--interval: interval '1min' is none of 1s, 1m"),
             (("--start", "yesterday"), "--start: 'yesterday' is not a date; write 2024-08-05"),
             (("--start", "2024-02-01", "--end", "2024-01-01"), "--start 2024-02-01 is not before --end 2024-01-01"),
-            (("--rest-url", "binance"), "--rest-url binance: not an http:// or https:// address"),
+            (("--rest-url", "binance"), "--rest-url binance: not mainnet, testnet or an http:// or https:// address"),
             (("--archive-url", "ftp://x"), "--archive-url ftp://x: not an http:// or https:// address"),
         ],
     )

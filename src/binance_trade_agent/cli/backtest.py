@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from binance_trade_agent import exit_codes
 from binance_trade_agent.cli.shared import Amount, SettingsCommand, configuration_of, fail, moment, names
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from binance_trade_agent.backtest.command import Asked
 
 _file = click.Path(path_type=Path, dir_okay=False)
+_NOT_WHEN_SIMULATED = ("spread", "slippage", "slippage_pct", "impact", "volume_share")
 
 
 @click.command("backtest", cls=SettingsCommand)
@@ -120,6 +122,7 @@ def asked_of(
     """What the options ask to be tested, `optimize` has them too; a wrong one ends the process with a sentence."""
     given = {"strategy_name": strategy, "strategy_params": params, "trading_symbols": symbol}
     flags |= {name: value for name, value in given.items() if value is not None}
+    _refuse_idle(rules, slippage)
     configuration = configuration_of(flags)
     # A log of errors only, with no secret at hand: structlog would take 60 ms of the start.
     logging.basicConfig(level=logging.ERROR, format="%(message)s")
@@ -137,3 +140,15 @@ def asked_of(
         FillSettings(fee, spread, slippage, slippage_pct, impact, volume_share, rules),
         symbols=names(symbol),
     )
+
+
+def _refuse_idle(rules: str, slippage: str) -> None:
+    """An option that another one leaves without effect is refused: nobody shall believe that it was tested."""
+    source_of = click.get_current_context().get_parameter_source
+    given = [name for name in _NOT_WHEN_SIMULATED if source_of(name) is ParameterSource.COMMANDLINE]
+    for name in given:
+        option = f"--{name.replace('_', '-')}"
+        if rules == "simulated":
+            fail(f"{option} belongs to --fills candles; with simulated, orders fill as on the simulated exchange")
+        if (belongs_to := {"slippage_pct": "fixed", "impact": "sqrt"}.get(name, slippage)) != slippage:
+            fail(f"{option} belongs to --slippage {belongs_to}, and --slippage is {slippage}")

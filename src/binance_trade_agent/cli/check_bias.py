@@ -55,13 +55,15 @@ def check_bias(
     from binance_trade_agent.backtest.bias.command import Asked, check_recorded
     from binance_trade_agent.history.errors import HistoryError
     from binance_trade_agent.history.files import symbol_and_interval
+    from binance_trade_agent.history.store import candle_files
 
     try:
         held = symbol_and_interval(data) if data.is_file() else None
+        if symbol is None and held is None:
+            there = ", ".join(sorted({name for name, _ in candle_files(data)}))
+            fail(f"--symbol: which of those in {data}: {there}?" if there else f"{data} holds no candles")
     except HistoryError as failure:
         fail(str(failure))
-    if symbol is None and held is None:
-        fail(f"--symbol: which of those in {data}?")
     symbol = symbol.upper() if symbol else held[0] if held else ""
     interval = interval or (held[1] if held else configuration_of({}).settings.trading_candle_interval)
     period = _moment("--start", start), _moment("--end", end)

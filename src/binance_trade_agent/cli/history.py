@@ -155,18 +155,18 @@ def _addresses(settings: "Settings", rest_url: str | None, archive_url: str | No
 
     known = {"mainnet": LIVE.rest.removesuffix("/api"), "testnet": TESTNET.rest.removesuffix("/api")}
     asked = rest_url or settings.exchange_url or "mainnet"
-    rest = known.get(asked) or _address("--rest-url", asked.rstrip("/").removesuffix("/api"))
+    rest = known.get(asked) or _address("--rest-url", asked.rstrip("/").removesuffix("/api"), "mainnet, testnet or ")
     if archive_url == "none" or (archive_url is None and market_of(rest) != BINANCE):
         return rest, None
     return rest, _address("--archive-url", (archive_url or ARCHIVE_URL).rstrip("/"))
 
 
-def _address(option: str, address: str) -> str:
+def _address(option: str, address: str, or_else: str = "") -> str:
     try:
         parts = urlsplit(address)
         is_one = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
     except ValueError:
         is_one = False
     if not is_one:
-        fail(f"{option} {address}: not an http:// or https:// address")
+        fail(f"{option} {address}: not {or_else}an http:// or https:// address")
     return address

@@ -223,3 +223,13 @@ class TestCommand:
     def test_what_is_not_there_is_one_sentence(self, arguments, sentence, data, capsys):
         assert self.run(*arguments, "--data", data) == 2
         assert sentence in capsys.readouterr().err
+
+    def test_a_folder_needs_a_symbol_of_those_in_it(self, data, tmp_path, capsys):
+        nothing = tmp_path / "nothing"
+        nothing.mkdir()
+        folders = (data.parent, nothing, tmp_path / "none")
+        assert [self.run("--strategy", "supertrend", "--data", folder) for folder in folders] == [2, 2, 2]
+        which, empty, missing = capsys.readouterr().err.splitlines()
+        assert which.endswith(f"--symbol: which of those in {data.parent}: BTCUSDT?")
+        assert empty.endswith(f"{nothing} holds no candles")
+        assert f"{tmp_path / 'none'} cannot be read" in missing
