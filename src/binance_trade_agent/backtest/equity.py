@@ -122,11 +122,10 @@ class EquityCurve:
 
     def _pieces(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
         """The span cut at midnights."""
-        for edge in self._day_firsts[bisect_right(self._day_firsts, start) :]:
-            if edge >= stop:
-                break
+        number = bisect_right(self._day_firsts, start)
+        while number < len(self._day_firsts) and (edge := self._day_firsts[number]) < stop:
             yield start, edge
-            start = edge
+            start, number = edge, number + 1
         yield start, stop
 
     def _mark_piece(self, start: int, stop: int) -> None:
@@ -177,7 +176,7 @@ class EquityCurve:
     def _tell(self, start: int, stop: int) -> None:
         """Tell the books the highest and the last of ticks [start, stop), and the first where a day begins with it."""
         told = {stop - 1}
-        if self._held:
+        if self._held and stop - start > 1:
             told.add(self._highest(start, stop))
         if self._looks_always or start == 0 or start in self._days_begun:
             told.add(start)
@@ -193,6 +192,8 @@ class EquityCurve:
         highest = values.max()
         # Floats do not tell apart what is so near; of equal ones the first stands for all.
         near = np.flatnonzero(values >= highest - abs(highest) * _NEAR)
+        if len(near) == 1:
+            return start + int(near[0])
         _, firsts = np.unique(values[near], return_index=True)
         candidates: list[int] = (start + near[np.sort(firsts)]).tolist()
         return max(candidates, key=self.exact)
