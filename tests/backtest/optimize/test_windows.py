@@ -61,6 +61,12 @@ def test_windows_that_do_not_fit_are_refused_with_their_lengths():
     )
 
 
+def test_a_cut_is_not_moved_to_the_midnight_at_which_all_begins():
+    (kept_back,) = held_back(Span(0, 5 * DAY_MS // 2), 0.9)
+    (walked,) = walking_forward(Span(0, 4 * DAY_MS), 1, test_days=3.5)
+    assert (kept_back.train, walked.train) == (Span(0, DAY_MS // 4), Span(0, DAY_MS // 2))
+
+
 @given(
     st.integers(0, 10**9),
     st.integers(4, 900),

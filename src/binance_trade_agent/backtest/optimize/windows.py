@@ -29,7 +29,7 @@ def held_back(period: Span, fraction: float) -> list[Window]:
         raise OptimizeError(f"--holdout {fraction:g} is not allowed: it must be a part of the period, 0 to 0.9.")
     if not fraction:
         return [Window(period, None)]
-    cut_ms = _cut(period.before_ms, round(period.length_ms * fraction), 1)
+    cut_ms = _cut(period, round(period.length_ms * fraction), 1)
     return [Window(Span(period.from_ms, cut_ms), Span(cut_ms, period.before_ms))]
 
 
@@ -70,7 +70,7 @@ def walking_forward(
             f"{count} windows do not fit into {length_days:.1f} days: --train-days {train_days:g} and {count} times "
             f"--test-days {test_days:g} are {train_days + count * test_days:.1f}."
         )
-    cuts = [_cut(period.before_ms, round(test_days * DAY_MS), count - number) for number in range(count)]
+    cuts = [_cut(period, round(test_days * DAY_MS), count - number) for number in range(count)]
     cuts.append(period.before_ms)
     begin_ms = max(period.from_ms, cuts[0] - round(train_days * DAY_MS))
     return [
@@ -79,7 +79,8 @@ def walking_forward(
     ]
 
 
-def _cut(end_ms: int, part_ms: int, parts: int) -> int:
-    """So many parts before the end; at the nearest midnight where the parts are long."""
-    at_ms = end_ms - parts * part_ms
-    return round(at_ms / DAY_MS) * DAY_MS if part_ms >= _MIDNIGHTS_FROM_MS else at_ms
+def _cut(period: Span, part_ms: int, parts: int) -> int:
+    """So many parts before the end; at the nearest midnight where the parts are long and it leaves something before."""
+    at_ms = period.before_ms - parts * part_ms
+    midnight_ms = round(at_ms / DAY_MS) * DAY_MS
+    return midnight_ms if part_ms >= _MIDNIGHTS_FROM_MS and midnight_ms > period.from_ms else at_ms
