@@ -89,6 +89,10 @@ def test_nothing_is_said_of_a_sound_set():
     ("changed", "begins"),
     [
         ({"params": "30"}, "The best lies at the edge of the space (rsi_period=30): a better one may lie beyond it."),
+        (
+            {"inside": Outcome({"sharpe": 1.0, "profit": -0.5}, 99)},
+            "The best set earned nothing (-0.50 %) even where it",
+        ),
         ({"inside": Outcome({"sharpe": 2.0}, 29)}, "29 trades are few to judge by"),
         ({"outside": Outcome({"sharpe": 0.9}, 50)}, "Out of sample sharpe is 0.90, far from the 2.00"),
         (

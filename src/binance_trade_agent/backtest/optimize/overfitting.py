@@ -110,7 +110,7 @@ def warnings_of(
     outside: Outcome | None,
     deflated: DeflatedSharpe | None,
 ) -> list[str]:
-    """A sentence for each sign of over-fitting.
+    """A sentence for each sign of over-fitting, and one when the best set earned nothing even where it was searched.
 
     Args:
         space: what was searched.
@@ -120,13 +120,21 @@ def warnings_of(
         outside: of it, on the part that was kept back, if any.
         deflated: None where the best has no Sharpe ratio, which is said too.
     """
-    said = [*_of_luck(deflated), *_of_trades(inside), *_of_edges(space, params)]
+    said = [*_of_profit(inside), *_of_luck(deflated), *_of_trades(inside), *_of_edges(space, params)]
     if outside is None:
         return [
             *said,
             "Nothing was kept back: how these parameters do on candles that they were not chosen on is unknown.",
         ]
     return [*said, *_of_loss(goals, inside, outside)]
+
+
+def _of_profit(inside: Outcome) -> list[str]:
+    profit_pct = inside.measures.get("profit")
+    if profit_pct is None or profit_pct > 0:
+        return []
+    lost = GOALS["profit"].text(profit_pct)
+    return [f"The best set earned nothing ({lost}) even where it was searched: not trading was as good or better."]
 
 
 def _of_luck(deflated: DeflatedSharpe | None) -> list[str]:
