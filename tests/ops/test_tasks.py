@@ -1,6 +1,7 @@
 import asyncio
 import gc
 
+from binance_trade_agent.ops import tasks
 from binance_trade_agent.ops.clock import sleep_seconds
 from binance_trade_agent.ops.tasks import spawn, stop
 
@@ -50,3 +51,24 @@ async def test_stop_of_a_task_that_has_failed_does_not_raise():
     task = spawn(fail(), name="failed")
     await asyncio.wait({task})
     await stop(task)
+
+
+async def test_stop_asks_again_when_a_cancellation_was_taken_for_one_more_failure(monkeypatch):
+    """A supervisor that goes on after every failure would otherwise be waited for for ever."""
+    monkeypatch.setattr(tasks, "_ASK_AGAIN_SECONDS", 0.01)
+    swallowed = []
+
+    async def goes_on():
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if swallowed:
+                    raise
+                swallowed.append("what it waited for made another failure of it")
+
+    task = spawn(goes_on(), name="supervisor")
+    await sleep_seconds(0)
+    await asyncio.wait_for(stop(task), 5)
+    assert task.cancelled()
+    assert len(swallowed) == 1

@@ -5,6 +5,8 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
+_ASK_AGAIN_SECONDS = 5.0
+
 _running: set[asyncio.Task[Any]] = set()
 
 
@@ -17,9 +19,23 @@ def spawn(work: Coroutine[Any, Any, Any], *, name: str) -> asyncio.Task[Any]:
 
 
 async def stop(task: asyncio.Task[Any]) -> None:
-    """Cancel `task` and wait until it has ended; its own failure was logged already."""
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    """Cancel `task` and wait until it has ended; its own failure was logged already.
+
+    It is asked again and again, as a cancellation can get lost: asyncio.wait_for of Python 3.11 returns the result that
+    comes at the same moment instead (python/cpython issue 81839), and a task that goes on for ever then goes on.
+    """
+    loop = asyncio.get_running_loop()
+    timers: list[asyncio.TimerHandle] = []
+
+    def ask() -> None:
+        task.cancel()
+        timers[:] = [loop.call_later(_ASK_AGAIN_SECONDS, ask)]
+
+    ask()
+    try:
+        await asyncio.gather(task, return_exceptions=True)
+    finally:
+        timers[0].cancel()
 
 
 def _finished(task: asyncio.Task[Any]) -> None:
