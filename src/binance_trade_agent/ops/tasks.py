@@ -22,7 +22,7 @@ async def stop(task: asyncio.Task[Any]) -> None:
     """Cancel `task` and wait until it has ended; its own failure was logged already.
 
     It is asked again and again, as a cancellation can get lost: asyncio.wait_for of Python 3.11 returns the result that
-    comes at the same moment instead (python/cpython issue 81839), and a task that goes on for ever then goes on.
+    comes at the same moment instead (python/cpython issue 86296), and a task that goes on for ever then goes on.
     """
     loop = asyncio.get_running_loop()
     timers: list[asyncio.TimerHandle] = []
