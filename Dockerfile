@@ -34,6 +34,7 @@ COPY config config
 ENV PYTHONUNBUFFERED=1 \
     CONTAINER_LOG=/proc/1/fd/1 \
     LEDGER_PATH=/app/data/ledger.db \
+    HISTORY_PATH=/app/data/history \
     EXCHANGE_URL=http://127.0.0.1:8090 \
     SIMULATION_START=now \
     TRADING_DURATION_MINUTES=0 \
