@@ -19,7 +19,7 @@ TASKS = [Task({"rsi_period": str(period)}, PERIOD) for period in range(5, 45)]
 @contextmanager
 def cluster(workers):
     with distributed.LocalCluster(
-        n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+        n_workers=workers, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL
     ) as running:
         yield running
 
