@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from binance_trade_agent.cli.shared import configuration_of, fail, json_option
+from binance_trade_agent.cli.shared import configuration_of, fail, json_option, moment
 
 
 @click.command("check-bias")
@@ -66,14 +66,5 @@ def check_bias(
         fail(str(failure))
     symbol = symbol.upper() if symbol else held[0] if held else ""
     interval = interval or (held[1] if held else configuration_of({}).settings.trading_candle_interval)
-    period = _moment("--start", start), _moment("--end", end)
+    period = moment("--start", start), moment("--end", end)
     sys.exit(check_recorded(Asked(strategies, params, symbol, interval, data, *period, rows), as_json=as_json))
-
-
-def _moment(option: str, text: str | None) -> int | None:
-    from binance_trade_agent.reports.wording import parse_utc
-
-    try:
-        return None if text is None else parse_utc(text)
-    except ValueError as failure:
-        fail(f"{option}: {failure}")

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from binance_trade_agent.cli.shared import configuration_of, fail, json_option
+from binance_trade_agent.cli.shared import configuration_of, fail, json_option, moment, names
 
 if TYPE_CHECKING:
     from binance_trade_agent.settings import Settings
@@ -58,8 +58,8 @@ def download(
     Exit codes: 0 done, 1 a host does not answer or a file was refused (the rest is kept), 2 no such symbol or interval.
     """
     settings = configuration_of({"HISTORY_PATH": data}).settings
-    symbols = _names(symbol.upper() if symbol else None, settings.trading_symbols)
-    intervals = _names(interval, (settings.trading_candle_interval,))
+    symbols = names(symbol.upper() if symbol else None) or settings.trading_symbols
+    intervals = names(interval) or (settings.trading_candle_interval,)
     from binance_trade_agent.domain.candles import INTERVAL_MS
     from binance_trade_agent.history.commands import DownloadOptions, download_candles
     from binance_trade_agent.history.files import unknown_interval
@@ -70,7 +70,7 @@ def download(
     for each in intervals:
         if each not in INTERVAL_MS:
             fail(f"--interval: {unknown_interval(each)}")
-    start_ms, end_ms = _moment("--start", start), _moment("--end", end)
+    start_ms, end_ms = moment("--start", start), moment("--end", end)
     if start_ms is not None and end_ms is not None and start_ms >= end_ms:
         fail(f"--start {start} is not before --end {end}")
     rest, archive = _addresses(settings, rest_url, archive_url)
@@ -130,21 +130,6 @@ def check(data: Path | None, as_json: bool) -> None:
     from binance_trade_agent.history.commands import check_candles
 
     sys.exit(check_candles(folder, as_json=as_json))
-
-
-def _names(text: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
-    """Names separated by commas, each once."""
-    names = tuple(dict.fromkeys(part.strip() for part in (text or "").split(",") if part.strip()))
-    return names or default
-
-
-def _moment(option: str, text: str | None) -> int | None:
-    from binance_trade_agent.reports.wording import parse_utc
-
-    try:
-        return None if text is None else parse_utc(text)
-    except ValueError as error:
-        fail(f"{option}: {error}")
 
 
 def _addresses(settings: "Settings", rest_url: str | None, archive_url: str | None) -> tuple[str, str | None]:
