@@ -336,7 +336,7 @@ def answers(books: BooksView, both: Both) -> dict:
 @given(seed=st.integers(0, 2**32), steps=st.integers(1, 30))
 def test_memory_and_ledger_answer_the_same_after_each_step(empty, seed, steps):
     with ledger_of(empty) as ledger:
-        both = Both(ledger, MemoryBooks.opened(OPENING, NOON_MS), random.Random(seed))
+        both = Both(ledger, MemoryBooks("USDT", OPENING), random.Random(seed))
         for _ in range(steps):
             both.now_ms += both.chance.choice(PASSES)
             step = both.chance.choice(STEPS)
@@ -364,7 +364,7 @@ def limits(books: BooksView, now_ms: int) -> list:
 def test_first_highest_and_last_of_a_stretch_tell_as_much_as_every_point(empty, seed):
     chance = random.Random(seed)
     with ledger_of(empty) as ledger:
-        memory = MemoryBooks.opened(OPENING, NOON_MS)
+        memory = MemoryBooks("USDT", OPENING)
         now_ms, ends_ms = NOON_MS, 0
         for _ in range(12):
             # One stretch: the next midnight and the end of the last pause are in others.
@@ -388,7 +388,7 @@ def test_first_highest_and_last_of_a_stretch_tell_as_much_as_every_point(empty, 
 
 def test_pause_that_is_over_at_once_begins_a_new_peak_at_the_last_point(empty):
     with ledger_of(empty) as ledger:
-        memory = MemoryBooks.opened(OPENING, NOON_MS)
+        memory = MemoryBooks("USDT", OPENING)
         for books in (ledger, memory):
             for minute, equity in enumerate((10_000, 9_000)):
                 run_now(books.record_equity(point(NOON_MS + minute * MINUTE_MS, Decimal(equity))))
@@ -401,7 +401,7 @@ def test_pause_that_is_over_at_once_begins_a_new_peak_at_the_last_point(empty):
 
 
 def test_points_come_in_the_order_of_time():
-    memory = MemoryBooks.opened(OPENING, NOON_MS)
+    memory = MemoryBooks("USDT", OPENING)
     memory.mark(NOON_MS, Decimal(10_000))
     memory.mark(NOON_MS, Decimal(9_000))  # the last word on a tick counts
     assert limits(memory, NOON_MS)[1:3] == [9_000, 9_000]
@@ -410,7 +410,7 @@ def test_points_come_in_the_order_of_time():
 
 
 def test_accounts_that_do_not_add_up_are_found():
-    memory = MemoryBooks.opened(OPENING, NOON_MS)
+    memory = MemoryBooks("USDT", OPENING)
     memory.check()
     memory.accounts[Account.FEES]["BNB"] = Decimal("0.1")
     with pytest.raises(LedgerError, match=r"the accounts of BNB add up to 0\.1, not to 0"):

@@ -8,7 +8,7 @@ is concerned; late fills and repeated reports are taken as the ledger takes them
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Self, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -62,11 +62,6 @@ class MemoryBooks(MemoryView):
         self._newest = (0, "", "")  # the age of the newest order that is not settled
         self._alarms: dict[tuple[str, str], Alarm] = {}
         self._post((asset, amount, Account.EXTERNAL) for asset, amount in balances.items())
-
-    @classmethod
-    def opened(cls, balances: Mapping[str, Decimal], at_ms: int, quote_asset: str | None = None) -> Self:  # noqa: ARG003
-        """Books that begin at `at_ms` with these balances; equity is counted in the first asset, or `quote_asset`."""
-        return cls(quote_asset or next(iter(balances)), balances)
 
     def check(self) -> None:
         """See that what has moved has moved from one account to another.

@@ -11,9 +11,8 @@ import numpy as np
 from binance_trade_agent.domain.candles import DAY_MS
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.history.table import FloatArray, IntArray
-from binance_trade_agent.ledger.equity import Mark
+from binance_trade_agent.ledger.books import BooksView
 from binance_trade_agent.ledger.pauses import DAILY_LOSS, DRAWDOWN
-from binance_trade_agent.risk.state import Pause
 
 # A float is off by a part of 1e-15; within this distance of a limit the exact numbers decide.
 _NEAR = 1e-9
@@ -32,23 +31,11 @@ class LossLimits:
         return bool(self.drawdown_pct or self.daily_pct)
 
 
-class MarkedBooks(Protocol):
-    """What the curve needs of the books."""
+class MarkedBooks(BooksView, Protocol):
+    """Books that are told the points of the curve."""
 
     def mark(self, tick_ms: int, equity_quote: Decimal) -> None:
         """Keep the equity at a tick; ticks come in order."""
-        ...
-
-    def latest_mark(self, quote_asset: str) -> Mark | None:
-        """See BooksView."""
-        ...
-
-    def day_start(self, quote_asset: str, now_ms: int) -> Decimal | None:
-        """See BooksView."""
-        ...
-
-    def active_pauses(self, now_ms: int) -> Mapping[str, Pause]:
-        """See BooksView."""
         ...
 
 

@@ -168,12 +168,12 @@ class _Backtest:
 
     def _build(self) -> None:
         plan, clock, settings = self._plan, self._clock, self._plan.settings
-        begin_ms = clock.at_ms = int(self._timeline.times_ms[0])
+        clock.at_ms = int(self._timeline.times_ms[0])
         opening = {self._quote_asset: plan.opening_quote}
         places = {lane.symbol: lane.place for lane in self._lanes}
         rules = {symbol: place.rules for symbol, place in places.items()}
         self._gateway = gateway = BacktestGateway(places, opening, clock, plan.fills.fee_pct / 100)
-        self._books = books = MemoryBooks.opened(opening, begin_ms)
+        self._books = books = MemoryBooks(self._quote_asset, opening)
         gate, limits = EntryGate(), risk_settings(settings)
         alarms = Alarms(books, clock, gate)
         keeper = OrderKeeper(gateway, books, clock, rules, alarms, instance=settings.trading_instance)
