@@ -6,7 +6,7 @@ open what happened, the rules take what is worse for the account.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import Decimal
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -292,8 +292,7 @@ class CandleFills:
         """As much of it as the share of the candle's volume allows."""
         if not self._share:
             return (part,)
-        volume = Decimal(f"{self._table.volume[row]:.{self._table.volume_digits}f}")
-        allowed = volume * self._share
+        allowed = self._table.quantity(self._table.volume[row]) * self._share
         if part.quantity <= allowed:
             return (part,)
         quantity = self._rules.round_market_quantity(allowed)
@@ -306,10 +305,11 @@ class CandleFills:
         return price if self._is_exact else self._up(price * (1 + self._half_spread))
 
     def _down(self, price: Decimal) -> Decimal:
-        return _to_tick(price, self._rules.tick_size, ROUND_FLOOR)
+        return self._rules.round_price(price)
 
     def _up(self, price: Decimal) -> Decimal:
-        return _to_tick(price, self._rules.tick_size, ROUND_CEILING)
+        below = self._rules.round_price(price)
+        return below if below == price else below + self._rules.tick_size
 
 
 class _Impact:
@@ -345,7 +345,3 @@ def _rolling_mean(values: FloatArray) -> FloatArray:
     with np.errstate(invalid="ignore", divide="ignore"):
         mean: FloatArray = (sums[stop] - sums[start]) / (stop - start)
     return mean
-
-
-def _to_tick(price: Decimal, tick: Decimal, rounding: str) -> Decimal:
-    return (price / tick).to_integral_value(rounding) * tick if tick else price

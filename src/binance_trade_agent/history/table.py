@@ -91,6 +91,10 @@ class CandleTable:
         """A price of the table as the exact decimal number."""
         return Decimal(f"{value:.{self.price_digits}f}")
 
+    def quantity(self, value: float) -> Decimal:
+        """A volume of the table as the exact decimal number."""
+        return Decimal(f"{value:.{self.volume_digits}f}")
+
     def candle(self, row: int) -> Candle:
         """One row as a Candle."""
         open_ms = int(self.open_times_ms[row])
@@ -101,7 +105,7 @@ class CandleTable:
             high=self.price(self.high[row]),
             low=self.price(self.low[row]),
             close=self.price(self.close[row]),
-            volume=Decimal(f"{self.volume[row]:.{self.volume_digits}f}"),
+            volume=self.quantity(self.volume[row]),
         )
 
 
