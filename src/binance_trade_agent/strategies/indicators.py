@@ -221,5 +221,9 @@ def _undefined_where(values: FloatArray, undefined: BoolArray, *inputs: FloatArr
 
 
 def _are_finite(*arrays: FloatArray) -> bool:
-    """Whether they hold finite numbers only: then the sum of the squares is one, but for very large numbers."""
-    return all(math.isfinite(each.dot(each)) or bool(np.isfinite(each).all()) for each in arrays)
+    """Whether they hold finite numbers only: then their sum is one, but for very large numbers.
+
+    (A product of vectors says it as well, but of long ones BLAS makes it in threads, which then spin for some 10 ms.)
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        return all(math.isfinite(each.sum()) or bool(np.isfinite(each).all()) for each in arrays)
