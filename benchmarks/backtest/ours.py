@@ -2,7 +2,7 @@
 
 import resource
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from decimal import Decimal
 from importlib.metadata import version
@@ -67,9 +67,15 @@ def _measured(workload: Workload, rounds: int, *, with_trades: bool = True) -> d
     plans = [_plan(tables, parameters) for parameters in workload.parameter_sets]
     seconds = []
     for _ in range(rounds):
-        started = time.process_time()
-        results = [run_backtest(plan, tables, create=_created) for plan in plans]
-        seconds.append(time.process_time() - started)
+        told, orders, spent = [], 0, 0.0
+        for plan in plans:
+            started = time.process_time()
+            result = run_backtest(plan, tables, create=_created)
+            spent += time.process_time() - started
+            orders += len(result.orders)
+            if with_trades:
+                told.append(_told(result))  # and the result is let go of, as a search does
+        seconds.append(spent)
     return {
         "version": version("binance-trading-agent"),
         "candles": sum(len(table) for table in tables.values()),
@@ -78,8 +84,8 @@ def _measured(workload: Workload, rounds: int, *, with_trades: bool = True) -> d
         "rounds": len(seconds),
         "counted": "RSI, crossings, decisions, risk rules, filters, orders, double entries, equity",
         "first_fill": FIRST_FILL,
-        "orders": sum(len(result.orders) for result in results),
-        **(_told(results) if with_trades else {}),
+        "orders": orders,
+        **{name: [each[name] for each in told] for name in ("trades", "prices", "final_quote")},
     }
 
 
@@ -95,18 +101,17 @@ def _created(_: str, texts: Mapping[str, str]) -> RsiSwing:
     return RsiSwing(RsiSwing.Params.model_validate(dict(texts)))
 
 
-def _told(results: Sequence[BacktestResult]) -> dict:
-    """The trades of each run, by candles, their prices, and what was left at the end."""
-    told: dict = {"trades": [], "prices": [], "final_quote": []}
-    for result in results:
-        # Each order was filled at once and whole, so fills buy and sell in turn.
-        assert all((fill.side is Side.SELL) == bool(number % 2) for number, fill in enumerate(result.fills))
-        fills = [((fill.traded_ms - START_MS) // MINUTE_MS, float(fill.price)) for fill in result.fills]
-        pairs = list(zip(fills[::2], fills[1::2], strict=False))
-        told["trades"].append([(entry, out) for (entry, _), (out, _) in pairs])
-        told["prices"].append([(bought, sold) for (_, bought), (_, sold) in pairs])
-        told["final_quote"].append(float(result.final_quote))
-    return told
+def _told(result: BacktestResult) -> dict:
+    """The trades of a run, by candles, their prices, and what was left at the end."""
+    # Each order was filled at once and whole, so fills buy and sell in turn.
+    assert all((fill.side is Side.SELL) == bool(number % 2) for number, fill in enumerate(result.fills))
+    fills = [((fill.traded_ms - START_MS) // MINUTE_MS, float(fill.price)) for fill in result.fills]
+    pairs = list(zip(fills[::2], fills[1::2], strict=False))
+    return {
+        "trades": [(entry, out) for (entry, _), (out, _) in pairs],
+        "prices": [(bought, sold) for (_, bought), (_, sold) in pairs],
+        "final_quote": float(result.final_quote),
+    }
 
 
 def _table(symbol: str, candles: Candles) -> CandleTable:
