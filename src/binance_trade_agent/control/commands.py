@@ -22,8 +22,12 @@ from binance_trade_agent.ledger.switches import killed, paused
 class CommandKind(StrEnum):
     """What can be asked.
 
-    STOP ends the run gracefully. PAUSE keeps it from entering positions until RESUME. KILL does so too, cancels entries
-    that rest, and is taken back only by a RELEASE that names the trader. SET_STRATEGY changes what decides.
+    STOP ends the run gracefully. PAUSE keeps it from entering positions until RESUME, or from deciding on any order
+    (`scope=everything`): what protects positions goes on. KILL keeps it from entering too, cancels what rests and
+    protects nothing, closes all positions when asked to (`close_positions=true`), and is taken back only by a RELEASE
+    that names the trader. SET_STRATEGY changes what decides, SET_RISK the limits (setting names and their new values).
+    ORDER places an order of a person, CANCEL cancels one (`client_order_id`), CLOSE sells a position (`symbol`) or,
+    without one, all of them: they are for the trader that runs, so that one which comes too late is refused.
     """
 
     STOP = "stop"
@@ -32,6 +36,10 @@ class CommandKind(StrEnum):
     KILL = "kill"
     RELEASE = "release"
     SET_STRATEGY = "set_strategy"
+    SET_RISK = "set_risk"
+    ORDER = "order"
+    CANCEL = "cancel"
+    CLOSE = "close"
 
 
 class CommandState(StrEnum):
@@ -52,6 +60,7 @@ class Command:
         requested_wall_ms: the machine's time, ms UTC.
         answer: one sentence, empty while pending.
         done_ms: market time of the answer.
+        client_order_id: of the order that it asked for, once that is in the ledger.
     """
 
     command_id: int
@@ -62,6 +71,7 @@ class Command:
     state: CommandState = CommandState.PENDING
     answer: str = ""
     done_ms: int | None = None
+    client_order_id: str | None = None
 
 
 def command_kind(name: str) -> CommandKind:
@@ -99,7 +109,8 @@ def place(
     def insert(connection: sqlite3.Connection) -> int:
         command_id = int(connection.execute("SELECT coalesce(max(command_id), 0) + 1 FROM commands").fetchone()[0])
         connection.execute(
-            "INSERT INTO commands VALUES (?, ?, ?, ?, ?, ?, '', NULL)",
+            "INSERT INTO commands (command_id, kind, payload_json, requested_by, requested_wall_ms, state, answer)"
+            " VALUES (?, ?, ?, ?, ?, ?, '')",
             (
                 command_id,
                 kind,
@@ -169,6 +180,15 @@ def command(connection: sqlite3.Connection, command_id: int) -> Command | None:
     return _command_from(row) if row else None
 
 
+def latest_commands(connection: sqlite3.Connection, limit: int, before: int | None = None) -> list[Command]:
+    """The newest commands first, those with a smaller id than `before` where that is given."""
+    rows = connection.execute(
+        "SELECT * FROM commands WHERE :before IS NULL OR command_id < :before ORDER BY command_id DESC LIMIT :limit",
+        {"before": before, "limit": limit},
+    )
+    return [_command_from(row) for row in rows]
+
+
 def _commands(connection: sqlite3.Connection, state: CommandState) -> list[Command]:
     rows = connection.execute("SELECT * FROM commands WHERE state = ? ORDER BY command_id", (state,))
     return [_command_from(row) for row in rows]
@@ -191,4 +211,5 @@ def _command_from(row: sqlite3.Row) -> Command:
         state=CommandState(row["state"]),
         answer=row["answer"],
         done_ms=row["done_ms"],
+        client_order_id=row["client_order_id"],
     )
