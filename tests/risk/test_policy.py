@@ -6,6 +6,7 @@ import pytest
 
 from binance_trade_agent.domain.decisions import Refusal
 from binance_trade_agent.domain.orders import Side
+from binance_trade_agent.domain.pause_scope import PauseScope
 from binance_trade_agent.domain.signals import Action
 from binance_trade_agent.risk.policy import ApprovedSize, RiskPolicy
 from tests.risk.conftest import finding
@@ -21,7 +22,9 @@ def test_an_entry_that_all_allow_has_a_size_and_no_refusal(judge):
 
 
 def test_every_rule_is_asked_though_one_has_refused(judge):
-    refused = judge(is_paused=True, free_quote=Decimal(7), limits={"cooldown_seconds": 300}, last_filled_ms=999_000)
+    refused = judge(
+        pause_scope=PauseScope.ENTRIES, free_quote=Decimal(7), limits={"cooldown_seconds": 300}, last_filled_ms=999_000
+    )
     assert refused.size is None
     assert refused.refusal == Refusal("pause", "entries are paused until `resume`")
     assert [found.rule for found in refused.findings if not found.allows] == ["pause", "cooldown", "balance"]
@@ -60,7 +63,7 @@ def test_limits_on_entries_never_keep_a_position_open(judge):
         rules={"max_position": Decimal("0.1")},
         book_age_ms=10**9,
         unknown_orders=999,
-        is_paused=True,
+        pause_scope=PauseScope.EVERYTHING,
         is_killed=True,
         gate=("exchange", "it does not answer"),
     )

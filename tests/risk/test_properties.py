@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from binance_trade_agent.domain.market import BookTicker, Depth, MarketView
+from binance_trade_agent.domain.pause_scope import PauseScope
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.domain.symbols import SymbolRules
@@ -237,7 +238,7 @@ def topics(ask, unit, held_from):
         "switches": lambda: (
             nothing,
             each(
-                is_paused=st.booleans(),
+                pause_scope=st.sampled_from([None, *PauseScope]),
                 is_killed=st.booleans(),
                 gate=st.sampled_from([None, ("disk", "full")]),
                 open_order=st.sampled_from([None, "order x is SENT"]),
@@ -420,7 +421,7 @@ def test_no_approved_entry_breaks_a_filter_or_a_limit_whatever_the_inputs():
         assert_within_money(quantity, context, limit)
         assert_market_is_fit(quantity, context, limit)
         assert_counts_and_losses_allow(context, limit)
-        assert not any([context.is_paused, context.is_killed, context.gate, context.open_order])
+        assert not any([context.pause_scope, context.is_killed, context.gate, context.open_order])
 
     holds()
     assert len(approved) > 50, "the inputs say nothing when hardly one is approved"

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from binance_trade_agent.domain.market import Depth
+from binance_trade_agent.domain.pause_scope import PauseScope
 from binance_trade_agent.domain.signals import Action
 from binance_trade_agent.risk.state import Pause, RiskState
 from tests.risk.conftest import finding
@@ -55,7 +56,12 @@ ENTRY_RULES: dict[str, tuple[dict[str, Any], list[tuple[dict[str, Any], bool, st
         {},
         [
             ({}, ALLOWS, "entries are not paused"),
-            ({"is_paused": True}, REFUSES, "entries are paused until `resume`"),
+            ({"pause_scope": PauseScope.ENTRIES}, REFUSES, "entries are paused until `resume`"),
+            (
+                {"pause_scope": PauseScope.EVERYTHING},
+                REFUSES,
+                "everything but what protects positions is paused until `resume`",
+            ),
         ],
     ),
     "entry_gate": ({}, [({}, ALLOWS, "nothing keeps entries back")]),

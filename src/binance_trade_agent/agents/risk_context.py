@@ -141,7 +141,7 @@ def account(
         state=_limits(books, signal, view, now_ms, equity_quote, settings),
         open_order=open_order,
         unknown_orders=unknown_orders,
-        is_paused=books.is_paused(),
+        pause_scope=books.pause_scope() if books.is_paused() else None,
         is_killed=books.is_killed(),
     )
 

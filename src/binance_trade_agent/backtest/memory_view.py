@@ -8,6 +8,7 @@ from binance_trade_agent.backtest.symbol_book import SymbolBook
 from binance_trade_agent.domain.holdings import Holding
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Fill, Order
+from binance_trade_agent.domain.pause_scope import PauseScope
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.ledger.equity import Mark
@@ -139,6 +140,10 @@ class MemoryView:
     def is_paused(self) -> bool:
         """Nobody is there to say it."""
         return False
+
+    def pause_scope(self) -> PauseScope | None:
+        """Nor how much."""
+        return None
 
     def is_killed(self) -> bool:
         """The same."""

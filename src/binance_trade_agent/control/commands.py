@@ -14,9 +14,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from binance_trade_agent.domain.nearest import nearest
+from binance_trade_agent.domain.pause_scope import PauseScope
 from binance_trade_agent.ledger.connection import explained, in_transaction, open_existing
 from binance_trade_agent.ledger.ledger import Ledger
-from binance_trade_agent.ledger.switches import killed, paused
+from binance_trade_agent.ledger.switches import killed, pause_scope, paused
 
 
 class CommandKind(StrEnum):
@@ -141,11 +142,17 @@ async def answer(
     text: str,
     done_ms: int,
     beside: Callable[[sqlite3.Connection], None] | None = None,
+    client_order_id: str | None = None,
 ) -> None:
-    """Note what came of a command: DONE or REFUSED, and one sentence for who asked; `beside` is written with it."""
+    """Note what came of a command: DONE or REFUSED, and one sentence for who asked; `beside` is written with it.
+
+    `client_order_id` is of the order that it asked for; None leaves what is known of it.
+    """
 
     def write(connection: sqlite3.Connection) -> None:
         _answer(connection, command_id, state, text, done_ms)
+        if client_order_id is not None:
+            name_order(connection, command_id, client_order_id)
         if beside:
             beside(connection)
 
@@ -169,6 +176,11 @@ async def is_paused(ledger: Ledger) -> bool:
     return await ledger.read(paused)
 
 
+async def scope_of_pause(ledger: Ledger) -> PauseScope | None:
+    """What a pause keeps back, None without one, from the trader's own connection."""
+    return await ledger.read(pause_scope)
+
+
 async def is_killed(ledger: Ledger) -> bool:
     """Whether the kill switch is on, from the trader's own connection."""
     return await ledger.read(killed)
@@ -187,6 +199,11 @@ def latest_commands(connection: sqlite3.Connection, limit: int, before: int | No
         {"before": before, "limit": limit},
     )
     return [_command_from(row) for row in rows]
+
+
+def name_order(connection: sqlite3.Connection, command_id: int, client_order_id: str) -> None:
+    """Note which order a command has asked for, in the transaction that its intent is committed in."""
+    connection.execute("UPDATE commands SET client_order_id = ? WHERE command_id = ?", (client_order_id, command_id))
 
 
 def _commands(connection: sqlite3.Connection, state: CommandState) -> list[Command]:

@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 from binance_trade_agent.domain.decisions import Decision
 from binance_trade_agent.domain.holdings import Holding
 from binance_trade_agent.domain.orders import Order, OrderIntent, OrderReport, OrderState
+from binance_trade_agent.domain.pause_scope import PauseScope
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.ledger.equity import Mark
@@ -101,6 +102,10 @@ class BooksView(Protocol):
 
     def is_paused(self) -> bool:
         """Whether a person has said that nothing is to be entered."""
+        ...
+
+    def pause_scope(self) -> PauseScope | None:
+        """What the person keeps back by it; None without a pause."""
         ...
 
     def is_killed(self) -> bool:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from binance_trade_agent.domain.holdings import Holding
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Order, Side
+from binance_trade_agent.domain.pause_scope import PauseScope
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.ledger import equity, exits, pauses, queries, switches
@@ -116,6 +117,10 @@ class SqlView:
     def is_paused(self) -> bool:
         """Whether the last carried-out `pause` or `resume` was a pause."""
         return switches.paused(self._connection)
+
+    def pause_scope(self) -> PauseScope | None:
+        """What that pause keeps back; None without one."""
+        return switches.pause_scope(self._connection)
 
     def is_killed(self) -> bool:
         """Whether the kill switch is on."""

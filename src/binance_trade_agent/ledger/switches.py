@@ -4,22 +4,53 @@ Pause is what the last carried-out `pause` or `resume` said, the kill switch wha
 `release` said. The functions take the SQLite connection and only read.
 """
 
+import json
 import sqlite3
+
+ENTRIES = "entries"
+EVERYTHING = "everything"
+"""How far a pause goes: no position is entered, or no order is decided on at all."""
 
 
 def paused(connection: sqlite3.Connection) -> bool:
     """Whether the last carried-out `pause` or `resume` was a pause."""
+    return pause_scope(connection) is not None
+
+
+def pause_scope(connection: sqlite3.Connection) -> str | None:
+    """How far the pause goes, `entries` or `everything`; None while nothing is paused."""
     row = connection.execute(
-        "SELECT kind FROM commands WHERE kind IN ('pause', 'resume') AND state = 'DONE'"
+        "SELECT kind, payload_json FROM commands WHERE kind IN ('pause', 'resume') AND state = 'DONE'"
         " ORDER BY command_id DESC LIMIT 1"
     ).fetchone()
-    return row is not None and row["kind"] == "pause"
+    if row is None or row["kind"] != "pause":
+        return None
+    scope: str = json.loads(row["payload_json"]).get("scope", ENTRIES)
+    return scope
 
 
 def killed(connection: sqlite3.Connection) -> bool:
     """Whether the last `kill` has not been taken back by a carried-out `release`; one that waits counts already."""
+    return _last_kill(connection) is not None
+
+
+def closes_positions(connection: sqlite3.Connection) -> bool:
+    """Whether the kill switch is on and asks for every position to be closed.
+
+    Of several kills since the last release it is enough that one has asked for it: a second one takes nothing back.
+    """
     row = connection.execute(
-        "SELECT kind FROM commands WHERE (kind = 'kill' AND state != 'REFUSED')"
+        "SELECT count(*) FROM commands WHERE kind = 'kill' AND state != 'REFUSED' AND"
+        " json_extract(payload_json, '$.close_positions') = 'true' AND command_id >"
+        " (SELECT coalesce(max(command_id), 0) FROM commands WHERE kind = 'release' AND state = 'DONE')"
+    ).fetchone()
+    return bool(row[0])
+
+
+def _last_kill(connection: sqlite3.Connection) -> int | None:
+    """Number of the kill that the switch is on by; None while it is off."""
+    row = connection.execute(
+        "SELECT kind, command_id FROM commands WHERE (kind = 'kill' AND state != 'REFUSED')"
         " OR (kind = 'release' AND state = 'DONE') ORDER BY command_id DESC LIMIT 1"
     ).fetchone()
-    return row is not None and row["kind"] == "kill"
+    return int(row["command_id"]) if row is not None and row["kind"] == "kill" else None

@@ -7,6 +7,7 @@ import msgspec
 from binance_trade_agent.domain.market import Depth, MarketView
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Side
+from binance_trade_agent.domain.pause_scope import PauseScope
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Signal
 from binance_trade_agent.domain.values import Value
@@ -32,7 +33,8 @@ class RiskContext(Value, frozen=True):
         stop_fraction: of the entry's price, at which its stop may sell at the lowest; None without a stop.
         open_order: an order of the symbol that is under way, in words; None without one.
         unknown_orders: orders of the account whose outcome is unknown.
-        is_paused: `pause` was said last; is_killed: the kill switch is on.
+        pause_scope: what a person's pause keeps back; None without one.
+        is_killed: the kill switch is on.
         gate: why nothing may be entered for now, as (rule, words); None when something may.
     """
 
@@ -54,7 +56,7 @@ class RiskContext(Value, frozen=True):
     stop_fraction: Decimal | None = None
     open_order: str | None = None
     unknown_orders: int = 0
-    is_paused: bool = False
+    pause_scope: PauseScope | None = None
     is_killed: bool = False
     gate: tuple[str, str] | None = None
 

@@ -4,6 +4,7 @@ from functools import cache
 from typing import ClassVar
 
 from binance_trade_agent.domain.decisions import Finding
+from binance_trade_agent.domain.pause_scope import PauseScope
 from binance_trade_agent.risk.context import RiskContext
 
 _KILLED = Finding(
@@ -11,6 +12,7 @@ _KILLED = Finding(
 )
 _NOT_KILLED = Finding("kill_switch", True, "the kill switch is off")
 _PAUSED = Finding("pause", False, "entries are paused until `resume`")
+_ALL_PAUSED = Finding("pause", False, "everything but what protects positions is paused until `resume`")
 _NOT_PAUSED = Finding("pause", True, "entries are not paused")
 _OPEN = Finding("entry_gate", True, "nothing keeps entries back")
 
@@ -49,7 +51,9 @@ class Paused:
 
     def review(self, context: RiskContext) -> Finding:
         """Look at the switch."""
-        return _PAUSED if context.is_paused else _NOT_PAUSED
+        if context.pause_scope is None:
+            return _NOT_PAUSED
+        return _ALL_PAUSED if context.pause_scope is PauseScope.EVERYTHING else _PAUSED
 
 
 class Gate:

@@ -1,0 +1,13 @@
+"""What a person's `pause` keeps back."""
+
+from enum import StrEnum
+
+
+class PauseScope(StrEnum):
+    """ENTRIES: no position is entered. EVERYTHING: nor is one left because the strategy says so.
+
+    What protects positions goes on in both: stops, targets, and the time stop.
+    """
+
+    ENTRIES = "entries"
+    EVERYTHING = "everything"
