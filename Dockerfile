@@ -7,6 +7,12 @@ COPY requirements-dev.lock ./
 RUN awk '/^(hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers)==/, !/\\$/' requirements-dev.lock > backend.lock \
     && pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore \
         --require-hashes --requirement backend.lock
+# The dashboard's JavaScript, fetched from npm by its lock file.
+COPY requirements-node.lock ./
+RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore \
+        --require-hashes --requirement requirements-node.lock
+COPY javascript javascript
+RUN python javascript/fetch.py
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
 RUN pip wheel --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir /wheel .

@@ -17,8 +17,9 @@ run: $(READY) ## Trade one simulated hour at 60 times the speed, then print the 
 	@SIMULATION_SPEED=$${SIMULATION_SPEED:-60} $(BIN)/trade-agent run
 
 # Tests of sessions wait for a third of their time: three workers keep two cores busy, and a few tests at a time go to each.
-test: $(READY_DEV) ## Run all tests (installs a Redis server for them where it may).
-	@sh tests/install_redis.sh
+test: $(READY_DEV) ## Run all tests (installs a Redis server and a browser for them where it may).
+	@sh tests/install_servers.sh
+	@$(BIN)/python javascript/fetch.py --tests
 	$(BIN)/pytest -n 3 --maxschedchunk 8
 
 check: $(READY_DEV) ## Formatting, lint, types, import rules.
@@ -42,6 +43,7 @@ lock: $(READY_DEV) ## Resolve the dependencies anew into the lock files.
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --extra dev $(LOCK_OPTIONS) -o requirements-dev.lock
 	$(BIN)/uv pip compile pyproject.toml --extra build $(LOCK_OPTIONS) -c requirements-dev.lock -o requirements.lock
+	$(BIN)/uv pip compile --group node $(LOCK_OPTIONS) -o requirements-node.lock
 	$(BIN)/uv pip compile --group ccxt --no-deps $(LOCK_OPTIONS) -o requirements-ccxt.lock
 
 LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
@@ -51,14 +53,14 @@ clean: ## Remove what was built; ledgers under data/ stay.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # What the program needs, and nothing else.
-$(READY): requirements.lock pyproject.toml | $(VENV)
+$(READY): requirements.lock pyproject.toml javascript/package-lock.json | $(VENV)
 	@echo "Setting up $(VENV) (once; a minute or two) ..."
 	@$(BIN)/pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(MAKE) --no-print-directory package
 	@touch $@
 
 # What the tests and the checks need besides.
-$(READY_DEV): requirements-dev.lock requirements-ccxt.lock pyproject.toml | $(VENV)
+$(READY_DEV): requirements-dev.lock requirements-ccxt.lock pyproject.toml javascript/package-lock.json | $(VENV)
 	@echo "Setting up $(VENV) for development (once; a minute or two) ..."
 	@$(BIN)/pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(BIN)/pip install -qq --disable-pip-version-check --require-hashes --no-deps -r requirements-ccxt.lock
@@ -66,7 +68,10 @@ $(READY_DEV): requirements-dev.lock requirements-ccxt.lock pyproject.toml | $(VE
 	@touch $@ $(READY)
 
 .PHONY: package
-package: ; @$(BIN)/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+# The dashboard's JavaScript comes from npm; where there is none, from Node.js as a Python package.
+package:
+	@command -v npm >/dev/null || $(BIN)/pip install -qq --disable-pip-version-check --require-hashes -r requirements-node.lock
+	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 
 $(VENV):
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and none was found." >&2; exit 1; }
