@@ -14,6 +14,7 @@ from binance_trade_agent.autonomous_trading_loop import AutonomousTradingLoop, R
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import CommandKind, CommandState
 from binance_trade_agent.control.strategy_switch import StrategySwitch
+from binance_trade_agent.control.switch_carriers import SwitchCarriers
 from binance_trade_agent.domain.decisions import Decision, Outcome
 from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.exchange.errors import UnavailableError
@@ -141,6 +142,7 @@ async def rig(tmp_path: Path, *, duration_ms: int | None = None):
             clock,
             RunIdentity("run-a", beat_path, "mine"),
             StrategySwitch(strategies, ledger),
+            SwitchCarriers(ledger, "mine").by_kind,
             before_tick=before_tick,
             periodically=periodically,
         )

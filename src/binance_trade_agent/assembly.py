@@ -29,6 +29,7 @@ from binance_trade_agent.autonomous_trading_loop import AutonomousTradingLoop, R
 from binance_trade_agent.cache.cache import Cache, InProcessCache
 from binance_trade_agent.control.commands import refuse_stale_stops
 from binance_trade_agent.control.strategy_switch import StrategySwitch
+from binance_trade_agent.control.switch_carriers import SwitchCarriers
 from binance_trade_agent.domain.candles import MINUTE_MS
 from binance_trade_agent.domain.orders import OrderIntent
 from binance_trade_agent.domain.symbols import SymbolRules
@@ -241,6 +242,7 @@ class Assembly:
                 name.run_id, heartbeat.heartbeat_path(settings.ledger_path), instance=settings.trading_instance
             ),
             switch,
+            {**SwitchCarriers(ledger, settings.trading_instance).by_kind},
             before_tick=stream.catch_up if connection.is_stepped else _nothing,
             periodically=_Resynchronisation(connection),
         )

@@ -10,7 +10,7 @@ if __name__ == "__main__":
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from binance_trade_agent.agents.account_watch import AccountWatch
 from binance_trade_agent.agents.breakers import Breakers
 from binance_trade_agent.agents.valuation import Valuation
 from binance_trade_agent.control import commands
+from binance_trade_agent.control.carriers import Carried, Carrier, Moment, refused
 from binance_trade_agent.control.commands import Command, CommandKind, CommandState
 from binance_trade_agent.control.strategy_switch import StrategySwitch
 from binance_trade_agent.domain.clock import Clock
@@ -82,6 +83,7 @@ class AutonomousTradingLoop:
 
     Args:
         switch: changes the strategies when a command asks for it.
+        carriers: carry out the other commands, by kind; `stop` is the loop's own.
         before_tick: awaited at the beginning of each tick; brings in what the exchange has sent.
         periodically: awaited about every second between ticks, beside the loop's own looking around.
 
@@ -101,6 +103,7 @@ class AutonomousTradingLoop:
         clock: Clock,
         identity: RunIdentity,
         switch: StrategySwitch,
+        carriers: Mapping[CommandKind, Carrier],
         *,
         before_tick: Callable[[], Awaitable[None]],
         periodically: Callable[[], Awaitable[None]],
@@ -115,6 +118,11 @@ class AutonomousTradingLoop:
         self._clock = clock
         self._identity = identity
         self._switch = switch
+        self._carriers: Mapping[CommandKind, Carrier] = {
+            CommandKind.STOP: self._stop_when_asked,
+            CommandKind.SET_STRATEGY: switch.carry_out,
+            **carriers,
+        }
         self._before_tick = before_tick
         self._periodically = periodically
         self._stop = asyncio.Event()
@@ -215,23 +223,45 @@ class AutonomousTradingLoop:
 
     async def _look_around(self) -> None:
         for command in await commands.pending(self._ledger):
-            await self._carry_out(command)
+            await self._survive(self._carry_out(command))
         await self._survive(self._watch.between_ticks())
         await self._survive(self._obey_kill_switch())
         await self._periodically()
         self._beat("trading")
 
     async def _carry_out(self, command: Command) -> None:
-        now_ms = self._clock.now_ms()
-        if command.kind is CommandKind.SET_STRATEGY:
-            said = await self._switch.carry_out(command, self._identity.run_id, self._next_tick_ms, now_ms)
-        else:
-            paused, killed = await commands.is_paused(self._ledger), await commands.is_killed(self._ledger)
-            state, said = _answer(command, self._identity.instance, is_paused=paused, is_killed=killed)
-            await commands.answer(self._ledger, command.command_id, state, said, now_ms)
-        log.info("command %s by %s: %s", command.kind.replace("_", "-"), command.requested_by, said)
-        if command.kind is CommandKind.STOP:
-            self.request_stop(f"stop, asked by {command.requested_by}")
+        """Carry a command out and answer it; one that fails is answered too, so that it is not tried for ever.
+
+        Raises:
+            ExchangeError, LedgerError: it could not be done now, or its answer not be written; the command waits.
+        """
+        moment = Moment(self._identity.run_id, self._clock.now_ms(), self._next_tick_ms)
+        try:
+            carrier = self._carriers.get(command.kind)
+            carried = await carrier(command, moment) if carrier else refused(f"this trader takes no {command.kind}")
+        except (ExchangeError, LedgerError):
+            raise
+        except Exception as failure:
+            log.exception("command %s by %s failed", command.kind, command.requested_by)
+            carried = refused(f"it failed: {type(failure).__name__}: {failure}")
+        if carried is None:
+            return
+        await commands.answer(
+            self._ledger,
+            command.command_id,
+            carried.state,
+            carried.answer,
+            self._clock.now_ms(),
+            beside=carried.beside,
+            client_order_id=carried.client_order_id,
+        )
+        log.info("command %s by %s: %s", command.kind.replace("_", "-"), command.requested_by, carried.answer)
+        if carried.afterwards:
+            carried.afterwards()
+
+    async def _stop_when_asked(self, command: Command, moment: Moment) -> Carried:  # noqa: ARG002 (a Carrier)
+        reason = f"stop, asked by {command.requested_by}"
+        return Carried(CommandState.DONE, "stopping", afterwards=lambda: self.request_stop(reason))
 
     async def _tell_switches(self) -> None:
         """At the start: what was thrown in an earlier run, and holds."""
@@ -283,27 +313,6 @@ class AutonomousTradingLoop:
             stream_is_live=stream_is_live,
             news_age_seconds=round(news_age_seconds, 3),
         )
-
-
-def _answer(command: Command, instance: str, *, is_paused: bool, is_killed: bool) -> tuple[CommandState, str]:
-    """What is answered to a command that needs nothing but its row, by the trader named `instance`.
-
-    What one switch allows again the other may still keep away: then the answer says so.
-    """
-    if command.kind is CommandKind.RELEASE and command.payload.get("name") != instance:
-        given = command.payload.get("name", "")
-        return CommandState.REFUSED, f"this trader is {instance}, not {given}: `trade-agent release {instance}`"
-    said = {
-        CommandKind.STOP: "stopping",
-        CommandKind.PAUSE: "entries are paused",
-        CommandKind.RESUME: "entries are allowed again"
-        if not is_killed
-        else f"entries are no longer paused, but the kill switch is on until `trade-agent release {instance}`",
-        CommandKind.KILL: f"the kill switch is on: nothing is entered until `trade-agent release {instance}`",
-        CommandKind.RELEASE: "the kill switch is off"
-        + (", but entries are paused until `trade-agent resume`" if is_paused else ""),
-    }
-    return CommandState.DONE, said[command.kind]
 
 
 def _log_decision(decision: Decision) -> None:

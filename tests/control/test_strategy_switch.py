@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from binance_trade_agent.control.commands import CommandKind, CommandState, command, pending, place
+from binance_trade_agent.control.carriers import Moment
+from binance_trade_agent.control.commands import CommandKind, CommandState, answer, command, pending, place
 from binance_trade_agent.control.strategy_switch import StrategySwitch, asked_choice
 from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.ledger.errors import LedgerUnavailable
@@ -37,10 +38,11 @@ class Trader:
             self.ledger.path, CommandKind.SET_STRATEGY, requested_by=by, requested_wall_ms=1, payload=payload
         )
         (waiting,) = await pending(self.ledger)
-        said = await self.switch.carry_out(waiting, self.run_id, TICK_MS, TICK_MS - 5_000)
-        answered = await self.ledger.read(lambda connection: command(connection, number))
-        assert answered.answer == said
-        return answered
+        carried = await self.switch.carry_out(waiting, Moment(self.run_id, TICK_MS - 5_000, TICK_MS))
+        await answer(self.ledger, number, carried.state, carried.answer, TICK_MS - 5_000, beside=carried.beside)
+        if carried.afterwards:
+            carried.afterwards()
+        return await self.ledger.read(lambda connection: command(connection, number))
 
     async def changes(self) -> list[tuple[int, str, str, str]]:
         """Rows of the ledger: run, time, who asked, which strategy."""

@@ -89,6 +89,7 @@ async def trading(tmp_path, *, minutes: int, **opinions):
             machine,
             RunIdentity(RUN_ID, tmp_path / "heartbeat"),
             StrategySwitch(StrategiesInUse(StrategyChoice("rsi_momentum"), SYMBOLS), desk.ledger),
+            {},
             before_tick=_nothing,
             periodically=_nothing,
         )

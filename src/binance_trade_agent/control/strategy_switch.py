@@ -2,7 +2,7 @@
 
 import logging
 
-from binance_trade_agent.control import commands
+from binance_trade_agent.control.carriers import Carried, Moment, refused
 from binance_trade_agent.control.commands import Command, CommandState
 from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.domain.wording import clock_time, iso_second
@@ -55,36 +55,29 @@ class StrategySwitch:
         if last is None or _what_and_why(last) != _what_and_why(now):
             await self._ledger.write(lambda connection: strategy_changes.record(connection, now))
 
-    async def carry_out(self, command: Command, run_id: str, from_tick_ms: int, now_ms: int) -> str:
-        """Do what a `set_strategy` asks for, from the tick at `from_tick_ms` on, and answer it.
+    async def carry_out(self, command: Command, moment: Moment) -> Carried:
+        """What a `set_strategy` comes to: the change holds from the next tick on, once its answer is written.
 
-        Returns:
-            The answer. A choice that cannot be made is refused; what was in use stays.
-
-        Raises:
-            LedgerUnavailable: it could not be written; nothing has changed, and the command still waits.
+        A choice that cannot be made is refused; what was in use stays.
         """
         before = self._strategies.choice
         try:
             wanted = asked_choice(command.payload.get("name", ""), command.payload.get("params", ""))
             prepared = self._strategies.prepare(wanted)
         except StrategyError as failure:
-            refusal = f"{failure} (still in use: {before})"
-            await commands.answer(self._ledger, command.command_id, CommandState.REFUSED, refusal, now_ms)
-            return refusal
-        change = StrategyChange(run_id, from_tick_ms, command.requested_by, wanted, self._configured)
-        said = f"from the tick at {clock_time(from_tick_ms)} UTC on: {before} -> {wanted}"
-        await commands.answer(
-            self._ledger,
-            command.command_id,
+            return refused(f"{failure} (still in use: {before})")
+        change = StrategyChange(moment.run_id, moment.next_tick_ms, command.requested_by, wanted, self._configured)
+
+        def take_it() -> None:
+            self._strategies.use(prepared)
+            self._requested_by = command.requested_by
+
+        return Carried(
             CommandState.DONE,
-            said,
-            now_ms,
+            f"from the tick at {clock_time(moment.next_tick_ms)} UTC on: {before} -> {wanted}",
             beside=lambda connection: strategy_changes.record(connection, change),
+            afterwards=take_it,
         )
-        self._strategies.use(prepared)
-        self._requested_by = command.requested_by
-        return said
 
     def _put_back(self, last: StrategyChange) -> None:
         asked = f"{last.choice}, asked for by {last.requested_by}"

@@ -7,9 +7,7 @@ Pause is what the last carried-out `pause` or `resume` said, the kill switch wha
 import json
 import sqlite3
 
-ENTRIES = "entries"
-EVERYTHING = "everything"
-"""How far a pause goes: no position is entered, or no order is decided on at all."""
+from binance_trade_agent.domain.pause_scope import PauseScope
 
 
 def paused(connection: sqlite3.Connection) -> bool:
@@ -17,16 +15,15 @@ def paused(connection: sqlite3.Connection) -> bool:
     return pause_scope(connection) is not None
 
 
-def pause_scope(connection: sqlite3.Connection) -> str | None:
-    """How far the pause goes, `entries` or `everything`; None while nothing is paused."""
+def pause_scope(connection: sqlite3.Connection) -> PauseScope | None:
+    """What the pause keeps back; None while nothing is paused."""
     row = connection.execute(
         "SELECT kind, payload_json FROM commands WHERE kind IN ('pause', 'resume') AND state = 'DONE'"
         " ORDER BY command_id DESC LIMIT 1"
     ).fetchone()
     if row is None or row["kind"] != "pause":
         return None
-    scope: str = json.loads(row["payload_json"]).get("scope", ENTRIES)
-    return scope
+    return PauseScope(json.loads(row["payload_json"]).get("scope", PauseScope.ENTRIES))
 
 
 def killed(connection: sqlite3.Connection) -> bool:

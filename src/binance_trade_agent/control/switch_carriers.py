@@ -1,0 +1,55 @@
+"""The commands that need nothing but their row: they are switches, and the row itself is where a switch stands."""
+
+from collections.abc import Mapping
+
+from binance_trade_agent.control import commands
+from binance_trade_agent.control.carriers import Carried, Carrier, Moment, done, refused
+from binance_trade_agent.control.commands import Command, CommandKind
+from binance_trade_agent.domain.pause_scope import PauseScope
+from binance_trade_agent.ledger.ledger import Ledger
+
+
+class SwitchCarriers:
+    """Pause, resume, kill and release, for the trader named `instance`.
+
+    What one switch allows again the other may still keep away: then the answer says so.
+    """
+
+    def __init__(self, ledger: Ledger, instance: str) -> None:
+        self._ledger = ledger
+        self._release = f"`trade-agent release {instance}`"
+        self._instance = instance
+
+    @property
+    def by_kind(self) -> Mapping[CommandKind, Carrier]:
+        """The carrier of each kind."""
+        return {
+            CommandKind.PAUSE: self._pause,
+            CommandKind.RESUME: self._resume,
+            CommandKind.KILL: self._kill,
+            CommandKind.RELEASE: self._let_go,
+        }
+
+    async def _pause(self, command: Command, moment: Moment) -> Carried:  # noqa: ARG002 (a Carrier)
+        scope = command.payload.get("scope", PauseScope.ENTRIES)
+        if scope not in list(PauseScope):
+            return refused(f"scope is {scope!r}: it is {' or '.join(PauseScope)}")
+        if scope == PauseScope.EVERYTHING:
+            return done("everything is paused but what protects positions: the strategy decides on no order")
+        return done("entries are paused")
+
+    async def _resume(self, command: Command, moment: Moment) -> Carried:  # noqa: ARG002 (a Carrier)
+        if await commands.is_killed(self._ledger):
+            return done(f"entries are no longer paused, but the kill switch is on until {self._release}")
+        return done("entries are allowed again")
+
+    async def _kill(self, command: Command, moment: Moment) -> Carried:  # noqa: ARG002 (a Carrier)
+        return done(f"the kill switch is on: nothing is entered until {self._release}")
+
+    async def _let_go(self, command: Command, moment: Moment) -> Carried:  # noqa: ARG002 (a Carrier)
+        given = command.payload.get("name", "")
+        if given != self._instance:
+            return refused(f"this trader is {self._instance}, not {given}: {self._release}")
+        if await commands.is_paused(self._ledger):
+            return done("the kill switch is off, but entries are paused until `trade-agent resume`")
+        return done("the kill switch is off")
