@@ -7,7 +7,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
-from binance_trade_agent.cache.cache import InProcessCache
+from binance_trade_agent.cache.cache import Cache, InProcessCache
 from binance_trade_agent.ops.clock import monotonic_seconds
 
 _TIMEOUT_SECONDS = 0.25
@@ -17,16 +17,21 @@ log = logging.getLogger(__name__)
 
 
 class RedisCache:
-    """See Cache. While Redis does not answer the process's own cache serves; that is said once, and its end too."""
+    """See Cache. While Redis does not answer another cache serves; that is said once, and its end too.
 
-    def __init__(self, url: str) -> None:
+    Args:
+        url: where Redis is.
+        stand_in: that other cache; without one, one of the process's own.
+    """
+
+    def __init__(self, url: str, stand_in: Cache | None = None) -> None:
         self._redis = Redis.from_url(
             url,
             socket_timeout=_TIMEOUT_SECONDS,
             socket_connect_timeout=_TIMEOUT_SECONDS,
             retry=Retry(NoBackoff(), 1),  # once and at once: a connection from before a restart is no outage
         )
-        self._stand_in = InProcessCache()
+        self._stand_in = stand_in or InProcessCache()
         self._silent_until = 0.0
         self._is_down = False
 
@@ -58,6 +63,7 @@ class RedisCache:
     async def close(self) -> None:
         """See Cache."""
         await self._redis.aclose()
+        await self._stand_in.close()
 
     def _went_down(self, failure: Exception) -> None:
         self._silent_until = monotonic_seconds() + _REST_SECONDS

@@ -32,6 +32,24 @@ class Depth(Value, frozen=True):
     read_ms: int
 
 
+class DayTicker(Value, frozen=True):
+    """The exchange's rolling 24 hours, and the market time at which they were read.
+
+    Prices in quote per base, `volume_base` in base and `volume_quote` in quote asset, `trades` their number.
+    """
+
+    symbol: str
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    last: Decimal
+    change_pct: Decimal
+    volume_base: Decimal
+    volume_quote: Decimal
+    trades: int
+    read_ms: int
+
+
 def average_fill_price(levels: Sequence[Level], quantity: Decimal) -> Decimal | None:
     """Average price, quote per base, of a market order that takes `quantity` from these levels.
 

@@ -14,7 +14,7 @@ from binance import AsyncClient
 from binance.exceptions import BinanceAPIException
 
 from binance_trade_agent.domain.candles import Candle
-from binance_trade_agent.domain.market import BookTicker, Depth
+from binance_trade_agent.domain.market import BookTicker, DayTicker, Depth
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.orders import Fill, OrderIntent, OrderReport, OrderType
 from binance_trade_agent.domain.symbols import SymbolRules, symbol_rules
@@ -39,6 +39,7 @@ from binance_trade_agent.exchange.payloads import (
     account,
     book_ticker,
     candle,
+    day_ticker,
     depth,
     order_report,
     replacement,
@@ -111,6 +112,11 @@ class BinanceGateway:
         """Request weight used in the current minute, as the exchange last said; None before the first answer."""
         return self._budget.used_weight
 
+    @property
+    def has_leisure(self) -> bool:
+        """See Gateway. None while the exchange is in trouble, or has asked this address to be silent."""
+        return self.breaker.state == "closed" and self._budget.has_leisure
+
     def refuse_while_silent(self) -> None:
         """Raise RateLimitedError while the exchange has asked this address to be silent, for who connects beside us."""
         self._budget.check()
@@ -178,6 +184,11 @@ class BinanceGateway:
         return await self._call(
             self._client.get_symbol_ticker(symbol=symbol), lambda payload: Decimal(payload["price"])
         )
+
+    async def day_figures(self, symbol: str) -> DayTicker:
+        """See Gateway."""
+        request = self._client.get_ticker(symbol=symbol)
+        return await self._call(request, lambda payload: day_ticker(payload, self._clock.now_ms()))
 
     async def account(self) -> Account:
         """See Gateway. A start asks this first of all that is signed, so a clock that nothing sets right shows here.

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from binance_trade_agent.domain.candles import Candle
-from binance_trade_agent.domain.market import BookTicker, Depth
+from binance_trade_agent.domain.market import BookTicker, DayTicker, Depth
 from binance_trade_agent.domain.orders import Fill, OrderIntent, OrderReport
 from binance_trade_agent.domain.symbols import SymbolRules
 
@@ -102,6 +102,15 @@ class Gateway(TradingGateway, Protocol):
 
     async def candles(self, symbol: str, interval: str, limit: int) -> list[Candle]:
         """The most recent candles in time order; the last one is usually still open."""
+        ...
+
+    async def day_figures(self, symbol: str) -> DayTicker:
+        """The symbol's rolling 24 hours."""
+        ...
+
+    @property
+    def has_leisure(self) -> bool:
+        """Whether what no decision needs may be asked: nobody waits, and most of the minute's weight is left."""
         ...
 
     async def account(self) -> Account:

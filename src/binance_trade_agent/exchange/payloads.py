@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from binance_trade_agent.domain.candles import Candle
-from binance_trade_agent.domain.market import BookTicker, Depth, Level
+from binance_trade_agent.domain.market import BookTicker, DayTicker, Depth, Level
 from binance_trade_agent.domain.orders import Fill, OrderReport, Side
 from binance_trade_agent.exchange.errors import OUTCOME_UNKNOWN_CODES, ReplaceRefusedError
 from binance_trade_agent.exchange.gateway import Account
@@ -39,6 +39,22 @@ def book_ticker(payload: Mapping[str, Any], read_ms: int) -> BookTicker:
 def depth(payload: Mapping[str, Any], read_ms: int) -> Depth:
     """The order book from the answer to GET depth, read at `read_ms`."""
     return Depth(bids=_levels(payload["bids"]), asks=_levels(payload["asks"]), read_ms=read_ms)
+
+
+def day_ticker(payload: Mapping[str, Any], read_ms: int) -> DayTicker:
+    """The rolling 24 hours from the answer to GET ticker/24hr for one symbol, read at `read_ms`."""
+    return DayTicker(
+        symbol=payload["symbol"],
+        open=Decimal(payload["openPrice"]),
+        high=Decimal(payload["highPrice"]),
+        low=Decimal(payload["lowPrice"]),
+        last=Decimal(payload["lastPrice"]),
+        change_pct=Decimal(payload["priceChangePercent"]),
+        volume_base=Decimal(payload["volume"]),
+        volume_quote=Decimal(payload["quoteVolume"]),
+        trades=int(payload["count"]),
+        read_ms=read_ms,
+    )
 
 
 def _levels(rows: Sequence[Sequence[str]]) -> tuple[Level, ...]:

@@ -152,6 +152,12 @@ class RateBudget:
         """How many requests wait for their turn."""
         return len(self._waiting)
 
+    @property
+    def has_leisure(self) -> bool:
+        """Whether nobody waits, nothing asks for silence, and less than half of the minute's weight is used."""
+        self._read_file()
+        return not self._waiting and self._seconds_of_silence() <= 0 and self._weight.used * 2 < self._weight.limit
+
     async def close(self) -> None:
         """Let go of Redis and of the timer."""
         if self._timer is not None:

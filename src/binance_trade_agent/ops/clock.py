@@ -76,7 +76,13 @@ def block_seconds(seconds: float) -> None:
 
 
 class MarketClock(Clock, Protocol):
-    """A clock that follows the exchange's."""
+    """A clock that follows the exchange's.
+
+    Attributes:
+        speed: market seconds that pass in a second of the machine while nobody works.
+    """
+
+    speed: float
 
     def synchronise(self, server_ms: int, *, age_seconds: float) -> None:
         """Take over the exchange's time, stated `age_seconds` of wall time ago."""
