@@ -15,6 +15,7 @@ from binance_trade_agent.agents.entry_gate import EntryGate
 from binance_trade_agent.agents.epochs import Epochs
 from binance_trade_agent.agents.execution import TradeExecutionAgent
 from binance_trade_agent.agents.market_data import MarketDataAgent
+from binance_trade_agent.agents.market_publisher import MarketPublisher
 from binance_trade_agent.agents.order_keeper import OrderKeeper
 from binance_trade_agent.agents.protection import Protection
 from binance_trade_agent.agents.reconciler import Reconciler
@@ -26,7 +27,9 @@ from binance_trade_agent.agents.suspension import Suspensions
 from binance_trade_agent.agents.symbols import rules_of_books, tradable_rules
 from binance_trade_agent.agents.valuation import Valuation
 from binance_trade_agent.autonomous_trading_loop import AutonomousTradingLoop, RunIdentity, Schedule
-from binance_trade_agent.cache.cache import Cache, InProcessCache
+from binance_trade_agent.cache.cache import InProcessCache
+from binance_trade_agent.cache.market_board import MarketBoard
+from binance_trade_agent.cache.shared import board_namespace, shared_cache
 from binance_trade_agent.control.commands import refuse_stale_stops
 from binance_trade_agent.control.strategy_switch import StrategySwitch
 from binance_trade_agent.control.switch_carriers import SwitchCarriers
@@ -117,10 +120,13 @@ async def _recovered(settings: Settings, ledger: Ledger, connection: Connection,
 class Assembly:
     """The running parts of one run: the loop that decides, the streams that report."""
 
-    def __init__(self, stream: UserStream, loop: AutonomousTradingLoop, prices: PriceStream | None) -> None:
+    def __init__(
+        self, stream: UserStream, loop: AutonomousTradingLoop, prices: PriceStream | None, publisher: MarketPublisher
+    ) -> None:
         self.loop = loop
         self._stream = stream
         self._prices = prices
+        self._publisher = publisher
 
     @classmethod
     async def of(
@@ -149,9 +155,11 @@ class Assembly:
         await switch.restore()
         witness = stack.enter_context(_witness(settings, strategies, name.run_id))
         decided_by, books = witness.clock(clock), witness.books(ledger)
+        shared = shared_cache(settings)
+        stack.push_async_callback(shared.close)
         market_data = MarketDataAgent(
             gateway,
-            await _cache(stack, settings),
+            shared if settings.redis_url else InProcessCache(),
             decided_by,
             namespace=_namespace(settings, name.run_id),
             interval=settings.trading_candle_interval,
@@ -247,12 +255,20 @@ class Assembly:
             periodically=_Resynchronisation(connection),
         )
         _say_what_trades(settings, strategies.name, ground.rules, connection)
-        return cls(stream, loop, prices)
+        publisher = MarketPublisher(
+            MarketBoard(shared, board_namespace(settings)),
+            gateway,
+            clock,
+            settings.trading_symbols,
+            settings.trading_candle_interval,
+            orchestrator.views,
+        )
+        return cls(stream, loop, prices, publisher)
 
     @contextlib.asynccontextmanager
     async def following_the_stream(self) -> AsyncIterator[None]:
         """The user stream, followed from when it is there until the end of the context; and the prices of positions."""
-        streams = [spawn(self._stream.run(), name="user stream")]
+        streams = [spawn(self._stream.run(), name="user stream"), spawn(self._publisher.run(), name="market board")]
         if self._prices is not None:
             streams.append(spawn(self._prices.run(), name="price stream"))
         try:
@@ -308,18 +324,6 @@ class _Resynchronisation:
 
 async def _nothing() -> None:
     """A real exchange goes on while the daemon works: there is no moment at which everything has arrived."""
-
-
-async def _cache(stack: contextlib.AsyncExitStack, settings: Settings) -> Cache:
-    cache: Cache
-    if settings.redis_url is None:
-        cache = InProcessCache()
-    else:
-        from binance_trade_agent.cache.redis_cache import RedisCache
-
-        cache = RedisCache(settings.redis_url.get_secret_value())
-    stack.push_async_callback(cache.close)
-    return cache
 
 
 def _witness(
