@@ -13,6 +13,7 @@ from binance_trade_agent.agents.breakers import Breakers
 from binance_trade_agent.autonomous_trading_loop import AutonomousTradingLoop, RunIdentity, Schedule
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import CommandKind, CommandState
+from binance_trade_agent.control.risk_switch import RiskSwitch
 from binance_trade_agent.control.strategy_switch import StrategySwitch
 from binance_trade_agent.control.switch_carriers import SwitchCarriers
 from binance_trade_agent.domain.decisions import Decision, Outcome
@@ -26,6 +27,7 @@ from binance_trade_agent.ops.clock import MarketGoneError, monotonic_seconds, sl
 from binance_trade_agent.ops.tasks import spawn
 from binance_trade_agent.orchestrator import Tick
 from binance_trade_agent.risk.settings import RiskSettings
+from binance_trade_agent.settings import Settings
 from binance_trade_agent.strategies.in_use import StrategiesInUse
 from tests.ledger.bookkeeping import trading_ledger
 from tests.virtual_clock import VirtualClock
@@ -106,6 +108,7 @@ class Rig:
     watch: Watch
     ledger: Ledger
     strategies: StrategiesInUse
+    limits: RiskSwitch
     loop: AutonomousTradingLoop
     beat_path: Path
     chores: list[str] = field(default_factory=list)
@@ -131,6 +134,7 @@ async def rig(tmp_path: Path, *, duration_ms: int | None = None):
 
     async with trading_ledger(tmp_path / "ledger.db") as ledger:
         strategies = StrategiesInUse(StrategyChoice("rsi_momentum"), SYMBOLS)
+        limits = RiskSwitch(Settings(), ledger)
         loop = AutonomousTradingLoop(
             Schedule(INTERVAL_MS, duration_ms),
             SYMBOLS,
@@ -141,12 +145,12 @@ async def rig(tmp_path: Path, *, duration_ms: int | None = None):
             ledger,
             clock,
             RunIdentity("run-a", beat_path, "mine"),
-            StrategySwitch(strategies, ledger),
+            {CommandKind.SET_STRATEGY: StrategySwitch(strategies, ledger), CommandKind.SET_RISK: limits},
             SwitchCarriers(ledger, "mine").by_kind,
             before_tick=before_tick,
             periodically=periodically,
         )
-        yield Rig(clock, orchestrator, valuation, watch, ledger, strategies, loop, beat_path, chores)
+        yield Rig(clock, orchestrator, valuation, watch, ledger, strategies, limits, loop, beat_path, chores)
 
 
 async def until(condition) -> None:

@@ -30,7 +30,8 @@ from binance_trade_agent.autonomous_trading_loop import AutonomousTradingLoop, R
 from binance_trade_agent.cache.cache import InProcessCache
 from binance_trade_agent.cache.market_board import MarketBoard
 from binance_trade_agent.cache.shared import board_namespace, shared_cache
-from binance_trade_agent.control.commands import refuse_stale_stops
+from binance_trade_agent.control.commands import CommandKind, refuse_stale_stops
+from binance_trade_agent.control.risk_switch import RiskSwitch
 from binance_trade_agent.control.strategy_switch import StrategySwitch
 from binance_trade_agent.control.switch_carriers import SwitchCarriers
 from binance_trade_agent.domain.candles import MINUTE_MS
@@ -43,7 +44,7 @@ from binance_trade_agent.exchange.user_stream import UserStream
 from binance_trade_agent.history.recording import RecordingWriter, recordings_folder
 from binance_trade_agent.ledger.disk import DiskWatch
 from binance_trade_agent.ledger.ledger import Ledger
-from binance_trade_agent.limits import exit_settings, risk_settings
+from binance_trade_agent.limits import exit_settings
 from binance_trade_agent.ops import heartbeat
 from binance_trade_agent.ops.clock import monotonic_seconds
 from binance_trade_agent.ops.tasks import spawn, stop
@@ -151,9 +152,10 @@ class Assembly:
             settings, lambda: _recovered(settings, ledger, connection, name.run_id), connection.tell
         )
         await refuse_stale_stops(ledger, clock.now_ms())
-        switch = StrategySwitch(strategies, ledger)
+        switch, risk_switch = StrategySwitch(strategies, ledger), RiskSwitch(settings, ledger)
         await switch.restore()
-        witness = stack.enter_context(_witness(settings, strategies, name.run_id))
+        await risk_switch.restore()
+        witness = stack.enter_context(_witness(settings, strategies, risk_switch, name.run_id))
         decided_by, books = witness.clock(clock), witness.books(ledger)
         shared = shared_cache(settings)
         stack.push_async_callback(shared.close)
@@ -176,7 +178,7 @@ class Assembly:
             gateway, books, clock, ground.keeper, run_id=name.run_id, may_send=name.may_send, refused=refused
         )
         identity = Identity(settings.trading_instance, strategies.name, name.fence)
-        risk, exits = risk_settings(settings), exit_settings(settings)
+        exits = exit_settings(settings)
 
         async def on_price(symbol: str, bid: Decimal, ask: Decimal) -> None:
             await protection.on_price(symbol, bid, ask)
@@ -214,28 +216,30 @@ class Assembly:
         )
         watch_holder.append(watch)
         gateway.breaker.on_closed.append(lambda: watch.reconcile_soon("the exchange answers again"))
+        risk = RiskManagementAgent(
+            risk_switch.limits,
+            exits,
+            witness.market(gateway),
+            books,
+            decided_by,
+            identity,
+            witness.gate(ground.gate),
+            atr_period=settings.risk_atr_period,
+            epoch=witness.asking(EPOCH, ground.epoch),
+            locked_by_others=witness.asking(LOCKED_BY_OTHERS, lambda: ground.reconciler.foreign_locked),
+        )
         orchestrator = TradingOrchestrator(
             market_data,
             SignalAgent(strategies.of),
-            RiskManagementAgent(
-                risk,
-                exits,
-                witness.market(gateway),
-                books,
-                decided_by,
-                identity,
-                witness.gate(ground.gate),
-                atr_period=settings.risk_atr_period,
-                epoch=witness.asking(EPOCH, ground.epoch),
-                locked_by_others=witness.asking(LOCKED_BY_OTHERS, lambda: ground.reconciler.foreign_locked),
-            ),
+            risk,
             execution,
             protection,
             books,
             Suspensions(settings.risk_suspend_after_failures, settings.risk_suspend_ticks),
             witness,
         )
-        breakers = Breakers(ledger, clock, risk, next(iter(ground.rules.values())).quote_asset)
+        breakers = Breakers(ledger, clock, risk_switch.limits, next(iter(ground.rules.values())).quote_asset)
+        risk_switch.takers += [risk.use, breakers.use]
         await breakers.look()
         loop = AutonomousTradingLoop(
             _schedule(settings),
@@ -249,7 +253,7 @@ class Assembly:
             RunIdentity(
                 name.run_id, heartbeat.heartbeat_path(settings.ledger_path), instance=settings.trading_instance
             ),
-            switch,
+            {CommandKind.SET_STRATEGY: switch, CommandKind.SET_RISK: risk_switch},
             {**SwitchCarriers(ledger, settings.trading_instance).by_kind},
             before_tick=stream.catch_up if connection.is_stepped else _nothing,
             periodically=_Resynchronisation(connection),
@@ -327,14 +331,16 @@ async def _nothing() -> None:
 
 
 def _witness(
-    settings: Settings, strategies: StrategiesInUse, run_id: str
+    settings: Settings, strategies: StrategiesInUse, limits: RiskSwitch, run_id: str
 ) -> contextlib.AbstractContextManager[Witness]:
     """What records the run beside the ledger, where it is to be recorded."""
     if not settings.record_keep_mb:
         return contextlib.nullcontext(Witness())
     folder = recordings_folder(settings.ledger_path)
     return recording(
-        lambda: RecordingWriter(folder, run_id, settings.record_keep_mb * 1_000_000), lambda: strategies.choice
+        lambda: RecordingWriter(folder, run_id, settings.record_keep_mb * 1_000_000),
+        lambda: strategies.choice,
+        limits.changed,
     )
 
 

@@ -21,9 +21,8 @@ from binance_trade_agent.agents.account_watch import AccountWatch
 from binance_trade_agent.agents.breakers import Breakers
 from binance_trade_agent.agents.valuation import Valuation
 from binance_trade_agent.control import commands
-from binance_trade_agent.control.carriers import Carried, Carrier, Moment, refused
+from binance_trade_agent.control.carriers import Carried, Carrier, Moment, Switch, refused
 from binance_trade_agent.control.commands import Command, CommandKind, CommandState
-from binance_trade_agent.control.strategy_switch import StrategySwitch
 from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.decisions import Decision
 from binance_trade_agent.domain.wording import clock_time, iso_utc
@@ -82,7 +81,7 @@ class AutonomousTradingLoop:
     """Ticks on a fixed schedule until the duration is over or somebody says stop.
 
     Args:
-        switch: changes the strategies when a command asks for it.
+        switches: change the strategies, and the limits, when a command of their kind asks for it.
         carriers: carry out the other commands, by kind; `stop` is the loop's own.
         before_tick: awaited at the beginning of each tick; brings in what the exchange has sent.
         periodically: awaited about every second between ticks, beside the loop's own looking around.
@@ -102,7 +101,7 @@ class AutonomousTradingLoop:
         ledger: Ledger,
         clock: Clock,
         identity: RunIdentity,
-        switch: StrategySwitch,
+        switches: Mapping[CommandKind, Switch],
         carriers: Mapping[CommandKind, Carrier],
         *,
         before_tick: Callable[[], Awaitable[None]],
@@ -117,10 +116,10 @@ class AutonomousTradingLoop:
         self._ledger = ledger
         self._clock = clock
         self._identity = identity
-        self._switch = switch
+        self._switches = switches
         self._carriers: Mapping[CommandKind, Carrier] = {
             CommandKind.STOP: self._stop_when_asked,
-            CommandKind.SET_STRATEGY: switch.carry_out,
+            **{kind: switch.carry_out for kind, switch in switches.items()},
             **carriers,
         }
         self._before_tick = before_tick
@@ -149,7 +148,8 @@ class AutonomousTradingLoop:
         """
         started, started_ms = self._clock.monotonic_ms(), self._clock.now_ms()
         await self._until_done_or_stopped(self._record_equity(started_ms), _LAST_EQUITY_SECONDS)
-        await self._survive(self._switch.begin_run(self._identity.run_id, started_ms))
+        for switch in self._switches.values():
+            await self._survive(switch.begin_run(self._identity.run_id, started_ms))
         await self._survive(self._tell_switches())
         interval_ms, beat = self._schedule.interval_ms, 0
         while not self._stop.is_set():
@@ -269,8 +269,8 @@ class AutonomousTradingLoop:
             log.warning(
                 "the kill switch is on: nothing is entered until `trade-agent release %s`", self._identity.instance
             )
-        if await commands.is_paused(self._ledger):
-            log.warning("entries are paused until `trade-agent resume`")
+        if scope := await commands.scope_of_pause(self._ledger):
+            log.warning("%s paused until `trade-agent resume`", scope.held_back)
 
     async def _obey_kill_switch(self) -> None:
         """While it is on, no entry is left to fill: not one of before, nor one whose outcome was not known then."""

@@ -73,9 +73,21 @@ def load(
         origins.update(dict.fromkeys(layer, origin))
     try:
         settings = Settings(**{name.lower(): value for name, value in values.items()})
+    return Configuration(settled(values, origins), origins)
+
+
+def settled(values: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:
+    """The settings of these values; all others have their defaults.
+
+    Args:
+        values: by setting name.
+        origins: of each of them where it is from, for the sentences.
+
+    Raises:
+        ConfigError: a value is not allowed.
+    """
     except ValidationError as failure:
         raise ConfigError("\n".join(_sentences(failure, values, origins))) from None
-    return Configuration(settings, origins)
 
 
 def _dotenv(path: Path) -> dict[str, str]:

@@ -13,6 +13,13 @@ def risk_settings(settings: Settings) -> RiskSettings:
     return RiskSettings(**_named(RiskSettings, settings, "risk_"), sizing=sizing_settings(settings))
 
 
+def limit_names() -> tuple[str, ...]:
+    """Names of the settings that `risk_settings` is made of."""
+    names = [f"risk_{each.name}" for each in fields(RiskSettings)]
+    names += [f"trading_{each.name}" for each in fields(SizingSettings)]
+    return tuple(name.upper() for name in names if name in Settings.model_fields)
+
+
 def sizing_settings(settings: Settings) -> SizingSettings:
     """How much an entry spends: TRADING_..."""
     return SizingSettings(**(_named(SizingSettings, settings, "trading_") | {"sizing": settings.sizing}))

@@ -9,15 +9,12 @@ from binance_trade_agent.agents.account_watch import AccountWatch
 from binance_trade_agent.agents.breakers import Breakers
 from binance_trade_agent.agents.valuation import Valuation
 from binance_trade_agent.autonomous_trading_loop import AutonomousTradingLoop, RunIdentity, Schedule
-from binance_trade_agent.control.strategy_switch import StrategySwitch
 from binance_trade_agent.domain.candles import MINUTE_MS
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.orders import OrderState
 from binance_trade_agent.domain.signals import Action
-from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.risk.settings import RiskSettings
-from binance_trade_agent.strategies.in_use import StrategiesInUse
 from tests.agents.desk import RUN_ID, SYMBOLS, Desk
 from tests.survival.test_s28_bad_candles import answer_with, klines
 from tests.test_orchestrator import pipeline
@@ -88,7 +85,7 @@ async def trading(tmp_path, *, minutes: int, **opinions):
             desk.ledger,
             machine,
             RunIdentity(RUN_ID, tmp_path / "heartbeat"),
-            StrategySwitch(StrategiesInUse(StrategyChoice("rsi_momentum"), SYMBOLS), desk.ledger),
+            {},
             {},
             before_tick=_nothing,
             periodically=_nothing,

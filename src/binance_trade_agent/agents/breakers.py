@@ -37,6 +37,10 @@ class Breakers:
         self._quote_asset = quote_asset
         self._lasting: Mapping[str, Pause] = {}
 
+    def use(self, settings: RiskSettings) -> None:
+        """Go by other limits from now on; a pause that has begun lasts as long as it was to."""
+        self._settings = settings
+
     async def look(self) -> None:
         """Begin what is due: at the start before anything is recorded, after each point of equity, and after fills.
 

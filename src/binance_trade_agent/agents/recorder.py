@@ -7,7 +7,7 @@ line of every order. Recording never disturbs trading: what goes wrong is said o
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -93,11 +93,18 @@ class Recorder(Witness):
 
     Args:
         choice: the strategy in use.
+        limits: setting -> value, those that a person has changed (control/risk_switch.py).
     """
 
-    def __init__(self, writer: RecordingWriter, choice: Callable[[], StrategyChoice]) -> None:
+    def __init__(
+        self,
+        writer: RecordingWriter,
+        choice: Callable[[], StrategyChoice],
+        limits: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
         self._writer: RecordingWriter | None = writer
         self._choice = choice
+        self._limits = limits
 
     @contextlib.contextmanager
     def deciding(self, decision: Decision, rests: str | None) -> Iterator[None]:
@@ -179,6 +186,7 @@ class Recorder(Witness):
             timed_out=timed_out,
             rests=taking.rests,
             seen=seen,
+            limits=dict(self._limits()),
         )
 
     def _write(self, taking: _Taking) -> None:
@@ -313,10 +321,14 @@ def _kept(answers: Iterator[T], read: list[T]) -> Iterator[T]:
 
 
 @contextlib.contextmanager
-def recording(writer: Callable[[], RecordingWriter], choice: Callable[[], StrategyChoice]) -> Iterator[Witness]:
+def recording(
+    writer: Callable[[], RecordingWriter],
+    choice: Callable[[], StrategyChoice],
+    limits: Callable[[], Mapping[str, str]] = dict,
+) -> Iterator[Witness]:
     """A recorder until the end of the context; one that keeps nothing, which is said, when it cannot be begun."""
     try:
-        recorder = Recorder(writer(), choice)
+        recorder = Recorder(writer(), choice, limits)
     except OSError as failure:
         log.warning("what decisions are made on is not recorded: %s", failure)
         yield Witness()

@@ -91,6 +91,11 @@ class RiskManagementAgent:
         self._locked_by_others = locked_by_others
         self.marks: Mapping[str, MarketView] = {}
 
+    def use(self, settings: RiskSettings) -> None:
+        """Judge by other limits from now on."""
+        self._settings = settings
+        self._policy = RiskPolicy(settings)
+
     async def review(self, signal: Signal, view: MarketView, tick_ms: int, exit_kind: ExitKind | None = None) -> Review:
         """The verdict on a signal, by the account's state at this moment.
 

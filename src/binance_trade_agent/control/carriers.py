@@ -7,6 +7,7 @@ happen once it is written, goes with it.
 import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from binance_trade_agent.control.commands import Command, CommandState
 
@@ -49,6 +50,18 @@ Carrier = Callable[[Command, Moment], Awaitable[Carried | None]]
 Raises:
     ExchangeError, LedgerError: it could not be done now; the command waits and is carried out at the next look.
 """
+
+
+class Switch(Protocol):
+    """Changes what is in use when a command asks for it, and keeps to it over restarts."""
+
+    async def begin_run(self, run_id: str, started_ms: int) -> None:
+        """Note what the run begins with, where the ledger does not say it already."""
+        ...
+
+    async def carry_out(self, command: Command, moment: Moment) -> Carried:
+        """See Carrier."""
+        ...
 
 
 def done(answer: str) -> Carried:

@@ -66,7 +66,9 @@ class StrategySwitch:
             prepared = self._strategies.prepare(wanted)
         except StrategyError as failure:
             return refused(f"{failure} (still in use: {before})")
-        change = StrategyChange(moment.run_id, moment.next_tick_ms, command.requested_by, wanted, self._configured)
+        change = StrategyChange(
+            moment.run_id, moment.next_tick_ms, command.requested_by, wanted, self._configured, command.command_id
+        )
 
         def take_it() -> None:
             self._strategies.use(prepared)

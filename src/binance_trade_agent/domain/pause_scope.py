@@ -11,3 +11,8 @@ class PauseScope(StrEnum):
 
     ENTRIES = "entries"
     EVERYTHING = "everything"
+
+    @property
+    def held_back(self) -> str:
+        """The beginning of a sentence that ends with `paused`."""
+        return "entries are" if self is PauseScope.ENTRIES else "everything but what protects positions is"

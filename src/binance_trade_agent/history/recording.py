@@ -59,6 +59,7 @@ class Look(msgspec.Struct, frozen=True):
         choice: the strategy in use.
     """
 
+        limits: setting -> value, those that a person has changed while a trader ran.
     tick_ms: int
     cycle: int
     symbol: str
@@ -70,6 +71,7 @@ class Look(msgspec.Struct, frozen=True):
     seen: Seen | None = None
 
 
+    limits: dict[str, str] = {}
 class _Opened(msgspec.Struct, tag="opened"):
     form: int
     run_id: str
@@ -112,6 +114,7 @@ class _Decision(msgspec.Struct, tag="decision", omit_defaults=True):
     seen: Seen | None = None
 
 
+    limits: dict[str, str] | None = None
 class _More(msgspec.Struct, tag="more"):
     """What was asked for a decision after its line was written."""
 
@@ -137,6 +140,7 @@ class Known:
         self.choice: StrategyChoice | None = None
         self.rules: dict[str, SymbolRules] = {}
         self.windows: dict[tuple[str, str], list[Candle]] = {}
+        self.limits: dict[str, str] = {}
 
     def shortened(self, key: tuple[str, str], candles: Sequence[Candle]) -> _Window:
         """A window of candles by what is new in it."""
@@ -198,7 +202,8 @@ class RecordingWriter:
             rests=look.rests,
             seen=look.seen,
         )
-        known.choice = look.choice
+        known.choice, known.limits = look.choice, look.limits
+            limits=look.limits if look.limits != known.limits else None,
         if view is not None:
             line.rules = view.rules if view.rules != known.rules.get(look.symbol) else None
             known.rules[look.symbol] = view.rules
@@ -337,6 +342,7 @@ def _look(line: _Decision, known: Known) -> Look:
     known.choice = line.choice or known.choice
     if line.rules is not None:
         known.rules[line.symbol] = line.rules
+    known.limits = known.limits if line.limits is None else line.limits
     view = None
     if line.book is not None:
         candles = known.restored((line.symbol, ""), line.candles) if line.candles else ()
@@ -358,6 +364,7 @@ def _look(line: _Decision, known: Known) -> Look:
         seen=line.seen,
     )
 
+        limits=known.limits,
 
 def _lines(path: Path) -> Iterator[_Line]:
     try:

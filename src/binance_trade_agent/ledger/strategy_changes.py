@@ -19,6 +19,7 @@ class StrategyChange:
         requested_by: BY_SETTINGS, or who placed the command.
         choice: what is in use since.
         configured: what the settings said then. While they say the same, what was asked for holds over restarts.
+        command_id: of the command that asked for it; None by settings, and where it was not noted.
     """
 
     run_id: str
@@ -26,6 +27,7 @@ class StrategyChange:
     requested_by: str
     choice: StrategyChoice
     configured: StrategyChoice
+    command_id: int | None = None
 
     @property
     def is_by_command(self) -> bool:
@@ -36,7 +38,7 @@ class StrategyChange:
 def record(connection: sqlite3.Connection, change: StrategyChange) -> None:
     """Keep a change as the latest."""
     connection.execute(
-        "INSERT INTO strategy_changes SELECT coalesce(max(number), 0) + 1, ?, ?, ?, ?, ?, ? FROM strategy_changes",
+        "INSERT INTO strategy_changes SELECT coalesce(max(number), 0) + 1, ?, ?, ?, ?, ?, ?, ? FROM strategy_changes",
         (
             change.run_id,
             change.at_ms,
@@ -44,6 +46,7 @@ def record(connection: sqlite3.Connection, change: StrategyChange) -> None:
             change.choice.name,
             json.dumps(dict(change.choice.params)),
             json.dumps({"strategy": change.configured.name, "params": dict(change.configured.params)}),
+            change.command_id,
         ),
     )
 
@@ -74,4 +77,5 @@ def _change_from(row: sqlite3.Row) -> StrategyChange:
         requested_by=row["requested_by"],
         choice=StrategyChoice(row["strategy"], json.loads(row["params_json"])),
         configured=StrategyChoice(configured["strategy"], configured["params"]),
+        command_id=row["command_id"],
     )

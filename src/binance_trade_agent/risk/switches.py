@@ -11,8 +11,7 @@ _KILLED = Finding(
     "kill_switch", False, "the kill switch is on until `trade-agent release` with the name of the instance"
 )
 _NOT_KILLED = Finding("kill_switch", True, "the kill switch is off")
-_PAUSED = Finding("pause", False, "entries are paused until `resume`")
-_ALL_PAUSED = Finding("pause", False, "everything but what protects positions is paused until `resume`")
+_PAUSED = {scope: Finding("pause", False, f"{scope.held_back} paused until `resume`") for scope in PauseScope}
 _NOT_PAUSED = Finding("pause", True, "entries are not paused")
 _OPEN = Finding("entry_gate", True, "nothing keeps entries back")
 
@@ -51,9 +50,7 @@ class Paused:
 
     def review(self, context: RiskContext) -> Finding:
         """Look at the switch."""
-        if context.pause_scope is None:
-            return _NOT_PAUSED
-        return _ALL_PAUSED if context.pause_scope is PauseScope.EVERYTHING else _PAUSED
+        return _NOT_PAUSED if context.pause_scope is None else _PAUSED[context.pause_scope]
 
 
 class Gate:

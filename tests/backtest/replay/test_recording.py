@@ -147,7 +147,7 @@ class TestSpace:
         folder = tmp_path / "recordings"
         written(folder, [look(1)] * 3)  # of an earlier run: "run" comes after the digits of the next one's name
         (folder / "run.0001.jsonl").rename(folder / "2025.0001.jsonl")
-        with _witness(settings, strategies, "2026") as witness:
+        with _witness(settings, strategies, SimpleNamespace(changed=dict), "2026") as witness:
             assert isinstance(witness, Recorder)
             for number in range(1, 90):
                 decide(witness, number, view([candle(minute, f"{number}.5") for minute in range(250)]))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from binance_trade_agent import exit_codes
 from binance_trade_agent.backtest.replay.replay import Replay, ReplayError, replay
+from binance_trade_agent.configuration import ConfigError
 from binance_trade_agent.domain.wording import iso_second
 from binance_trade_agent.history.errors import HistoryError
 from binance_trade_agent.ledger.errors import LedgerError
@@ -24,7 +25,7 @@ def replay_run(ledger_path: Path, named: str, *, as_json: bool) -> int:
     logging.disable(logging.CRITICAL)  # what the run had to say it has said
     try:
         found = replay(ledger_path, named)
-    except (ReplayError, HistoryError, LedgerError, StrategyError) as failure:
+    except (ConfigError, ReplayError, HistoryError, LedgerError, StrategyError) as failure:
         return complain(failure, exit_codes.WRONG_CONFIGURATION)
     finally:
         logging.disable(logging.NOTSET)

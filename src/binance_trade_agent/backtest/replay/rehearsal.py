@@ -24,6 +24,7 @@ from binance_trade_agent.backtest.replay.tape import (
     tape_market,
 )
 from binance_trade_agent.cache.cache import InProcessCache
+from binance_trade_agent.control.risk_switch import with_values
 from binance_trade_agent.domain.decisions import Decision, Outcome
 from binance_trade_agent.domain.market import MarketView
 from binance_trade_agent.domain.orders import OrderIntent
@@ -52,26 +53,29 @@ class Rehearsal:
 
     def __init__(self, run: RunRecord, settings: Settings, strategies: StrategiesInUse) -> None:
         self._run = run
+        self._settings = settings
+        self._limits: dict[str, str] = {}
         self._strategies = strategies
         self._witness = TapeWitness()
         self._execution = _Execution()
         clock, books, exits = TapeClock(), tape_books(), exit_settings(settings)
         identity = Identity(settings.trading_instance, run.strategy, run.fence)
+        self._risk = RiskManagementAgent(
+            risk_settings(settings),
+            exits,
+            tape_market(),
+            books,
+            clock,
+            identity,
+            TapeGate(),
+            atr_period=settings.risk_atr_period,
+            epoch=self._witness.asking(EPOCH, lambda: run.epoch),
+            locked_by_others=self._witness.asking(LOCKED_BY_OTHERS, dict),
+        )
         self._orchestrator = TradingOrchestrator(
             _MarketData(clock, settings.trading_candle_interval),
             _Signals(strategies.of, inline),
-            RiskManagementAgent(
-                risk_settings(settings),
-                exits,
-                tape_market(),
-                books,
-                clock,
-                identity,
-                TapeGate(),
-                atr_period=settings.risk_atr_period,
-                epoch=self._witness.asking(EPOCH, lambda: run.epoch),
-                locked_by_others=self._witness.asking(LOCKED_BY_OTHERS, dict),
-            ),
+            self._risk,
             self._execution,
             _Protection(exits, books, clock, identity, self._execution),
             books,
@@ -88,12 +92,16 @@ class Rehearsal:
 
         Raises:
             StrategyError: the strategy that was in use cannot be made.
+            ConfigError: the limits that held are not allowed.
         """
         self._witness.tapes = {symbol: Tape(recorded) for symbol, recorded in tick.looks.items()}
         self._execution.approved.clear()
-        choice = next(iter(tick.looks.values())).look.choice
-        if choice != self._strategies.choice:
-            self._strategies.change(choice)
+        look = next(iter(tick.looks.values())).look
+        if look.choice != self._strategies.choice:
+            self._strategies.change(look.choice)
+        if look.limits != self._limits:
+            self._risk.use(risk_settings(with_values(self._settings, look.limits)))
+            self._limits = look.limits
         decisions = await self._orchestrator.decide_all(
             Tick(self._run.run_id, tick.tick_ms, tick.cycle),
             [symbol for symbol in self._run.symbols if symbol in tick.looks and symbol in wanted],

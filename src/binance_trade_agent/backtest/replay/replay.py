@@ -66,6 +66,7 @@ def replay(ledger_path: Path, named: str, *, progress: Callable[[int], None] | N
         HistoryError: it was not recorded, or the recording cannot be read.
         LedgerError: the ledger cannot be read.
         StrategyError: a strategy that was in use cannot be made any more.
+        ConfigError: limits that a person has changed in the run are not allowed any more.
     """
     with LedgerReader.open(ledger_path) as reader:
         run = _run_named(reader.snapshot(queries.runs), named)
@@ -146,6 +147,8 @@ def _settings_of(run: RunRecord) -> Settings:
         for name, text in written.items()
         if name.startswith(_DECIDING) and name != _PLACE and text != "not set"
     }
+    if "trading_order_fraction" in values:
+        values.pop("trading_order_quote", None)  # its default: only one of them can be set
     try:
         return Settings(**values)  # type: ignore[arg-type]
     except ValidationError as failure:

@@ -11,8 +11,12 @@ CREATE TABLE risk_changes (
     setting TEXT NOT NULL,
     old_value TEXT NOT NULL,
     new_value TEXT NOT NULL,
-    configured_value TEXT NOT NULL
+    configured_value TEXT NOT NULL,
+    command_id INTEGER REFERENCES commands
 ) STRICT, WITHOUT ROWID;
+
+-- The command that asked for another strategy; of older changes it is not known.
+ALTER TABLE strategy_changes ADD COLUMN command_id INTEGER REFERENCES commands;
 
 CREATE INDEX risk_changes_by_setting ON risk_changes (setting, number);
 
