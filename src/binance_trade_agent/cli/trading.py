@@ -28,7 +28,7 @@ def run(takeover: bool, **flags: Any) -> None:
     end_quietly_until_listened_to("trading began")
     container_log.copy_output(os.environ)
     configuration = configuration_of(flags)
-    set_up_log(configuration)
+    set_up_log(configuration, "trader")
     from binance_trade_agent.daemon import run
 
     sys.exit(run(configuration, takeover=takeover))
