@@ -71,8 +71,6 @@ def load(
     for origin, layer in [*_profile_layers(folder / "config" / PROFILES, profile), *layers]:
         values.update(layer)
         origins.update(dict.fromkeys(layer, origin))
-    try:
-        settings = Settings(**{name.lower(): value for name, value in values.items()})
     return Configuration(settled(values, origins), origins)
 
 
@@ -86,6 +84,8 @@ def settled(values: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:
     Raises:
         ConfigError: a value is not allowed.
     """
+    try:
+        return Settings(**{name.lower(): value for name, value in values.items()})
     except ValidationError as failure:
         raise ConfigError("\n".join(_sentences(failure, values, origins))) from None
 

@@ -57,9 +57,9 @@ class Look(msgspec.Struct, frozen=True):
         rests: why the symbol takes no part in this cycle, None when it does.
         seen: of what is held.
         choice: the strategy in use.
+        limits: setting -> value, those that a person has changed while a trader ran.
     """
 
-        limits: setting -> value, those that a person has changed while a trader ran.
     tick_ms: int
     cycle: int
     symbol: str
@@ -69,9 +69,9 @@ class Look(msgspec.Struct, frozen=True):
     timed_out: bool = False
     rests: str | None = None
     seen: Seen | None = None
-
-
     limits: dict[str, str] = {}
+
+
 class _Opened(msgspec.Struct, tag="opened"):
     form: int
     run_id: str
@@ -112,9 +112,9 @@ class _Decision(msgspec.Struct, tag="decision", omit_defaults=True):
     timed_out: bool = False
     rests: str | None = None
     seen: Seen | None = None
-
-
     limits: dict[str, str] | None = None
+
+
 class _More(msgspec.Struct, tag="more"):
     """What was asked for a decision after its line was written."""
 
@@ -138,9 +138,9 @@ class Known:
 
     def __init__(self) -> None:
         self.choice: StrategyChoice | None = None
+        self.limits: dict[str, str] = {}
         self.rules: dict[str, SymbolRules] = {}
         self.windows: dict[tuple[str, str], list[Candle]] = {}
-        self.limits: dict[str, str] = {}
 
     def shortened(self, key: tuple[str, str], candles: Sequence[Candle]) -> _Window:
         """A window of candles by what is new in it."""
@@ -201,9 +201,9 @@ class RecordingWriter:
             timed_out=look.timed_out,
             rests=look.rests,
             seen=look.seen,
+            limits=look.limits if look.limits != known.limits else None,
         )
         known.choice, known.limits = look.choice, look.limits
-            limits=look.limits if look.limits != known.limits else None,
         if view is not None:
             line.rules = view.rules if view.rules != known.rules.get(look.symbol) else None
             known.rules[look.symbol] = view.rules
@@ -340,9 +340,9 @@ def _add_answers(tick: RecordedTick | None, line: _More) -> None:
 def _look(line: _Decision, known: Known) -> Look:
     """The look with all that the lines before have said."""
     known.choice = line.choice or known.choice
+    known.limits = known.limits if line.limits is None else line.limits
     if line.rules is not None:
         known.rules[line.symbol] = line.rules
-    known.limits = known.limits if line.limits is None else line.limits
     view = None
     if line.book is not None:
         candles = known.restored((line.symbol, ""), line.candles) if line.candles else ()
@@ -362,9 +362,9 @@ def _look(line: _Decision, known: Known) -> Look:
         timed_out=line.timed_out,
         rests=line.rests,
         seen=line.seen,
+        limits=known.limits,
     )
 
-        limits=known.limits,
 
 def _lines(path: Path) -> Iterator[_Line]:
     try:
