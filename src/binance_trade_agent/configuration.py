@@ -17,11 +17,13 @@ from pydantic import ValidationError
 from binance_trade_agent.settings import Settings, allowed_values, mask, setting_names, shown, suggestion
 
 # A variable with one of these beginnings is ours; one that we do not know is a mistake that must not pass silently.
-OWN_PREFIXES = ("TRADING_", "RISK_", "STRATEGY_", "SIMULATION_", "BINANCE_")
+OWN_PREFIXES = ("TRADING_", "RISK_", "STRATEGY_", "SIMULATION_", "BINANCE_", "DASHBOARD_")
 ALIASES = {"BINANCE_SECRET_KEY": "BINANCE_API_SECRET"}
-FROM_FILE = ("BINANCE_API_KEY", "BINANCE_API_SECRET", "BINANCE_SECRET_KEY", "REDIS_URL")
 PROFILES = "risk.toml"
-_SECRETS = frozenset({"BINANCE_API_KEY", "BINANCE_API_SECRET", "REDIS_URL"})
+_SECRETS = frozenset(
+    {"BINANCE_API_KEY", "BINANCE_API_SECRET", "REDIS_URL", "DASHBOARD_PASSWORD", "DASHBOARD_VIEWER_PASSWORD"}
+)
+FROM_FILE = (*sorted(_SECRETS), *ALIASES)
 
 
 class ConfigError(Exception):

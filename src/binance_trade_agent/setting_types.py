@@ -153,6 +153,13 @@ def redis_url(value: SecretStr) -> SecretStr:
     return value
 
 
+def password(value: SecretStr) -> SecretStr:
+    """A password of the dashboard: long enough, or its argon2 hash."""
+    if len(value.get_secret_value()) < 8:
+        raise ValueError("too short")
+    return value
+
+
 def text_of(value: Any) -> Any:
     """TOML has times of its own; everything else is text already."""
     return value.isoformat() if isinstance(value, date) else value

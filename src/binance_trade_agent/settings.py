@@ -314,11 +314,37 @@ class Settings(BaseSettings):
         "a whole number of MB, 0 or more",
         ge=0,
     )
+    dashboard_host: str = _setting(
+        "127.0.0.1",
+        "address that the dashboard listens on; one that others can reach needs a password",
+        "an address of this machine, such as 127.0.0.1 or 0.0.0.0",
+        pattern=r"^[0-9A-Za-z.:-]{1,255}$",
+    )
+    dashboard_port: int = _setting(8050, "port of the dashboard; 0 takes a free one", "0 to 65535", ge=0, le=65_535)
+    dashboard_password: Annotated[SecretStr, AfterValidator(setting_types.password)] | None = _setting(
+        None,
+        "password of the dashboard, with which one may trade; without one it is only for this machine",
+        "8 characters or more, or their argon2 hash",
+    )
+    dashboard_viewer_password: Annotated[SecretStr, AfterValidator(setting_types.password)] | None = _setting(
+        None,
+        "password of the dashboard with which one may only look; needs DASHBOARD_PASSWORD",
+        "8 characters or more, or their argon2 hash",
+    )
+    dashboard_session_hours: int = _setting(
+        12, "hours after which one logs in to the dashboard again", "a whole number, 1 to 720", ge=1, le=720
+    )
     log_format: Annotated[Literal["console", "json"], BeforeValidator(setting_types.lower)] = _setting(
         "console", "form of the log", "console or json"
     )
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(setting_types.upper)] = _setting(
         "INFO", "least level that is logged", "DEBUG, INFO, WARNING or ERROR"
+    )
+    log_file_mb: int = _setting(
+        50,
+        "MB that the log as files may take beside the ledger, for the trader and for the dashboard each; 0 = no file",
+        "a whole number of MB, 0 or more",
+        ge=0,
     )
 
     @classmethod
@@ -350,6 +376,8 @@ class Settings(BaseSettings):
         self._check_sizing()
         if self.simulation_replay and self.mode != "simulated":
             raise ValueError(f"SIMULATION_REPLAY needs TRADING_MODE=simulated; the mode is {self.mode}.")
+        if self.dashboard_viewer_password and not self.dashboard_password:
+            raise ValueError("DASHBOARD_VIEWER_PASSWORD needs DASHBOARD_PASSWORD, or nobody could trade.")
         return self
 
     @property

@@ -12,7 +12,13 @@ from binance_trade_agent import configuration
 from binance_trade_agent.settings import Settings, setting_names
 
 ROOT = Path(__file__).parents[2]
-SECRETS = {"BINANCE_API_KEY", "BINANCE_API_SECRET", "LIVE_TRADING_ACK"}
+SECRETS = {
+    "BINANCE_API_KEY",
+    "BINANCE_API_SECRET",
+    "DASHBOARD_PASSWORD",
+    "DASHBOARD_VIEWER_PASSWORD",
+    "LIVE_TRADING_ACK",
+}
 
 
 def compose_environment():
@@ -48,7 +54,7 @@ def supervised():
 
 def test_compose_passes_every_setting_and_every_way_to_give_a_key():
     assert set(setting_names()) <= compose_environment().keys()
-    keys = {name for name in configuration.FROM_FILE if name.startswith("BINANCE_")}
+    keys = set(configuration.FROM_FILE) - {"REDIS_URL"}
     assert keys | {f"{name}_FILE" for name in keys} <= compose_environment().keys()
 
 
@@ -104,14 +110,14 @@ def test_the_trader_stops_before_the_exchange():
     assert programs.getint("program:trader", "priority") > programs.getint("program:exchange", "priority")
 
 
-def test_the_container_waits_for_both_programs_to_end():
+def test_the_container_waits_for_all_programs_to_end():
     programs = supervised()
-    waits = [programs.getint(f"program:{name}", "stopwaitsecs") for name in ("trader", "exchange")]
+    waits = [programs.getint(f"program:{name}", "stopwaitsecs") for name in ("trader", "exchange", "dashboard")]
     grace = re.search(r"stop_grace_period: (\d+)s", (ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
     assert sum(waits) < int(grace[1])
 
 
-@pytest.mark.parametrize("program", ["trader", "exchange"])
+@pytest.mark.parametrize("program", ["trader", "exchange", "dashboard"])
 def test_wrong_settings_are_not_tried_again(program):
     section = supervised()[f"program:{program}"]
     assert section["autorestart"] == "unexpected"

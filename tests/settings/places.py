@@ -191,7 +191,13 @@ PLACES: dict[str, Effect | ShownBy] = {
     "HISTORY_PATH": ShownBy("tests/history/test_commands.py::test_the_data_folder_is_the_one_that_history_path_names"),
     "RECORD_KEEP_MB": ShownBy(
         "tests/backtest/replay/test_recording.py::TestSpace::test_the_oldest_files_go_when_record_keep_mb_is_used_up"),
+    "DASHBOARD_HOST": ShownBy("tests/dashboard/test_access.py::test_an_address_that_others_reach_needs_a_password"),
+    "DASHBOARD_PORT": ShownBy("tests/dashboard/test_command.py::test_it_serves_on_the_port_that_is_set"),
+    "DASHBOARD_PASSWORD": ShownBy("tests/dashboard/test_access.py::test_the_password_logs_in_as_trader"),
+    "DASHBOARD_VIEWER_PASSWORD": ShownBy("tests/dashboard/test_access.py::test_the_viewers_password_logs_in_as_viewer"),
+    "DASHBOARD_SESSION_HOURS": ShownBy("tests/dashboard/test_access.py::test_a_session_ends_after_the_hours_that_are_set"),
     "LOG_FORMAT": effect(logged(is_json), {"console": False, "json": True}),
     "LOG_LEVEL": effect(logged(len), {"INFO": 2, "WARNING": 1, "ERROR": 0}),
+    "LOG_FILE_MB": ShownBy("tests/ops/test_log_file.py::TestSetting::test_log_file_mb_says_whether_and_how_much_is_kept"),
 }
 # fmt: on

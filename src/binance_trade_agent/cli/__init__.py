@@ -11,6 +11,7 @@ from binance_trade_agent.cli import (
     backtest,
     check_bias,
     control,
+    dashboard,
     explain,
     history,
     ledger,
@@ -50,6 +51,7 @@ for command in (
     replay.replay,
     ledger.ledger,
     history.data,
+    dashboard.dashboard,
     trading.exchange,
     trading.health,
     reports.status,
@@ -59,6 +61,7 @@ for command in (
     control.pause,
     control.resume,
     control.set_strategy,
+    control.set_risk,
     control.kill,
     control.release,
 ):

@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from binance_trade_agent.configuration import Configuration
 
 # Flags are visible to every user of the machine, so secrets come from the environment or from files only.
-_NO_FLAGS = {"BINANCE_API_KEY", "BINANCE_API_SECRET", "REDIS_URL", "LIVE_TRADING_ACK", "TRADING_AUTOSTART"}
+_NO_FLAGS = {
+    "BINANCE_API_KEY",
+    "BINANCE_API_SECRET",
+    "REDIS_URL",
+    "DASHBOARD_PASSWORD",
+    "DASHBOARD_VIEWER_PASSWORD",
+    "LIVE_TRADING_ACK",
+    "TRADING_AUTOSTART",
+}
 
 ledger_path_option = click.option(
     "--ledger-path", type=click.Path(path_type=Path), help="The ledger; LEDGER_PATH without this."
@@ -99,11 +107,21 @@ def moment(option: str, text: str | None) -> int | None:
         fail(f"{option}: {error}")
 
 
-def set_up_log(configuration: "Configuration") -> None:
-    """Log as the settings say, with no secret in it."""
+def set_up_log(configuration: "Configuration", file_name: str | None = None) -> None:
+    """Log as the settings say, with no secret in it; a process that goes on for long into files `file_name` too."""
     from binance_trade_agent.ops import logging
+    from binance_trade_agent.ops.log_file import LogFile, log_folder
 
     settings = configuration.settings
-    secret_settings = (settings.binance_api_key, settings.binance_api_secret, settings.redis_url)
+    secret_settings = (
+        settings.binance_api_key,
+        settings.binance_api_secret,
+        settings.redis_url,
+        settings.dashboard_password,
+        settings.dashboard_viewer_password,
+    )
     secrets = [secret.get_secret_value() for secret in secret_settings if secret is not None]
-    logging.configure(settings.log_format, settings.log_level, secrets=secrets)
+    file = None
+    if file_name is not None and settings.log_file_mb:
+        file = LogFile(log_folder(settings.ledger_path), file_name, settings.log_file_mb)
+    logging.configure(settings.log_format, settings.log_level, secrets=secrets, file=file)

@@ -1,0 +1,106 @@
+"""`trade-agent dashboard`: checks where it may be reached from, and serves until a signal comes."""
+
+import asyncio
+import ipaddress
+import logging
+import socket
+
+import uvicorn
+
+from binance_trade_agent import exit_codes
+from binance_trade_agent.cache.shared import board_namespace, shared_cache
+from binance_trade_agent.configuration import ConfigError, Configuration
+from binance_trade_agent.dashboard.access.passwords import Passwords
+from binance_trade_agent.dashboard.app import application
+from binance_trade_agent.dashboard.desk import Desk
+from binance_trade_agent.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_STOP_SECONDS = 3
+
+
+def serve(configuration: Configuration, *, locked_without_password: bool = False) -> int:
+    """Serve the dashboard. Returns the exit code.
+
+    Args:
+        configuration: see settings.
+        locked_without_password: on an address that others can reach, without a password, serve a notice instead of
+            refusing to start; for the container, whose ports are published by somebody else.
+
+    Raises:
+        ConfigError: it would be open to others without a password, or a password is no hash.
+    """
+    settings = configuration.settings
+    try:
+        passwords = Passwords.of(settings)
+    except ValueError as failure:
+        raise ConfigError(str(failure)) from None
+    is_locked = not passwords.hashes and not _is_loopback(settings.dashboard_host)
+    if is_locked and not locked_without_password:
+        raise ConfigError(
+            f"DASHBOARD_HOST={settings.dashboard_host} lets others reach the dashboard, which needs a password: set "
+            "DASHBOARD_PASSWORD (or DASHBOARD_PASSWORD_FILE), or DASHBOARD_HOST=127.0.0.1."
+        )
+    try:
+        listening = _listening(settings)
+    except OSError as failure:
+        log.error(  # noqa: TRY400 (a sentence for the user)
+            "DASHBOARD_HOST=%s, DASHBOARD_PORT=%d: it cannot listen there: %s",
+            settings.dashboard_host,
+            settings.dashboard_port,
+            failure.strerror or failure,
+        )
+        return exit_codes.FAILURE
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # what it says of its start, we say in a line
+    with listening:
+        asyncio.run(_serve(configuration, passwords, listening, is_locked=is_locked))
+    return exit_codes.OK
+
+
+async def _serve(
+    configuration: Configuration, passwords: Passwords, listening: socket.socket, *, is_locked: bool
+) -> None:
+    settings = configuration.settings
+    desk = Desk(configuration, shared_cache(settings), board_namespace(settings))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            application(desk, passwords, is_locked=is_locked),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="on",
+            ws_max_size=65_536,
+            ws_per_message_deflate=True,
+            timeout_graceful_shutdown=_STOP_SECONDS,
+        )
+    )
+    host, port = listening.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    if is_locked:
+        log.warning("the dashboard has no password: it shows a notice and nothing else until DASHBOARD_PASSWORD is set")
+    log.info("Dashboard on http://%s:%d", "127.0.0.1" if host in {"0.0.0.0", "::"} else shown, port)  # noqa: S104
+    await server.serve(sockets=[listening])
+    log.info("Dashboard stopped")
+
+
+def _listening(settings: Settings) -> socket.socket:
+    found = socket.getaddrinfo(settings.dashboard_host, settings.dashboard_port, type=socket.SOCK_STREAM)
+    family, kind, protocol, _, address = found[0]
+    listening = socket.socket(family, kind, protocol)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

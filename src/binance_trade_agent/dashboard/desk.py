@@ -1,0 +1,125 @@
+"""The desk: everything that pages read from, and the one thing that they write, commands."""
+
+import asyncio
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from binance_trade_agent.cache.cache import Cache
+from binance_trade_agent.cache.market_board import MarketBoard
+from binance_trade_agent.configuration import Configuration
+from binance_trade_agent.control import commands
+from binance_trade_agent.control.commands import CommandKind
+from binance_trade_agent.ledger.errors import LedgerError
+from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.lock import is_held
+from binance_trade_agent.ops import heartbeat
+from binance_trade_agent.ops.clock import wall_ms
+from binance_trade_agent.ops.heartbeat import Heartbeat
+from binance_trade_agent.settings import Settings
+
+T = TypeVar("T")
+
+_READERS = 2
+
+
+class Desk:
+    """What all pages share.
+
+    Args:
+        configuration: the settings of this process, which are the trader's when both are started alike.
+        cache: shared with the trader; the market board is in it.
+        namespace: of the board.
+
+    Attributes:
+        board: the market as the trader has read it.
+    """
+
+    def __init__(self, configuration: Configuration, cache: Cache, namespace: str) -> None:
+        self.configuration = configuration
+        self.board = MarketBoard(cache, namespace)
+        self._cache = cache
+        self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="ledger")
+        self._open = threading.local()
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of this process."""
+        return self.configuration.settings
+
+    @property
+    def ledger_path(self) -> Path:
+        """Where the ledger is."""
+        return self.settings.ledger_path
+
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What `work` reads from the ledger, all of one moment, in a thread of its own.
+
+        Raises:
+            LedgerError: there is no ledger yet, or it cannot be read.
+        """
+        return await self.with_reader(lambda reader: reader.snapshot(work))
+
+    async def with_reader(self, work: Callable[[LedgerReader], T]) -> T:
+        """The same with the reader itself, for the functions of `reports/`.
+
+        Raises:
+            LedgerError: see read.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: work(self._reader()))
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """What takes too long for the event loop, and needs no ledger."""
+        return await asyncio.to_thread(work)
+
+    def heartbeat(self) -> Heartbeat | None:
+        """The trading loop's last sign of life, None when there never was one."""
+        return heartbeat.read(heartbeat.heartbeat_path(self.ledger_path))
+
+    def is_running(self) -> bool:
+        """Whether a trader has the ledger now."""
+        return is_held(self.ledger_path)
+
+    async def place(self, kind: CommandKind, payload: Mapping[str, str], *, by: str) -> int:
+        """Leave a command for the trader; its id.
+
+        Raises:
+            LedgerError: there is no ledger, or it cannot be written.
+        """
+        path = self.ledger_path
+        return await asyncio.to_thread(
+            lambda: commands.place(path, kind, requested_by=by, requested_wall_ms=wall_ms(), payload=payload)
+        )
+
+    async def close(self) -> None:
+        """Give back threads, files and connections."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        await self._cache.close()
+
+    def _reader(self) -> LedgerReader:
+        """This thread's reader; opened anew when another file lies at the ledger's place."""
+        identity = _identity(self.ledger_path)
+        kept: tuple[tuple[int, int] | None, LedgerReader] | None = getattr(self._open, "kept", None)
+        if kept is not None and kept[0] == identity and identity is not None:
+            return kept[1]
+        if kept is not None:
+            kept[1].close()
+            self._open.kept = None
+        try:
+            reader = LedgerReader.open(self.ledger_path)
+        except sqlite3.Error as failure:
+            raise LedgerError(f"the ledger {self.ledger_path} cannot be opened: {failure}") from failure
+        self._open.kept = (identity, reader)
+        return reader
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116 (its numbers are what is asked for)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -1,0 +1,1 @@
+"""What keeps open pages up to date: one WebSocket a tab."""

@@ -1,0 +1,116 @@
+"""The bar on every page: mode, what the trader does, its last tick, equity, and the way to the emergency stop."""
+
+import sqlite3
+from dataclasses import dataclass
+from decimal import Decimal
+
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse, Response
+
+from binance_trade_agent.dashboard.desk import Desk
+from binance_trade_agent.dashboard.region import PROBLEMS, REGION, DeskOf
+from binance_trade_agent.dashboard.rendering import render
+from binance_trade_agent.ledger import alarms, queries, switches
+from binance_trade_agent.ledger.errors import LedgerError
+from binance_trade_agent.ops.clock import wall_ms
+from binance_trade_agent.ops.heartbeat import Heartbeat
+
+_LATE_SECONDS = 5.0
+
+router = APIRouter(default_response_class=HTMLResponse, responses=PROBLEMS)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """What the bar says.
+
+    Attributes:
+        mode: of the newest run; of the settings where there was none yet.
+        state: one word: running, starting, paused, stopped, late, failed, `not running`, `emergency stop`.
+        why: a sentence on the state, empty where there is nothing to say.
+        equity_quote: by the last tick; None before the first one.
+        alarms: how many stand.
+    """
+
+    mode: str
+    state: str
+    why: str
+    beat: Heartbeat | None
+    equity_quote: Decimal | None
+    quote_asset: str
+    alarms: int
+
+    @property
+    def is_live(self) -> bool:
+        """Whether real money is at stake."""
+        return self.mode == "live"
+
+
+@dataclass(frozen=True, slots=True)
+class _Books:
+    mode: str | None = None
+    is_killed: bool = False
+    pause: str | None = None
+    equity_quote: Decimal | None = None
+    quote_asset: str = ""
+    alarms: int = 0
+
+
+@router.get("/bar", tags=[REGION])
+async def show_bar(request: Request, desk: DeskOf) -> Response:
+    """The bar's changing part."""
+    return await render(request, "parts/bar.html", bar=await bar_of(desk))
+
+
+async def bar_of(desk: Desk) -> Bar:
+    """What the bar says now; without a ledger only what is known without one."""
+    try:
+        books = await desk.read(_books)
+    except LedgerError:
+        books = _Books()
+    beat = desk.heartbeat()
+    state, why = _state(desk, beat, books)
+    mode = books.mode or desk.settings.mode
+    return Bar(mode, state, why, beat, books.equity_quote, books.quote_asset, books.alarms)
+
+
+def _books(connection: sqlite3.Connection) -> _Books:
+    row = connection.execute("SELECT run_id, mode FROM runs ORDER BY number DESC LIMIT 1").fetchone()
+    point = None
+    if row is not None:
+        point = connection.execute(
+            "SELECT equity_quote, quote_asset FROM equity WHERE epoch = ? ORDER BY tick_ms DESC, cycle DESC LIMIT 1",
+            (queries.epoch_number(connection),),
+        ).fetchone()
+    return _Books(
+        mode=row["mode"] if row else None,
+        is_killed=switches.killed(connection),
+        pause=switches.pause_scope(connection),
+        equity_quote=Decimal(point["equity_quote"]) if point else None,
+        quote_asset=point["quote_asset"] or "" if point else "",
+        alarms=len(alarms.standing(connection)),
+    )
+
+
+def _state(desk: Desk, beat: Heartbeat | None, books: _Books) -> tuple[str, str]:
+    """What the trader does, in a word, and why; what is worst comes first."""
+    if books.is_killed:
+        return "emergency stop", "nothing is entered until it is released"
+    if beat is None:
+        return "not running", "no trader has ever run on this ledger"
+    if not desk.is_running():
+        if beat.state in {"failed", "stopped"}:
+            return beat.state, beat.detail
+        return "not running", "the trader has gone without a word; it goes on from its ledger when it is started again"
+    if beat.state == "starting":
+        return "starting", beat.detail
+    return _at_work(beat, books)
+
+
+def _at_work(beat: Heartbeat, books: _Books) -> tuple[str, str]:
+    if (wall_ms() - beat.beat_wall_ms) / 1000 > beat.next_within_seconds + _LATE_SECONDS:
+        return "late", "the trading loop has given no sign of life when it meant to"
+    if books.pause is not None:
+        what = "everything but the protection of positions" if books.pause == "everything" else "entries"
+        return "paused", f"{what} until resume"
+    return "running", beat.detail
