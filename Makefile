@@ -8,13 +8,16 @@ PYTHON := $(shell for name in python3.11 python3.12 python3.13 python3 python; d
 READY := $(VENV)/ready
 READY_DEV := $(VENV)/ready-dev
 
-.PHONY: help run test check bench torture docker-test lock clean
+.PHONY: help run dashboard test check bench torture docker-test lock clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 run: $(READY) ## Trade one simulated hour at 60 times the speed, then print the report.
 	@SIMULATION_SPEED=$${SIMULATION_SPEED:-60} $(BIN)/trade-agent run
+
+dashboard: $(READY) ## Serve the pages of what `make run` does, or did, on http://127.0.0.1:8050.
+	@$(BIN)/trade-agent dashboard
 
 # Tests of sessions wait for a third of their time: three workers keep two cores busy, and a few tests at a time go to each.
 test: $(READY_DEV) ## Run all tests (installs a Redis server and a browser for them where it may).

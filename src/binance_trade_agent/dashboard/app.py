@@ -7,10 +7,11 @@ from http import HTTPStatus
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
@@ -63,7 +64,7 @@ def application(desk: Desk, passwords: Passwords, *, is_locked: bool = False) ->
     for page in PAGES:
         inner.include_router(page.router)
     inner.mount("/static", inner.state.assets)
-    inner.state.hub = Hub(inner, _regions(inner.routes), LedgerWatch(desk.ledger_path), sessions)
+    inner.state.hub = Hub(inner, regions(), LedgerWatch(desk.ledger_path), sessions)
     inner.router.routes.append(WebSocketRoute("/live", _live))  # the gate stands before it; `guard` is for HTTP
     inner.add_api_route("/", _home, include_in_schema=False)
     inner.add_exception_handler(HTTPException, _refused)  # type: ignore[arg-type]
@@ -84,8 +85,10 @@ async def _lifespan(inner: FastAPI) -> AsyncIterator[None]:
         await inner.state.desk.close()
 
 
-def _regions(routes: list[BaseRoute]) -> list[str]:
-    return [route.path for route in routes if isinstance(route, Route) and REGION in getattr(route, "tags", ())]
+def regions() -> list[str]:
+    """Paths of all regions."""
+    routes = (route for page in PAGES for route in page.router.routes)
+    return [route.path for route in routes if isinstance(route, APIRoute) and REGION in route.tags]
 
 
 async def _live(websocket: WebSocket) -> None:

@@ -6,6 +6,7 @@ import logging
 import socket
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from binance_trade_agent import exit_codes
 from binance_trade_agent.cache.shared import board_namespace, shared_cache
@@ -63,9 +64,20 @@ async def _serve(
 ) -> None:
     settings = configuration.settings
     desk = Desk(configuration, shared_cache(settings), board_namespace(settings))
-    server = uvicorn.Server(
+    host, port = listening.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    if is_locked:
+        log.warning("the dashboard has no password: it shows a notice and nothing else until DASHBOARD_PASSWORD is set")
+    log.info("Dashboard on http://%s:%d", "127.0.0.1" if host in {"0.0.0.0", "::"} else shown, port)  # noqa: S104
+    await server(application(desk, passwords, is_locked=is_locked)).serve(sockets=[listening])
+    log.info("Dashboard stopped")
+
+
+def server(app: ASGIApp) -> uvicorn.Server:
+    """The web server of the application."""
+    return uvicorn.Server(
         uvicorn.Config(
-            application(desk, passwords, is_locked=is_locked),
+            app,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -75,13 +87,6 @@ async def _serve(
             timeout_graceful_shutdown=_STOP_SECONDS,
         )
     )
-    host, port = listening.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    if is_locked:
-        log.warning("the dashboard has no password: it shows a notice and nothing else until DASHBOARD_PASSWORD is set")
-    log.info("Dashboard on http://%s:%d", "127.0.0.1" if host in {"0.0.0.0", "::"} else shown, port)  # noqa: S104
-    await server.serve(sockets=[listening])
-    log.info("Dashboard stopped")
 
 
 def _listening(settings: Settings) -> socket.socket:
