@@ -1,0 +1,60 @@
+"""Dashboards on real ledgers: one to look at for all tests of a worker, and new ones for tests that change something."""
+
+import asyncio
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.dashboard.served import WITH_PASSWORDS, Served, served
+from tests.dashboard.visitor import Visitor
+from tests.sessions.daemon_process import EAGER, session
+
+# Trades at many ticks, and protects what it bought.
+PLAYED = {**EAGER, "RISK_STOP_LOSS_PCT": "2", "RISK_TAKE_PROFIT_PCT": "3", "TRADING_DURATION_MINUTES": "20"}
+
+
+@pytest.fixture(scope="session")
+def played_folder(tmp_path_factory) -> Path:
+    """The folder of a trader that has traded 20 simulated minutes: `ledger.db`, heartbeat, log. Copy it to change it."""
+    folder = tmp_path_factory.mktemp("played")
+    asyncio.run(session(folder, **PLAYED))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def dashboard(played_folder) -> Iterator[Served]:
+    """A dashboard with both passwords on that ledger, only to look at: who places a command asks for `serve`."""
+    with served(played_folder, **WITH_PASSWORDS) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def trader(dashboard) -> Visitor:
+    """Somebody who is logged in to trade, at `dashboard`."""
+    return dashboard.trader()
+
+
+@pytest.fixture(scope="session")
+def viewer(dashboard) -> Visitor:
+    """Somebody who is logged in to look, at `dashboard`."""
+    return dashboard.viewer()
+
+
+@pytest.fixture
+def serve(tmp_path, request) -> Iterator[Callable[..., Served]]:
+    """serve(played=True, password=True, **settings): one more dashboard, on a copy of the ledger or on none, until the test ends.
+
+    A test that makes its own ledger writes it to `tmp_path / "ledger.db"` and says played=False.
+    """
+    with ExitStack() as stack:
+
+        def start(*, played: bool = True, password: bool = True, is_locked: bool = False, **settings: str) -> Served:
+            if played:
+                shutil.copytree(request.getfixturevalue("played_folder"), tmp_path, dirs_exist_ok=True)
+            passwords = WITH_PASSWORDS if password else {}
+            return stack.enter_context(served(tmp_path, is_locked=is_locked, **{**passwords, **settings}))
+
+        yield start
