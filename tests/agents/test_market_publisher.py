@@ -11,16 +11,22 @@ from urllib.parse import parse_qsl, urlsplit
 
 from binance_trade_agent import daemon
 from binance_trade_agent.agents import market_publisher
+from binance_trade_agent.agents.indicator_reader import CANDLES_SHOWN, IndicatorReader
 from binance_trade_agent.agents.market_publisher import CANDLES_KEPT, MOST_SYMBOLS, MarketPublisher
 from binance_trade_agent.cache.cache import InProcessCache
 from binance_trade_agent.cache.market_board import MarketBoard, Wish
 from binance_trade_agent.cache.shared import board_namespace, shared_cache
 from binance_trade_agent.domain.candles import MINUTE_MS
 from binance_trade_agent.domain.market import MarketView
+from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.exchange.weights import cost
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ops.clock import machine_time, sleep_seconds, wall_ms
+from binance_trade_agent.strategies.frame import candle_frame
+from binance_trade_agent.strategies.in_use import StrategiesInUse
+from binance_trade_agent.strategies.registry import create_strategy
+from binance_trade_agent.strategies.rsi_momentum import RsiMomentum
 from tests.agents.desk import Desk, desk
 from tests.exchange_process import running_exchange
 from tests.test_daemon import EAGER, configured
@@ -76,12 +82,21 @@ class Studio:
 
 
 @asynccontextmanager
-async def studio(tmp_path, *, listed=("BTCUSDT", "ETHUSDT"), traded=("BTCUSDT",)) -> AsyncIterator[Studio]:
+async def studio(
+    tmp_path,
+    *,
+    listed=("BTCUSDT", "ETHUSDT"),
+    traded=("BTCUSDT",),
+    params=None,
+    create=create_strategy,
+) -> AsyncIterator[Studio]:
     machine, views = Machine(), {}
     with machine_time(machine):
         async with desk(tmp_path, opened=False, symbols=listed) as ready:
             board = MarketBoard(InProcessCache(), "test")
-            publisher = MarketPublisher(board, ready.gateway, ready.clock, traded, "1m", views)
+            strategies = StrategiesInUse(StrategyChoice("rsi_momentum", params or {}), traded, create)
+            reader = IndicatorReader(strategies.of)
+            publisher = MarketPublisher(board, ready.gateway, ready.clock, traded, "1m", views, reader)
             yield Studio(ready, board, machine, publisher, views)
 
 
@@ -166,16 +181,17 @@ async def test_candles_are_joined_to_those_that_are_up(tmp_path):
         assert list(candles) == await ours.desk.gateway.candles("BTCUSDT", "1m", CANDLES_KEPT)
 
 
-async def test_after_a_gap_longer_than_what_is_kept_all_candles_are_read_anew(tmp_path):
+async def test_after_a_gap_longer_than_what_is_kept_all_candles_are_read_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(market_publisher, "CANDLES_KEPT", 40)
     async with studio(tmp_path) as ours:
         await ours.look(("BTCUSDT", "1m"))
         await ours.beat()
-        await ours.desk.exchange.advance(CANDLES_KEPT * MINUTE_MS)
+        await ours.desk.exchange.advance(40 * MINUTE_MS)
         await ours.desk.gateway.synchronise()
         asked = await ours.asked_during(1)
-        assert [sent["limit"] for path, sent in asked if path == "klines"] == [str(CANDLES_KEPT)]
+        assert [sent["limit"] for path, sent in asked if path == "klines"] == ["40"]
         candles = (await ours.board.candles("BTCUSDT", "1m")).candles
-        assert list(candles) == await ours.desk.gateway.candles("BTCUSDT", "1m", CANDLES_KEPT)
+        assert list(candles) == await ours.desk.gateway.candles("BTCUSDT", "1m", 40)
 
 
 async def test_ticks_do_not_overwrite_what_is_read_more_often(tmp_path):
@@ -186,6 +202,58 @@ async def test_ticks_do_not_overwrite_what_is_read_more_often(tmp_path):
         await ours.beat()
         assert (await ours.board.quote("BTCUSDT")).last_price is not None
         assert (await ours.board.candles("BTCUSDT", "1m")).candles[-1].close_time_ms > ours.desk.clock.now_ms()
+
+
+async def test_indicators_are_those_of_the_strategy_over_closed_candles(tmp_path):
+    async with studio(tmp_path, params={"rsi_period": "7"}) as ours:
+        await ours.look(("BTCUSDT", "5m"))
+        await ours.beat()
+        seen, candles = await ours.board.indicators("BTCUSDT", "5m"), await ours.board.candles("BTCUSDT", "5m")
+        closed = candles.candles[:-1]
+        columns = create_strategy("rsi_momentum", {"rsi_period": 7}).columns(candle_frame(closed))
+        assert seen.columns.keys() == {"rsi"}
+        assert seen.columns["rsi"] == tuple(columns["rsi"][-CANDLES_SHOWN:])
+        assert seen.open_times_ms == tuple(candle.open_time_ms for candle in closed[-CANDLES_SHOWN:])
+        assert (seen.strategy, seen.parameters["rsi_oversold"], seen.trouble) == ("rsi_momentum", 30.0, "")
+
+
+async def test_indicators_are_worked_out_when_a_candle_closes_and_not_before(tmp_path):
+    asked = []
+
+    class Counting(RsiMomentum):
+        def vote(self, frame):
+            asked.append(int(frame.index[-1]))
+            return super().vote(frame)
+
+    async with studio(tmp_path, create=lambda _name, params: Counting(Counting.Params(**params))) as ours:
+        await ours.look(("BTCUSDT", "1m"))
+        await ours.beat(6)
+        assert len(asked) == 1
+        await ours.desk.wait(MINUTE_MS)
+        await ours.beat(6)
+        assert asked == [asked[0], asked[0] + MINUTE_MS]
+
+
+async def test_strategy_that_raises_shows_its_words_and_the_candles_all_the_same(tmp_path):
+    class Broken(RsiMomentum):
+        def vote(self, _):
+            raise SystemExit("no")
+
+    async with studio(tmp_path, create=lambda _name, params: Broken(Broken.Params(**params))) as ours:
+        await ours.look(("BTCUSDT", "1m"))
+        await ours.beat(3)
+        seen = await ours.board.indicators("BTCUSDT", "1m")
+        assert seen.columns == {}
+        assert "strategy rsi_momentum raised SystemExit: no" in seen.trouble
+        assert await ours.board.candles("BTCUSDT", "1m") is not None
+
+
+async def test_symbol_that_no_strategy_decides_on_has_no_indicators(tmp_path):
+    async with studio(tmp_path) as ours:
+        await ours.look(("ETHUSDT", "1m"))
+        await ours.beat()
+        assert await ours.board.candles("ETHUSDT", "1m") is not None
+        assert await ours.board.indicators("ETHUSDT", "1m") is None
 
 
 async def test_wish_that_is_not_repeated_is_over(tmp_path):

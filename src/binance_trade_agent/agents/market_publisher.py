@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from binance_trade_agent.agents.indicator_reader import IndicatorReader
 from binance_trade_agent.cache.market_board import (
     WANTED_SECONDS,
     BookSeen,
@@ -54,7 +55,8 @@ class MarketPublisher:
     """Keeps the market board. One task runs it, until it is cancelled; nothing that goes wrong in it leaves it.
 
     About each second it reads the wishes on the board. Of a symbol that somebody looks at it reads prices and book each
-    time, candles every two seconds and when one closes, the 24 h figures every ten. Of the others it puts up what the
+    time, candles every two seconds and when one closes, the strategy's indicators when one closes, the 24 h figures
+    every ten. Of the others it puts up what the
     ticks have seen anyway. While nobody looks it asks the exchange nothing.
 
     Args:
@@ -64,6 +66,7 @@ class MarketPublisher:
         symbols: what is traded; of others only what the exchange lists is read.
         interval: of the candles that the ticks look at.
         views: what each tick saw, by symbol, as the orchestrator keeps it.
+        indicators: of the strategies that decide.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class MarketPublisher:
         symbols: Collection[str],
         interval: str,
         views: Mapping[str, MarketView],
+        indicators: IndicatorReader,
     ) -> None:
         self._board = board
         self._gateway = gateway
@@ -81,6 +85,7 @@ class MarketPublisher:
         self._symbols = frozenset(symbols)
         self._interval = interval
         self._views = views
+        self._indicators = indicators
         self._published: dict[str, MarketView] = {}
         self._kept: dict[tuple[str, str], tuple[object, float]] = {}
         self._looks: dict[str, _Look] = {}
@@ -205,6 +210,12 @@ class MarketPublisher:
         look.candles[interval] = candles[-CANDLES_KEPT:]
         note = CandlesSeen(symbol, interval, tuple(look.candles[interval]), self._clock.now_ms(), wall_ms())
         await self._board.put(note)
+        await self._put_indicators(note, anew=not known)
+
+    async def _put_indicators(self, note: CandlesSeen, *, anew: bool) -> None:
+        closed = [candle for candle in note.candles if candle.close_time_ms < note.read_ms]
+        if seen := await self._indicators.read(note.symbol, note.interval, closed, note.read_ms, anew=anew):
+            await self._board.put(seen)
 
     async def _joined(self, symbol: str, interval: str, known: Sequence[Candle]) -> list[Candle]:
         """`known` with the newest candles; nothing where these do not reach back to it."""

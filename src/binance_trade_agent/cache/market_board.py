@@ -77,6 +77,27 @@ class CandlesSeen(Value, frozen=True):
     read_wall_ms: int
 
 
+class IndicatorsSeen(Value, frozen=True):
+    """What the strategy in use makes of the newest closed candles. Times: see Quote.
+
+    Attributes:
+        parameters: the strategy's numbers by name, its thresholds among them.
+        open_times_ms: of the candles, in time order.
+        columns: by the indicator's name a value for each of these candles, None where it has none.
+        trouble: why there are no columns; empty where there are some.
+    """
+
+    symbol: str
+    interval: str
+    strategy: str
+    parameters: dict[str, float]
+    open_times_ms: tuple[int, ...]
+    columns: dict[str, tuple[float | None, ...]]
+    trouble: str
+    read_ms: int
+    read_wall_ms: int
+
+
 class RulesSeen(Value, frozen=True):
     """The symbol's filters and state. Times: see Quote."""
 
@@ -93,6 +114,9 @@ class Wish(Value, frozen=True):
     wall_ms: int
 
 
+Note = Quote | BookSeen | DayFigures | CandlesSeen | IndicatorsSeen | RulesSeen
+
+
 class MarketBoard:
     """The notes of one daemon.
 
@@ -105,7 +129,7 @@ class MarketBoard:
         self._cache = cache
         self._namespace = namespace
 
-    async def put(self, note: Quote | BookSeen | DayFigures | CandlesSeen | RulesSeen) -> None:
+    async def put(self, note: Note) -> None:
         """Put a note up in place of the one before."""
         await self._put(_name(note), note, KEEP_SECONDS)
 
@@ -124,6 +148,10 @@ class MarketBoard:
     async def candles(self, symbol: str, interval: str) -> CandlesSeen | None:
         """The last candles of an interval, None when there are none."""
         return await self._get(f"candles:{symbol}:{interval}", CandlesSeen)
+
+    async def indicators(self, symbol: str, interval: str) -> IndicatorsSeen | None:
+        """The last indicators over candles of an interval, None when there are none."""
+        return await self._get(f"indicators:{symbol}:{interval}", IndicatorsSeen)
 
     async def rules(self, symbol: str) -> SymbolRules | None:
         """The symbol's rules as last read, None when they were not."""
@@ -151,7 +179,7 @@ class MarketBoard:
             return None
 
 
-def _name(note: Quote | BookSeen | DayFigures | CandlesSeen | RulesSeen) -> str:
+def _name(note: Note) -> str:
     match note:
         case Quote():
             return f"quote:{note.symbol}"
@@ -161,5 +189,7 @@ def _name(note: Quote | BookSeen | DayFigures | CandlesSeen | RulesSeen) -> str:
             return f"day:{note.symbol}"
         case CandlesSeen():
             return f"candles:{note.symbol}:{note.interval}"
+        case IndicatorsSeen():
+            return f"indicators:{note.symbol}:{note.interval}"
         case RulesSeen():
             return f"rules:{note.rules.symbol}"
