@@ -14,6 +14,7 @@ from binance_trade_agent.agents.breakers import Breakers
 from binance_trade_agent.agents.entry_gate import EntryGate
 from binance_trade_agent.agents.epochs import Epochs
 from binance_trade_agent.agents.execution import TradeExecutionAgent
+from binance_trade_agent.agents.indicator_reader import IndicatorReader
 from binance_trade_agent.agents.market_data import MarketDataAgent
 from binance_trade_agent.agents.market_publisher import MarketPublisher
 from binance_trade_agent.agents.order_keeper import OrderKeeper
@@ -266,6 +267,7 @@ class Assembly:
             settings.trading_symbols,
             settings.trading_candle_interval,
             orchestrator.views,
+            IndicatorReader(strategies.of),
         )
         return cls(stream, loop, prices, publisher)
 
