@@ -1,6 +1,5 @@
 """`trade-agent dashboard`: checks where it may be reached from, and serves until a signal comes."""
 
-import asyncio
 import ipaddress
 import logging
 import socket
@@ -55,13 +54,11 @@ def serve(configuration: Configuration, *, locked_without_password: bool = False
         return exit_codes.FAILURE
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # what it says of its start, we say in a line
     with listening:
-        asyncio.run(_serve(configuration, passwords, listening, is_locked=is_locked))
+        _serve(configuration, passwords, listening, is_locked=is_locked)
     return exit_codes.OK
 
 
-async def _serve(
-    configuration: Configuration, passwords: Passwords, listening: socket.socket, *, is_locked: bool
-) -> None:
+def _serve(configuration: Configuration, passwords: Passwords, listening: socket.socket, *, is_locked: bool) -> None:
     settings = configuration.settings
     desk = Desk(configuration, shared_cache(settings), board_namespace(settings))
     host, port = listening.getsockname()[:2]
