@@ -66,7 +66,7 @@ def _serve(configuration: Configuration, passwords: Passwords, listening: socket
     if is_locked:
         log.warning("the dashboard has no password: it shows a notice and nothing else until DASHBOARD_PASSWORD is set")
     log.info("Dashboard on http://%s:%d", "127.0.0.1" if host in {"0.0.0.0", "::"} else shown, port)  # noqa: S104
-    await server(application(desk, passwords, is_locked=is_locked)).serve(sockets=[listening])
+    server(application(desk, passwords, is_locked=is_locked)).run(sockets=[listening])  # on uvloop where there is one
     log.info("Dashboard stopped")
 
 
