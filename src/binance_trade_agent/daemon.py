@@ -90,7 +90,9 @@ async def _trade(configuration: Configuration, signals: StopSignals, *, takeover
         ledger = await stack.enter_async_context(await Ledger.open(settings.ledger_path))
         connection = await stack.enter_async_context(connected(settings, is_trader=True, tell=tell))
         lease = await stack.enter_async_context(_lease(settings, ledger, connection, lock, holder, takeover=takeover))
-        name = RunName(run_id, lease.fence, lease.objection)
+        name = RunName(
+            run_id, lease.fence, lease.objection, lambda: lease.away_since_wall_ms, started_wall_ms=started_wall_ms
+        )
         assembly = await Assembly.of(stack, settings, strategies, ledger, connection, name)
         record = RunRecord(
             run_id=run_id,

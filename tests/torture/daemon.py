@@ -147,6 +147,7 @@ class Daemon:
             fence = await ledger.next_fence()
             name = RunName(self.run_id, fence)
             self.assembly = await Assembly.of(stack, settings, strategies, ledger, connection, name)
+            self.assembly.loop.on_beat.clear()  # its vitals: a file a virtual second that nobody reads
             async with self.assembly.following_the_stream():
                 await ledger.begin_run(self._record(connection, strategies.name, fence))
                 self.traded_at = monotonic_seconds()

@@ -24,6 +24,16 @@ class Suspensions:
             return None
         return f"suspended after {self._after_failures} failures in a row; tried again in cycle {until}"
 
+    @property
+    def failures(self) -> dict[str, int]:
+        """Failures in a row by symbol, of those that have any."""
+        return dict(self._failures)
+
+    @property
+    def rests_until(self) -> dict[str, int]:
+        """The cycle in which a symbol that rests is tried again."""
+        return dict(self._rests_until)
+
     def note(self, symbol: str, cycle: int, *, failed: bool) -> None:
         """Take note of how the symbol's step ended."""
         if not failed:

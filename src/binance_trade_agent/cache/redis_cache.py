@@ -8,7 +8,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
 from binance_trade_agent.cache.cache import Cache, InProcessCache
-from binance_trade_agent.ops.clock import monotonic_seconds
+from binance_trade_agent.ops.clock import monotonic_seconds, wall_ms
 
 _TIMEOUT_SECONDS = 0.25
 _REST_SECONDS = 15.0  # after a failure Redis is left alone for so long, so that a tick never waits for it twice
@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 
 class RedisCache:
     """See Cache. While Redis does not answer another cache serves; that is said once, and its end too.
+
+    Attributes:
+        away_since_wall_ms: since when Redis does not answer, None while it does.
 
     Args:
         url: where Redis is.
@@ -33,7 +36,7 @@ class RedisCache:
         )
         self._stand_in = stand_in or InProcessCache()
         self._silent_until = 0.0
-        self._is_down = False
+        self.away_since_wall_ms: int | None = None
 
     async def get(self, key: str) -> bytes | None:
         """See Cache."""
@@ -67,11 +70,11 @@ class RedisCache:
 
     def _went_down(self, failure: Exception) -> None:
         self._silent_until = monotonic_seconds() + _REST_SECONDS
-        if not self._is_down:
-            self._is_down = True
+        if self.away_since_wall_ms is None:
+            self.away_since_wall_ms = wall_ms()
             log.warning("Redis does not answer; going on without it: %s", failure)
 
     def _came_back(self) -> None:
-        if self._is_down:
-            self._is_down = False
+        if self.away_since_wall_ms is not None:
+            self.away_since_wall_ms = None
             log.warning("Redis answers again")

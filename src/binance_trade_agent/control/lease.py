@@ -54,6 +54,7 @@ class Lease(Protocol):
     Attributes:
         fence: generation of this trader; it stands in its client order ids.
         is_lost: whether another trader took over.
+        away_since_wall_ms: since when Redis, which keeps the lease, does not answer; None while it does.
     """
 
     @property
@@ -61,6 +62,9 @@ class Lease(Protocol):
 
     @property
     def is_lost(self) -> bool: ...  # noqa: D102
+
+    @property
+    def away_since_wall_ms(self) -> int | None: ...  # noqa: D102
 
     def may_send(self) -> bool:
         """Whether an order may be sent at this moment; asked before each, and answered without waiting."""
@@ -81,6 +85,7 @@ class NoLease:
 
     fence: int
     is_lost: bool = False
+    away_since_wall_ms: int | None = None
 
     def may_send(self) -> bool:
         """See Lease."""

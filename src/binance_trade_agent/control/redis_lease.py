@@ -16,7 +16,7 @@ from redis.exceptions import ResponseError
 from binance_trade_agent.control.lease import LeaseHeldError, LeaseHolder
 from binance_trade_agent.domain.order_ids import LARGEST_FENCE
 from binance_trade_agent.domain.values import replace
-from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
+from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds, wall_ms
 
 LEASE_SECONDS = 30.0
 RENEW_SECONDS = 10.0
@@ -81,7 +81,7 @@ class RedisLease:
         self._dead_run = dead_run
         self._name = ""
         self._sure_until = 0.0
-        self._is_down = False
+        self._away_since_wall_ms: int | None = None
         self._lost = ""
         self._tell: Callable[[str], None] | None = None
 
@@ -94,6 +94,11 @@ class RedisLease:
     def is_lost(self) -> bool:
         """See Lease."""
         return bool(self._lost)
+
+    @property
+    def away_since_wall_ms(self) -> int | None:
+        """See Lease."""
+        return self._away_since_wall_ms
 
     def may_send(self) -> bool:
         """See Lease: not after it was lost, nor after a freeze in which somebody else may have taken over.
@@ -265,16 +270,16 @@ class RedisLease:
             self._tell(reason)
 
     def _went_down(self, failure: Exception) -> None:
-        if not self._is_down:
-            self._is_down = True
+        if self._away_since_wall_ms is None:
+            self._away_since_wall_ms = wall_ms()
             log.warning(
                 "no lease can be held in Redis, so another daemon on this account would not be seen; going on: %s",
                 failure,
             )
 
     def _came_back(self) -> None:
-        if self._is_down:
-            self._is_down = False
+        if self._away_since_wall_ms is not None:
+            self._away_since_wall_ms = None
             log.warning("the account's lease is held again")
 
 

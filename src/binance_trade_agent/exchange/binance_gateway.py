@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any, Self, TypeVar
 
 import aiohttp
+import msgspec
 from binance import AsyncClient
 from binance.exceptions import BinanceAPIException
 
@@ -46,8 +47,10 @@ from binance_trade_agent.exchange.payloads import (
     trade_fill,
 )
 from binance_trade_agent.exchange.rate_budget import RateBudget, present_spending
+from binance_trade_agent.exchange.request_times import RequestTimes
 from binance_trade_agent.exchange.weights import cost
 from binance_trade_agent.ops.clock import MarketClock, monotonic_seconds, wall_ms
+from binance_trade_agent.ops.vitals import ExchangeVitals
 
 RECV_WINDOW_MS = 5_000
 _CANDLES_A_PAGE = 1000
@@ -88,6 +91,8 @@ class BinanceGateway:
         self.auth_halt = AuthHalt(clock, self.account)
         self._synchronising = asyncio.Lock()
         self._synchronised_seconds = float("-inf")
+        self._clock_set = ExchangeVitals()
+        self._requests = RequestTimes()
         session_params = {"trace_configs": [self._weight_reader()], "connector": connector}
         self._client = _client_class(endpoints, clock)(api_key, api_secret, session_params=session_params)
         self._client.admitted = self._admitted
@@ -117,6 +122,18 @@ class BinanceGateway:
         """See Gateway. None while the exchange is in trouble, or has asked this address to be silent."""
         return self.breaker.state == "closed" and self._budget.has_leisure
 
+    def vitals(self) -> ExchangeVitals:
+        """How the exchange answers, what is used of its limits, how its clock goes."""
+        return msgspec.structs.replace(
+            self._clock_set,
+            away_because=self.breaker.reason,
+            away_since_ms=self.breaker.open_since_ms,
+            keys_refused_because=self.auth_halt.reason or "",
+            keys_refused_since_ms=self.auth_halt.since_ms,
+            budget=self._budget.vitals(),
+            requests=self._requests.vitals(),
+        )
+
     def refuse_while_silent(self) -> None:
         """Raise RateLimitedError while the exchange has asked this address to be silent, for who connects beside us."""
         self._budget.check()
@@ -135,8 +152,14 @@ class BinanceGateway:
         round_trip, server_ms, received = min(samples)
         if round_trip > RECV_WINDOW_MS / 2 / 1000:
             raise UnavailableError(f"the exchange took {round_trip:.1f} s to tell its time; no clock is set by that")
-        self._clock.synchronise(server_ms, age_seconds=round_trip / 2 + monotonic_seconds() - received)
+        age_seconds = round_trip / 2 + monotonic_seconds() - received
+        self._clock.synchronise(server_ms, age_seconds=age_seconds)
         self._synchronised_seconds = monotonic_seconds()
+        self._clock_set = ExchangeVitals(
+            clock_offset_ms=round(server_ms + 1000 * age_seconds - wall_ms(), 1),
+            clock_set_wall_ms=wall_ms(),
+            round_trip_ms=round(1000 * round_trip, 1),
+        )
 
     async def _server_ms(self) -> int:
         return await self._call(self._client.get_server_time(), lambda payload: int(payload["serverTime"]))
@@ -341,10 +364,15 @@ class BinanceGateway:
         if path != "time":  # which is what the breaker's probes ask for
             await self.breaker.check()
         async with self._budget.spend(cost(method, path, parameters)):
-            yield
+            sent_seconds = monotonic_seconds()
+            try:
+                yield
+            finally:
+                self._requests.note(monotonic_seconds() - sent_seconds)
 
     async def _react(self, error: ExchangeError, asked_seconds: float) -> None:
         if isinstance(error, UnavailableError | UnknownOutcomeError):
+            self._requests.unanswered += 1
             self.breaker.failed(error)
         else:
             self.breaker.succeeded()

@@ -122,6 +122,11 @@ class OrderWindow:
         return self._count + cost.orders <= int(self.limit * SHARE[cost.priority])
 
     @property
+    def count(self) -> int | None:
+        """As many as the last placement of this window was told; None when there was none in it."""
+        return self._count if self._now_ms() // _ORDERS_WINDOW_MS == self._number else None
+
+    @property
     def ms_left(self) -> int:
         """Exchange time until the next window begins."""
         return _ORDERS_WINDOW_MS - self._now_ms() % _ORDERS_WINDOW_MS

@@ -17,8 +17,9 @@ import aiohttp
 from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.exchange.sockets import RENEW_SECONDS, Conversation, StreamError, Supervisor, opened
 from binance_trade_agent.ledger.errors import LedgerError
-from binance_trade_agent.ops.clock import monotonic_seconds
+from binance_trade_agent.ops.clock import monotonic_seconds, wall_ms
 from binance_trade_agent.ops.tasks import spawn, stop
+from binance_trade_agent.ops.vitals import StreamVitals
 
 STALE_SECONDS = 5.0
 
@@ -103,6 +104,10 @@ class PriceStream:
         age_seconds = monotonic_seconds() - price.heard_seconds
         return (price.bid, round(age_seconds * 1000)) if age_seconds <= self._stale_seconds else None
 
+    def vitals(self) -> StreamVitals:
+        """How the stream is."""
+        return self._supervisor.vitals(is_wanted=bool(self._watched))
+
     async def run(self) -> None:
         """Follow the prices of what is watched; on any trouble back off and start over, for ever."""
         teller = spawn(self._tell(), name="price stream prices")
@@ -146,6 +151,7 @@ class PriceStream:
             return False
         if message["stream"] == _SHUTDOWN:
             raise StreamError("the exchange sent serverShutdown")
+        self._supervisor.heard_wall_ms = wall_ms()
         told = message["data"]
         symbol, bid, ask = told["s"], Decimal(told["b"]), Decimal(told["a"])
         if symbol not in self._watched:

@@ -5,7 +5,7 @@ import contextlib
 import heapq
 import itertools
 import math
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,9 +15,11 @@ from binance_trade_agent.exchange.limit_windows import Mark, OrderWindow, Weight
 from binance_trade_agent.exchange.limits_store import ALL, ORDERS, LimitsFile, RedisLimits, Silences
 from binance_trade_agent.exchange.weights import Cost, Priority
 from binance_trade_agent.ops.clock import MarketClock, ScaledClock, SteppedClock, monotonic_seconds, wall_ms
+from binance_trade_agent.ops.vitals import BudgetVitals
 
 LONGEST_WAIT_SECONDS = 10.0
 _SHORTEST_TIMER_SECONDS = 0.001
+_DAY_MS = 86_400_000
 _CLOCK_UNCERTAINTY_MS = 500  # real ms: half of the slowest round trip that a clock is set by, and some more
 _SILENCED = "The exchange has asked us to wait."
 
@@ -73,7 +75,7 @@ class RateBudget:
         longest_wait_seconds: float = LONGEST_WAIT_SECONDS,
     ) -> None:
         is_stepped = isinstance(clock, SteppedClock)
-        now_ms = (lambda: wall_ms() + clock.now_ms()) if is_stepped else clock.now_ms
+        now_ms: Callable[[], int] = (lambda: wall_ms() + clock.now_ms()) if is_stepped else clock.now_ms
         self._speed = clock.speed if isinstance(clock, ScaledClock) else 1.0
         self._longest_wait = 0.0 if is_stepped else longest_wait_seconds
         self._file = file
@@ -86,6 +88,9 @@ class RateBudget:
         self._timer: asyncio.TimerHandle | None = None
         self.used_weight: int | None = None
         self.orders_used: dict[str, int] = {}
+        self._now_ms = now_ms
+        self._order_limit_day: int | None = None
+        self._orders_day = -1  # day of `orders_used["1d"]`, counted from the epoch
 
     @contextlib.asynccontextmanager
     async def spend(self, cost: Cost) -> AsyncIterator[Spending]:
@@ -131,6 +136,8 @@ class RateBudget:
                     self._weight.limit = max(1, int(row["limit"]))
                 elif window == ("ORDERS", "SECOND", 10):
                     self._orders.limit = max(1, int(row["limit"]))
+                elif window == ("ORDERS", "DAY", 1):
+                    self._order_limit_day = max(1, int(row["limit"]))
 
     def note(self, used_weight: str | None) -> int | None:
         """Take the used weight from an answer's header; returns it, None when it says nothing."""
@@ -146,6 +153,8 @@ class RateBudget:
                 self.orders_used[window] = int(count or "")
                 if window == "10s":
                     self._orders.note(self.orders_used[window])
+                else:
+                    self._orders_day = self._now_ms() // _DAY_MS
 
     @property
     def waiting(self) -> int:
@@ -157,6 +166,22 @@ class RateBudget:
         """Whether nobody waits, nothing asks for silence, and less than half of the minute's weight is used."""
         self._read_file()
         return not self._waiting and self._seconds_of_silence() <= 0 and self._weight.used * 2 < self._weight.limit
+
+    def vitals(self) -> BudgetVitals:
+        """What is used of which limits, and until when there is silence."""
+        self._read_file()
+        is_today = self._now_ms() // _DAY_MS == self._orders_day
+        return BudgetVitals(
+            weight_used=self._weight.used,
+            weight_limit=self._weight.limit,
+            orders_10s=self._orders.count,
+            order_limit_10s=self._orders.limit,
+            orders_day=self.orders_used.get("1d") if is_today else None,
+            order_limit_day=self._order_limit_day,
+            waiting=self.waiting,
+            silent_until_wall_ms=self._wall_end_of_silence(ALL),
+            no_orders_until_wall_ms=self._wall_end_of_silence(ORDERS),
+        )
 
     async def close(self) -> None:
         """Let go of Redis and of the timer."""
@@ -264,6 +289,10 @@ class RateBudget:
 
     def _seconds_of_silence(self, scope: str = ALL) -> float:
         return self._silent_until[scope] - monotonic_seconds()
+
+    def _wall_end_of_silence(self, scope: str) -> int | None:
+        left = self._seconds_of_silence(scope)
+        return wall_ms() + math.ceil(left * 1000) if left > 0 else None
 
     def _is_silent_for(self, cost: Cost) -> bool:
         return self._seconds_of_silence() > 0 or (cost.orders > 0 and self._seconds_of_silence(ORDERS) > 0)

@@ -16,7 +16,8 @@ import orjson
 
 from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.ledger.errors import LedgerUnavailable
-from binance_trade_agent.ops.clock import sleep_seconds
+from binance_trade_agent.ops.clock import sleep_seconds, wall_ms
+from binance_trade_agent.ops.vitals import StreamVitals
 
 RENEW_SECONDS = 12 * 3600.0  # connections are cut after 24 h; ours is renewed before (P6)
 
@@ -43,10 +44,15 @@ class Supervisor:
 
     Attributes:
         is_live: set while the stream works.
+        heard_wall_ms: when its last event came, as the session notes it.
     """
 
     def __init__(self, name: str, jitter: random.Random) -> None:
         self.is_live = asyncio.Event()
+        self.heard_wall_ms: int | None = None
+        self._connections = 0
+        self._changed_wall_ms: int | None = None
+        self._trouble = ""
         self._name = name
         self._jitter = jitter
         self._is_lost = False
@@ -62,21 +68,37 @@ class Supervisor:
             finally:
                 if self.is_live.is_set():
                     back_off = _FIRST_BACK_OFF_SECONDS
+                    self._changed_wall_ms = wall_ms()
                 self.is_live.clear()
             await sleep_seconds(back_off * self._jitter.uniform(0.5, 1.0))
             back_off = min(back_off * 2, _LAST_BACK_OFF_SECONDS)
 
     def works(self) -> None:
         """Say that the session has come to where it hands on what the exchange says."""
+        if not self.is_live.is_set():
+            self._connections += 1
+            self._changed_wall_ms = wall_ms()
+            self._trouble = ""
         self.is_live.set()
         if self._is_lost:
             self._is_lost = False
             log.warning("the %s is back", self._name)
 
+    def vitals(self, *, is_wanted: bool = True) -> StreamVitals:
+        """How the stream is."""
+        return StreamVitals(
+            is_live=self.is_live.is_set(),
+            is_wanted=is_wanted,
+            changed_wall_ms=self._changed_wall_ms,
+            connections=self._connections,
+            heard_wall_ms=self.heard_wall_ms,
+            trouble=self._trouble,
+        )
+
     def _say_lost(self, failure: Exception) -> None:
         """An outage is said once, whatever keeps the stream from coming back; a mistake of ours with its trace."""
         is_foreseen = isinstance(failure, (ExchangeError, LedgerUnavailable, *TROUBLES))
-        reason = str(failure) or type(failure).__name__
+        reason = self._trouble = str(failure) or type(failure).__name__
         if not self._is_lost or not is_foreseen:
             log.warning("the %s is lost, connecting again: %s", self._name, reason, exc_info=not is_foreseen)
         self._is_lost = True

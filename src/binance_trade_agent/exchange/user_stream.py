@@ -17,8 +17,9 @@ import aiohttp
 
 from binance_trade_agent.exchange.sockets import RENEW_SECONDS, TROUBLES, Conversation, StreamError, Supervisor, opened
 from binance_trade_agent.ledger.errors import LedgerUnavailable
-from binance_trade_agent.ops.clock import MarketClock, monotonic_seconds
+from binance_trade_agent.ops.clock import MarketClock, monotonic_seconds, wall_ms
 from binance_trade_agent.ops.tasks import spawn, stop
+from binance_trade_agent.ops.vitals import StreamVitals
 
 _PROBE_SECONDS = 30.0
 _HANDLED_SECONDS = 10.0
@@ -73,6 +74,10 @@ class UserStream:
         """Subscribe, reconcile, hand on events; on any trouble back off and start over, for ever."""
         await self._supervisor.run(self._session)
 
+    def vitals(self) -> StreamVitals:
+        """How the stream is."""
+        return self._supervisor.vitals()
+
     async def catch_up(self) -> None:
         """Return when every event that the exchange had sent before this call is handled.
 
@@ -101,7 +106,7 @@ class UserStream:
 
     async def _hand_on(self, connection: "_Connection", reader: "asyncio.Task[None]") -> None:
         """Handle events until the connection ends; probe it when it is quiet."""
-        worker = spawn(connection.handle(self._on_event), name="user stream events")
+        worker = spawn(connection.handle(self._hear), name="user stream events")
         renew_at = monotonic_seconds() + RENEW_SECONDS
         try:
             while monotonic_seconds() < renew_at:
@@ -115,6 +120,10 @@ class UserStream:
                 await connection.ask("session.subscriptions", {})
         finally:
             await stop(worker)
+
+    async def _hear(self, event: Mapping[str, Any]) -> None:
+        self._supervisor.heard_wall_ms = wall_ms()
+        await self._on_event(event)
 
     def _signed(self) -> dict[str, Any]:
         parameters = {"apiKey": self._api_key, "timestamp": self._clock.now_ms()}

@@ -39,6 +39,14 @@ class Trouble:
 _troubles: deque[Trouble] = deque(maxlen=_TROUBLES_KEPT)
 
 
+_file: LogFile | None = None
+
+
+def log_file() -> LogFile | None:
+    """The files that this process logs to; None when it logs to none."""
+    return _file
+
+
 def latest_troubles() -> tuple[Trouble, ...]:
     """The last 20 warnings and errors since the log was configured, the newest first."""
     return tuple(reversed(_troubles))
@@ -82,6 +90,8 @@ def configure(log_format: str, level: str, *, secrets: Iterable[str] = (), file:
             replaced.close()
     root.handlers = [handler for handler, _ in handlers]
     root.setLevel(level)
+    global _file  # noqa: PLW0603 (the log is the process's)
+    _file = file
     _troubles.clear()
     for library in _QUIET_LIBRARIES:
         logging.getLogger(library).setLevel(max(logging.WARNING, root.level))
