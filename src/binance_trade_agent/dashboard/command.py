@@ -2,6 +2,7 @@
 
 import ipaddress
 import logging
+import signal
 import socket
 
 import uvicorn
@@ -66,6 +67,8 @@ def _serve(configuration: Configuration, passwords: Passwords, listening: socket
     if is_locked:
         log.warning("the dashboard has no password: it shows a notice and nothing else until DASHBOARD_PASSWORD is set")
     log.info("Dashboard on http://%s:%d", "127.0.0.1" if host in {"0.0.0.0", "::"} else shown, port)  # noqa: S104
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _has_been_heard)  # uvicorn ends at them, then raises them again
     server(application(desk, passwords, is_locked=is_locked)).run(sockets=[listening])  # on uvloop where there is one
     log.info("Dashboard stopped")
 
@@ -84,6 +87,10 @@ def server(app: ASGIApp) -> uvicorn.Server:
             timeout_graceful_shutdown=_STOP_SECONDS,
         )
     )
+
+
+def _has_been_heard(_: int, __: object) -> None:
+    """A stop that was asked for is no failure."""
 
 
 def _listening(settings: Settings) -> socket.socket:
