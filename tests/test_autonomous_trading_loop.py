@@ -17,10 +17,12 @@ from binance_trade_agent.control.risk_switch import RiskSwitch
 from binance_trade_agent.control.strategy_switch import StrategySwitch
 from binance_trade_agent.control.switch_carriers import SwitchCarriers
 from binance_trade_agent.domain.decisions import Decision, Outcome
+from binance_trade_agent.domain.pause_scope import PauseScope
 from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.exchange.errors import UnavailableError
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ledger.risk_changes import latest_changes
 from binance_trade_agent.ledger.strategy_changes import in_use_at
 from binance_trade_agent.ops import heartbeat
 from binance_trade_agent.ops.clock import MarketGoneError, monotonic_seconds, sleep_seconds
@@ -411,6 +413,80 @@ async def test_strategy_asked_for_before_the_start_decides_at_the_first_tick(tmp
         used = await ready.ledger.read(lambda connection: in_use_at(connection, "run-a", START_MS))
         assert used.choice.name == "macd_crossover"
         assert ready.ticks == [(1, 0)]
+
+
+async def test_limits_are_changed_between_two_ticks_for_all_who_go_by_them(tmp_path):
+    async with rig(tmp_path, duration_ms=30_000) as ready:
+        in_use = [ready.limits.limits]
+        ready.limits.takers.append(in_use.append)
+        at_ticks: list[Decimal] = []
+        placed: list[int] = []
+        decide_all = ready.orchestrator.decide_all
+
+        async def asked_for_meanwhile(tick, symbols):
+            if tick.cycle == 2:  # in the middle of a tick
+                placed.append(ask_for_limits(ready, RISK_MAX_ORDER_QUOTE="200"))
+            decided = await decide_all(tick, symbols)
+            at_ticks.append(in_use[-1].max_order_quote)
+            return decided
+
+        ready.orchestrator.decide_all = asked_for_meanwhile
+        await ready.loop.run()
+        assert at_ticks == [500, 500, 200]
+        assert await answered(ready, placed[0]) == (
+            CommandState.DONE,
+            "from now on: RISK_MAX_ORDER_QUOTE 500 -> 200",
+        )
+        (change,) = await ready.ledger.read(lambda connection: latest_changes(connection, 10))
+        assert (change.run_id, change.command_id) == ("run-a", placed[0])
+        assert START_MS + 10_000 <= change.at_ms <= START_MS + 20_000
+
+
+async def test_limits_that_cannot_be_are_refused_and_the_loop_goes_on(tmp_path):
+    async with rig(tmp_path, duration_ms=20_000) as ready:
+        number = ask_for_limits(ready, RISK_MAX_ORDER_QUOTE="20")
+        await ready.loop.run()
+        state, said = await answered(ready, number)
+        assert state is CommandState.REFUSED
+        assert said.startswith("TRADING_ORDER_QUOTE is 100: RISK_MAX_ORDER_QUOTE allows no more than 20")
+        assert len(ready.ticks) == 2
+
+
+def ask_for_limits(ready: Rig, **wanted: str) -> int:
+    return commands.place(
+        ready.ledger.path, CommandKind.SET_RISK, requested_by="dashboard", requested_wall_ms=1, payload=wanted
+    )
+
+
+async def test_a_second_pause_changes_the_scope_and_resume_ends_both(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(autonomous_trading_loop, "_LOOK_AROUND_SECONDS", 0.01)
+    async with rig(tmp_path, duration_ms=10_000) as ready:
+        scopes = []
+        for payload in ({}, {"scope": "everything"}, {"scope": "entries"}, {"scope": "all"}):
+            number = commands.place(
+                ready.ledger.path, CommandKind.PAUSE, requested_by="cli", requested_wall_ms=1, payload=payload
+            )
+            await ready.loop._look_around()
+            scopes.append((await commands.scope_of_pause(ready.ledger), (await answered(ready, number))[0]))
+        assert scopes == [
+            (PauseScope.ENTRIES, CommandState.DONE),
+            (PauseScope.EVERYTHING, CommandState.DONE),
+            (PauseScope.ENTRIES, CommandState.DONE),
+            (PauseScope.ENTRIES, CommandState.REFUSED),
+        ]
+        commands.place(
+            ready.ledger.path,
+            CommandKind.PAUSE,
+            requested_by="cli",
+            requested_wall_ms=1,
+            payload={"scope": "everything"},
+        )
+        await ready.loop._look_around()
+        await ready.loop._tell_switches()
+        assert "everything but what protects positions is paused until `trade-agent resume`" in caplog.text
+        commands.place(ready.ledger.path, CommandKind.RESUME, requested_by="cli", requested_wall_ms=1)
+        await ready.loop._look_around()
+        assert await commands.scope_of_pause(ready.ledger) is None
 
 
 async def test_kill_switch_cancels_entries_at_each_look_until_it_is_released_by_name(tmp_path, monkeypatch):

@@ -31,6 +31,13 @@ def killed(connection: sqlite3.Connection) -> bool:
     return _last_kill(connection) is not None
 
 
+def kill_reason(connection: sqlite3.Connection) -> str:
+    """Why the kill switch is on, as who threw it last has said; empty while it is off, or where nothing was said."""
+    number = _last_kill(connection)
+    row = connection.execute("SELECT payload_json FROM commands WHERE command_id = ?", (number,)).fetchone()
+    return str(json.loads(row["payload_json"]).get("reason", "")) if row else ""
+
+
 def closes_positions(connection: sqlite3.Connection) -> bool:
     """Whether the kill switch is on and asks for every position to be closed.
 

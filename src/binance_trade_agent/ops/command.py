@@ -6,7 +6,9 @@ from pathlib import Path
 from binance_trade_agent import exit_codes
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import Command, CommandKind, CommandState
+from binance_trade_agent.control.risk_switch import checked, effective_settings
 from binance_trade_agent.control.strategy_switch import asked_choice
+from binance_trade_agent.domain.pause_scope import PauseScope
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.lock import is_held
@@ -27,6 +29,40 @@ def set_strategy(settings: Settings, name: str, params: str) -> int:
     """
     StrategiesInUse(asked_choice(name, params), _traded_symbols(settings))
     return place_and_wait(settings.ledger_path, CommandKind.SET_STRATEGY, {"name": name, "params": params})
+
+
+def set_risk(settings: Settings, wanted: Mapping[str, str]) -> int:
+    """Ask for other limits, setting name -> value, and print the trader's answer. Returns the exit code.
+
+    A trader that runs checks them itself: it was perhaps started with other settings.
+
+    Raises:
+        ConfigError: none runs, and they cannot be changed so; nothing was placed.
+        LedgerError: there is no ledger, or it cannot be written.
+    """
+    if not is_held(settings.ledger_path):
+        with LedgerReader.open(settings.ledger_path) as reader:
+            checked(reader.snapshot(lambda connection: effective_settings(connection, settings)), wanted)
+    return place_and_wait(settings.ledger_path, CommandKind.SET_RISK, wanted)
+
+
+def pause(settings: Settings, *, everything: bool) -> int:
+    """Pause entries, or everything that does not protect, and print the trader's answer. Returns the exit code.
+
+    Raises:
+        LedgerError: there is no ledger, or it cannot be written.
+    """
+    scope = PauseScope.EVERYTHING if everything else PauseScope.ENTRIES
+    return place_and_wait(settings.ledger_path, CommandKind.PAUSE, {"scope": scope.value})
+
+
+def kill(settings: Settings, reason: str) -> int:
+    """Throw the kill switch, which closes no position, and print the trader's answer. Returns the exit code.
+
+    Raises:
+        LedgerError: there is no ledger, or it cannot be written.
+    """
+    return place_and_wait(settings.ledger_path, CommandKind.KILL, {"reason": reason} if reason else {})
 
 
 def release(settings: Settings, name: str) -> int:

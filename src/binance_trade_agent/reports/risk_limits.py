@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from typing import Protocol
 
+from binance_trade_agent.control.risk_switch import changes_in_force, in_force, written_from
 from binance_trade_agent.domain.decisions import Finding
 from binance_trade_agent.domain.money import EXACT, ZERO, plain
 from binance_trade_agent.domain.orders import Side
@@ -18,7 +19,7 @@ from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.values import as_dict, replace
 from binance_trade_agent.ledger import alarms, queries
 from binance_trade_agent.ledger.ledger import LedgerReader
-from binance_trade_agent.ledger.records import RunRecord
+from binance_trade_agent.ledger.risk_changes import RiskChange
 from binance_trade_agent.limits import risk_settings
 from binance_trade_agent.reports.analysis import refuse_unknown_symbol
 from binance_trade_agent.reports.risk_facts import Account, facts
@@ -67,6 +68,7 @@ class Limit:
             percent of the limit, None where the value has to come to it.
         since_ms, until_ms: since when it stops entries, and until when as far as that is known.
         seen_ms: the tick that measured the value, None for what is so now.
+        change: who has changed the setting while the trader ran, and since when; None where the settings hold.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Limit:
     since_ms: int | None = None
     until_ms: int | None = None
     seen_ms: int | None = None
+    change: RiskChange | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,8 @@ class RiskLimits:
         priced_ms: the oldest of these bids; at_cost: symbols whose bid was never seen, counted at what they cost.
         peak_quote, day_quote: the highest equity, and that at the beginning of the UTC day; None while unknown.
         account: limits on all symbols together.
-        differing: settings of limits that are not those of the newest run: what is set here, and what it has.
+        changed: what persons have changed of limits and sizes while the trader ran, and holds.
+        differing: limits that are not those of the newest run: what holds here, and what it has.
     """
 
     ledger: str
@@ -127,6 +131,7 @@ class RiskLimits:
     day_quote: Decimal | None
     account: list[Limit]
     symbols: list[SymbolLimits]
+    changed: list[RiskChange]
     differing: dict[str, tuple[str, str]]
 
 
@@ -169,7 +174,8 @@ class _Limits:
     def __init__(
         self, connection: sqlite3.Connection, settings: Settings, account: Account, trader: Trader, symbol: str | None
     ) -> None:
-        limits = risk_settings(settings)
+        now = in_force(connection, settings)
+        settings, limits = now.settings, risk_settings(now.settings)
         found = facts(connection, account, limits, trader.wall_ms)
         if found is None:
             raise ValueError("the ledger has no run yet, so no limit has anything to compare")
@@ -177,6 +183,7 @@ class _Limits:
             refuse_unknown_symbol(symbol, [found.run])
         self._connection = connection
         self._settings = settings
+        self._changes = now.changes
         self._limits = limits
         self._trader = trader
         self._facts = found
@@ -204,7 +211,8 @@ class _Limits:
             day_quote=state.day_quote,
             account=_in_order(account),
             symbols=symbols,
-            differing=_differing(self._settings, known.run),
+            changed=list(self._changes.values()),
+            differing=self._differing(),
         )
 
     def _account(self) -> list[Limit]:
@@ -304,7 +312,7 @@ class _Limits:
 
     def _unknown(self, rule: Named, why: str) -> Limit:
         setting, configured = self._configured(rule)
-        return Limit(rule.name, setting, configured, configured == "0", None, why)
+        return Limit(rule.name, setting, configured, configured == "0", None, why, change=self._changes.get(setting))
 
     def _limit(self, rule: Named, finding: Finding, seen_ms: int | None = None) -> Limit:
         setting, configured = self._configured(rule)
@@ -322,12 +330,23 @@ class _Limits:
             left=left,
             used_pct=used_pct,
             seen_ms=seen_ms,
+            change=self._changes.get(setting),
         )
 
     def _configured(self, rule: Named) -> tuple[str, str]:
         """The rule's setting and what it says; empty for a rule without one."""
         setting = getattr(rule, "setting", "")
         return setting, shown(getattr(self._settings, setting.lower())) if setting else ""
+
+    def _differing(self) -> dict[str, tuple[str, str]]:
+        """Limits that are other than the run's: what holds here, and what holds in the run."""
+        of_run = json.loads(self._facts.run.settings_json)
+        changes = changes_in_force(self._connection, written_from(of_run))
+        of_run |= {name: change.new for name, change in changes.items()}
+        here = {
+            name: shown(getattr(self._settings, name.lower())) for name in setting_names() if name.startswith("RISK_")
+        }
+        return {name: (value, of_run[name]) for name, value in here.items() if of_run.get(name, value) != value}
 
 
 class _Suspension:
@@ -364,10 +383,3 @@ def _in_order(limits: Iterable[Limit]) -> list[Limit]:
         return rank, -(limit.used_pct or ZERO)
 
     return sorted(limits, key=key)
-
-
-def _differing(settings: Settings, run: RunRecord) -> dict[str, tuple[str, str]]:
-    """Settings of limits that are other than the run's: what is set here, and what the run has."""
-    of_run = json.loads(run.settings_json)
-    here = {name: shown(getattr(settings, name.lower())) for name in setting_names() if name.startswith("RISK_")}
-    return {name: (value, of_run[name]) for name, value in here.items() if of_run.get(name, value) != value}

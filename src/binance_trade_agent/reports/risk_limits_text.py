@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from binance_trade_agent.reports.aligned import aligned
 from binance_trade_agent.reports.risk_limits import Limit, RiskLimits, SymbolLimits
-from binance_trade_agent.reports.wording import duration, measured, money, utc_text
+from binance_trade_agent.reports.wording import changed_limit, duration, measured, money, utc_text
 
 _HEAD = ("", "rule", "now", "limit", "left", "used", "setting")
 _RIGHT = range(2, 6)
@@ -62,6 +62,8 @@ def _situation(found: RiskLimits) -> Iterator[str]:
         yield "  " + ", ".join(f"{what} {'unknown' if at is None else money(at)}" for what, at in ends.items())
     for symbol in found.at_cost:
         yield f"  {symbol} is held and its bid was not seen: it is counted at what it cost"
+    for change in found.changed:
+        yield f"  {changed_limit(change)}"
     for name, (here, there) in found.differing.items():
         yield f"  {name} is {here} here and {there} in that run"
 
@@ -84,6 +86,7 @@ def _seen_cells(limit: Limit, as_of_ms: int) -> Sequence[str]:
 def _cells(limit: Limit) -> tuple[str, ...]:
     state = "off" if limit.is_off else {True: "ok", False: "STOPS", None: "unknown"}[limit.allows]
     setting = f"{limit.setting}={limit.configured}" if limit.setting else ""
+    setting += f", by {limit.change.requested_by}" if limit.change else ""
     if limit.value is None and not limit.is_off:
         setting = ", ".join(filter(None, [setting, limit.detail]))
     now, at, left = (measured(value, limit.unit) for value in (limit.value, limit.limit, limit.left))

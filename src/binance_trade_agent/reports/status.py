@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from binance_trade_agent.control.risk_switch import changes_in_force, written_from
 from binance_trade_agent.domain.money import plain
+from binance_trade_agent.domain.pause_scope import PauseScope
 from binance_trade_agent.domain.values import as_dict
 from binance_trade_agent.ledger import alarms, fee_values, queries, strategy_changes, switches
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.records import Alarm, Epoch
+from binance_trade_agent.ledger.risk_changes import RiskChange
 from binance_trade_agent.ledger.strategy_changes import StrategyChange
 from binance_trade_agent.ops.heartbeat import Heartbeat
-from binance_trade_agent.reports.wording import utc_text
+from binance_trade_agent.reports.wording import changed_limit, utc_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,9 @@ class Status:
         is_running: whether a process holds the ledger.
         orders: orders that are not settled, oldest first: unknown ones too.
         strategy: what decides, and since when and at whose wish; None before the first run.
-        is_killed: whether the kill switch is on; is_paused: whether `pause` holds.
+        is_killed: whether the kill switch is on; kill_reason: why, as who threw it has said.
+        is_paused: whether `pause` holds; pause_scope: what it keeps back, None without one.
+        changed_limits: what persons have changed of the newest run's limits while it ran, or before, and holds.
         alarms: those that stand.
         fees_converted_quote: worth of commissions in third assets; fees_unknown: how many have no price.
     """
@@ -62,7 +67,10 @@ class Status:
     epoch: Epoch | None
     strategy: StrategyChange | None
     is_killed: bool
+    kill_reason: str
     is_paused: bool
+    pause_scope: PauseScope | None
+    changed_limits: list[RiskChange]
     orders: list[OpenOrder]
     alarms: list[Alarm]
     positions: dict[str, Decimal]
@@ -88,7 +96,10 @@ def status(reader: LedgerReader, heartbeat: Heartbeat | None, *, is_running: boo
             epoch=epoch,
             strategy=strategy_changes.latest(connection),
             is_killed=switches.killed(connection),
+            kill_reason=switches.kill_reason(connection),
             is_paused=switches.paused(connection),
+            pause_scope=switches.pause_scope(connection),
+            changed_limits=_changed_limits(connection),
             orders=open_orders(connection, number),
             alarms=alarms.standing(connection),
             positions={
@@ -101,6 +112,12 @@ def status(reader: LedgerReader, heartbeat: Heartbeat | None, *, is_running: boo
         )
 
     return reader.snapshot(read)
+
+
+def _changed_limits(connection: sqlite3.Connection) -> list[RiskChange]:
+    runs = queries.runs(connection)
+    configured = written_from(json.loads(runs[-1].settings_json)) if runs else {}
+    return list(changes_in_force(connection, configured).values())
 
 
 def open_orders(connection: sqlite3.Connection, epoch: int) -> list[OpenOrder]:
@@ -163,8 +180,12 @@ def _what_was_asked_for(found: Status) -> Iterator[str]:
     said = found.heartbeat.detail if found.heartbeat else ""
     if found.is_killed and "the kill switch is on" not in said:  # the running trader says it with its name
         yield "The kill switch is on: nothing is entered until `trade-agent release NAME`"
-    if found.is_paused:
-        yield "Entries are paused until `trade-agent resume`"
+    if found.kill_reason:
+        yield f"It was thrown because: {found.kill_reason}"
+    if found.pause_scope is not None:
+        yield f"{found.pause_scope.held_back.capitalize()} paused until `trade-agent resume`"
+    for limit in found.changed_limits:
+        yield f"Limit: {changed_limit(limit)}"
 
 
 def alarm_name(alarm: Alarm) -> str:

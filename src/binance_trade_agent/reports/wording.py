@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from binance_trade_agent.domain.money import plain
+from binance_trade_agent.ledger.risk_changes import RiskChange
 
 # What rules count, one of it.
 _ONE = {"entries": "entry", "failures": "failure", "losses": "loss", "orders": "order", "positions": "position"}
@@ -12,6 +13,12 @@ _ONE = {"entries": "entry", "failures": "failure", "losses": "loss", "orders": "
 def utc_text(at_ms: int) -> str:
     """A time in ms UTC as `2024-08-05 14:36:00`."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def changed_limit(change: RiskChange) -> str:
+    """A limit that a person has changed while the trader ran, and that holds."""
+    since = f"by {change.requested_by} since {utc_text(change.at_ms)} UTC"
+    return f"{change.setting} is {change.new}, {since}; the settings say {change.configured}"
 
 
 def parse_utc(text: str) -> int:

@@ -1,4 +1,4 @@
-"""A recorded session of two runs for the tests: with fills, stops, pauses, another strategy, and a kill -9 in between."""
+"""A recorded session of two runs for the tests: with fills, stops, pauses, another strategy, another limit, and a kill -9 in between."""
 
 import json
 import shutil
@@ -52,6 +52,13 @@ async def _play(folder: Path) -> Settings:
             requested_by="a test",
             requested_wall_ms=wall_ms(),
             payload={"name": "bollinger_bands", "params": "bollinger_period=5,bollinger_width=0.5"},
+        )
+        commands.place(
+            world.settings.ledger_path,
+            CommandKind.SET_RISK,
+            requested_by="a test",
+            requested_wall_ms=wall_ms(),
+            payload={"RISK_COOLDOWN_SECONDS": "3"},  # shorter than a tick: it shows in what the rule finds only
         )
         await world.sleep(60)
         world.crash_when = lambda point: point == "order.answered"  # an order is on its way

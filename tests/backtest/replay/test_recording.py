@@ -165,7 +165,7 @@ class TestSpace:
         settings = load(
             {"RECORD_KEEP_MB": "0", "LEDGER_PATH": tmp_path / "ledger.db"}, environment={}, folder=tmp_path
         ).settings
-        with _witness(settings, SimpleNamespace(choice=CHOICE), "2026") as witness:
+        with _witness(settings, SimpleNamespace(choice=CHOICE), SimpleNamespace(changed=dict), "2026") as witness:
             decide(witness, 1, view([candle(1)]))
         assert list(tmp_path.iterdir()) == []
 

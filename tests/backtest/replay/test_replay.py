@@ -81,6 +81,12 @@ class TestTheSame:
             played, "SELECT min(tick_ms), max(tick_ms) FROM decisions WHERE run_id = ?", run_id
         )[0]
 
+    @pytest.mark.parametrize(("run_id", "limits"), [(KILLED, {None, "3"}), (LAST, {"3"})])
+    def test_a_limit_that_a_person_changed_holds_from_then_on_and_in_the_run_after(self, played, run_id, limits):
+        query = "SELECT findings_json FROM decisions WHERE run_id = ? AND findings_json LIKE '%cooldown%'"
+        findings = [finding for (text,) in rows(played, query, run_id) for finding in json.loads(text)]
+        assert {limit for rule, _, _, _, limit, _ in findings if rule == "cooldown"} == limits
+
     def test_the_order_that_was_on_its_way_at_the_kill_is_decided_again_too(self, played):
         ((tick_ms,),) = rows(played, "SELECT tick_ms FROM decisions WHERE run_id = ? AND outcome = 'ORDERED'", KILLED)
         assert tick_ms == replay(played, KILLED).to_ms
@@ -165,6 +171,24 @@ class TestTheFirstDifference:
         change_ledger(ledger, "UPDATE orders SET quantity = '0.5' WHERE client_order_id = ?", order_id)
         found = replay(ledger, LAST)
         assert first(found, {"tick_ms": tick_ms, "symbol": symbol}) == "order quantity"
+
+    @pytest.mark.parametrize("run_id", [KILLED, LAST])
+    def test_a_limit_that_was_changed_and_is_not_in_the_recording(self, ledger, run_id):
+        def change(line):
+            return line.pop("limits", None) == {"RISK_COOLDOWN_SECONDS": "3"}
+
+        change_recording(ledger, run_id, change)
+        found = replay(ledger, run_id)
+        assert found.first is not None
+        assert found.first.what in {"finding cooldown", "outcome"}
+
+    def test_a_size_that_is_a_fraction_of_equity(self, ledger):
+        written = json.loads(rows(ledger, "SELECT settings_json FROM runs WHERE run_id = ?", LAST)[0][0])
+        written["TRADING_ORDER_FRACTION"] = "0.02"  # TRADING_ORDER_QUOTE stays there with its default
+        change_ledger(ledger, "UPDATE runs SET settings_json = ? WHERE run_id = ?", json.dumps(written), LAST)
+        found = replay(ledger, LAST)
+        assert found.first is not None
+        assert found.first.what == "finding sizing"
 
     def test_other_settings(self, ledger):
         written = json.loads(rows(ledger, "SELECT settings_json FROM runs WHERE run_id = ?", LAST)[0][0])
