@@ -10,6 +10,8 @@ import pytest
 
 from binance_trade_agent import autonomous_trading_loop
 from binance_trade_agent.agents.breakers import Breakers
+from binance_trade_agent.agents.closing import Emergency
+from binance_trade_agent.agents.risk import Identity
 from binance_trade_agent.autonomous_trading_loop import AutonomousTradingLoop, RunIdentity, Schedule
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import CommandKind, CommandState
@@ -93,8 +95,9 @@ class Watch:
     def health(self) -> tuple[str, bool, float]:
         return "", True, 0.0
 
-    async def cancel_entries(self, why: str) -> None:
-        self.asked.append(f"cancel entries: {why}")
+    async def cancel_unprotective(self, why: str) -> int:
+        self.asked.append(f"cancel what protects nothing: {why}")
+        return 0
 
     async def close_down(self, orders_on_stop: str) -> None:
         self.asked.append(orders_on_stop)
@@ -137,6 +140,7 @@ async def rig(tmp_path: Path, *, duration_ms: int | None = None):
     async with trading_ledger(tmp_path / "ledger.db") as ledger:
         strategies = StrategiesInUse(StrategyChoice("rsi_momentum"), SYMBOLS)
         limits = RiskSwitch(Settings(), ledger)
+        emergency = Emergency(ledger, watch, None, clock, Identity("mine", "rsi_momentum"))
         loop = AutonomousTradingLoop(
             Schedule(INTERVAL_MS, duration_ms),
             SYMBOLS,
@@ -144,11 +148,12 @@ async def rig(tmp_path: Path, *, duration_ms: int | None = None):
             valuation,
             Breakers(ledger, clock, RiskSettings(), "USDT"),
             watch,
+            emergency,
             ledger,
             clock,
             RunIdentity("run-a", beat_path, "mine"),
             {CommandKind.SET_STRATEGY: StrategySwitch(strategies, ledger), CommandKind.SET_RISK: limits},
-            SwitchCarriers(ledger, "mine").by_kind,
+            SwitchCarriers(ledger, "mine", emergency.obey_and_tell).by_kind,
             before_tick=before_tick,
             periodically=periodically,
         )
@@ -505,7 +510,7 @@ async def test_kill_switch_cancels_entries_at_each_look_until_it_is_released_by_
 
         on = "the kill switch is on: nothing is entered until `trade-agent release mine`"
         assert await carried_out(CommandKind.KILL) == (CommandState.DONE, on)
-        await until(lambda: "cancel entries: the kill switch is on" in ready.watch.asked)
+        await until(lambda: "cancel what protects nothing: the kill switch is on" in ready.watch.asked)
         await until(lambda: "the kill switch is on" in heartbeat.read(ready.beat_path).detail)
         assert await carried_out(CommandKind.RELEASE, name="yours") == (
             CommandState.REFUSED,
@@ -551,7 +556,7 @@ async def test_kill_that_was_placed_while_no_trader_ran_holds_before_the_first_t
         ready.orchestrator.decide_all = looking
         await ready.loop.run()
         asked = ready.watch.asked
-        assert asked.index("cancel entries: the kill switch is on") < asked.index("decide")
+        assert asked.index("cancel what protects nothing: the kill switch is on") < asked.index("decide")
 
 
 async def test_stop_command_is_answered_before_the_run_ends(tmp_path):

@@ -5,16 +5,18 @@ import contextlib
 import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from binance_trade_agent.agents.account_watch import AccountWatch
 from binance_trade_agent.agents.alarms import Alarms
 from binance_trade_agent.agents.breakers import Breakers
+from binance_trade_agent.agents.closing import Closer, Emergency
 from binance_trade_agent.agents.entry_gate import EntryGate
 from binance_trade_agent.agents.epochs import Epochs
 from binance_trade_agent.agents.execution import TradeExecutionAgent
 from binance_trade_agent.agents.indicator_reader import IndicatorReader
+from binance_trade_agent.agents.manual_orders import ManualOrders
 from binance_trade_agent.agents.market_data import MarketDataAgent
 from binance_trade_agent.agents.market_publisher import MarketPublisher
 from binance_trade_agent.agents.order_keeper import OrderKeeper
@@ -28,10 +30,10 @@ from binance_trade_agent.agents.suspension import Suspensions
 from binance_trade_agent.agents.symbols import rules_of_books, tradable_rules
 from binance_trade_agent.agents.valuation import Valuation
 from binance_trade_agent.autonomous_trading_loop import AutonomousTradingLoop, RunIdentity, Schedule
-from binance_trade_agent.cache.cache import InProcessCache
+from binance_trade_agent.cache.cache import Cache, InProcessCache
 from binance_trade_agent.cache.market_board import MarketBoard
 from binance_trade_agent.cache.shared import board_namespace, shared_cache
-from binance_trade_agent.control.commands import CommandKind, refuse_stale_stops
+from binance_trade_agent.control.commands import CommandKind, refuse_stale
 from binance_trade_agent.control.risk_switch import RiskSwitch
 from binance_trade_agent.control.strategy_switch import StrategySwitch
 from binance_trade_agent.control.switch_carriers import SwitchCarriers
@@ -47,11 +49,13 @@ from binance_trade_agent.ledger.disk import DiskWatch
 from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.limits import exit_settings
 from binance_trade_agent.ops import heartbeat
-from binance_trade_agent.ops.clock import monotonic_seconds
+from binance_trade_agent.ops.clock import monotonic_seconds, wall_ms
 from binance_trade_agent.ops.tasks import spawn, stop
+from binance_trade_agent.ops.vitals import RedisVitals
 from binance_trade_agent.orchestrator import TradingOrchestrator
 from binance_trade_agent.settings import Settings
 from binance_trade_agent.strategies.in_use import StrategiesInUse
+from binance_trade_agent.trader_vitals import Parts, TraderVitals
 
 _STREAM_SECONDS = 10.0
 _SYNCHRONISE_SECONDS = 600.0
@@ -66,11 +70,15 @@ class RunName:
     Attributes:
         fence: generation of the daemon on its account; it stands in the client order ids.
         may_send: why no order may be sent now, such as a lease that another daemon has taken; None when it may.
+        lease_away_since: wall time since when the lease cannot be renewed, as Redis is away; None while it can.
+        started_wall_ms: when the process began.
     """
 
     run_id: str
     fence: int
     may_send: Callable[[], str | None] = lambda: None
+    lease_away_since: Callable[[], int | None] = lambda: None
+    started_wall_ms: int = field(default_factory=wall_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +131,18 @@ class Assembly:
     """The running parts of one run: the loop that decides, the streams that report."""
 
     def __init__(
-        self, stream: UserStream, loop: AutonomousTradingLoop, prices: PriceStream | None, publisher: MarketPublisher
+        self,
+        stream: UserStream,
+        loop: AutonomousTradingLoop,
+        prices: PriceStream | None,
+        publisher: MarketPublisher,
+        vitals: TraderVitals,
     ) -> None:
         self.loop = loop
         self._stream = stream
         self._prices = prices
         self._publisher = publisher
+        self._vitals = vitals
 
     @classmethod
     async def of(
@@ -152,7 +166,7 @@ class Assembly:
         ground = await until_reached(
             settings, lambda: _recovered(settings, ledger, connection, name.run_id), connection.tell
         )
-        await refuse_stale_stops(ledger, clock.now_ms())
+        await refuse_stale(ledger, clock.now_ms())
         switch, risk_switch = StrategySwitch(strategies, ledger), RiskSwitch(settings, ledger)
         await switch.restore()
         await risk_switch.restore()
@@ -229,6 +243,7 @@ class Assembly:
             epoch=witness.asking(EPOCH, ground.epoch),
             locked_by_others=witness.asking(LOCKED_BY_OTHERS, lambda: ground.reconciler.foreign_locked),
         )
+        suspensions = Suspensions(settings.risk_suspend_after_failures, settings.risk_suspend_ticks)
         orchestrator = TradingOrchestrator(
             market_data,
             SignalAgent(strategies.of),
@@ -236,8 +251,23 @@ class Assembly:
             execution,
             protection,
             books,
-            Suspensions(settings.risk_suspend_after_failures, settings.risk_suspend_ticks),
+            suspensions,
             witness,
+        )
+        closer = Closer(market_data, risk, execution, protection, ground.keeper, ledger, clock, ground.known_rules)
+        emergency = Emergency(ledger, watch, closer, clock, identity)
+        manual = ManualOrders(
+            market_data,
+            risk,
+            execution,
+            protection,
+            ground.keeper,
+            ledger,
+            closer,
+            identity,
+            settings.trading_symbols,
+            wall_ms=wall_ms,
+            is_stopping=lambda: orchestrator.is_stopping,
         )
         breakers = Breakers(ledger, clock, risk_switch.limits, next(iter(ground.rules.values())).quote_asset)
         risk_switch.takers += [risk.use, breakers.use]
@@ -249,13 +279,17 @@ class Assembly:
             Valuation(market_data, ledger, settings.trading_symbols),
             breakers,
             watch,
+            emergency,
             ledger,
             clock,
             RunIdentity(
                 name.run_id, heartbeat.heartbeat_path(settings.ledger_path), instance=settings.trading_instance
             ),
             {CommandKind.SET_STRATEGY: switch, CommandKind.SET_RISK: risk_switch},
-            {**SwitchCarriers(ledger, settings.trading_instance).by_kind},
+            {
+                **SwitchCarriers(ledger, settings.trading_instance, emergency.obey_and_tell).by_kind,
+                **manual.by_kind,
+            },
             before_tick=stream.catch_up if connection.is_stepped else _nothing,
             periodically=_Resynchronisation(connection),
         )
@@ -269,7 +303,10 @@ class Assembly:
             orchestrator.views,
             IndicatorReader(strategies.of),
         )
-        return cls(stream, loop, prices, publisher)
+        redis = _redis_vitals(shared, name) if settings.redis_url else None
+        parts = Parts(connection, loop, stream, prices, ground.gate, suspensions, market_data, redis)
+        vitals = TraderVitals(settings, name.run_id, name.started_wall_ms, parts)
+        return cls(stream, loop, prices, publisher, vitals)
 
     @contextlib.asynccontextmanager
     async def following_the_stream(self) -> AsyncIterator[None]:
@@ -278,8 +315,9 @@ class Assembly:
         if self._prices is not None:
             streams.append(spawn(self._prices.run(), name="price stream"))
         try:
-            await self._wait_for_stream()
-            yield
+            with self._vitals.running():
+                await self._wait_for_stream()
+                yield
         finally:
             for stream in streams:
                 await stop(stream)
@@ -326,6 +364,13 @@ class _Resynchronisation:
         if not self._connection.is_stepped and monotonic_seconds() >= self._due:
             self._due = monotonic_seconds() + _SYNCHRONISE_SECONDS
             await self._connection.gateway.synchronise()
+
+
+def _redis_vitals(cache: Cache, name: RunName) -> Callable[[], RedisVitals]:
+    return lambda: RedisVitals(
+        cache_away_since_wall_ms=getattr(cache, "away_since_wall_ms", None),  # what serves instead has no such time
+        lease_away_since_wall_ms=name.lease_away_since(),
+    )
 
 
 async def _nothing() -> None:

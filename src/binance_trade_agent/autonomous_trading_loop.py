@@ -19,6 +19,7 @@ import structlog
 
 from binance_trade_agent.agents.account_watch import AccountWatch
 from binance_trade_agent.agents.breakers import Breakers
+from binance_trade_agent.agents.closing import Emergency
 from binance_trade_agent.agents.valuation import Valuation
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.carriers import Carried, Carrier, Moment, Switch, refused
@@ -31,6 +32,7 @@ from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ops import heartbeat
 from binance_trade_agent.ops.tasks import spawn, stop
+from binance_trade_agent.ops.tick_times import TickTimes
 from binance_trade_agent.orchestrator import Tick, TradingOrchestrator
 from binance_trade_agent.reports.decision_line import decision_line
 
@@ -81,6 +83,7 @@ class AutonomousTradingLoop:
     """Ticks on a fixed schedule until the duration is over or somebody says stop.
 
     Args:
+        emergency: does what the kill switch asks for.
         switches: change the strategies, and the limits, when a command of their kind asks for it.
         carriers: carry out the other commands, by kind; `stop` is the loop's own.
         before_tick: awaited at the beginning of each tick; brings in what the exchange has sent.
@@ -88,6 +91,8 @@ class AutonomousTradingLoop:
 
     Attributes:
         missed_ticks: beats that were over before they could be run, and were left out.
+        ticks: how long they take.
+        on_beat: called with each heartbeat.
     """
 
     def __init__(
@@ -98,6 +103,7 @@ class AutonomousTradingLoop:
         valuation: Valuation,
         breakers: Breakers,
         watch: AccountWatch,
+        emergency: Emergency,
         ledger: Ledger,
         clock: Clock,
         identity: RunIdentity,
@@ -113,6 +119,7 @@ class AutonomousTradingLoop:
         self._valuation = valuation
         self._breakers = breakers
         self._watch = watch
+        self._emergency = emergency
         self._ledger = ledger
         self._clock = clock
         self._identity = identity
@@ -128,9 +135,10 @@ class AutonomousTradingLoop:
         self._stop_reason = ""
         self._cycle = 0
         self._next_tick_ms = clock.now_ms()
-        self._is_killed = False
         self._last_trouble = ""
         self.missed_ticks = 0
+        self.ticks = TickTimes()
+        self.on_beat: list[Callable[[], None]] = []
 
     def request_stop(self, reason: str) -> None:
         """End after what is under way; no new order is decided on from now."""
@@ -163,6 +171,7 @@ class AutonomousTradingLoop:
                 await self._note_missed(missed)
                 beat += missed
             if not self._stop.is_set() and not self._schedule.is_over(beat):
+                self.ticks.begin(self._cycle + 1, self._clock.monotonic_ms() - started - beat * interval_ms)
                 await self._until_done_or_stopped(self._tick(started_ms + beat * interval_ms), _LAST_CALL_SECONDS)
                 beat += 1
         closing = self._survive(self._watch.close_down(self._schedule.orders_on_stop))
@@ -188,6 +197,7 @@ class AutonomousTradingLoop:
                 _log_decision(decision)
             await self._survive(self._ledger.record_decisions(decisions))
             await self._record_equity(tick_ms, decisions)
+        self.ticks.end()
         self._beat("trading")
 
     async def _wait_until(self, monotonic_ms: float) -> None:
@@ -274,9 +284,7 @@ class AutonomousTradingLoop:
 
     async def _obey_kill_switch(self) -> None:
         """While it is on, no entry is left to fill: not one of before, nor one whose outcome was not known then."""
-        self._is_killed = await commands.is_killed(self._ledger)
-        if self._is_killed:
-            await self._watch.cancel_entries("the kill switch is on")
+        await self._emergency.obey()
 
     async def _note_missed(self, missed: int) -> None:
         """Late ticks are never made up for; after a long gap what happened meanwhile is asked for first."""
@@ -302,7 +310,8 @@ class AutonomousTradingLoop:
     def _beat(self, state: str) -> None:
         reasons, stream_is_live, news_age_seconds = self._watch.health()
         killed = f"the kill switch is on, until `trade-agent release {self._identity.instance}`"
-        detail = "; ".join(filter(None, [killed if self._is_killed else "", reasons]))
+        switch = [killed, self._emergency.progress] if self._emergency.is_on else []
+        detail = "; ".join(filter(None, [*switch, reasons]))
         heartbeat.beat(
             self._identity.heartbeat_path,
             run_id=self._identity.run_id,
@@ -313,6 +322,8 @@ class AutonomousTradingLoop:
             stream_is_live=stream_is_live,
             news_age_seconds=round(news_age_seconds, 3),
         )
+        for call in self.on_beat:
+            call()
 
 
 def _log_decision(decision: Decision) -> None:

@@ -248,11 +248,11 @@ async def test_entries_that_rest_are_cancelled_and_protection_stays(tmp_path):
         protection = {order.client_order_id for order in await resting(ready)}
         entries = [await resting_entry(ready, symbol) for symbol in ready.rules]
         assert len(protection) == 2
-        await watch.watch.cancel_entries("the kill switch is on")
+        await watch.watch.cancel_unprotective("the kill switch is on")
         assert {order.client_order_id for order in await resting(ready)} == protection
         assert [(await ready.entry(entry)).order.state for entry in entries] == [OrderState.CANCELED] * 2
         before = await asked(ready, "order")
-        await watch.watch.cancel_entries("the kill switch is on")
+        await watch.watch.cancel_unprotective("the kill switch is on")
         assert await asked(ready, "order") == before, "there is nothing left to cancel"
 
 
@@ -261,10 +261,10 @@ async def test_entry_whose_cancel_did_not_arrive_is_cancelled_at_the_next_look(t
         watch = watched(ready)
         first, second = [await resting_entry(ready, symbol) for symbol in ready.rules]
         await ready.exchange.fault("http", method="DELETE", path="order", status=503)
-        await watch.watch.cancel_entries("the kill switch is on")
+        await watch.watch.cancel_unprotective("the kill switch is on")
         assert (await ready.entry(first)).order.state is OrderState.ACCEPTED
         assert (await ready.entry(second)).order.state is OrderState.CANCELED
-        await watch.watch.cancel_entries("the kill switch is on")
+        await watch.watch.cancel_unprotective("the kill switch is on")
         assert (await ready.entry(first)).order.state is OrderState.CANCELED
 
 

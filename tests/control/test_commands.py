@@ -14,7 +14,7 @@ from binance_trade_agent.control.commands import (
     is_paused,
     pending,
     place,
-    refuse_stale_stops,
+    refuse_stale,
 )
 from binance_trade_agent.ledger.connection import BUSY_TIMEOUT_MS
 from binance_trade_agent.ledger.errors import LedgerError, LedgerUnavailable
@@ -108,7 +108,7 @@ async def test_a_kill_holds_from_its_placing_over_restarts_until_a_release_is_ca
 async def test_a_stop_meant_for_an_earlier_run_is_refused_at_the_start(ledger):
     stop = placed(ledger, CommandKind.STOP)
     pause = placed(ledger, CommandKind.PAUSE)
-    assert [stale.command_id for stale in await refuse_stale_stops(ledger, 1_000)] == [stop]
+    assert [stale.command_id for stale in await refuse_stale(ledger, 1_000)] == [stop]
     assert [waiting.command_id for waiting in await pending(ledger)] == [pause]
     refused = await ledger.read(lambda connection: command(connection, stop))
     assert (refused.state, refused.answer) == (CommandState.REFUSED, "no trader was running")

@@ -7,6 +7,8 @@ from urllib.parse import parse_qs
 
 from binance_trade_agent.agents.account_watch import AccountWatch
 from binance_trade_agent.agents.breakers import Breakers
+from binance_trade_agent.agents.closing import Emergency
+from binance_trade_agent.agents.risk import Identity
 from binance_trade_agent.agents.valuation import Valuation
 from binance_trade_agent.autonomous_trading_loop import AutonomousTradingLoop, RunIdentity, Schedule
 from binance_trade_agent.domain.candles import MINUTE_MS
@@ -82,6 +84,7 @@ async def trading(tmp_path, *, minutes: int, **opinions):
             Valuation(ready.orchestrator._market_data, desk.ledger, SYMBOLS),
             Breakers(desk.ledger, machine, RiskSettings(), "USDT"),
             watch,
+            Emergency(desk.ledger, watch, None, machine, Identity("test", "s")),
             desk.ledger,
             machine,
             RunIdentity(RUN_ID, tmp_path / "heartbeat"),

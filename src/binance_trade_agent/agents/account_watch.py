@@ -15,7 +15,7 @@ from binance_trade_agent.agents.protection import Protection
 from binance_trade_agent.agents.reconciler import Reconciler
 from binance_trade_agent.agents.recovery import Recovery
 from binance_trade_agent.domain.clock import Clock
-from binance_trade_agent.domain.orders import Role
+from binance_trade_agent.domain.orders import Order, Role
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.errors import ExchangeError, RejectedError
 from binance_trade_agent.exchange.gateway import Gateway
@@ -112,6 +112,7 @@ class AccountWatch:
     async def close_down(self, orders_on_stop: str) -> None:
         """Cancel what is not to stay on the exchange when the daemon stops: `cancel_entries`, `cancel_all` or `keep`.
 
+        What leaves a position stays with `cancel_entries`: what protects it, and what persons have on sale.
         Protection that is to stay is put right: the stop may have come between two of its steps.
 
         Raises:
@@ -120,26 +121,30 @@ class AccountWatch:
         for order in await self._ledger.open_orders():
             if order.exchange_order_id is None or order.symbol not in self._rules:
                 continue
-            if orders_on_stop == "cancel_all" or (orders_on_stop != "keep" and not order.role.is_protective):
+            if orders_on_stop == "cancel_all" or (orders_on_stop != "keep" and not _leaves_a_position(order)):
                 log.info("cancelling %s on %s, as TRADING_ORDERS_ON_STOP says", order.client_order_id, order.symbol)
                 await self._protection.cancel(order)
         if orders_on_stop != "cancel_all":
             await self._protection.ensure_all(self._rules)
 
-    async def cancel_entries(self, why: str) -> None:
-        """Cancel every entry that rests on the exchange, again where an earlier cancel has not come to an end.
+    async def cancel_unprotective(self, why: str) -> int:
+        """Cancel all that rests and protects nothing, again where an earlier cancel has not come to an end.
+
+        Returns:
+            How many orders that were.
 
         Raises:
             ExchangeError, LedgerError: one could not be; the others were tried too.
         """
-        entries = [
+        found = [
             order
             for order in await self._ledger.open_orders()
-            if order.role is Role.ENTRY and order.exchange_order_id is not None and not order.is_terminal
+            if not order.role.is_protective and order.exchange_order_id is not None and not order.is_terminal
         ]
-        for order in entries:
+        for order in found:
             log.info("cancelling %s on %s: %s", order.client_order_id, order.symbol, why)
-        await self._do_each([partial(self._protection.cancel, order) for order in entries])
+        await self._do_each([partial(self._protection.cancel, order) for order in found])
+        return len(found)
 
     async def _look(self, *, is_tick: bool) -> None:
         self._shut_while("disk", self._disk_trouble())
@@ -240,3 +245,8 @@ class AccountWatch:
         except RejectedError:
             return None  # no such market
         return bid if bid > 0 else None
+
+
+def _leaves_a_position(order: Order) -> bool:
+    """Whether it rests to leave a position, so that nobody has to look after what it does."""
+    return order.role.is_protective or (order.role is Role.EXIT and order.is_persons_to_rest)

@@ -96,13 +96,17 @@ class TradeExecutionAgent:
                 log.error("order %s: %s", intent.client_order_id, failure)  # noqa: TRY400 (a sentence for the user)
                 return changed(decision, detail=f"what came of the order could not be written yet: {failure}")
 
-    async def place(self, intents: Sequence[OrderIntent], list_id: str | None = None) -> Sent:
-        """Place what protects or closes a position: one order, or the two of a list. Under the symbol's turn.
+    async def place(
+        self, intents: Sequence[OrderIntent], list_id: str | None = None, command_id: int | None = None
+    ) -> Sent:
+        """Place what no decision leads to: one order, or the two of a list. Under the symbol's turn.
+
+        It protects a position or closes it, or a person wants it by the command `command_id`.
 
         Raises:
             LedgerError: the intents could not be committed (nothing was sent), or what came of them could not be.
         """
-        await self._books.commit_protection(self._run_id, intents, self._clock.now_ms())
+        await self._books.commit_protection(self._run_id, intents, self._clock.now_ms(), command_id)
         crash_points.passed("protection.committed")
         if list_id is None:
             (intent,) = intents

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.holdings import Holding
-from binance_trade_agent.domain.money import plain
+from binance_trade_agent.domain.money import ZERO, plain
 from binance_trade_agent.domain.orders import Order, OrderType, Role
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.domain.values import Value, changed
@@ -102,14 +102,16 @@ class Plan(Value, frozen=True):
         return f"{stop}{target}".removeprefix(", ")
 
 
-def plan_of(settings: ExitSettings, levels: Levels, holding: Holding, rules: SymbolRules) -> Plan | None:
-    """The plan for `holding`; None when at its stop it would be too little to be sold.
+def plan_of(
+    settings: ExitSettings, levels: Levels, holding: Holding, rules: SymbolRules, on_sale_base: Decimal = ZERO
+) -> Plan | None:
+    """The plan for `holding` less what persons have on sale; None when at its stop it would be too little to be sold.
 
     Where the symbol has no stop orders nothing rests, not even the target: it would lock what the bot has to sell as
     soon as the price is at the stop.
     """
     stop, target = levels.stop_price, levels.target_price
-    quantity = rules.round_market_quantity(holding.position.quantity)
+    quantity = rules.round_market_quantity(max(ZERO, holding.position.quantity - on_sale_base))
     if rules.is_rounded_dust(quantity, (stop or holding.average_price) * STOP_LIMIT_FRACTION):
         return None
     stop = None if stop is None else rules.round_price(stop)

@@ -9,6 +9,7 @@ from binance_trade_agent.agents.exit_plan import Plan, plan_of
 from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.holdings import Holding
+from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Role
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.gateway import TradingGateway
@@ -40,6 +41,7 @@ class _Held:
         highest: its highest price since the entry, as far as it was seen. In memory only: after a crash the trailing
             stop that stood is the floor (risk/exits.py), and the candles since the entry are seen again.
         target_refused: the price of a target that the exchange does not take; the bot watches it.
+        on_sale_base: of it, what persons have on sale, in base asset: that is left by their orders.
         asked_ms: when its price was asked for last (monotonic market time).
         levels, plan: what follows from those at `as_of_ms` (market time), None until it is worked out.
     """
@@ -48,6 +50,7 @@ class _Held:
     rules: SymbolRules
     highest: Decimal
     target_refused: Decimal | None = None
+    on_sale_base: Decimal = ZERO
     asked_ms: float = float("-inf")
     levels: Levels | None = None
     plan: Plan | None = None
@@ -85,6 +88,12 @@ class ExitWatch:
     async def look(self, symbol: str, rules: SymbolRules) -> Holding | None:
         """What the ledger says is held of the symbol now, more than dust; it is remembered until the next look."""
         return self.take(symbol, rules, await self._books.consult(lambda books: books.holding(symbol, rules)))
+
+    def note_on_sale(self, symbol: str, base: Decimal) -> None:
+        """Note what persons have on sale of the holding."""
+        held = self._held.get(symbol)
+        if held is not None and held.on_sale_base != base:
+            held.on_sale_base, held.levels = base, None
 
     def take(self, symbol: str, rules: SymbolRules, holding: Holding | None) -> Holding | None:
         """The same, when somebody has asked the ledger already."""
@@ -127,12 +136,24 @@ class ExitWatch:
     def seen(self, symbol: str) -> Seen | None:
         """What is remembered of the holding; None without one."""
         held = self._held.get(symbol)
-        return Seen(held.holding.entry_order_id, held.highest, held.target_refused) if held else None
+        if held is None:
+            return None
+        return Seen(held.holding.entry_order_id, held.highest, held.target_refused, held.on_sale_base)
 
     def holding(self, symbol: str) -> Holding | None:
         """What was held at the last look."""
         held = self._held.get(symbol)
         return held.holding if held else None
+
+    def free_base(self, symbol: str) -> Decimal:
+        """What was held at the last look and no person has on sale, in base asset."""
+        held = self._held.get(symbol)
+        return max(ZERO, held.holding.position.quantity - held.on_sale_base) if held else ZERO
+
+    def has_free(self, symbol: str) -> bool:
+        """Whether that is more than dust, at the holding's average price."""
+        held = self._held.get(symbol)
+        return held is not None and not held.rules.is_dust(self.free_base(symbol), held.holding.average_price)
 
     def levels(self, symbol: str) -> Levels | None:
         """Where the holding is left now, by all that was seen; None without a holding."""
@@ -151,7 +172,9 @@ class ExitWatch:
             return held
         held.as_of_ms = now_ms
         held.levels = exit_levels(self._settings, held.holding, held.highest, now_ms)
-        plan = plan_of(self._settings, held.levels, held.holding, held.rules) if self._settings.is_on else None
+        plan = None
+        if self._settings.is_on:
+            plan = plan_of(self._settings, held.levels, held.holding, held.rules, held.on_sale_base)
         if plan is not None and plan.target_price is not None and held.target_refused is not None:
             is_refused = abs(plan.target_price - held.target_refused) <= held.rules.tick_size
             plan = plan.resting_only(Role.STOP_LOSS) if is_refused else plan

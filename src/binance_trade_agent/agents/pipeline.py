@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from binance_trade_agent.agents.execution import TradeExecutionAgent
@@ -10,8 +11,9 @@ from binance_trade_agent.agents.protection import Protection
 from binance_trade_agent.agents.risk import RiskManagementAgent
 from binance_trade_agent.agents.signal import SignalAgent
 from binance_trade_agent.domain.decisions import Decision, Outcome, Refusal
-from binance_trade_agent.domain.exits import ExitKind
+from binance_trade_agent.domain.exits import LEAVES_ALL, ExitKind
 from binance_trade_agent.domain.market import MarketView
+from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import OrderIntent, Side
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action, Signal
@@ -26,6 +28,7 @@ log = logging.getLogger(__name__)
 # To look a member up by its name takes longer than to compare it.
 _STRATEGY, _SELL = ExitKind.STRATEGY, Side.SELL
 _SELL_ACTION = Action.SELL
+_SALES = frozenset({Side.SELL})
 
 
 class Pipeline:
@@ -88,17 +91,20 @@ class Pipeline:
         if self._is_stopping():  # asked last: a signal may have come while another symbol's call was waited for
             return changed(decision, **found, outcome=Outcome.SKIPPED, detail="the daemon is stopping")
 
-        return await self._act(changed(decision, **found), verdict, view)
+        return await self._act(changed(decision, **found), verdict, view, review.on_sale_base)
 
-    async def _act(self, decision: Decision, intent: OrderIntent, view: MarketView) -> Decision:
-        """Execute what was approved. What protects the position gives way to a sale, and follows a purchase."""
+    async def _act(self, decision: Decision, intent: OrderIntent, view: MarketView, on_sale_base: Decimal) -> Decision:
+        """Execute what was approved. What protects the position gives way to a sale, and follows a purchase.
+
+        So does what persons have on sale, when all of the position is to go; else that part stays for their orders.
+        """
         if intent.side is _SELL:
-            if not await self.protection.release(view.symbol):
-                text = "what protects the position is not cancelled yet"
+            if not await self.protection.release(view.symbol, _SALES if intent.exit in LEAVES_ALL else ()):
+                text = "what rests on the exchange for the position is not cancelled yet"
                 return changed(decision, outcome=Outcome.SKIPPED, detail=text)
             # The protection may have filled meanwhile: what is sold is what the ledger still holds.
             position = await self._position(view.symbol)
-            left = view.rules.round_market_quantity(min(intent.quantity, position.quantity))
+            left = view.rules.round_market_quantity(max(ZERO, min(intent.quantity, position.quantity - on_sale_base)))
             if view.rules.is_rounded_dust(left, view.book.bid):
                 text = "the protection has sold the position meanwhile"
                 return changed(decision, outcome=Outcome.SKIPPED, detail=text)

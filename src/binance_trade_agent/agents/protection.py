@@ -3,27 +3,29 @@
 Where each holding is left is worked out from the ledger each time (risk/exits.py), and compared with what rests on the
 exchange: after an entry, after a crash, after somebody has cancelled a leg, the same code puts right what differs. One
 list (OCO) a symbol, or one order. What cannot rest there the bot watches itself, by the price stream where it has one.
+What a person has on sale is left by that order: of the holding the rest is protected.
 """
 
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from binance_trade_agent.agents.alarms import Alarms
 from binance_trade_agent.agents.execution import Sent, TradeExecutionAgent
 from binance_trade_agent.agents.exit_orders import ExitOrders
-from binance_trade_agent.agents.exit_plan import Exit, Plan, covers, is_step, standing_price, stands
+from binance_trade_agent.agents.exit_plan import Exit, Plan, is_step, standing_price, stands
 from binance_trade_agent.agents.exit_watch import ExitWatch, Outlook, PriceSource
 from binance_trade_agent.agents.order_keeper import OrderKeeper
 from binance_trade_agent.agents.risk import Identity
+from binance_trade_agent.agents.standing import Standing, is_a_move, standing
 from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.holdings import Holding
 from binance_trade_agent.domain.market import MarketView
 from binance_trade_agent.domain.money import ZERO, plain
-from binance_trade_agent.domain.orders import Order, OrderState, Role
+from binance_trade_agent.domain.orders import Order, OrderState, Role, Side
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.domain.values import replace
 from binance_trade_agent.exchange.errors import ExchangeError, RejectedError, ReplaceRefusedError
@@ -40,7 +42,6 @@ TARGET_WATCHED = "target_watched"
 REFUSED_PAUSE_MS = 60_000
 DENIED_PAUSE_MS = 5_000  # it was not listening, or was not asked
 
-_RESTING_STATES = frozenset({OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED})
 _TRAILING_STOP = ExitKind.TRAILING_STOP  # to look it up by its name takes longer than to compare it
 
 log = logging.getLogger(__name__)
@@ -92,6 +93,7 @@ class Protection:
         self._not_moved_until_ms: dict[str, float] = {}
         self._moves_later: set[str] = set()
         self._released: set[str] = set()
+        self._unwanted: dict[str, list[Order]] = {}
         self._said: dict[str, str] = {}
 
     @property
@@ -109,7 +111,11 @@ class Protection:
         """
         positions = await self._books.consult(lambda books: books.positions())
         held = {symbol for symbol, position in positions.items() if position.quantity > 0}
-        resting = {order.symbol for order in await self._books.open_orders() if order.role.is_protective}
+        resting = {
+            order.symbol
+            for order in await self._books.open_orders()
+            if order.role.is_protective or order.cancel_requested_ms is not None
+        }
         alarmed = self._alarms.standing(UNPROTECTED) | self._alarms.standing(TARGET_WATCHED)
         troubles: list[ExchangeError] = []
         for symbol in sorted((held | resting | alarmed | self._watch.symbols) & rules.keys()):
@@ -185,21 +191,27 @@ class Protection:
             return levels.close
         return None if plan is None else plan.watched_reached(view.book.bid)
 
-    async def release(self, symbol: str) -> bool:
+    async def release(self, symbol: str, sides: Collection[Side] = ()) -> bool:
         """Take the protection off, so that the position can be sold; False when it is not off yet.
 
         Until `ensure` is called the bot does not sell by a price of the stream either.
+
+        Args:
+            symbol: of the position.
+            sides: what persons have resting on these sides is taken off too; with SELL it is off when nothing of the
+                position is on sale any more.
 
         Raises:
             ExchangeError, LedgerError: see ensure_all.
         """
         async with self._keeper.turn(symbol):
             self._released.add(symbol)
-            live = await self._resting(symbol)
-            if live:
-                await self._execution.cancel(live)
-                live = await self._resting(symbol)
-            return live == []
+            found = await self._standing(symbol)
+            if off := [*(found.protection or ()), *_on(sides, found)]:
+                await self._execution.cancel(off)
+                found = await self._standing(symbol)
+            is_sold_by_others = Side.SELL in sides and found.on_sale_base > 0
+            return found.protection == [] and not _on(sides, found) and not is_sold_by_others
 
     async def cancel(self, order: Order) -> None:
         """Cancel one order and see what became of it. Protection is not put back before `ensure` is called.
@@ -216,6 +228,9 @@ class Protection:
         """Compare what rests with what should. Under the symbol's turn."""
         self._moves_later.discard(symbol)
         live, plan, bid = await self._look(symbol, rules)
+        if symbol in self._unwanted:
+            await self._execution.cancel(self._unwanted[symbol])
+            live, plan, bid = await self._look(symbol, rules)
         if live is None:
             return ""
         if plan is not None and live:
@@ -224,7 +239,7 @@ class Protection:
             if not is_reached and stands(live, plan, rules.tick_size):
                 await self._settled(symbol)
                 return ""
-            if not is_reached and _is_a_move(live, plan):
+            if not is_reached and is_a_move(live, plan):
                 said = await self._move(symbol, rules, plan, live[0])
                 if said is not None:
                     return said
@@ -239,38 +254,44 @@ class Protection:
         """Nothing rests now."""
         if plan is not None and plan.has_level:
             return await self._protect(symbol, plan, bid)
-        if plan is None and self._settings.is_on and (holding := self._watch.holding(symbol)) is not None:
-            await self._say_too_little(symbol, holding)
+        if plan is None and self._settings.is_on and self._watch.has_free(symbol):
+            await self._say_too_little(symbol)
         else:
             self._said.pop(symbol, None)
             await self._settled(symbol)
         return ""
 
     async def _look(self, symbol: str, rules: SymbolRules) -> tuple[list[Order] | None, Plan | None, Decimal | None]:
-        """What rests, what should be by all that is known now, and the bid where it had to be known for that.
+        """What protects, what should by all that is known now, and the bid where it had to be known for that.
 
-        Nothing rests that is known of while another order of the symbol is under way: None, and no plan.
+        Nothing protects that is known of while another order of the symbol is under way: None, and no plan.
         """
-        live, holding = await self._books.consult(lambda books: self._found(books, symbol, rules))
+        found, holding = await self._books.consult(lambda books: self._found(books, symbol, rules))
+        self._unwanted.pop(symbol, None)
+        if found.persons and (unwanted := found.unwanted):
+            self._unwanted[symbol] = unwanted
+        live = found.protection
         if live is None or not (live or self._settings.leaves):
             return live, None, None
         self._watch.take(symbol, rules, holding)
+        self._watch.note_on_sale(symbol, found.on_sale_base)
         bid = await self._watch.bid(symbol) if self._watch.asks_for_bid(symbol) else None
         return live, self._watch.plan(symbol), bid
 
-    def _found(self, books: BooksView, symbol: str, rules: SymbolRules) -> tuple[list[Order] | None, Holding | None]:
-        live = _resting(books, symbol)
+    def _found(self, books: BooksView, symbol: str, rules: SymbolRules) -> tuple[Standing, Holding | None]:
+        found = standing(books, symbol)
+        live = found.protection
         if live is None or not (live or self._settings.leaves):  # what is held makes no difference
-            return live, None
-        return live, books.holding(symbol, rules)
+            return found, None
+        return found, books.holding(symbol, rules)
 
-    async def _resting(self, symbol: str) -> list[Order] | None:
-        return await self._books.consult(lambda books: _resting(books, symbol))
+    async def _standing(self, symbol: str) -> Standing:
+        return await self._books.consult(lambda books: standing(books, symbol))
 
-    async def _say_too_little(self, symbol: str, holding: Holding) -> None:
+    async def _say_too_little(self, symbol: str) -> None:
         """What is held could be sold now and is too little to be protected: that is said, once."""
         if not self._alarms.stands(UNPROTECTED, symbol):
-            held = f"{plain(holding.position.quantity)} held without protection"
+            held = f"{plain(self._watch.free_base(symbol))} held without protection"
             text = "at its stop it would be worth less than the exchange lets be sold"
             await self._alarms.sound(UNPROTECTED, symbol, f"{held}: {text}")
 
@@ -441,20 +462,9 @@ class Protection:
         return _Refusal(plan.quantity, self._clock.monotonic_ms() + pause_ms, is_final)
 
 
-def _resting(books: BooksView, symbol: str) -> list[Order] | None:
-    """Resting protective orders of the symbol; None while an order of it is under way."""
-    orders = []
-    for entry in books.unsettled_orders(symbol):
-        order = entry.order
-        if order.state not in _RESTING_STATES or not order.role.is_protective:
-            return None
-        orders.append(order)
-    return orders
-
-
-def _is_a_move(live: Sequence[Order], plan: Plan) -> bool:
-    """Whether one order rests as it should, only not at its price. Of a list a replacement would leave one leg."""
-    return len(live) == 1 and live[0].list_id is None and {live[0].role} == plan.resting and covers(live[0], plan)
+def _on(sides: Collection[Side], found: Standing) -> list[Order]:
+    """What persons have resting on these sides."""
+    return [order for order in found.persons if order.side in sides]
 
 
 def _words(order: Order) -> str:

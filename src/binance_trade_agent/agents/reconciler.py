@@ -163,15 +163,19 @@ class Reconciler:
     async def _note_locked(self, account: Account) -> None:
         """What the account has locked beyond our own open orders."""
         ours: dict[str, Decimal] = {}
-        lists: set[str] = set()
+        lists: dict[tuple[str, str], Decimal] = {}
         for order in await self._ledger.open_orders():
             rules = self._rules.get(order.symbol)
-            if rules is None or (order.list_id is not None and order.list_id in lists):
-                continue  # the legs of a list lock once (binance-protocol.md 4.2)
-            lists.add(order.list_id or "")
-            lists.discard("")
+            if rules is None:
+                continue
             asset = rules.quote_asset if order.reserved_quote else rules.base_asset
-            ours[asset] = ours.get(asset, ZERO) + (order.reserved_quote or order.left_base)
+            amount = order.reserved_quote or order.left_base
+            if order.list_id is None:
+                ours[asset] = ours.get(asset, ZERO) + amount
+            else:  # the legs of a list lock once, the larger amount (binance-protocol.md 4.2)
+                lists[asset, order.list_id] = max(amount, lists.get((asset, order.list_id), ZERO))
+        for (asset, _), amount in lists.items():
+            ours[asset] = ours.get(asset, ZERO) + amount
         locked = {
             asset: amount - account.free.get(asset, ZERO) - ours.get(asset, ZERO)
             for asset, amount in account.balances.items()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from binance_trade_agent.agents.order_keeper import OrderKeeper
 from binance_trade_agent.domain.order_states import GIVEN_UP_STATES
-from binance_trade_agent.domain.orders import Fill, Order, OrderState
+from binance_trade_agent.domain.orders import Fill, Order
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.domain.values import replace
 from binance_trade_agent.exchange.gateway import Gateway
@@ -110,5 +110,5 @@ class Recovery:
 
 def rests(order: Order) -> bool:
     """Whether an order is on the exchange on purpose until its price comes, and nobody wants it away."""
-    is_there = order.state in {OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED}
-    return is_there and order.role.is_protective and order.cancel_requested_ms is None
+    is_to_rest = order.role.is_protective or order.is_persons_to_rest
+    return is_to_rest and order.is_on_exchange and order.cancel_requested_ms is None

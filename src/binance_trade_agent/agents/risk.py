@@ -7,23 +7,28 @@ from decimal import Decimal
 from binance_trade_agent.agents.entry_gate import EntryGate
 from binance_trade_agent.agents.risk_context import Conditions, account, conditions
 from binance_trade_agent.domain.clock import Clock
-from binance_trade_agent.domain.decisions import Finding, Verdict
-from binance_trade_agent.domain.exits import ExitKind
+from binance_trade_agent.domain.decisions import Finding, Refusal, Verdict
+from binance_trade_agent.domain.exits import LEAVES_ALL, ExitKind
+from binance_trade_agent.domain.manual_orders import ManualOrder
 from binance_trade_agent.domain.market import MarketView
+from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import OrderIntent, OrderType, Role, Side, client_order_id
+from binance_trade_agent.domain.pause_scope import PauseScope
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.domain.values import Value, changed
 from binance_trade_agent.domain.words import words_of
 from binance_trade_agent.exchange.gateway import TradingGateway
 from binance_trade_agent.ledger.books import Books
-from binance_trade_agent.risk.context import RiskContext
+from binance_trade_agent.risk.context import ProposedOrder, RiskContext
 from binance_trade_agent.risk.exits import ExitSettings, lowest_stop_fraction
 from binance_trade_agent.risk.policy import ApprovedSize, RiskPolicy
 from binance_trade_agent.risk.settings import RiskSettings
+from binance_trade_agent.risk.switches import Paused
 
 # To look a member up by its name takes longer than to compare it.
 _BUY, _SELL = Action.BUY, Action.SELL
 _BUY_SIDE, _MARKET, _ENTRY, _EXIT = Side.BUY, OrderType.MARKET, Role.ENTRY, Role.EXIT
+_STRATEGY = ExitKind.STRATEGY
 _NOT_ASKED = Conditions()
 
 
@@ -40,11 +45,51 @@ class Identity:
     fence: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a person has asked for: the number of the command, when it was placed (wall ms UTC), and who placed it."""
+
+    number: int
+    wall_ms: int
+    by: str
+
+    @property
+    def words(self) -> str:
+        """Why there is an order."""
+        return f"ordered by {self.by} (command {self.number})"
+
+    def order_id(self, identity: Identity, symbol: str, leg: str) -> str:
+        """The client order id of a part of it: the same command gives the same one, after a crash too."""
+        return client_order_id(
+            instance=identity.instance,
+            epoch=0,
+            strategy="",
+            symbol=symbol,
+            tick_ms=self.wall_ms,
+            leg=f"command {self.number}: {leg}",
+            attempt=1,
+            fence=identity.fence,
+        )
+
+
 class Review(Value, frozen=True):
-    """The verdict on a signal, and what each rule found in the order in which they were asked."""
+    """The verdict on a signal, and what each rule found in the order in which they were asked.
+
+    `on_sale_base` is what of the position was on sale by persons' orders, and is not sold by the verdict.
+    """
 
     verdict: Verdict
     findings: tuple[Finding, ...]
+    on_sale_base: Decimal = ZERO
+
+
+class OrderReview(Value, frozen=True):
+    """The verdict on a person's order: the orders to be sent, the two of a list with its id, or a refusal."""
+
+    refusal: Refusal | None
+    findings: tuple[Finding, ...]
+    intents: tuple[OrderIntent, ...] = ()
+    list_id: str | None = None
 
 
 class RiskManagementAgent:
@@ -112,18 +157,72 @@ class RiskManagementAgent:
         if exit_kind is not None and signal.action is not _SELL:
             signal = changed(signal, action=_SELL)
         context = await self._context(signal, view, tick_ms)
+        if exit_kind is _STRATEGY and context.pause_scope is PauseScope.EVERYTHING:
+            finding = Paused().review(context)
+            return Review(Refusal(finding.rule, words_of(finding, "detail")), (finding,))
+        if exit_kind in LEAVES_ALL:
+            context = changed(context, on_sale_base=ZERO)
         judged = self._policy.judge(context)
         if judged.size is None:
             assert judged.refusal is not None, "without a size some rule has refused"
             return Review(judged.refusal, judged.findings)
-        return Review(self._intent(context, judged.size, exit_kind), judged.findings)
+        return Review(self._intent(context, judged.size, exit_kind), judged.findings, context.on_sale_base)
 
-    async def _context(self, signal: Signal, view: MarketView, tick_ms: int) -> RiskContext:
+    async def review_order(self, order: ManualOrder, view: MarketView, asked: Asked) -> OrderReview:
+        """The verdict on an order of a person, by the account's state at this moment.
+
+        Args:
+            order: what is asked for.
+            view: the market as it was seen.
+            asked: the command; the same one gives the same orders.
+
+        Raises:
+            LedgerError: the ledger could not be read.
+        """
+        action = _BUY if order.side is _BUY_SIDE else _SELL
+        signal = Signal(order.symbol, "", action, 1.0, asked.words, view.book.read_ms)
+        context = await self._context(signal, view, self._clock.now_ms(), asks_depth=order.worst_price is not None)
+        price = order.price_at(view.book.bid, view.book.ask)
+        proposed = ProposedOrder(
+            order.side, order.quantity, price, order.quantity * price, order.legs, order.worst_price
+        )
+        judged = self._policy.judge_order(context, proposed)
+        if judged.refusal is not None:
+            return OrderReview(judged.refusal, judged.findings)
+        is_list = len(order.legs) > 1
+        list_id = asked.order_id(self._identity, order.symbol, "list") if is_list else None
+        intents = tuple(
+            OrderIntent(
+                client_order_id=asked.order_id(self._identity, order.symbol, f"leg {number}"),
+                symbol=order.symbol,
+                side=order.side,
+                type=leg.type,
+                quantity=order.quantity,
+                reference_price=price if leg.price is None else leg.price,
+                tick_ms=context.now_ms,
+                candle_open_ms=context.now_ms,
+                reason=asked.words,
+                price=leg.price,
+                role=_ENTRY if action is _BUY else _EXIT,
+                stop_price=leg.stop_price,
+                list_id=list_id,
+                exit=None if action is _BUY else ExitKind.MANUAL,
+                atr_quote=context.atr_quote,
+            )
+            for number, leg in enumerate(order.legs)
+        )
+        return OrderReview(None, judged.findings, intents, list_id)
+
+    async def _context(
+        self, signal: Signal, view: MarketView, tick_ms: int, *, asks_depth: bool = False
+    ) -> RiskContext:
         """All that is looked at. The ledger is read last, at one moment: the market takes its time to answer."""
         market = _NOT_ASKED
         is_entry = signal.action is _BUY
-        if is_entry:
-            market = await conditions(self._gateway, view, self._settings, self._atr_period)
+        if is_entry or asks_depth:
+            market = await conditions(
+                self._gateway, view, self._settings, self._atr_period if is_entry else None, asks_depth=asks_depth
+            )
         # Others may have been waited for since the market was looked at, and the market has just been asked again.
         view = changed(view, book_age_ms=self._clock.now_ms() - view.book.read_ms)
         marks, locked = self.marks, self._locked_by_others()
@@ -133,7 +232,7 @@ class RiskManagementAgent:
             )
         )
         if not is_entry:
-            return found
+            return changed(found, depth=market.depth) if asks_depth else found
         return changed(
             found,
             depth=market.depth,

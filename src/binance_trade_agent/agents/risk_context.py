@@ -19,6 +19,7 @@ from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.exchange.gateway import TradingGateway
 from binance_trade_agent.history.window import column
 from binance_trade_agent.ledger.books import BooksView
+from binance_trade_agent.ledger.on_sale import on_sale_base, to_come
 from binance_trade_agent.ledger.records import OrderEntry
 from binance_trade_agent.ledger.risk_state import risk_state
 from binance_trade_agent.risk.context import RiskContext
@@ -50,14 +51,19 @@ class Conditions(Value, frozen=True):
 
 
 async def conditions(
-    gateway: TradingGateway, view: MarketView, settings: RiskSettings, atr_period: int | None
+    gateway: TradingGateway,
+    view: MarketView,
+    settings: RiskSettings,
+    atr_period: int | None,
+    *,
+    asks_depth: bool = False,
 ) -> Conditions:
     """Ask the market for what the rules on entries need. What cannot be had stays unknown: the rule then refuses.
 
-    Without `atr_period` the average true range is not measured.
+    Without `atr_period` the average true range is not measured; with `asks_depth` the book is asked for in any case.
     """
     depth = last_price = None
-    if settings.max_slippage_pct:
+    if settings.max_slippage_pct or asks_depth:
         depth = await _if_answered(gateway.depth(view.symbol, DEPTH_LEVELS), f"order book of {view.symbol}")
     if settings.max_price_deviation_pct:
         last_price = await _if_answered(gateway.last_price(view.symbol), f"last price of {view.symbol}")
@@ -111,8 +117,10 @@ def account(
             held_quote += worth_quote(position, seen.book.bid if seen else None)
         if _is_open(position, seen):
             open_symbols.add(symbol)
-    to_come_quote = to_come_base = ZERO
     unknown_orders, open_order = 0, None
+    purchases: list[OrderEntry] = []
+    purchases_here: list[OrderEntry] = []
+    sales_here: list[OrderEntry] = []
     for entry in books.unsettled_orders():
         order = entry.order
         is_same = order.symbol == here
@@ -121,9 +129,13 @@ def account(
             open_order = f"order {order.client_order_id} is {order.state}"
         if order.side is _BUY_SIDE:
             open_symbols.add(order.symbol)
-            base = _to_come_base(entry)
-            to_come_quote += base * order.reference_price
-            to_come_base += base if is_same else ZERO
+            purchases.append(entry)
+            if is_same:
+                purchases_here.append(entry)
+        elif is_same:
+            sales_here.append(entry)
+    to_come_quote = to_come(purchases)[1] if purchases else ZERO
+    to_come_base = to_come(purchases_here)[0] if purchases_here else ZERO
     cash_quote = wallet.get(rules.quote_asset, ZERO)
     equity_quote = cash_quote + held_quote
     return RiskContext(
@@ -137,6 +149,8 @@ def account(
         now_ms=now_ms,
         pending_buy_quote=to_come_quote + locked_by_others.get(rules.quote_asset, ZERO),
         wallet_base=wallet.get(rules.base_asset, ZERO) + to_come_base,
+        pending_buy_base=to_come_base,
+        on_sale_base=on_sale_base(sales_here) if sales_here else ZERO,
         exposure_quote=held_quote + to_come_quote,
         state=_limits(books, signal, view, now_ms, equity_quote, settings),
         open_order=open_order,
@@ -166,11 +180,6 @@ def _limits(
         exits=settings.sizing.kelly_exits if settings.sizing.sizing == "kelly" else 0,
         losses=settings.max_consecutive_losses,
     )
-
-
-def _to_come_base(entry: OrderEntry) -> Decimal:
-    """Base asset of a BUY that is not in the ledger's position yet: what may still trade, and what is not booked."""
-    return entry.order.left_base + max(ZERO, entry.order.executed_base - entry.filled_base)
 
 
 def _is_open(position: Position, view: MarketView | None) -> bool:

@@ -96,7 +96,13 @@ class MemoryBooks(MemoryView):
         self._keep_new(order, decision.run_id)
         return order
 
-    async def commit_protection(self, run_id: str, intents: Sequence[OrderIntent], at_ms: int) -> list[Order]:
+    async def commit_protection(
+        self,
+        run_id: str,
+        intents: Sequence[OrderIntent],
+        at_ms: int,
+        command_id: int | None = None,  # noqa: ARG002 (nobody commands a backtest)
+    ) -> list[Order]:
         """Keep the orders, all or none.
 
         Raises:

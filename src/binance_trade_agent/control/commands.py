@@ -159,11 +159,21 @@ async def answer(
     await ledger.write(write)
 
 
-async def refuse_stale_stops(ledger: Ledger, done_ms: int) -> list[Command]:
-    """At the start of a run: refuse each `stop` that nobody was there to take; it was meant for a run that is over."""
+_FOR_THE_RUN = frozenset({CommandKind.STOP, CommandKind.ORDER, CommandKind.CANCEL, CommandKind.CLOSE})
+
+
+async def refuse_stale(ledger: Ledger, done_ms: int) -> list[Command]:
+    """At the start of a run: refuse what was meant for one that is over, and that nobody was there to take.
+
+    What has its order in the ledger was taken: it is answered from what became of that.
+    """
 
     def refuse(connection: sqlite3.Connection) -> list[Command]:
-        stale = [command for command in _commands(connection, CommandState.PENDING) if command.kind is CommandKind.STOP]
+        stale = [
+            command
+            for command in _commands(connection, CommandState.PENDING)
+            if command.kind in _FOR_THE_RUN and command.client_order_id is None
+        ]
         for command in stale:
             _answer(connection, command.command_id, CommandState.REFUSED, "no trader was running", done_ms)
         return stale

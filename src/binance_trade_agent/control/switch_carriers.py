@@ -1,6 +1,6 @@
 """The commands that need nothing but their row: they are switches, and the row itself is where a switch stands."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.carriers import Carried, Carrier, Moment, done, refused
@@ -13,10 +13,16 @@ class SwitchCarriers:
     """Pause, resume, kill and release, for the trader named `instance`.
 
     What one switch allows again the other may still keep away: then the answer says so.
+
+    Args:
+        ledger: where the commands are.
+        instance: the trader's name.
+        obey: does at once what the kill switch asks for, and says how far that has come; empty for nothing to say.
     """
 
-    def __init__(self, ledger: Ledger, instance: str) -> None:
+    def __init__(self, ledger: Ledger, instance: str, obey: Callable[[], Awaitable[str]]) -> None:
         self._ledger = ledger
+        self._obey = obey
         self._release = f"`trade-agent release {instance}`"
         self._instance = instance
 
@@ -44,7 +50,9 @@ class SwitchCarriers:
         return done("entries are allowed again")
 
     async def _kill(self, command: Command, moment: Moment) -> Carried:  # noqa: ARG002 (a Carrier)
-        return done(f"the kill switch is on: nothing is entered until {self._release}")
+        said = f"the kill switch is on: nothing is entered until {self._release}"
+        progress = await self._obey()
+        return done(f"{said}; {progress}" if progress else said)
 
     async def _let_go(self, command: Command, moment: Moment) -> Carried:  # noqa: ARG002 (a Carrier)
         given = command.payload.get("name", "")

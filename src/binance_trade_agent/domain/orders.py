@@ -53,7 +53,10 @@ class OrderType(StrEnum):
 
 
 class Role(StrEnum):
-    """What an order is for. ENTRY and EXIT trade at once; STOP_LOSS and TAKE_PROFIT rest and protect a position."""
+    """What an order is for. STOP_LOSS and TAKE_PROFIT rest and protect a position.
+
+    ENTRY and EXIT trade at once, but for what a person has placed with a price.
+    """
 
     ENTRY = "ENTRY"
     EXIT = "EXIT"
@@ -67,7 +70,9 @@ class Role(StrEnum):
 
 
 _PROTECTIVE = frozenset({Role.STOP_LOSS, Role.TAKE_PROFIT})
-_BUY = Side.BUY  # to look it up by its name takes ten times as long as to compare it
+_ON_EXCHANGE = frozenset({OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED})
+# To look one up by its name takes ten times as long as to compare it.
+_BUY, _MARKET = Side.BUY, OrderType.MARKET
 
 
 class OrderIntent(Worded, frozen=True):
@@ -140,6 +145,16 @@ class Order(Worded, frozen=True):
     def is_terminal(self) -> bool:
         """Whether nothing of it rests on the exchange, as far as we know."""
         return self.state in TERMINAL_STATES
+
+    @property
+    def is_on_exchange(self) -> bool:
+        """Whether it rests on the exchange, as far as we know."""
+        return self.state in _ON_EXCHANGE
+
+    @property
+    def is_persons_to_rest(self) -> bool:
+        """Whether a person has placed it to wait for its price: the bot itself rests nothing but protection."""
+        return self.type is not _MARKET and not self.role.is_protective
 
     @property
     def left_base(self) -> Decimal:

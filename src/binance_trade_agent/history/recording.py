@@ -41,11 +41,13 @@ class Seen(msgspec.Struct, frozen=True, omit_defaults=True):
         entry_order_id: the holding, by the order that began it.
         highest: its highest price so far, quote per base.
         target_refused: the price of a target that the exchange does not take.
+        on_sale_base: of it, what persons have on sale, in base asset.
     """
 
     entry_order_id: str
     highest: Decimal
     target_refused: Decimal | None = None
+    on_sale_base: Decimal = Decimal(0)
 
 
 class Look(msgspec.Struct, frozen=True):

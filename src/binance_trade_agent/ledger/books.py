@@ -132,8 +132,13 @@ class Books(Protocol):
         """Keep the decision and its order. Only after this may the order be sent."""
         ...
 
-    async def commit_protection(self, run_id: str, intents: Sequence[OrderIntent], at_ms: int) -> list[Order]:
-        """Keep the orders that are to protect a position, all or none. Only after this may they be sent."""
+    async def commit_protection(
+        self, run_id: str, intents: Sequence[OrderIntent], at_ms: int, command_id: int | None = None
+    ) -> list[Order]:
+        """Keep the orders that protect or close a position, or that a person's command wants, all or none.
+
+        Only after this may they be sent.
+        """
         ...
 
     async def commit_replacement(

@@ -170,13 +170,20 @@ class Ledger:
         """
         return await self.write(lambda connection: orders.commit_intent(connection, decision, intent, at_ms))
 
-    async def commit_protection(self, run_id: str, intents: Sequence[OrderIntent], at_ms: int) -> list[Order]:
-        """Keep the orders that are to protect a position, all or none. Only after this may they be sent.
+    async def commit_protection(
+        self, run_id: str, intents: Sequence[OrderIntent], at_ms: int, command_id: int | None = None
+    ) -> list[Order]:
+        """Keep orders that come of no decision, all or none. Only after this may they be sent.
+
+        They are to protect a position or to close it, or a person wants them by the command `command_id`, which is
+        told its order in the same transaction.
 
         Raises:
             DuplicateIntent: one of the client order ids is known; nothing was changed.
         """
-        return await self.write(lambda connection: orders.commit_protection(connection, run_id, intents, at_ms))
+        return await self.write(
+            lambda connection: orders.commit_protection(connection, run_id, intents, at_ms, command_id)
+        )
 
     async def request_cancel(self, client_order_ids: Sequence[str], at_ms: int) -> None:
         """Note that these orders are to be cancelled. Only after this may the cancel be sent.

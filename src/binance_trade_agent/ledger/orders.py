@@ -37,14 +37,26 @@ def commit_intent(connection: sqlite3.Connection, decision: Decision, intent: Or
 
 
 def commit_protection(
-    connection: sqlite3.Connection, run_id: str, intents: Sequence[OrderIntent], at_ms: int
+    connection: sqlite3.Connection,
+    run_id: str,
+    intents: Sequence[OrderIntent],
+    at_ms: int,
+    command_id: int | None = None,
 ) -> list[Order]:
-    """Keep the orders that are to protect a position, all or none, before anything is sent.
+    """Keep the orders that are to protect or close a position, or that a person wants, before anything is sent.
+
+    All of them or none; the first is noted as the order of the command `command_id`.
 
     Raises:
         DuplicateIntent: see commit_intent.
     """
-    return [_insert_intent(connection, run_id, intent, at_ms) for intent in intents]
+    orders = [_insert_intent(connection, run_id, intent, at_ms) for intent in intents]
+    if command_id is not None:
+        connection.execute(
+            "UPDATE commands SET client_order_id = coalesce(client_order_id, ?) WHERE command_id = ?",
+            (orders[0].client_order_id, command_id),
+        )
+    return orders
 
 
 def commit_replacement(

@@ -4,9 +4,10 @@ from decimal import Decimal
 
 import msgspec
 
+from binance_trade_agent.domain.manual_orders import Leg
 from binance_trade_agent.domain.market import Depth, MarketView
 from binance_trade_agent.domain.money import ZERO
-from binance_trade_agent.domain.orders import Side
+from binance_trade_agent.domain.orders import OrderType, Side
 from binance_trade_agent.domain.pause_scope import PauseScope
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Signal
@@ -25,6 +26,8 @@ class RiskContext(Value, frozen=True):
         last_filled_ms: market time of the symbol's last entry fill; None when there was none.
         now_ms: market time.
         pending_buy_quote: quote asset that orders of unknown outcome may still spend; `free_quote` contains it.
+        pending_buy_base: base asset that open BUY orders of the symbol may add to the position.
+        on_sale_base: what of the position persons have on sale, in base asset: nothing else may sell it.
         wallet_base: free and locked base asset in the wallet, and what open BUY orders may add.
         exposure_quote: the bot's positions on all symbols at the bid, and what open BUY orders may add to them.
         state: what the limits have counted and measured.
@@ -59,6 +62,8 @@ class RiskContext(Value, frozen=True):
     pause_scope: PauseScope | None = None
     is_killed: bool = False
     gate: tuple[str, str] | None = None
+    pending_buy_base: Decimal = ZERO
+    on_sale_base: Decimal = ZERO
 
     @property
     def held_base(self) -> Decimal:
@@ -66,11 +71,30 @@ class RiskContext(Value, frozen=True):
         quantity = self.position.quantity
         return quantity if quantity > 0 else ZERO
 
+    @property
+    def free_base(self) -> Decimal:
+        """Base asset that the ledger holds and nobody has on sale."""
+        return max(ZERO, self.held_base - self.on_sale_base)
+
 
 class ProposedOrder(Value, frozen=True, gc=False):
-    """A MARKET order on trial: quantity in base asset, price (best ask or bid) in quote per base, value in quote."""
+    """An order on trial: quantity in base asset, price in quote per base, value in quote.
+
+    Attributes:
+        price: best ask or bid of a MARKET order; what the others pay at most, or get at least.
+        legs: of a person's order, what is sent: one order, or the two of a list, the one above the price first. Empty
+            for the MARKET order that a signal leads to.
+        worst_price: of a person's MARKET order, the worst average price that is accepted; None for any.
+    """
 
     side: Side
     quantity: Decimal
     price: Decimal
     notional: Decimal
+    legs: tuple[Leg, ...] = ()
+    worst_price: Decimal | None = None
+
+    @property
+    def takes_market(self) -> bool:
+        """Whether it trades at once at whatever price, as far as the book goes."""
+        return not self.legs or self.legs[0].type is OrderType.MARKET

@@ -42,7 +42,8 @@ class MaxPosition:
         """Compare the value of the position with the order added."""
         if is_off(self.limit_quote):
             return unlimited(self.name, self.setting)
-        held, worth, quote = context.held_base * order.price, order.notional, context.view.rules.quote_asset
+        base = context.held_base + context.pending_buy_base
+        held, worth, quote = base * order.price, order.notional, context.view.rules.quote_asset
         total = held + worth
         allows = total <= self.limit_quote
         return Finding(self.name, allows, (self._words, held, worth, quote), total, self.limit_quote, quote)

@@ -26,7 +26,7 @@ class LotSize:
         rules = context.view.rules
         if order.quantity <= 0:
             least = shown(rules.smallest_market_quantity or rules.market_step, rules.base_asset)
-            what = shown(context.held_base, rules.base_asset) if order.side is Side.SELL else "the order size"
+            what = shown(context.free_base, rules.base_asset) if order.side is Side.SELL else "the order size"
             return Finding(self.name, allows=False, detail=f"{what} rounds to nothing, {least} is the least (LOT_SIZE)")
         violation = rules.quantity_violation(_MARKET, order.quantity)
         if violation is None:

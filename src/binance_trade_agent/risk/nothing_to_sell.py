@@ -9,7 +9,7 @@ from binance_trade_agent.risk.rules import shown
 
 
 class NothingToSell:
-    """Refuses an exit from a symbol of which the ledger holds nothing."""
+    """Refuses an exit from a symbol of which the ledger holds nothing, or nothing that persons have not on sale."""
 
     name: ClassVar[str] = "nothing_to_sell"
 
@@ -18,6 +18,9 @@ class NothingToSell:
         held, base = context.held_base, context.view.rules.base_asset
         if held <= 0:
             return Finding(self.name, allows=False, detail=f"the ledger holds no {base}")
+        if context.on_sale_base and not context.free_base:
+            detail = f"the {shown(held, base)} that the ledger holds are on sale by a person's orders"
+            return Finding(self.name, allows=False, detail=detail)
         return Finding(self.name, True, (_holds, held, base))
 
 

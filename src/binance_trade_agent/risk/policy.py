@@ -10,7 +10,7 @@ from binance_trade_agent.domain.signals import Action
 from binance_trade_agent.domain.values import Value
 from binance_trade_agent.domain.words import Text, Worded, words_of
 from binance_trade_agent.risk.balance import Balance
-from binance_trade_agent.risk.context import RiskContext
+from binance_trade_agent.risk.context import ProposedOrder, RiskContext
 from binance_trade_agent.risk.cooldown import Cooldown
 from binance_trade_agent.risk.entry_sizes import entry_size
 from binance_trade_agent.risk.exposure import MaxExposure, MaxOrder, MaxPosition
@@ -20,6 +20,17 @@ from binance_trade_agent.risk.market_conditions import DataAge, PriceDeviation, 
 from binance_trade_agent.risk.max_open_positions import MaxOpenPositions
 from binance_trade_agent.risk.min_confidence import MinConfidence
 from binance_trade_agent.risk.nothing_to_sell import NothingToSell
+from binance_trade_agent.risk.persons_orders import (
+    EnoughHeld,
+    Lots,
+    NothingRestsWhileKilled,
+    Notionals,
+    OrderTypes,
+    PercentPrices,
+    PricesApart,
+    PriceTicks,
+    WorstPrice,
+)
 from binance_trade_agent.risk.room_for_stop import RoomForStop
 from binance_trade_agent.risk.rules import OrderRule, RiskRule
 from binance_trade_agent.risk.settings import RiskSettings
@@ -32,6 +43,15 @@ from binance_trade_agent.risk.unknown_orders import UnknownOrders
 
 SIZING = "sizing"
 _BUY, _HOLD = Action.BUY, Action.HOLD
+_FILTERS: tuple[OrderRule, ...] = (
+    OrderTypes(),
+    Lots(),
+    PriceTicks(),
+    PercentPrices(),
+    Notionals(),
+    PricesApart(),
+    WorstPrice(),
+)
 
 
 class ApprovedSize(Worded, frozen=True):
@@ -104,6 +124,14 @@ class RiskPolicy:
         )
         self._exit_rules: tuple[RiskRule, ...] = (OpenOrder(), NothingToSell(), SymbolStatus())
         self._exit_order_rules: tuple[OrderRule, ...] = (LotSize(), MinNotional(), MaxNotional())
+        # What the exchange's filters say of market orders, and the signal's confidence, is no matter for a person.
+        signals_only = (LotSize, MinNotional, MaxNotional)
+        self._persons_entry_rules = tuple(rule for rule in self._entry_rules if not isinstance(rule, MinConfidence))
+        self._persons_entry_order_rules: tuple[OrderRule, ...] = (
+            *_FILTERS,
+            *(rule for rule in self._entry_order_rules if not isinstance(rule, signals_only)),
+        )
+        self._persons_exit_order_rules: tuple[OrderRule, ...] = (NothingRestsWhileKilled(), EnoughHeld(), *_FILTERS)
 
     def judge(self, context: RiskContext) -> Judgement:
         """What every rule finds about `context.signal`, which is BUY or SELL, and the size if all allow it.
@@ -126,6 +154,26 @@ class RiskPolicy:
         finally:
             setcontext(rounding)
 
+    def judge_order(self, context: RiskContext, order: ProposedOrder) -> Judgement:
+        """What every rule finds about an order of a person, which has its size; the size again if all allow it.
+
+        A BUY obeys every rule on entries but that on the strategy's confidence, a SELL those on exits and no other
+        limit. It is not more than the ledger holds and nobody has on sale. `context.signal` is not looked at.
+        """
+        rounding = getcontext()
+        setcontext(EXACT)
+        try:
+            if order.side is Side.BUY:
+                rules, order_rules = self._persons_entry_rules, self._persons_entry_order_rules
+            else:
+                rules, order_rules = self._exit_rules, self._persons_exit_order_rules
+            findings = [*_asked(context, rules), *_asked_about(context, order, order_rules)]
+        finally:
+            setcontext(rounding)
+        if _first_against(findings) is not None:
+            return Judgement(tuple(findings), None)
+        return Judgement(tuple(findings), ApprovedSize(order.side, order.quantity, order.price, "ordered by a person"))
+
     def _entry_order(self, context: RiskContext) -> Sized:
         return entry_order(context, self._size)
 
@@ -136,12 +184,7 @@ def _judged(
     size: Callable[[RiskContext], Sized],
     order_rules: Sequence[OrderRule],
 ) -> Judgement:
-    findings = []
-    for rule in rules:
-        try:
-            findings.append(rule.review(context))
-        except Exception as failure:  # noqa: BLE001 - a rule that cannot be asked has not agreed
-            findings.append(_raised(rule.name, failure))
+    findings = _asked(context, rules)
     try:
         sized = size(context)
     except Exception as failure:  # noqa: BLE001 - without a size there is no order
@@ -152,15 +195,31 @@ def _judged(
     if order is None:
         return Judgement(tuple(findings), None)
     # What rounds to nothing has neither a value nor a price to compare.
-    for order_rule in order_rules if order.quantity > 0 else (LotSize(),):
-        try:
-            findings.append(order_rule.review(context, order))
-        except Exception as failure:  # noqa: BLE001 - see above
-            findings.append(_raised(order_rule.name, failure))
+    findings += _asked_about(context, order, order_rules if order.quantity > 0 else (LotSize(),))
     if _first_against(findings) is not None:
         return Judgement(tuple(findings), None)
     approved = ApprovedSize(order.side, order.quantity, order.price, sized.outcome)
     return Judgement(tuple(findings), approved)
+
+
+def _asked(context: RiskContext, rules: Sequence[RiskRule]) -> list[Finding]:
+    findings = []
+    for rule in rules:
+        try:
+            findings.append(rule.review(context))
+        except Exception as failure:  # noqa: BLE001 - a rule that cannot be asked has not agreed
+            findings.append(_raised(rule.name, failure))
+    return findings
+
+
+def _asked_about(context: RiskContext, order: ProposedOrder, rules: Sequence[OrderRule]) -> list[Finding]:
+    findings = []
+    for rule in rules:
+        try:
+            findings.append(rule.review(context, order))
+        except Exception as failure:  # noqa: BLE001 - see above
+            findings.append(_raised(rule.name, failure))
+    return findings
 
 
 def _first_against(findings: Sequence[Finding]) -> Finding | None:

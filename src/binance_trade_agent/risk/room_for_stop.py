@@ -30,7 +30,8 @@ class RoomForStop:
         """Compare the value at the stop with the least value."""
         if context.stop_fraction is None:
             return _NO_STOP
-        rules, bid = context.view.rules, context.view.book.bid
+        rules = context.view.rules
+        bid = context.view.book.bid if order.takes_market else order.price  # as it will be when its price has come
         quote = rules.quote_asset
         left_base = rules.round_market_quantity(order.quantity * _LEFT_FRACTION)
         worth = left_base * order.price * context.stop_fraction

@@ -42,11 +42,11 @@ def entry_order(context: RiskContext, size: EntrySize) -> Sized:
 
 
 def exit_order(context: RiskContext) -> Sized:
-    """A market SELL of all that the ledger holds, rounded down to the symbol's step.
+    """A market SELL of all that the ledger holds and no person has on sale, rounded down to the symbol's step.
 
     It is capped to the largest lot and the largest value that the symbol allows; a later exit sells the rest.
     """
-    rules, bid, quantity = context.view.rules, context.view.book.bid, context.held_base
+    rules, bid, quantity = context.view.rules, context.view.book.bid, context.free_base
     if rules.max_notional_on_market and rules.max_notional and quantity * bid > rules.max_notional:
         quantity = rules.max_notional / bid
     quantity = _lots(rules, quantity)

@@ -26,6 +26,8 @@ class Slippage:
         """Compare the expected average price with the best ask."""
         if not self.limit_pct:
             return unlimited(self.name, self.setting)
+        if not order.takes_market:
+            return Finding(self.name, allows=True, detail="its own price bounds what it pays")
         if context.depth is None:
             return unmeasured(self.name, "the depth of the book", self.setting)
         average = average_fill_price(context.depth.asks, order.quantity)

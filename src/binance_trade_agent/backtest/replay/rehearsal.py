@@ -27,7 +27,7 @@ from binance_trade_agent.cache.cache import InProcessCache
 from binance_trade_agent.control.risk_switch import with_values
 from binance_trade_agent.domain.decisions import Decision, Outcome
 from binance_trade_agent.domain.market import MarketView
-from binance_trade_agent.domain.orders import OrderIntent
+from binance_trade_agent.domain.orders import OrderIntent, Side
 from binance_trade_agent.domain.signals import Signal
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.domain.values import replace
@@ -158,11 +158,12 @@ class _Protection(Protection):
             holding = await self._watch.look(symbol, view.rules)
             if holding is not None and holding.entry_order_id == seen.entry_order_id:
                 self._watch.note_price(symbol, seen.highest)
+                self._watch.note_on_sale(symbol, seen.on_sale_base)
                 if seen.target_refused is not None:
                     self._watch.watch_target(symbol, seen.target_refused)
         return await super().due(symbol, view)
 
-    async def release(self, symbol: str) -> bool:  # noqa: ARG002 (as Protection has it)
+    async def release(self, symbol: str, sides: Collection[Side] = ()) -> bool:  # noqa: ARG002 (as Protection has it)
         return True
 
     async def ensure(self, symbol: str, rules: SymbolRules) -> str:  # noqa: ARG002
