@@ -28,7 +28,7 @@ def latest_exits(connection: sqlite3.Connection, epoch: int, limit: int) -> list
 def exits_backwards(connection: sqlite3.Connection, epoch: int) -> Iterator[ExitResult]:
     """Every sale of all symbols, newest first, each worked out when it is asked for."""
     rows = connection.execute("SELECT symbol, base_asset, quote_asset FROM positions WHERE epoch = ?", (epoch,))
-    replays = {symbol: _Replay(connection, epoch, symbol, base, quote) for symbol, base, quote in rows.fetchall()}
+    replays = {symbol: Replay(connection, epoch, symbol, base, quote) for symbol, base, quote in rows.fetchall()}
     for closed, symbol, _, order_id in heapq.merge(*(_sales(connection, epoch, symbol) for symbol in replays)):
         pnl, cost = replays[symbol].of_order(order_id)
         yield ExitResult(order_id, symbol, pnl, cost, -closed)
@@ -48,7 +48,7 @@ def _sales(connection: sqlite3.Connection, epoch: int, symbol: str) -> Iterator[
             yield -traded_ms, symbol, -trade_id, order_id
 
 
-class _Replay:
+class Replay:
     """What each fill on one symbol realised. A stretch of fills from one mark to the next is replayed once."""
 
     def __init__(
@@ -67,11 +67,15 @@ class _Replay:
             "SELECT trade_id FROM fills WHERE client_order_id = ? AND epoch = ?", (client_order_id, self._epoch)
         )
         for (trade_id,) in rows.fetchall():
-            if trade_id not in self._replayed:
-                self._replay_stretch_of(trade_id)
-            added, had_cost = self._replayed[trade_id]
+            added, had_cost = self.of_fill(trade_id)
             profit, cost = profit + added, cost + had_cost
         return profit, cost
+
+    def of_fill(self, trade_id: int) -> tuple[Decimal, Decimal]:
+        """What one fill has realised, and what it sold had cost; both in quote asset."""
+        if trade_id not in self._replayed:
+            self._replay_stretch_of(trade_id)
+        return self._replayed[trade_id]
 
     def _replay_stretch_of(self, trade_id: int) -> None:
         before, fills = position_marks.since_mark(self._connection, self._epoch, self._symbol, trade_id)

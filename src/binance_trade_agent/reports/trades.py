@@ -85,7 +85,7 @@ def replay(
         positions[fill.symbol] = after
         realised = after.realised_pnl_quote - earlier.realised_pnl_quote
         by_order.setdefault(fill.client_order_id, []).append((fill, realised))
-    trades = [_trade(parts, assets) for parts in by_order.values()]
+    trades = [trade_of(parts, assets[parts[0][0].symbol][1]) for parts in by_order.values()]
     # What was bought and sold in the same millisecond stays in the order of its trade ids.
     return sorted(trades, key=lambda trade: (trade.traded_ms, trade.symbol)), positions
 
@@ -106,7 +106,8 @@ def figures_in_all(trades: Iterable[Trade]) -> list[Figures]:
     return [_figures(asset, by_quote[asset]) for asset in sorted(by_quote)]
 
 
-def _trade(parts: Sequence[tuple[Fill, Decimal]], assets: Mapping[str, Assets]) -> Trade:
+def trade_of(parts: Sequence[tuple[Fill, Decimal]], quote_asset: str) -> Trade:
+    """The trade that an order's fills make up; with each fill what it has realised."""
     fills = [fill for fill, _ in parts]
     first = fills[0]
     quantity = sum((fill.quantity for fill in fills), ZERO)
@@ -115,7 +116,7 @@ def _trade(parts: Sequence[tuple[Fill, Decimal]], assets: Mapping[str, Assets]) 
     return Trade(
         client_order_id=first.client_order_id,
         symbol=first.symbol,
-        quote_asset=assets[first.symbol][1],
+        quote_asset=quote_asset,
         side=first.side,
         price=(value / quantity).quantize(_PRICE_UNIT, ROUND_HALF_EVEN),
         quantity_base=quantity,
