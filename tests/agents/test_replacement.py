@@ -6,7 +6,6 @@ import pytest
 
 from binance_trade_agent.agents.execution import Sent
 from binance_trade_agent.agents.order_keeper import QUIET_MS
-from binance_trade_agent.agents.recovery import rests
 from binance_trade_agent.domain.orders import Order, OrderIntent, OrderState, OrderType, Role, Side, client_order_id
 from binance_trade_agent.domain.values import replace
 from binance_trade_agent.exchange.errors import ReplaceRefusedError
@@ -169,7 +168,7 @@ async def test_request_that_surely_did_nothing_leaves_the_old_order_as_it_was(tm
         assert await states(ready, old, new) == [OrderState.ACCEPTED, state]
         entry = await ready.entry(old)
         assert entry.order.cancel_requested_ms is None
-        assert rests(entry.order), "nobody wants it away any more"
+        assert entry.order.rests, "nobody wants it away any more"
 
 
 async def test_replacement_that_may_not_be_sent_leaves_the_old_order_as_it_was(tmp_path, monkeypatch):
@@ -180,7 +179,7 @@ async def test_replacement_that_may_not_be_sent_leaves_the_old_order_as_it_was(t
         sent = await replaced(ready, old, new)
         assert (sent.state, str(sent.failure)) == (OrderState.DENIED, "another daemon holds the lease")
         assert await states(ready, old, new) == [OrderState.ACCEPTED, OrderState.DENIED]
-        assert rests((await ready.entry(old)).order)
+        assert (await ready.entry(old)).order.rests
         await assert_protected_by_one(ready, sent=2)
 
 
@@ -261,7 +260,7 @@ async def test_killed_on_the_way_both_are_asked_about_and_one_stands(tmp_path, p
             assert await stand(again) == {(new if is_done else old).client_order_id}
             sent = 3 if is_done else 2
             await assert_equal(again, sent=sent)
-            assert not rests((await again.entry(old)).order), "the wish to cancel it is kept"
+            assert not (await again.entry(old)).order.rests, "the wish to cancel it is kept"
             await assert_protected_by_one(again, sent=sent + 1)
 
 

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from binance_trade_agent.agents.risk_context import account
 from binance_trade_agent.backtest.books import MemoryBooks
 from binance_trade_agent.backtest.drive import run_now
 from binance_trade_agent.domain.decisions import Decision, Outcome
@@ -23,6 +22,7 @@ from binance_trade_agent.domain.orders import Fill, OrderIntent, OrderReport, Or
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.domain.values import replace
+from binance_trade_agent.ledger.account import account
 from binance_trade_agent.ledger.accounting import Account
 from binance_trade_agent.ledger.books import BooksView
 from binance_trade_agent.ledger.connection import open_or_create

@@ -3,14 +3,15 @@ from decimal import Decimal
 
 import pytest
 
-from binance_trade_agent.agents.risk_context import account
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import CommandKind, CommandState
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.orders import OrderState, OrderType, Role, Side
+from binance_trade_agent.ledger import risk_changes
 from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
 from binance_trade_agent.ledger.pauses import begin_pause
 from binance_trade_agent.ledger.records import EquityPoint
+from binance_trade_agent.ledger.risk_changes import RiskChange
 from binance_trade_agent.limits import risk_settings
 from binance_trade_agent.reports import risk_limits, risk_limits_text
 from binance_trade_agent.reports.risk_limits import Trader
@@ -33,9 +34,7 @@ async def path(tmp_path):
 
 def limits(path, trader=RUNS, symbol=None, **settings):
     with LedgerReader.open(path) as reader:
-        return risk_limits.risk_limits(
-            reader, Settings(**{"risk_cooldown_seconds": 0, **settings}), account, trader, symbol
-        )
+        return risk_limits.risk_limits(reader, Settings(**{"risk_cooldown_seconds": 0, **settings}), trader, symbol)
 
 
 def named(rows, name):
@@ -221,6 +220,14 @@ class TestWhereEachLimitStands:
 
 
 class TestSwitchesAndAlarms:
+    async def test_a_pause_says_what_it_keeps_back(self, path):
+        number = commands.place(
+            path, CommandKind.PAUSE, requested_by="cli", requested_wall_ms=1, payload={"scope": "everything"}
+        )
+        async with await Ledger.open(path) as ledger:
+            await commands.answer(ledger, number, CommandState.DONE, "done", tick_ms(6))
+        assert "pause: everything but what protects positions is paused until `resume`" in text_of(limits(path))
+
     @pytest.mark.parametrize(("kind", "rule"), [(CommandKind.PAUSE, "pause"), (CommandKind.KILL, "kill_switch")])
     async def test_a_switch_stops_all_since_it_was_carried_out(self, path, kind, rule):
         number = commands.place(path, kind, requested_by="cli", requested_wall_ms=1)
@@ -294,6 +301,40 @@ async def test_settings_other_than_the_runs_are_told(path):
     found = limits(path)
     assert found.differing == {"RISK_MAX_SPREAD_PCT": ("0.5", "2")}
     assert "RISK_MAX_SPREAD_PCT is 0.5 here and 2 in that run" in text_of(found)
+
+
+class TestLimitsThatAPersonHasChanged:
+    CHANGE = RiskChange("run-a", tick_ms(6), "dashboard", "RISK_MAX_TRADES_PER_HOUR", "20", "2", "20")
+
+    @pytest.fixture
+    async def changed(self, path):
+        async with await Ledger.open(path) as ledger:
+            await ledger.write(lambda connection: risk_changes.record(connection, [self.CHANGE]))
+        return path
+
+    def test_hold_and_are_marked_with_who_and_since_when(self, changed):
+        found = limits(changed)
+        hourly = named(found.account, "trades_per_hour")
+        assert (hourly.configured, hourly.limit, hourly.allows) == ("2", 2, False)
+        assert hourly.change == self.CHANGE
+        assert named(found.account, "trades_per_day").change is None
+        assert "RISK_MAX_TRADES_PER_HOUR=2, by dashboard" in text_of(found)
+        assert (
+            "RISK_MAX_TRADES_PER_HOUR is 2, by dashboard since 2024-08-05 14:36:00 UTC; the settings say 20"
+            in text_of(found)
+        )
+        assert json.loads(risk_limits.as_json(found))["changed"][0]["requested_by"] == "dashboard"
+
+    def test_do_not_hold_where_the_settings_have_changed_since(self, changed):
+        found = limits(changed, risk_max_trades_per_hour=30)
+        assert (named(found.account, "trades_per_hour").configured, found.changed) == ("30", [])
+
+    async def test_are_what_the_run_has(self, changed):
+        async with await Ledger.open(changed) as ledger:
+            settings = json.dumps({"RISK_MAX_TRADES_PER_HOUR": "20"})
+            await ledger.begin_run(run_record("run-b", settings_json=settings, started_ms=NOW_MS))
+        assert limits(changed).differing == {}
+        assert limits(changed, risk_max_trades_per_hour=30).differing == {"RISK_MAX_TRADES_PER_HOUR": ("30", "2")}
 
 
 @pytest.mark.parametrize(("mode", "as_of_ms"), [("simulated", NOW_MS), ("testnet", NOW_MS + 7_200_000)])

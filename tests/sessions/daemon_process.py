@@ -12,7 +12,6 @@ from decimal import Decimal
 from pathlib import Path
 from urllib.parse import parse_qs
 
-from binance_trade_agent.agents.recovery import rests
 from binance_trade_agent.configuration import FROM_FILE
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.order_states import STATE_OF_STATUS
@@ -197,7 +196,7 @@ async def assert_equal_to_exchange(ledger_path: Path, exchange: RunningExchange,
         if entry.order.exchange_order_id is not None
     }
     assert ours == theirs, {key: (ours.get(key), theirs.get(key)) for key, _ in ours.items() ^ theirs.items()}
-    assert all(entry.is_settled or rests(entry.order) for entry in orders)  # protection stays when the daemon stops
+    assert all(entry.is_settled or entry.order.rests for entry in orders)  # protection stays when the daemon stops
     executed = sum((Decimal(row["executedQty"]) for row in state["orders"]), ZERO)
     assert sum((fill.quantity for fill in fills), ZERO) == executed
     sent = Counter(await ids_sent(exchange))

@@ -14,7 +14,7 @@ from binance_trade_agent.agents.alarms import Alarms
 from binance_trade_agent.agents.epochs import CannotReconcileError, Epochs
 from binance_trade_agent.agents.facts import compared, ledger_facts, traded_assets
 from binance_trade_agent.agents.order_keeper import STRANGER, OrderKeeper
-from binance_trade_agent.agents.recovery import Recovery, rests
+from binance_trade_agent.agents.recovery import Recovery
 from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.money import ZERO, plain
 from binance_trade_agent.domain.orders import OrderReport
@@ -112,7 +112,7 @@ class Reconciler:
         seen: dict[str, Decimal] | None = None
         for _ in range(_LOOKS):
             orders = await self._ledger.open_orders()
-            if under_way := [order for order in orders if not rests(order)]:
+            if under_way := [order for order in orders if not order.rests]:
                 log.warning("balances are not compared: order %s is not settled", under_way[0].client_order_id)
                 return
             account = await self._gateway.account()
@@ -198,7 +198,7 @@ class Reconciler:
             ours = await self._ledger.read(lambda connection: ledger_facts(connection, symbols))
             result = await compared(self._gateway, ours, self._rules.values())
             again = {found.text for found in result.differences}
-            under_way = {order.symbol for order in await self._ledger.open_orders() if not rests(order)}
+            under_way = {order.symbol for order in await self._ledger.open_orders() if not order.rests}
             unexplained = [found for found in unexplained if found.text in again and found.subject not in under_way]
         await self._tell(unexplained, result.strangers if unexplained else ())
         return unexplained

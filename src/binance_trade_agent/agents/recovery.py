@@ -48,7 +48,7 @@ class Recovery:
         Raises:
             ExchangeError, LedgerError: see catch_up.
         """
-        await self._ask_about([order for order in await self._ledger.open_orders() if not rests(order)])
+        await self._ask_about([order for order in await self._ledger.open_orders() if not order.rests])
 
     async def _ask_about(self, orders: list[Order]) -> None:
         for order in orders:
@@ -106,9 +106,3 @@ class Recovery:
             return queries.order_by_exchange_id(connection, number, symbol, exchange_order_id)
 
         return await self._ledger.read(find)
-
-
-def rests(order: Order) -> bool:
-    """Whether an order is on the exchange on purpose until its price comes, and nobody wants it away."""
-    is_to_rest = order.role.is_protective or order.is_persons_to_rest
-    return is_to_rest and order.is_on_exchange and order.cancel_requested_ms is None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from binance_trade_agent.agents.entry_gate import EntryGate
-from binance_trade_agent.agents.risk_context import Conditions, account, conditions
+from binance_trade_agent.agents.risk_context import Conditions, conditions
 from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.decisions import Finding, Refusal, Verdict
 from binance_trade_agent.domain.exits import LEAVES_ALL, ExitKind
@@ -18,6 +18,7 @@ from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.domain.values import Value, changed
 from binance_trade_agent.domain.words import words_of
 from binance_trade_agent.exchange.gateway import TradingGateway
+from binance_trade_agent.ledger.account import account
 from binance_trade_agent.ledger.books import Books
 from binance_trade_agent.risk.context import ProposedOrder, RiskContext
 from binance_trade_agent.risk.exits import ExitSettings, lowest_stop_fraction

@@ -40,7 +40,7 @@ class Valuation:
         wallet, positions, external = await self._books.consult(partial(_holdings, quote_asset=quote))
         cash = wallet.get(quote, ZERO)
         foreign_and_own = sum((wallet.get(rules[symbol].base_asset, ZERO) * known[symbol] for symbol in known), ZERO)
-        held = sum((worth_quote(position, known.get(position.symbol)) for position in positions), ZERO)
+        held = sum((position.worth_quote(known.get(position.symbol)) for position in positions), ZERO)
         await self._books.record_equity(
             EquityPoint(
                 run_id=run_id,
@@ -55,11 +55,6 @@ class Valuation:
                 quote_asset=quote,
             )
         )
-
-
-def worth_quote(position: Position, bid: Decimal | None) -> Decimal:
-    """What a position is worth at the bid, in quote asset; without one what it cost, for it is never worth nothing."""
-    return position.cost_quote if bid is None else position.quantity * bid
 
 
 def _holdings(books: BooksView, quote_asset: str) -> tuple[Mapping[str, Decimal], Collection[Position], Decimal]:

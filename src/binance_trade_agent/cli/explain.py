@@ -62,7 +62,6 @@ def risk(symbol: str | None, as_json: bool, **flags: Any) -> None:
     From the ledger and the settings; what only the market knows is as it was seen last.
     """
     settings = configuration_of(flags).settings
-    from binance_trade_agent.agents.risk_context import account
     from binance_trade_agent.ledger.errors import LedgerError
     from binance_trade_agent.ledger.ledger import LedgerReader
     from binance_trade_agent.reports import risk_limits, risk_limits_text
@@ -70,7 +69,7 @@ def risk(symbol: str | None, as_json: bool, **flags: Any) -> None:
     try:
         with LedgerReader.open(settings.ledger_path) as reader:
             trader = _trader(settings)
-            found = risk_limits.risk_limits(reader, settings, account, trader, symbol and symbol.upper())
+            found = risk_limits.risk_limits(reader, settings, trader, symbol and symbol.upper())
     except (LedgerError, ValueError) as failure:
         fail(str(failure), exit_codes.FAILURE)
     print(risk_limits.as_json(found) if as_json else "\n".join(risk_limits_text.lines(found)))

@@ -157,6 +157,12 @@ class Order(Worded, frozen=True):
         return self.type is not _MARKET and not self.role.is_protective
 
     @property
+    def rests(self) -> bool:
+        """Whether it is on the exchange on purpose until its price comes, and nobody wants it away."""
+        is_to_rest = self.role in _PROTECTIVE or self.is_persons_to_rest
+        return is_to_rest and self.state in _ON_EXCHANGE and self.cancel_requested_ms is None
+
+    @property
     def left_base(self) -> Decimal:
         """What may still trade, in base asset."""
         return ZERO if self.state in TERMINAL_STATES else max(ZERO, self.quantity - self.executed_base)

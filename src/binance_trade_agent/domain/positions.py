@@ -32,6 +32,10 @@ class Position(Value, frozen=True):
         """Cost of one unit of base in quote, None while flat."""
         return self.cost_quote / self.quantity if self.quantity else None
 
+    def worth_quote(self, bid: Decimal | None) -> Decimal:
+        """What it is worth at the bid, in quote asset; without one what it cost, for it is never worth nothing."""
+        return self.cost_quote if bid is None else self.quantity * bid
+
     def unrealised_pnl_quote(self, mark_price: Decimal) -> Decimal:
         """What selling everything at `mark_price` would add, before fees, in quote asset."""
         return self.quantity * mark_price - self.cost_quote

@@ -4,6 +4,7 @@ import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from binance_trade_agent.domain.decisions import Decision, Outcome
 from binance_trade_agent.domain.exits import ExitKind
@@ -15,6 +16,17 @@ from binance_trade_agent.reports.wording import utc_text
 
 _NUMBER = re.compile(r"[-+±]?\d[\d,]*(?:\.\d+)?")
 _WITH_ORDER = {Outcome.ORDERED, Outcome.EXECUTED, Outcome.REJECTED, Outcome.UNFILLED, Outcome.UNKNOWN}
+
+
+class Ended(Protocol):
+    """What is counted of a decision."""
+
+    @property
+    def outcome(self) -> Outcome: ...  # noqa: D102
+    @property
+    def rule(self) -> str | None: ...  # noqa: D102
+    @property
+    def detail(self) -> str: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +86,7 @@ def latest(reader: LedgerReader, symbol: str, count: int) -> Latest:
     return reader.snapshot(read)
 
 
-def counts(decisions: Iterable[Decision]) -> list[Count]:
+def counts(decisions: Iterable[Ended]) -> list[Count]:
     """How many decisions ended how and why, most frequent first; reasons that differ in numbers only are the same."""
     alike: dict[tuple[str, str | None, str], list[str]] = {}
     for decision in decisions:

@@ -3,8 +3,6 @@
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Protocol
 
 from binance_trade_agent.domain.decisions import Decision
 from binance_trade_agent.domain.market import BookTicker, MarketView
@@ -15,31 +13,13 @@ from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.books import BooksView
+from binance_trade_agent.ledger.account import account
 from binance_trade_agent.ledger.records import RunRecord
 from binance_trade_agent.ledger.sql_view import SqlView
 from binance_trade_agent.risk.context import RiskContext
 from binance_trade_agent.risk.settings import RiskSettings
 
 Look = Callable[[sqlite3.Connection, str, str], Decision | None]
-
-
-class Account(Protocol):
-    """`agents.risk_context.account`, by which the trader itself sees the account; reports stand below the agents."""
-
-    def __call__(
-        self,
-        books: BooksView,
-        signal: Signal,
-        view: MarketView,
-        now_ms: int,
-        *,
-        marks: Mapping[str, MarketView],
-        locked_by_others: Mapping[str, Decimal],
-        settings: RiskSettings,
-    ) -> RiskContext:
-        """The account as the ledger has it, valued at the bids of `view` and `marks`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +33,7 @@ class Facts:
         priced_ms: the oldest of the bids at which something is held that counts; `now_ms` while nothing is.
         at_cost: symbols that are held and counted at what they cost, because their bid was not seen.
         contexts: by symbol, for the rules. No order is on trial, and the exchange's filters are not known.
+        views: by symbol, the market as it was seen last; nothing of one that never was.
         looks: by symbol, the last decision that saw bid and ask; reviews: the last in which an entry was on trial.
     """
 
@@ -63,11 +44,12 @@ class Facts:
     priced_ms: int
     at_cost: list[str]
     contexts: Mapping[str, RiskContext]
+    views: Mapping[str, MarketView]
     looks: Mapping[str, Decision | None]
     reviews: Mapping[str, Decision | None]
 
 
-def facts(connection: sqlite3.Connection, account: Account, settings: RiskSettings, wall_ms: int) -> Facts | None:
+def facts(connection: sqlite3.Connection, settings: RiskSettings, wall_ms: int) -> Facts | None:
     """What the ledger knows; None when no run has ever begun.
 
     The market's time is the machine's, `wall_ms`, on every market but a simulated one, which has a time of its own.
@@ -108,6 +90,7 @@ def facts(connection: sqlite3.Connection, account: Account, settings: RiskSettin
         priced_ms=min((look.tick_ms for symbol in held if (look := looks[symbol])), default=now_ms),
         at_cost=[symbol for symbol in held if looks[symbol] is None],
         contexts={symbol: context(symbol) for symbol in run.symbols},
+        views=views,
         looks=looks,
         reviews=reviews,
     )

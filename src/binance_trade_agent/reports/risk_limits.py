@@ -22,7 +22,7 @@ from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.risk_changes import RiskChange
 from binance_trade_agent.limits import risk_settings
 from binance_trade_agent.reports.analysis import refuse_unknown_symbol
-from binance_trade_agent.reports.risk_facts import Account, facts
+from binance_trade_agent.reports.risk_facts import facts
 from binance_trade_agent.reports.risk_spans import Spans
 from binance_trade_agent.risk.context import ProposedOrder, RiskContext
 from binance_trade_agent.risk.cooldown import Cooldown
@@ -150,17 +150,13 @@ class Trader:
     wall_ms: int
 
 
-def risk_limits(
-    reader: LedgerReader, settings: Settings, account: Account, trader: Trader, symbol: str | None = None
-) -> RiskLimits:
+def risk_limits(reader: LedgerReader, settings: Settings, trader: Trader, symbol: str | None = None) -> RiskLimits:
     """Where every limit stands, as of one moment of the ledger.
 
     Raises:
         ValueError: no run has ever begun, or none trades `symbol`; the message names the nearest that one does.
     """
-    return reader.snapshot(
-        lambda connection: _Limits(connection, settings, account, trader, symbol).found(str(reader.path))
-    )
+    return reader.snapshot(lambda connection: _Limits(connection, settings, trader, symbol).found(str(reader.path)))
 
 
 def as_json(found: RiskLimits) -> str:
@@ -171,12 +167,10 @@ def as_json(found: RiskLimits) -> str:
 class _Limits:
     """Asks the rules about the account, and finds since when and until when each of them says no."""
 
-    def __init__(
-        self, connection: sqlite3.Connection, settings: Settings, account: Account, trader: Trader, symbol: str | None
-    ) -> None:
+    def __init__(self, connection: sqlite3.Connection, settings: Settings, trader: Trader, symbol: str | None) -> None:
         now = in_force(connection, settings)
         settings, limits = now.settings, risk_settings(now.settings)
-        found = facts(connection, account, limits, trader.wall_ms)
+        found = facts(connection, limits, trader.wall_ms)
         if found is None:
             raise ValueError("the ledger has no run yet, so no limit has anything to compare")
         if symbol is not None:
