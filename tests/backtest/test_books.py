@@ -309,7 +309,7 @@ def answers(books: BooksView, both: Both) -> dict:
         ],
         "pauses": dict(books.active_pauses(now_ms)),
         "losses": losses_in_row(books, now_ms, 5),
-        "switches": (books.is_paused(), books.is_killed()),
+        "switches": (books.is_paused(), books.pause_scope(), books.is_killed()),
         "numbers": [(order.client_order_id, books.is_number_out_of_order(order)) for order in numbered],
     }
     for rule in RULES_OF_LOSS:

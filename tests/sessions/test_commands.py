@@ -74,11 +74,14 @@ async def test_reconcile_shows_what_a_person_traded_by_hand_to_the_last_digit(tm
     assert said.out.endswith("2 differences\n")
 
 
-async def test_pause_refuses_entries_until_resume_and_stop_ends_the_run(tmp_path):
+async def test_pause_and_limits_are_answered_and_stop_ends_the_run(tmp_path):
     async with daemon(tmp_path, **SLOW) as running:
         await running.until_logged("Trading Cycle #1")
         assert (await trade_agent(tmp_path, "pause")).out == "Entries are paused.\n"
         assert (await trade_agent(tmp_path, "resume")).out == "Entries are allowed again.\n"
+        changed = await trade_agent(tmp_path, "set-risk", "RISK_MAX_ORDER_QUOTE=200")
+        assert changed.out == "From now on: RISK_MAX_ORDER_QUOTE 500 -> 200.\n"
+        assert "RISK_MAX_ORDER_QUOTE=200, by cli" in (await trade_agent(tmp_path, "risk")).out
         assert (await trade_agent(tmp_path, "health")).code == 0
         assert (await trade_agent(tmp_path, "stop")).out == "Stopping.\n"
         assert await running.ended() == 0

@@ -1,0 +1,74 @@
+"""What the status says of what people have asked for: pauses and their scope, the kill switch, changed limits."""
+
+import json
+
+import pytest
+
+from binance_trade_agent.control import commands
+from binance_trade_agent.control.commands import CommandKind, CommandState
+from binance_trade_agent.domain.pause_scope import PauseScope
+from binance_trade_agent.ledger import risk_changes
+from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.risk_changes import RiskChange
+from binance_trade_agent.reports.status import as_json, lines, status
+from tests.ledger.bookkeeping import OPENING, run_record
+
+
+@pytest.fixture
+async def path(tmp_path):
+    path = tmp_path / "ledger.db"
+    async with await Ledger.open(path) as ledger:
+        await ledger.open_epoch(500, "new market", OPENING)
+        settings = {"RISK_MAX_ORDER_QUOTE": "500", "RISK_COOLDOWN_SECONDS": "300"}
+        await ledger.begin_run(run_record(settings_json=json.dumps(settings)))
+    return path
+
+
+async def asked(path, kind: CommandKind, state: CommandState = CommandState.DONE, **payload: str) -> None:
+    number = commands.place(path, kind, requested_by="cli", requested_wall_ms=1, payload=payload)
+    async with await Ledger.open(path) as ledger:
+        await commands.answer(ledger, number, state, "done", 2_000)
+
+
+def found(path):
+    with LedgerReader.open(path) as reader:
+        return status(reader, None, is_running=False)
+
+
+async def test_the_scope_of_a_pause_is_said_until_resume(path):
+    assert (found(path).is_paused, found(path).pause_scope) == (False, None)
+    await asked(path, CommandKind.PAUSE)  # as older programs placed it, without a scope
+    assert "Entries are paused until `trade-agent resume`" in list(lines(found(path)))
+    await asked(path, CommandKind.PAUSE, scope="everything")
+    assert (found(path).is_paused, found(path).pause_scope) == (True, PauseScope.EVERYTHING)
+    assert "Everything but what protects positions is paused until `trade-agent resume`" in list(lines(found(path)))
+    assert json.loads(as_json(found(path)))["pause_scope"] == "everything"
+    await asked(path, CommandKind.PAUSE, CommandState.REFUSED, scope="all")
+    assert found(path).pause_scope is PauseScope.EVERYTHING
+    await asked(path, CommandKind.RESUME)
+    assert found(path).pause_scope is None
+
+
+async def test_why_the_kill_switch_is_on_is_said_until_it_is_released(path):
+    await asked(path, CommandKind.KILL, CommandState.PENDING, reason="the news")
+    assert (found(path).is_killed, found(path).kill_reason) == (True, "the news")
+    assert "It was thrown because: the news" in list(lines(found(path)))
+    await asked(path, CommandKind.RELEASE, name="default")
+    assert (found(path).is_killed, found(path).kill_reason) == (False, "")
+
+
+async def test_changed_limits_of_the_newest_run_are_said_with_who_and_since_when(path):
+    async with await Ledger.open(path) as ledger:
+        changes = [
+            RiskChange("run-a", 60_000, "dashboard", "RISK_MAX_ORDER_QUOTE", "500", "200", "500"),
+            RiskChange("run-a", 60_000, "dashboard", "RISK_COOLDOWN_SECONDS", "300", "60", "300"),
+            RiskChange("run-a", 90_000, "dashboard", "RISK_COOLDOWN_SECONDS", "60", "300", "300"),  # and back
+        ]
+        await ledger.write(lambda connection: risk_changes.record(connection, changes))
+    assert [line for line in lines(found(path)) if line.startswith("Limit")] == [
+        "Limit: RISK_MAX_ORDER_QUOTE is 200, by dashboard since 1970-01-01 00:01:00 UTC; the settings say 500"
+    ]
+    async with await Ledger.open(path) as ledger:
+        other = json.dumps({"RISK_MAX_ORDER_QUOTE": "400"})
+        await ledger.begin_run(run_record("run-b", settings_json=other))
+    assert found(path).changed_limits == []
