@@ -70,6 +70,7 @@ def application(desk: Desk, passwords: Passwords, *, is_locked: bool = False) ->
     inner.add_exception_handler(HTTPException, _refused)  # type: ignore[arg-type]
     inner.add_exception_handler(RequestValidationError, _not_understood)  # type: ignore[arg-type]
     inner.add_exception_handler(LedgerError, _no_ledger)  # type: ignore[arg-type]
+    inner.add_exception_handler(Exception, _failed)
     packed = GZipMiddleware(inner, minimum_size=1_000, compresslevel=5)
     return Gate(packed, sessions, has_password=bool(passwords.hashes), is_locked=is_locked)
 
@@ -100,7 +101,12 @@ async def _home() -> Response:
 
 
 async def _refused(request: Request, failure: HTTPException) -> Response:
-    return await _problem(request, failure.status_code, str(failure.detail))
+    sentence = str(failure.detail)
+    if sentence == HTTPStatus(failure.status_code).phrase:
+        sentence = f"{request.url.path} does not take this: {sentence.lower()}."
+    answer = await _problem(request, failure.status_code, sentence)
+    answer.headers.update(failure.headers or {})
+    return answer
 
 
 async def _not_understood(request: Request, failure: RequestValidationError) -> Response:
@@ -110,6 +116,12 @@ async def _not_understood(request: Request, failure: RequestValidationError) -> 
         name = str(error["loc"][-1]) if error["loc"] else "the request"
         sentences.append(f"{name}: {error['msg'][:1].lower()}{error['msg'][1:]}.")
     return await _problem(request, 422, " ".join(dict.fromkeys(sentences)))
+
+
+async def _failed(request: Request, failure: Exception) -> Response:  # noqa: ARG001 (the log has it)
+    return await _problem(
+        request, 500, "The page could not be made; the log says why. The trader does not depend on it."
+    )
 
 
 async def _no_ledger(request: Request, failure: LedgerError) -> Response:

@@ -4,6 +4,7 @@ A region is an ordinary address that answers with a piece of a page, or with JSO
 described like every other, can be loaded by itself, and is made in one place only.
 """
 
+import logging
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Scope
@@ -12,6 +13,9 @@ from binance_trade_agent.dashboard.access.gate import SESSION
 from binance_trade_agent.dashboard.access.sessions import Session
 
 REGION_HEADER = b"x-region"
+_BROKEN = b'<p class="problem" role="alert">This part could not be made; the log says why.</p>'
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class Answer:
 
 
 async def ask(app: ASGIApp, url: str, session: Session) -> Answer:
-    """GET `url` (a path with its query) as `session` would."""
+    """GET `url` (a path with its query) as `session` would. A region that fails takes nothing else with it."""
     path, _, query = url.partition("?")
     scope: Scope = {
         "type": "http",
@@ -58,6 +62,10 @@ async def ask(app: ASGIApp, url: str, session: Session) -> Answer:
         else:
             body.extend(message.get("body", b""))
 
-    await app(scope, receive, send)
+    try:
+        await app(scope, receive, send)
+    except Exception:
+        log.exception("the dashboard could not make %s", url)
+        return Answer(500, "text/html", _BROKEN)
     headers = dict(started["headers"])
     return Answer(started["status"], headers.get(b"content-type", b"").decode("latin-1"), bytes(body))

@@ -23,8 +23,8 @@ class Attempts:
             _wait(self._of_all, MOST_OF_ALL),
         )
 
-    def failed(self, client: str) -> None:
-        """Note a failure."""
+    def begin(self, client: str) -> None:
+        """Count a try, as a failure until it has succeeded: those that come at once do not slip past the count."""
         now = monotonic_seconds()
         self._of_all.append(now)
         self._of_one.setdefault(client, deque(maxlen=MOST_OF_ONE)).append(now)
@@ -35,6 +35,8 @@ class Attempts:
     def succeeded(self, client: str) -> None:
         """Forget what failed before."""
         self._of_one.pop(client, None)
+        if self._of_all:
+            self._of_all.pop()
 
 
 def _wait(failures: deque[float], most: int) -> float:

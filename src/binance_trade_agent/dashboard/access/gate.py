@@ -4,8 +4,9 @@ Where from: the Host, when there is no password (so that no foreign name leads a
 whatever changes something and of every WebSocket. Who: the session. And what the browser may do with the answer.
 """
 
+import re
 from collections.abc import Iterable
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
@@ -20,6 +21,8 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _PUBLIC = frozenset({"/login", "/health", "/ready"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _POLICY_VIOLATION = 1008  # RFC 6455, 7.4.1
+_MOST_BODY_BYTES = 256 * 1024  # forms are small
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[0-9a-z._-]+)(:[0-9]{1,5})?", re.IGNORECASE)
 
 # The logo of lightweight-charts brings a style element of its own; this is its hash (tests/dashboard/test_browser.py).
 CHART_LOGO_STYLE = "'sha256-/iB/YzvCcmuKhfi2HYs9HVZpzkKlUvc1Ts7hs8e9RMA='"
@@ -52,6 +55,8 @@ class Gate:
         self._sessions = sessions
         self._has_password = has_password
         self._is_locked = is_locked
+        # Without a password everybody on this machine is the same person: no cookie, nothing to log out of.
+        self._anybody = None if has_password else sessions.begin(Role.TRADER, "this machine", for_ever=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let it pass, or answer it here."""
@@ -59,16 +64,16 @@ class Gate:
             await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
-        session = self._sessions.find(connection.cookies.get(COOKIE))
+        session = self._anybody or self._sessions.find(connection.cookies.get(COOKIE))
         refusal = self._refusal(scope, connection.headers)
-        if refusal is None and session is None and not _is_public(scope["path"]):
-            if self._has_password:
-                refusal = _please_log_in(scope, connection.headers)
-            else:
-                session = self._sessions.begin(Role.TRADER, _client(scope))
-                send = _with_cookie(send, session, self._sessions, scope["scheme"])
         if refusal is not None:
             await _refuse(refusal, scope, receive, send)
+            return
+        if session is None and not _is_public(scope["path"]):
+            if scope["type"] == "websocket":
+                await _close_without_session(receive, send)
+            else:
+                await _refuse(_please_log_in(scope, connection.headers), scope, receive, send)
             return
         scope[SESSION] = session
         await self._app(scope, receive, _with_headers(send, scope, connection.headers.get("host", "")))
@@ -85,6 +90,10 @@ class Gate:
         changes = scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS
         if changes and not _is_same_origin(headers.get("origin"), host):
             return PlainTextResponse("This was asked for by another site, or by none: refused.", 403)
+        if scope["type"] == "http" and _is_too_long(headers):
+            return PlainTextResponse(
+                f"At most {_MOST_BODY_BYTES} bytes are taken, and their number has to be given.", 413
+            )
         return None
 
 
@@ -99,16 +108,18 @@ def _is_public(path: str) -> bool:
 
 
 def _name(host: str) -> str:
-    """The host's name without its port."""
-    return (urlsplit(f"//{host}").hostname or "") if host.isascii() and "/" not in host and "@" not in host else ""
+    """The host's name without its port, empty where it is no host."""
+    found = _HOST.fullmatch(host)
+    return found[1].strip("[]").lower() if found else ""
 
 
 def _is_same_origin(origin: str | None, host: str) -> bool:
-    return bool(origin) and bool(host) and urlsplit(str(origin)).netloc == host
+    return bool(_name(host)) and origin in {f"http://{host}", f"https://{host}"}
 
 
-def _client(scope: Scope) -> str:
-    return scope["client"][0] if scope.get("client") else "unknown"
+def _is_too_long(headers: Headers) -> bool:
+    length = headers.get("content-length", "")
+    return "transfer-encoding" in headers or (length.isdigit() and int(length) > _MOST_BODY_BYTES)
 
 
 def _please_log_in(scope: Scope, headers: Headers) -> Response:
@@ -126,13 +137,11 @@ async def _refuse(refusal: Response, scope: Scope, receive: Receive, send: Send)
     await refusal(scope, receive, _with_headers(send, scope, ""))
 
 
-def _with_cookie(send: Send, session: Session, sessions: Sessions, scheme: str) -> Send:
-    async def add(message: Message) -> None:
-        if message["type"] in {"http.response.start", "websocket.accept"}:
-            MutableHeaders(scope=message).append("Set-Cookie", cookie_header(session, sessions, scheme))
-        await send(message)
-
-    return add
+async def _close_without_session(receive: Receive, send: Send) -> None:
+    """Accept and close: of a refused handshake a browser learns no code, and the page could not tell why."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": "there is no session"})
 
 
 def _with_headers(send: Send, scope: Scope, host: str) -> Send:

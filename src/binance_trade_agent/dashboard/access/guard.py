@@ -24,8 +24,9 @@ async def guard(request: Request) -> None:
     session: Session | None = request.scope.get(SESSION)
     if session is None:
         raise HTTPException(401, "Log in first: this session is over.")
-    given = request.headers.get(CSRF_HEADER) or (await request.form()).get(CSRF_FIELD)
-    if not isinstance(given, str) or not session.is_csrf(given):
+    # Either will do: a form that was loaded later than its page knows the newer token.
+    given = (request.headers.get(CSRF_HEADER), (await request.form()).get(CSRF_FIELD))
+    if not any(isinstance(token, str) and session.is_csrf(token) for token in given):
         raise HTTPException(403, "This form is not of this session: load the page again.")
     if not session.may_trade and request.url.path not in _FOR_ALL:
         raise HTTPException(403, "You are logged in to look only; DASHBOARD_PASSWORD logs in to trade.")

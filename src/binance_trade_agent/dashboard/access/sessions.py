@@ -9,6 +9,7 @@ from binance_trade_agent.ops.clock import wall_ms
 
 COOKIE = "trading_agent_session"
 MOST_SESSIONS = 1_000
+_NEVER_MS = 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,9 @@ class Sessions:
         """How long one lasts."""
         return self._lasts_ms // 1000
 
-    def begin(self, role: Role, client: str) -> Session:
+    def begin(self, role: Role, client: str, *, for_ever: bool = False) -> Session:
         """Log a browser in. Of too many sessions the oldest ends."""
-        session = Session(role, client, wall_ms() + self._lasts_ms)
+        session = Session(role, client, _NEVER_MS if for_ever else wall_ms() + self._lasts_ms)
         while len(self._by_token) >= MOST_SESSIONS:
             del self._by_token[next(iter(self._by_token))]
         self._by_token[session.token] = session

@@ -6,6 +6,7 @@ that is slow gets the newest of each region, never a queue of old ones.
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -31,6 +32,8 @@ _LEAST_PAUSE_SECONDS = 0.1
 _MOST_REGIONS, _MOST_TABS, _LONGEST_URL = 40, 200, 2_000
 _POLICY_VIOLATION, _TRY_AGAIN_LATER = 1008, 1013  # RFC 6455, 7.4.1; IANA's registry of close codes
 
+# An age changes by itself, and the browser counts it: a region in which nothing else has changed has not changed.
+_AGE = re.compile(rb'(<time class="age"[^>]*>)[^<]*')
 _CSRF_PLACE = "csrf-of-the-session-that-reads-this"
 
 
@@ -118,11 +121,11 @@ class Hub:
                 self._show(tab, await websocket.receive_text())
         except WebSocketDisconnect:
             pass
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, KeyError):  # starlette raises KeyError for bytes where text is asked for
             with contextlib.suppress(RuntimeError):
                 await websocket.close(_POLICY_VIOLATION, "not what a page says")
         finally:
-            self._show_nothing(tab)
+            self._hide(tab, tab.topics)
             self._tabs.discard(tab)
             await stop(sending)
 
@@ -137,9 +140,10 @@ class Hub:
             changed = {"ledger"} if self._watch.has_changed() else set()
             if now >= next_second:
                 changed |= _EACH_SECOND
+                await self._end_sessions()
                 next_second = now + _SECOND
             if now >= next_heartbeat:
-                await self._beat()
+                self._beat()
                 next_heartbeat = now + _HEARTBEAT_SECONDS
             for topic in self._topics.values():
                 topic.is_dirty = topic.is_dirty or bool(topic.on & changed)
@@ -156,25 +160,26 @@ class Hub:
 
     def _show(self, tab: _Tab, text: str) -> None:
         """Note what a tab shows now. What is no region of ours is passed over."""
-        wanted = msgspec.json.decode(text, type=_Request).watch[:_MOST_REGIONS]
-        self._show_nothing(tab)
-        for watched in wanted:
+        shown: set[_Topic] = set()
+        for watched in msgspec.json.decode(text, type=_Request).watch[:_MOST_REGIONS]:
             if len(watched.url) > _LONGEST_URL or watched.url.partition("?")[0] not in self._regions:
                 continue
             key = (watched.url, tab.session.role)
             topic = self._topics.setdefault(key, _Topic(*key))
             topic.on |= frozenset(watched.on.split()) & SOURCES
+            shown.add(topic)
+        for topic in shown - tab.topics:
             topic.tabs.add(tab)
-            tab.topics.add(topic)
             if topic.message:
                 tab.put(topic.url, topic.message.replace(_CSRF_PLACE, tab.session.csrf))
+        self._hide(tab, tab.topics - shown)
+        tab.topics = shown
 
-    def _show_nothing(self, tab: _Tab) -> None:
-        for topic in tab.topics:
+    def _hide(self, tab: _Tab, topics: Iterable[_Topic]) -> None:
+        for topic in topics:
             topic.tabs.discard(tab)
             if not topic.tabs:
                 self._topics.pop((topic.url, topic.role), None)
-        tab.topics.clear()
 
     async def _make(self, topic: _Topic) -> None:
         """Make a region anew and send it where it has changed."""
@@ -183,22 +188,24 @@ class Hub:
         answer = await ask(self._app, topic.url, _reader(topic.role))
         ended = monotonic_seconds()
         topic.again_at = ended + max(_LEAST_PAUSE_SECONDS, _PART_OF_TIME * (ended - begun))
-        if answer.body == topic.body:
+        body = _AGE.sub(rb"\1", answer.body)
+        if body == topic.body:
             return
-        topic.body, topic.message = answer.body, _message(topic.url, answer)
+        topic.body, topic.message = body, _message(topic.url, answer)
         for tab in topic.tabs:
             tab.put(topic.url, topic.message.replace(_CSRF_PLACE, tab.session.csrf))
 
-    async def _beat(self) -> None:
-        """A sign of life, by which a tab tells a silent server from a gone one; and the end of old sessions."""
-        now = wall_ms()
-        message = _json({"now": now})
+    def _beat(self) -> None:
+        """A sign of life, by which a tab tells a silent server from a gone one."""
+        message = _json({"now": wall_ms()})
+        for tab in self._tabs:
+            tab.put("", message)
+
+    async def _end_sessions(self) -> None:
         for tab in list(self._tabs):
             if self._sessions.find(tab.session.token) is not tab.session:
                 with contextlib.suppress(RuntimeError, WebSocketDisconnect):
                     await tab.websocket.close(_POLICY_VIOLATION, "the session is over")
-            else:
-                tab.put("", message)
 
 
 def _reader(role: Role) -> Session:

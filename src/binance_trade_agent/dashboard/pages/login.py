@@ -1,7 +1,6 @@
 """Logging in and out, and the choice of the theme."""
 
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -37,9 +36,9 @@ async def log_in(
     if wait := state.attempts.wait_seconds(client):
         text = f"Too many wrong passwords. Try again in {duration(round(wait * 1000) + 1000)}."
         return await render(request, "login.html", 429, title="Log in", next=_path(next), problem=text)
+    state.attempts.begin(client)
     role = await state.desk.in_thread(lambda: state.passwords.role_of(password))
     if role is None:
-        state.attempts.failed(client)
         return await render(
             request, "login.html", 401, title="Log in", next=_path(next), problem="The password is wrong."
         )
@@ -72,6 +71,5 @@ async def choose_theme(
 
 def _path(address: str) -> str:
     """A path on this site, whatever was given: nobody is sent elsewhere."""
-    parts = urlsplit(address)
-    is_ours = not parts.scheme and not parts.netloc and parts.path.startswith("/") and not address.startswith("//")
+    is_ours = address.startswith("/") and not address.startswith("//")
     return address if is_ours and "\\" not in address and address.isprintable() else "/"
