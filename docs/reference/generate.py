@@ -46,6 +46,7 @@ FIRST_WORDS = {
     "ledger": "[The ledger](../concepts/ledger.md).",
     "history": "[Recorded candles](../guide/data.md), for backtests.",
     "record": "[Recordings of runs](../guide/replay.md).",
+    "dashboard": "[The pages](../guide/dashboard.md), who may see them, and where they are served.",
     "log": "The log, on standard error.",
 }
 
