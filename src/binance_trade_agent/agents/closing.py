@@ -21,7 +21,6 @@ from binance_trade_agent.domain.orders import OrderIntent, OrderState, Side, cli
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.domain.values import changed
-from binance_trade_agent.domain.words import words_of
 from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.ledger import switches
 from binance_trade_agent.ledger.errors import LedgerError
@@ -105,7 +104,7 @@ class Closer:
             signal = Signal(symbol, "", Action.SELL, 1.0, reason, view.book.read_ms)
             review = await self._risk.review(signal, view, self._clock.now_ms(), kind)
             if isinstance(review.verdict, Refusal):
-                return f"refused by {review.verdict.rule}: {words_of(review.verdict, 'detail')}"
+                return f"refused by {review.verdict.rule}: {review.verdict.detail}"
             if not await self._protection.release(symbol, _BOTH_SIDES):
                 return "what rests on the exchange is not cancelled yet"
             intent = changed(review.verdict, client_order_id=order_id(number), reason=reason)

@@ -28,7 +28,6 @@ from binance_trade_agent.domain.nearest import nearest
 from binance_trade_agent.domain.order_ids import decision_digest
 from binance_trade_agent.domain.orders import Fill, Order, OrderState, Side
 from binance_trade_agent.domain.symbols import SymbolRules
-from binance_trade_agent.domain.words import words_of
 from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.books import BooksView
@@ -121,7 +120,7 @@ class ManualOrders:
     async def _approved(self, order: ManualOrder, view: MarketView, asked: Asked) -> OrderReview:
         review = await self._risk.review_order(order, view, asked)
         if review.refusal is not None:
-            raise _NotDoneError(f"refused by {review.refusal.rule}: {words_of(review.refusal, 'detail')}")
+            raise _NotDoneError(f"refused by {review.refusal.rule}: {review.refusal.detail}")
         return review
 
     async def _place(self, command: Command, order: ManualOrder, view: MarketView, review: OrderReview) -> str:
@@ -372,8 +371,7 @@ def _ended(order: Order) -> str:
         OrderState.CANCELED: "it was cancelled before it traded",
         OrderState.EXPIRED: "it expired and traded nothing",
     }
-    detail = words_of(order, "detail")
-    return f"{words.get(order.state, order.state)}" + (f": {detail}" if detail else "")
+    return f"{words.get(order.state, order.state)}" + (f": {order.detail}" if order.detail else "")
 
 
 def _resting_text(orders: Sequence[Order]) -> str:
