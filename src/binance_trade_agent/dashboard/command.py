@@ -100,6 +100,7 @@ def _listening(settings: Settings) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
+        listening.listen(128)  # from the line in the log on, connections wait here
     except OSError:
         listening.close()
         raise
