@@ -61,7 +61,7 @@ def as_figures(groups):
     }
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(trading(), st.lists(st.integers(0, 3), min_size=24, max_size=24), st.integers(1, 4))
 def test_sums_equal_the_analysis_whatever_came_in_whatever_order(made_and_arriving, looks, at_a_time):
     made, arriving = made_and_arriving

@@ -5,16 +5,19 @@ A stop, a target, and whatever else no decision led to belong to what the symbol
 
 import sqlite3
 
+from binance_trade_agent.domain.exits import ExitKind
+
 BY_HAND = "by hand"  # a person asked for it
 UNKNOWN = ""  # a purchase that neither a decision nor a command speaks of
 
 _AFTER_ALL = 2**63 - 1
 
 DECIDED_BY = (
-    "(SELECT strategy FROM decisions WHERE decisions.run_id = orders.run_id AND decisions.tick_ms = orders.tick_ms"
-    " AND decisions.symbol = orders.symbol AND decisions.client_order_id = orders.client_order_id)"
+    f"CASE WHEN orders.exit IN ('{ExitKind.MANUAL}', '{ExitKind.EMERGENCY}') THEN '{BY_HAND}' ELSE"
+    " (SELECT strategy FROM decisions WHERE decisions.run_id = orders.run_id AND decisions.tick_ms = orders.tick_ms"
+    " AND decisions.symbol = orders.symbol AND decisions.client_order_id = orders.client_order_id) END"
 )
-"""SQL: the strategy of the decision that led to a row of `orders`; NULL where none did."""
+"""SQL: whose a row of `orders` is by its decision, or by what made it sell; NULL where neither says it."""
 
 # A command names the first order of a list that it asked for; the others were made with it.
 _BY_HAND = (

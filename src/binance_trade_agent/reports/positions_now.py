@@ -1,7 +1,7 @@
 """What is held now: what it cost and is worth, and what stands on the exchange to sell it. Prices in quote per base."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from binance_trade_agent.cache.market_board import Quote
@@ -12,10 +12,9 @@ from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.domain.values import Value
 from binance_trade_agent.ledger import alarms, queries
 from binance_trade_agent.ledger.holding import holding
-from binance_trade_agent.ledger.records import Alarm
-from binance_trade_agent.reports.order_strategies import UNKNOWN, decided_by, is_by_hand, last_purchase
-
-_STANDS = frozenset({OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED})
+from binance_trade_agent.ledger.on_sale import is_persons_sale, on_sale_base
+from binance_trade_agent.ledger.records import Alarm, OrderEntry
+from binance_trade_agent.reports.order_strategies import UNKNOWN, decided_by, last_purchase
 
 
 class SellOrder(Value, frozen=True):
@@ -24,9 +23,8 @@ class SellOrder(Value, frozen=True):
     Attributes:
         left_base: what it may still sell.
         price: its limit, None for one that sells at the market's price; stop_price: that awakes it.
-        stands: whether the exchange has said that it rests there; else `state` says what is known.
+        stands: whether it rests on the exchange and nobody wants it away; else `state` says what is known.
         list_id: of the order list (OCO) that it is a leg of; of two legs one sells.
-        is_by_hand: whether a person asked for it.
     """
 
     client_order_id: str
@@ -38,7 +36,6 @@ class SellOrder(Value, frozen=True):
     stop_price: Decimal | None
     stands: bool
     list_id: str | None
-    is_by_hand: bool
     created_ms: int
 
 
@@ -53,8 +50,10 @@ class PositionNow(Value, frozen=True):
             a bid that a decision saw.
         worth_quote, pnl_quote: at the mark, before the fees of a sale; pnl_pct: of the cost.
         is_dust: whether it is too little to be sold; None where the symbol's rules are not known.
-        stops, targets, sells: what will sell it: protection from a loss, targets, and all others.
-        protected_base: what the stops that stand will sell; unprotected_base: the rest, 0 where that is dust.
+        stops, targets: what protects it. persons: sales of persons, which wait for their price or are under way.
+            leaving: other sales that are under way.
+        protected_base: what the stops that stand will sell; on_sale_base: what persons have on sale, which nothing
+            else may sell; unprotected_base: the rest, 0 where that is dust.
         alarms: what stands about the symbol.
     """
 
@@ -76,8 +75,10 @@ class PositionNow(Value, frozen=True):
     is_dust: bool | None
     stops: tuple[SellOrder, ...]
     targets: tuple[SellOrder, ...]
-    sells: tuple[SellOrder, ...]
+    persons: tuple[SellOrder, ...]
+    leaving: tuple[SellOrder, ...]
     protected_base: Decimal
+    on_sale_base: Decimal
     unprotected_base: Decimal
     alarms: tuple[Alarm, ...]
 
@@ -108,7 +109,7 @@ def positions_now(
         quotes: what the market board says, by symbol: counts where it is newer than the last decision.
         rules: the symbols' rules as far as they are known.
     """
-    orders = [entry.order for entry in queries.unsettled_orders(connection, epoch)]
+    entries = queries.unsettled_orders(connection, epoch)
     standing = alarms.standing(connection)
     rows = connection.execute("SELECT * FROM positions WHERE epoch = ? AND quantity != '0' ORDER BY symbol", (epoch,))
     return [
@@ -116,7 +117,7 @@ def positions_now(
             connection,
             epoch,
             row,
-            [order for order in orders if order.symbol == row["symbol"] and order.side is Side.SELL],
+            [entry for entry in entries if entry.order.symbol == row["symbol"] and entry.order.side is Side.SELL],
             tuple(alarm for alarm in standing if alarm.subject == row["symbol"]),
             (quotes or {}).get(row["symbol"]),
             (rules or {}).get(row["symbol"]),
@@ -129,7 +130,7 @@ def _position_now(
     connection: sqlite3.Connection,
     epoch: int,
     row: sqlite3.Row,
-    orders: list[Order],
+    entries: list[OrderEntry],
     standing: tuple[Alarm, ...],
     quote: Quote | None,
     rules: SymbolRules | None,
@@ -137,11 +138,12 @@ def _position_now(
     symbol = row["symbol"]
     position = queries.position(connection, epoch, symbol)
     mark, mark_ms, mark_wall_ms = _mark(connection, epoch, symbol, quote)
-    sells = [_sell_order(connection, order) for order in orders]
-    stops = tuple(order for order in sells if order.role is Role.STOP_LOSS)
-    targets = tuple(order for order in sells if order.role is Role.TAKE_PROFIT)
+    persons = [entry.order for entry in entries if is_persons_sale(entry.order)]
+    others = [entry.order for entry in entries if not is_persons_sale(entry.order)]
+    stops = _sells(order for order in others if order.role is Role.STOP_LOSS)
     protected = sum((order.left_base for order in stops if order.stands), ZERO)
-    left = max(ZERO, position.quantity - protected)
+    on_sale = on_sale_base(entries)
+    left = max(ZERO, position.quantity - protected - on_sale)
     price = mark or position.average_price or ZERO
     opened_ms, entry_id = _opened(connection, epoch, position, price, rules)
     pnl = None if mark is None else position.unrealised_pnl_quote(mark)
@@ -163,9 +165,11 @@ def _position_now(
         pnl_pct=None if pnl is None or position.cost_quote <= 0 else float(100 * pnl / position.cost_quote),
         is_dust=rules.is_dust(position.quantity, price) if rules else None,
         stops=stops,
-        targets=targets,
-        sells=tuple(order for order in sells if not order.role.is_protective),
+        targets=_sells(order for order in others if order.role is Role.TAKE_PROFIT),
+        persons=_sells(persons),
+        leaving=_sells(order for order in others if not order.role.is_protective),
         protected_base=protected,
+        on_sale_base=on_sale,
         unprotected_base=ZERO if rules and rules.is_dust(left, price) else left,
         alarms=standing,
     )
@@ -203,17 +207,19 @@ def _whose(connection: sqlite3.Connection, order_id: str | None) -> str:
     return decided_by(connection, order_id) or UNKNOWN
 
 
-def _sell_order(connection: sqlite3.Connection, order: Order) -> SellOrder:
-    return SellOrder(
-        client_order_id=order.client_order_id,
-        role=order.role,
-        type=order.type,
-        state=order.state,
-        left_base=order.left_base,
-        price=order.price,
-        stop_price=order.stop_price,
-        stands=order.state in _STANDS,
-        list_id=order.list_id,
-        is_by_hand=is_by_hand(connection, order.client_order_id),
-        created_ms=order.created_ms,
+def _sells(orders: Iterable[Order]) -> tuple[SellOrder, ...]:
+    return tuple(
+        SellOrder(
+            client_order_id=order.client_order_id,
+            role=order.role,
+            type=order.type,
+            state=order.state,
+            left_base=order.left_base,
+            price=order.price,
+            stop_price=order.stop_price,
+            stands=order.rests,
+            list_id=order.list_id,
+            created_ms=order.created_ms,
+        )
+        for order in orders
     )

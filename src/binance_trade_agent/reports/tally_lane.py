@@ -113,6 +113,7 @@ class Lane:
             running = self._running(Part(day, order.part.strategy), touched)
         running.fills += 1
         if fill.side is _BUY:
+            self._entry_strategy = order.part.strategy
             counts.buys += not order.filled
             running.bought += fill.quote_quantity
         else:
@@ -136,7 +137,7 @@ class Lane:
         is_settled, filled, decided = orders[fill.client_order_id]
         strategy = decided or (BY_HAND if fill.client_order_id in by_hand else None)
         if fill.side is _BUY:
-            strategy = self._entry_strategy = strategy or UNKNOWN
+            strategy = strategy or UNKNOWN
         whole = Decimal(filled)
         if fill.trade_id > self._first_end and whole > fill.quantity and self._has_earlier(cursor, fill):
             self.has_missed = True  # the order was over, and has filled on

@@ -76,10 +76,7 @@ def walk(connection: sqlite3.Connection, epoch: int, filters: Filters, before: P
             yield from _of_orders(connection, epoch, filters, before, ids)
             return
     for from_ms, to_ms in _spans(filters):
-        steps = _between(connection, epoch, filters, before, from_ms, to_ms)
-        if filters.text:
-            steps = (step._replace(is_meant=_is_meant(step.client_order_id, filters.text)) for step in steps)
-        yield from steps
+        yield from _between(connection, epoch, filters, before, from_ms, to_ms)
 
 
 def _spans(filters: Filters) -> Iterator[tuple[int, int]]:
@@ -108,12 +105,13 @@ def _between(
         where += " AND traded_ms <= ? AND (traded_ms, symbol, trade_id) < (?, ?, ?)"
         values += [before.traded_ms, *before]
     if filters.symbol is None and filters.side is None:
-        return _steps(connection, "fills_recent", f"epoch = ? AND {where}", (epoch, *values))
+        return _steps(connection, filters.text, "fills_recent", f"epoch = ? AND {where}", (epoch, *values))
     symbols = [filters.symbol] if filters.symbol is not None else list(queries.positions(connection, epoch))
     sides = [filters.side] if filters.side is not None else list(Side)
     streams = [
         _steps(
             connection,
+            filters.text,
             "fills_by_time",
             f"epoch = ? AND symbol = ? AND side = ? AND {where}",
             (epoch, symbol, side, *values),
@@ -124,13 +122,17 @@ def _between(
     return heapq.merge(*streams, key=lambda step: step.place, reverse=True)
 
 
-def _steps(connection: sqlite3.Connection, index: str, where: str, values: Sequence[object]) -> Iterator[Step]:
+def _steps(
+    connection: sqlite3.Connection, text: str, index: str, where: str, values: Sequence[object]
+) -> Iterator[Step]:
     rows = connection.execute(
-        f"SELECT traded_ms, symbol, trade_id, client_order_id FROM fills INDEXED BY {index}"  # noqa: S608 (ours)
-        f" WHERE {where} ORDER BY traded_ms DESC, symbol DESC, trade_id DESC",
+        "SELECT traded_ms, symbol, trade_id, client_order_id, exchange_order_id"
+        f" FROM fills INDEXED BY {index} WHERE {where} ORDER BY traded_ms DESC, symbol DESC, trade_id DESC",
         values,
     )
-    return (Step(Place(traded_ms, symbol, trade_id), order_id) for traded_ms, symbol, trade_id, order_id in rows)
+    for traded_ms, symbol, trade_id, order_id, number in rows:
+        is_meant = not text or f"{number}" == text or _begins(order_id, text)
+        yield Step(Place(traded_ms, symbol, trade_id), order_id, is_meant)
 
 
 def _of_orders(
@@ -178,5 +180,5 @@ def _ids(connection: sqlite3.Connection, where: str, values: Sequence[object]) -
     return {row[0] for row in rows}
 
 
-def _is_meant(order_id: str, text: str) -> bool:
+def _begins(order_id: str, text: str) -> bool:
     return order_id.startswith(text) or decision_digest(order_id).startswith(text)
