@@ -14,7 +14,7 @@ from binance_trade_agent.domain.values import Value
 from binance_trade_agent.ledger.rows import decision_from
 from binance_trade_agent.reports.latest import Count, counts
 
-PAGE_ROWS = 50
+PAGE_ROWS = 30
 LOOK_DECISIONS = 20_000  # so many are looked at for a page at most, however few match
 COUNTED_DECISIONS = 10_000  # the newest of a span that are counted
 

@@ -310,7 +310,7 @@ class _Limits:
 
     def _limit(self, rule: Named, finding: Finding, seen_ms: int | None = None) -> Limit:
         setting, configured = self._configured(rule)
-        left, used_pct = _distance(finding)
+        left, used_pct = distance(finding)
         return Limit(
             name=finding.rule,
             setting=setting,
@@ -355,7 +355,7 @@ def _nothing_more(context: RiskContext) -> ProposedOrder:
     return ProposedOrder(Side.BUY, ZERO, context.view.book.ask, ZERO)
 
 
-def _distance(finding: Finding) -> tuple[Decimal | None, Decimal | None]:
+def distance(finding: Finding) -> tuple[Decimal | None, Decimal | None]:
     """How far the value is from the limit, and its part of the limit in percent."""
     if finding.value is None or finding.limit is None:
         return None, None
