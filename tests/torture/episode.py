@@ -6,10 +6,12 @@ import itertools
 import time
 import traceback
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from binance_trade_agent.agents import market_data
+from binance_trade_agent.control.commands import CommandKind
 from binance_trade_agent.domain.order_states import GIVEN_UP_STATES, OrderState
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ops.clock import sleep_seconds
@@ -17,6 +19,7 @@ from binance_trade_agent.ops.tasks import spawn, stop
 from tests.torture.daemon import Daemon
 from tests.torture.ledger import LOCKED_SECONDS
 from tests.torture.loop import run_virtual
+from tests.torture.people import INSTANCE, People, promised_twice, unanswered
 from tests.torture.plan import Deed, Doom, Plan, plan_of
 from tests.torture.world import World
 
@@ -103,6 +106,7 @@ class _Episode:
         self._world = world
         self._plan = plan
         self._result = result
+        self._people = People(world)
         self._on: list[tuple[str, Any]] = []  # faults of the exchange, with what counts them
 
     async def run(self) -> None:
@@ -110,9 +114,10 @@ class _Episode:
         for deed in self._plan.deeds:
             world.trace.say(f"plan: at {deed.at_seconds:.1f} {deed.what} {deed.fields}")
         world.trace.say(f"plan: network {self._plan.network_name}, {self._plan.disk}, {self._plan.settings}")
-        deeds = spawn(self._do_deeds(), name="deeds")
+        deeds, asks = spawn(self._do_deeds(), name="deeds"), spawn(self._ask(self._plan.asks), name="people")
         daemon = await self._lives()
         await stop(deeds)
+        await stop(asks)
         self._count_faults()
         world.quiet()
         if not self._is_broken():
@@ -186,6 +191,12 @@ class _Episode:
             await sleep_seconds(began + deed.at_seconds - self._world.loop.time())
             self._do(deed)
 
+    async def _ask(self, times: Sequence[float]) -> None:
+        began = self._world.loop.time()
+        for at_seconds in times:
+            await sleep_seconds(began + at_seconds - self._world.loop.time())
+            self._people.ask_something()
+
     def _do(self, deed: Deed) -> None:
         world, fields = self._world, deed.fields
         world.trace.add("deed", f"{deed.what} {fields}")
@@ -214,6 +225,10 @@ class _Episode:
         world = self._world
         began = world.loop.time()
         daemon = await self._trading(daemon)
+        if self._plan.asks:
+            self._people.ask(CommandKind.RELEASE, {"name": INSTANCE})
+            self._people.ask(CommandKind.RESUME, {})
+            await self._ask((2.0, 4.0, 6.0))
         await world.sleep(_TRADE_SECONDS)
         await self._agreed("with the daemon that was there")
         self._result.converged_seconds = world.loop.time() - began - _TRADE_SECONDS
@@ -247,6 +262,8 @@ class _Episode:
             return
         self._world.coin.is_quiet = True
         differences = await self._world.converged()
+        if self._plan.asks and not differences:
+            differences = self._world.read(lambda books: [*unanswered(books), *promised_twice(books)])
         for difference in differences:
             self._violated(f"{when}: {difference}")
             self._result.differences += 1

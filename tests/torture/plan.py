@@ -98,7 +98,11 @@ class Deed:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that is drawn before a seed begins."""
+    """Everything that is drawn before a seed begins.
+
+    Attributes:
+        asks: seconds at which persons ask something of the daemon.
+    """
 
     seed: int
     chaos_seconds: float
@@ -109,6 +113,7 @@ class Plan:
     stall: float
     settings: dict[str, str]
     deeds: tuple[Deed, ...] = field(default_factory=tuple)
+    asks: tuple[float, ...] = ()
 
     def dooms(self) -> Iterator[Doom]:
         """Of one life after the other."""
@@ -137,7 +142,13 @@ def plan_of(seed: int) -> Plan:
         stall=chance.choice((0.0, 0.0, 0.01)),
         settings=_settings(chance) | (_exits(random.Random(f"exits {seed}")) if seed % 2 == 0 else {}),
         deeds=tuple(sorted(_deeds(chance, chaos), key=lambda deed: deed.at_seconds)),
+        asks=_asks(random.Random(f"asks {seed}"), chaos) if seed % 3 == 0 else (),
     )
+
+
+def _asks(chance: random.Random, chaos: float) -> tuple[float, ...]:
+    """When persons ask something, in every third seed, by dice of their own: see `_exits`."""
+    return tuple(sorted(chance.uniform(0.0, chaos) for _ in range(chance.randint(4, 24))))
 
 
 def _disk(chance: random.Random) -> DiskFaults:
