@@ -15,7 +15,7 @@ from binance_trade_agent.control.commands import CommandKind
 from binance_trade_agent.dashboard.access.guard import SessionOf
 from binance_trade_agent.dashboard.pages.command_life import placed
 from binance_trade_agent.dashboard.region import PROBLEMS, REGION, DeskOf
-from binance_trade_agent.dashboard.rendering import render
+from binance_trade_agent.dashboard.rendering import is_region, render
 from binance_trade_agent.ledger import queries, switches
 
 router = APIRouter(default_response_class=HTMLResponse, responses=PROBLEMS)
@@ -37,7 +37,7 @@ class Reach:
 async def show_stop(request: Request, desk: DeskOf) -> Response:
     """The form, as a page or as the content of a dialog; it says what would happen."""
     reach = await desk.read(_reach)
-    template = "parts/stop.html" if "hx-request" in request.headers else "stop.html"
+    template = "parts/stop.html" if is_region(request) else "stop.html"
     return await render(
         request,
         template,
