@@ -139,7 +139,7 @@ async def test_what_somebody_looks_at_is_all_there_after_one_beat(tmp_path):
         assert (quote.ask, quote.ask_quantity) == depth.asks[0]
         assert quote.last_price == await gateway.last_price("BTCUSDT")
         candles = await ours.board.candles("BTCUSDT", "5m")
-        assert list(candles.candles) == await gateway.candles("BTCUSDT", "5m", CANDLES_KEPT)
+        assert list(candles.candles) == await gateway.candles("BTCUSDT", "5m", CANDLES_SHOWN)
         assert candles.candles[-1].close_time_ms > ours.desk.clock.now_ms(), "the running candle is the last"
         day, said = (
             await ours.board.day("BTCUSDT"),
@@ -178,7 +178,7 @@ async def test_candles_are_joined_to_those_that_are_up(tmp_path):
         asked = await ours.asked_during(1)  # at once: a candle has closed
         assert [sent["limit"] for path, sent in asked if path == "klines"] == ["4"]
         candles = (await ours.board.candles("BTCUSDT", "1m")).candles
-        assert list(candles) == await ours.desk.gateway.candles("BTCUSDT", "1m", CANDLES_KEPT)
+        assert list(candles) == await ours.desk.gateway.candles("BTCUSDT", "1m", CANDLES_SHOWN)
 
 
 async def test_after_a_gap_longer_than_what_is_kept_all_candles_are_read_anew(tmp_path, monkeypatch):
@@ -208,8 +208,8 @@ async def test_indicators_are_those_of_the_strategy_over_closed_candles(tmp_path
     async with studio(tmp_path, params={"rsi_period": "7"}) as ours:
         await ours.look(("BTCUSDT", "5m"))
         await ours.beat()
-        seen, candles = await ours.board.indicators("BTCUSDT", "5m"), await ours.board.candles("BTCUSDT", "5m")
-        closed = candles.candles[:-1]
+        seen = await ours.board.indicators("BTCUSDT", "5m")
+        closed = (await ours.desk.gateway.candles("BTCUSDT", "5m", CANDLES_KEPT))[:-1]
         columns = create_strategy("rsi_momentum", {"rsi_period": 7}).columns(candle_frame(closed))
         assert seen.columns.keys() == {"rsi"}
         assert seen.columns["rsi"] == tuple(columns["rsi"][-CANDLES_SHOWN:])

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from binance_trade_agent.agents.indicator_reader import IndicatorReader
+from binance_trade_agent.agents.indicator_reader import CANDLES_SHOWN, IndicatorReader
 from binance_trade_agent.cache.market_board import (
     WANTED_SECONDS,
     BookSeen,
@@ -29,7 +29,7 @@ from binance_trade_agent.ops.clock import MarketClock, monotonic_seconds, sleep_
 
 MOST_SYMBOLS = 3  # read at a time; each takes some 500 of the 6,000 weight that a minute has
 MOST_INTERVALS = 2  # a symbol
-CANDLES_KEPT = 1000
+CANDLES_KEPT = 1000  # more than are shown: indicators have to warm up
 BOOK_LEVELS = 100
 _BEAT_SECONDS = 1.0
 _SHORTEST_PAUSE_SECONDS = 0.2
@@ -140,7 +140,9 @@ class MarketPublisher:
         if candles and self._interval not in (intervals or ()) and self._is_new(view.symbol, "candles", candles[-1]):
             read_ms = candles[-1].close_time_ms + (view.candle_age_ms or 0)
             wall = self._wall_ms_of(read_ms)
-            await self._board.put(CandlesSeen(view.symbol, self._interval, tuple(candles), read_ms, wall))
+            await self._board.put(
+                CandlesSeen(view.symbol, self._interval, tuple(candles[-CANDLES_SHOWN:]), read_ms, wall)
+            )
         if self._is_new(view.symbol, "rules", view.rules):
             await self._board.put(RulesSeen(view.rules, view.book.read_ms, self._wall_ms_of(view.book.read_ms)))
 
@@ -208,13 +210,10 @@ class MarketPublisher:
         joined = await self._joined(symbol, interval, known) if known else []
         candles = joined or await self._sound_candles(symbol, interval, CANDLES_KEPT)
         look.candles[interval] = candles[-CANDLES_KEPT:]
-        note = CandlesSeen(symbol, interval, tuple(look.candles[interval]), self._clock.now_ms(), wall_ms())
-        await self._board.put(note)
-        await self._put_indicators(note, anew=not known)
-
-    async def _put_indicators(self, note: CandlesSeen, *, anew: bool) -> None:
-        closed = [candle for candle in note.candles if candle.close_time_ms < note.read_ms]
-        if seen := await self._indicators.read(note.symbol, note.interval, closed, note.read_ms, anew=anew):
+        now_ms = self._clock.now_ms()
+        await self._board.put(CandlesSeen(symbol, interval, tuple(candles[-CANDLES_SHOWN:]), now_ms, wall_ms()))
+        closed = [candle for candle in look.candles[interval] if candle.close_time_ms < now_ms]
+        if seen := await self._indicators.read(symbol, interval, closed, now_ms, anew=not known):
             await self._board.put(seen)
 
     async def _joined(self, symbol: str, interval: str, known: Sequence[Candle]) -> list[Candle]:

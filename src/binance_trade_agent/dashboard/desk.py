@@ -14,6 +14,7 @@ from binance_trade_agent.cache.market_board import MarketBoard
 from binance_trade_agent.configuration import Configuration
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import CommandKind
+from binance_trade_agent.dashboard.looking import Looking
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.lock import is_held
@@ -37,11 +38,13 @@ class Desk:
 
     Attributes:
         board: the market as the trader has read it.
+        looking: where a region that shows a market says so, so that the trader reads it more often.
     """
 
     def __init__(self, configuration: Configuration, cache: Cache, namespace: str) -> None:
         self.configuration = configuration
         self.board = MarketBoard(cache, namespace)
+        self.looking = Looking(self.board)
         self._cache = cache
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="ledger")
         self._open = threading.local()

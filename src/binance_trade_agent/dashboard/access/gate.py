@@ -25,7 +25,7 @@ _MOST_BODY_BYTES = 256 * 1024  # forms are small
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[0-9a-z._-]+)(:[0-9]{1,5})?", re.IGNORECASE)
 
 # The logo of lightweight-charts brings a style element of its own; this is its hash (tests/dashboard/test_browser.py).
-CHART_LOGO_STYLE = "'sha256-/iB/YzvCcmuKhfi2HYs9HVZpzkKlUvc1Ts7hs8e9RMA='"
+CHART_LOGO_STYLE = "'sha256-3pRED1tOXas1FXFoPb9TGCjmYe9XQsmO9OV23khV2nY='"
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",

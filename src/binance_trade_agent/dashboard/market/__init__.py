@@ -1,0 +1,1 @@
+"""The market as the page draws it: bars, lines, marks, the book."""
