@@ -26,12 +26,12 @@ from binance_trade_agent.dashboard.assets import Assets
 from binance_trade_agent.dashboard.desk import Desk
 from binance_trade_agent.dashboard.live.hub import Hub
 from binance_trade_agent.dashboard.live.watch import LedgerWatch
-from binance_trade_agent.dashboard.pages import bar, command_life, login, stop_switch
+from binance_trade_agent.dashboard.pages import bar, command_life, login, market, stop_switch
 from binance_trade_agent.dashboard.region import REGION
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ops.tasks import spawn, stop
 
-PAGES = (login, bar, command_life, stop_switch)
+PAGES = (login, bar, command_life, stop_switch, market)
 
 log = logging.getLogger(__name__)
 
