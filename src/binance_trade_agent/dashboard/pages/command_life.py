@@ -2,8 +2,10 @@
 
 import sqlite3
 from dataclasses import dataclass
+from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Request
+from pydantic import Field
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from binance_trade_agent.control import commands
@@ -18,6 +20,8 @@ from binance_trade_agent.ledger.records import OrderEntry
 
 router = APIRouter(default_response_class=HTMLResponse, responses=PROBLEMS)
 
+CommandId = Annotated[int, Field(ge=1, le=2**63 - 1)]  # SQLite takes no greater one
+
 
 @dataclass(frozen=True, slots=True)
 class Life:
@@ -29,14 +33,14 @@ class Life:
 
 
 @router.get("/commands/life", tags=[REGION])
-async def show_life(request: Request, desk: DeskOf, command_id: int) -> Response:
+async def show_life(request: Request, desk: DeskOf, command_id: CommandId) -> Response:
     """Where a command stands."""
     life = await desk.read(lambda connection: _life(connection, command_id))
     return await render(request, "parts/command_life.html", life=life, is_running=desk.is_running())
 
 
 @router.get("/commands/{command_id}")
-async def show_command(request: Request, desk: DeskOf, command_id: int) -> Response:
+async def show_command(request: Request, desk: DeskOf, command_id: CommandId) -> Response:
     """The page of one command, which follows it to its end."""
     life = await desk.read(lambda connection: _life(connection, command_id))
     return await render(request, "command.html", title=f"Command {command_id}", life=life)
