@@ -14,6 +14,7 @@ from binance_trade_agent.agents.closing import Emergency
 from binance_trade_agent.agents.risk import Identity
 from binance_trade_agent.autonomous_trading_loop import AutonomousTradingLoop, RunIdentity, Schedule
 from binance_trade_agent.control import commands
+from binance_trade_agent.control.carriers import Carried
 from binance_trade_agent.control.commands import CommandKind, CommandState
 from binance_trade_agent.control.risk_switch import RiskSwitch
 from binance_trade_agent.control.strategy_switch import StrategySwitch
@@ -574,3 +575,32 @@ async def test_heartbeat_tells_the_cycle_and_the_end(tmp_path):
         await ready.loop.run()
         last = heartbeat.read(ready.beat_path)
         assert (last.state, last.cycle, last.run_id, last.is_healthy) == ("stopped", 2, "run-a", True)
+
+
+async def test_command_that_fails_is_answered_and_one_that_is_not_over_waits(tmp_path):
+    async with rig(tmp_path, duration_ms=25_000) as ready:
+        looks = []
+
+        async def fails(*_):
+            raise ZeroDivisionError("by nought")
+
+        async def takes_time(command, _):
+            looks.append(command.command_id)
+            return Carried(CommandState.DONE, "at last", "bta-1") if len(looks) > 1 else None
+
+        async def is_away(*_):
+            raise UnavailableError("the exchange cannot be reached")
+
+        kinds = (CommandKind.ORDER, CommandKind.CLOSE, CommandKind.CANCEL)
+        carriers = zip(kinds, (fails, takes_time, is_away), strict=True)
+        ready.loop._carriers = {**ready.loop._carriers, **dict(carriers)}
+        numbers = [commands.place(ready.ledger.path, kind, requested_by="ann", requested_wall_ms=1) for kind in kinds]
+        await ready.loop.run()
+        answered = [
+            await ready.ledger.read(lambda connection, n=number: commands.command(connection, n)) for number in numbers
+        ]
+        assert [(each.state, each.answer, each.client_order_id) for each in answered] == [
+            (CommandState.REFUSED, "it failed: ZeroDivisionError: by nought", None),
+            (CommandState.DONE, "at last", "bta-1"),
+            (CommandState.PENDING, "", None),
+        ]

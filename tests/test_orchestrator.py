@@ -4,17 +4,21 @@ import asyncio
 import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import permutations
 
 import pytest
 
 from binance_trade_agent import orchestrator as orchestrator_module
+from binance_trade_agent.agents.risk import Asked, Identity
 from binance_trade_agent.agents.signal import SignalAgent
 from binance_trade_agent.agents.suspension import Suspensions
+from binance_trade_agent.control.commands import CommandKind, CommandState, answer, place
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.exits import ExitKind
-from binance_trade_agent.domain.orders import OrderState
+from binance_trade_agent.domain.orders import OrderState, OrderType, Role, Side
 from binance_trade_agent.domain.signals import Action, Signal
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ops.clock import sleep_seconds
 from binance_trade_agent.orchestrator import Tick, TradingOrchestrator, turns
 from tests.agents.desk import RUN_ID, SYMBOLS, Desk, always, desk
@@ -225,3 +229,55 @@ async def test_turns_come_in_their_order_whoever_arrives_first(arrival):
             group.create_task(take(name))
             await sleep_seconds(0)
     assert came == ["A", "B", "C"]
+
+
+async def paused_wholly(ready: Pipeline) -> None:
+    number = place(
+        ready.desk.ledger.path,
+        CommandKind.PAUSE,
+        requested_by="test",
+        requested_wall_ms=1,
+        payload={"scope": "everything"},
+    )
+    await answer(ready.desk.ledger, number, CommandState.DONE, "paused", 1)
+
+
+async def test_pause_of_everything_keeps_the_strategy_from_selling_and_never_a_time_stop(tmp_path):
+    async with pipeline(tmp_path, exits={"time_stop_minutes": 3}, BTCUSDT=Action.BUY) as ready:
+        await ready.tick()
+        await paused_wholly(ready)
+        ready.strategy.opinions["BTCUSDT"] = Action.SELL
+        refused = (await ready.tick())["BTCUSDT"]
+        assert (refused.outcome, refused.rule, refused.exit) == (Outcome.REFUSED, "pause", ExitKind.STRATEGY)
+        assert refused.findings[-1].rule == "pause"
+        await ready.tick()
+        left = (await ready.tick())["BTCUSDT"]
+        assert (left.outcome, left.exit) == (Outcome.EXECUTED, ExitKind.TIME_STOP)
+
+
+async def test_strategy_leaves_a_person_what_is_on_sale_and_a_time_stop_takes_it_back(tmp_path):
+    async with pipeline(tmp_path, exits={"time_stop_minutes": 3}, BTCUSDT=Action.BUY) as ready:
+        await ready.tick()
+        held = (await ready.desk.ledger.positions())["BTCUSDT"].quantity
+        asked = Asked(1, 1, "ann")
+        order_id = asked.order_id(Identity("test", "s"), "BTCUSDT", "leg 0")
+        sale = replace(
+            await ready.desk.intent(Side.SELL, "0.001"),
+            client_order_id=order_id,
+            type=OrderType.LIMIT,
+            price=Decimal(90_000),
+            role=Role.EXIT,
+            exit=ExitKind.MANUAL,
+        )
+        await ready.desk.execution.place([sale])
+        ready.strategy.opinions["BTCUSDT"] = Action.SELL
+        sold = (await ready.tick())["BTCUSDT"]
+        assert sold.outcome is Outcome.EXECUTED
+        left = (await ready.desk.ledger.positions())["BTCUSDT"].quantity
+        assert Decimal("0.001") <= left < Decimal("0.00101") < held
+        refused = (await ready.tick())["BTCUSDT"]
+        assert (refused.outcome, refused.rule) == (Outcome.REFUSED, "lot_size")
+        (await ready.tick())
+        taken_back = await ready.desk.ledger.order(order_id)
+        assert taken_back.order.state is OrderState.CANCELED
+        assert (await ready.desk.ledger.positions())["BTCUSDT"].quantity < Decimal("0.00001")

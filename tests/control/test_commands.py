@@ -12,6 +12,7 @@ from binance_trade_agent.control.commands import (
     command_kind,
     is_killed,
     is_paused,
+    name_order,
     pending,
     place,
     refuse_stale,
@@ -19,7 +20,7 @@ from binance_trade_agent.control.commands import (
 from binance_trade_agent.ledger.connection import BUSY_TIMEOUT_MS
 from binance_trade_agent.ledger.errors import LedgerError, LedgerUnavailable
 from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
-from binance_trade_agent.ledger.switches import killed, paused
+from binance_trade_agent.ledger.switches import closes_positions, killed, paused
 from tests.ledger.bookkeeping import trading_ledger
 
 
@@ -134,3 +135,28 @@ def test_a_misspelt_command_names_the_nearest():
     assert command_kind("pause") is CommandKind.PAUSE
     with pytest.raises(ValueError, match=r"'resme' is not a command; .*did you mean resume"):
         command_kind("resme")
+
+
+async def test_what_a_kill_asks_for_holds_until_the_release_and_a_second_kill_takes_nothing_back(ledger):
+    async def closes() -> bool:
+        return await ledger.read(closes_positions)
+
+    placed(ledger, CommandKind.KILL, payload={"close_positions": "false"})
+    assert not await closes()
+    placed(ledger, CommandKind.KILL, payload={"close_positions": "true"})
+    assert await closes(), "it counts from when it is placed"
+    placed(ledger, CommandKind.KILL)
+    assert await closes()
+    await carried_out(ledger, CommandKind.RELEASE)
+    assert not await closes()
+    placed(ledger, CommandKind.KILL)
+    assert not await closes(), "what was asked for before the release is over"
+
+
+async def test_order_that_was_taken_is_not_refused_at_the_start(ledger):
+    waiting = [placed(ledger, kind) for kind in (CommandKind.ORDER, CommandKind.CANCEL, CommandKind.CLOSE)]
+    taken = placed(ledger, CommandKind.ORDER)
+    await ledger.write(lambda connection: name_order(connection, taken, "bta-1"))
+    assert [stale.command_id for stale in await refuse_stale(ledger, 1_000)] == waiting
+    (left,) = await pending(ledger)
+    assert (left.command_id, left.client_order_id) == (taken, "bta-1")

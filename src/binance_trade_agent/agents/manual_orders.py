@@ -133,7 +133,9 @@ class ManualOrders:
             async with self._keeper.turn(symbol):
                 if sells and (free := await self._free_base(symbol)) < order.quantity:
                     left = f"{plain(max(ZERO, free))} {view.rules.base_asset}"
-                    raise _NotDoneError(f"only {left} are left to be sold: the protection has sold meanwhile")
+                    raise _NotDoneError(
+                        f"only {left} can be sold now: the others were sold meanwhile, or are being sold"
+                    )
                 if self._is_stopping():
                     raise _NotDoneError("the trader is stopping")
                 await self._execution.place(review.intents, review.list_id, command.command_id)
@@ -142,11 +144,13 @@ class ManualOrders:
         return said
 
     async def _free_base(self, symbol: str) -> Decimal:
-        """What the ledger holds and no order has on sale, in base asset."""
+        """What the ledger holds and no order has on sale, in base asset; 0 while another order is under way."""
 
         def free(books: BooksView) -> Decimal:
             found = standing(books, symbol)
-            protected = max((order.left_base for order in found.protection or ()), default=ZERO)
+            if found.protection is None:
+                return ZERO
+            protected = max((order.left_base for order in found.protection), default=ZERO)
             return books.position(symbol).quantity - found.on_sale_base - protected
 
         return await self._ledger.consult(free)

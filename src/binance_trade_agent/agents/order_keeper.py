@@ -100,8 +100,8 @@ class OrderKeeper:
             await self._alarms.sound(
                 "late_fill", report.client_order_id, "it lived on after it was thought dead; what it did is booked"
             )
-        if applied.new_fills and order.role.is_protective:
-            _say_sold(applied)
+        if applied.new_fills and (order.role.is_protective or order.is_persons_to_rest):
+            _say_traded(applied)
         if self._alarms.stands(UNKNOWN_OUTCOME, report.client_order_id) and order.state is not OrderState.UNKNOWN:
             await self._alarms.clear(UNKNOWN_OUTCOME, report.client_order_id)
         return applied
@@ -222,14 +222,24 @@ class OrderKeeper:
         await self._alarms.sound(STRANGER, symbol, stranger.told(self._instance), blocks=symbol)
 
 
-def _say_sold(applied: AppliedReport) -> None:
-    """A stop or a target that was reached while nobody decided anything deserves a line of its own.
+def _say_traded(applied: AppliedReport) -> None:
+    """What has traded at its price while nobody decided anything deserves a line of its own.
 
     Its id is what `trade-agent why --order` takes: no decision leads to it.
     """
     order, sold = applied.order, sum((fill.quantity for fill in applied.new_fills), start=ZERO)
     worth = sum((fill.quote_quantity for fill in applied.new_fills), start=ZERO)
     name, price = (order.exit or order.role).replace("_", "-").lower(), plain(round(worth / sold, 8))
+    if order.is_persons_to_rest:
+        log.info(
+            "%s: a person's %s traded %s at %s (%s)",
+            order.symbol,
+            order.side,
+            plain(sold),
+            price,
+            order.client_order_id,
+        )
+        return
     level = logging.INFO if order.role is Role.TAKE_PROFIT else logging.WARNING
     log.log(level, "%s: its %s sold %s at %s (%s)", order.symbol, name, plain(sold), price, order.client_order_id)
 
