@@ -1,0 +1,46 @@
+"""The page Advanced: what may be changed while the trader runs, and longer work, a section at an address of its own."""
+
+import contextlib
+import os
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, FastAPI
+from starlette.responses import HTMLResponse
+
+from binance_trade_agent.dashboard.desk import Desk
+from binance_trade_agent.dashboard.jobs.runner import Jobs
+from binance_trade_agent.dashboard.pages.advanced import (
+    backtest,
+    changes,
+    configuration,
+    control,
+    ledger,
+    limits,
+    strategy,
+)
+from binance_trade_agent.dashboard.region import PROBLEMS
+from binance_trade_agent.settings import shown
+
+
+@contextlib.asynccontextmanager
+async def _with_jobs(app: FastAPI) -> AsyncIterator[None]:
+    """Jobs live as long as the dashboard does."""
+    desk: Desk = app.state.desk
+    path = desk.ledger_path
+    app.state.jobs = Jobs(path.with_name(f"{path.name}.jobs"), _environment(desk))
+    try:
+        yield
+    finally:
+        await app.state.jobs.close()
+
+
+def _environment(desk: Desk) -> dict[str, str]:
+    """Of a job's process: this one's, and what this one was given as flags, which are never secrets."""
+    origins = desk.configuration.origins
+    flags = {name: getattr(desk.settings, name.lower()) for name, origin in origins.items() if origin == "flag"}
+    return {**os.environ, **{name: shown(value) for name, value in flags.items()}}
+
+
+router = APIRouter(default_response_class=HTMLResponse, responses=PROBLEMS, lifespan=_with_jobs)
+for section in (control, strategy, limits, configuration, backtest, ledger, changes):
+    router.routes.extend(section.router.routes)  # each as a route of this page, among which the hub finds the regions

@@ -1,0 +1,242 @@
+"""Starting backtests on recorded candles, and their reports."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from fastapi import APIRouter, Form, HTTPException, Request
+from starlette.responses import FileResponse, HTMLResponse, Response
+
+from binance_trade_agent.dashboard.access.guard import SessionOf
+from binance_trade_agent.dashboard.jobs.candle_names import CandleNames, candle_names
+from binance_trade_agent.dashboard.jobs.job import Job, Work
+from binance_trade_agent.dashboard.jobs.runner import BusyError
+from binance_trade_agent.dashboard.pages.advanced.shared import JobsOf, newest_run, said_or_back, show
+from binance_trade_agent.dashboard.pages.advanced.strategy import checked_texts, in_use_of, traded
+from binance_trade_agent.dashboard.region import PROBLEMS, REGION, DeskOf
+from binance_trade_agent.dashboard.rendering import render
+from binance_trade_agent.domain.money import plain
+from binance_trade_agent.strategies.registry import describe
+
+ADDRESS = "/advanced/backtest"
+KIND = "backtest"
+_LIMIT_SECONDS = 1_800.0
+_KEEP = 20
+_ITS_SCRIPT = re.compile(rb"<script>(.*?)</script></body></html>\s*\Z", re.DOTALL)
+
+Percent = Annotated[Decimal, Form(ge=0, le=10, max_digits=12)]
+
+router = APIRouter(default_response_class=HTMLResponse, responses=PROBLEMS)
+
+
+class _Setup(msgspec.Struct):
+    strategy: str
+    symbols: list[str]
+    interval: str
+    quote_asset: str
+    start_ms: int
+    end_ms: int
+    opening_quote: str
+
+
+class _Fall(msgspec.Struct):
+    pct: float | None = None
+
+
+class _Figures(msgspec.Struct):
+    return_pct: float | None = None
+    sharpe: float | None = None
+    drawdown: _Fall | None = None
+
+
+class _Hold(msgspec.Struct):
+    figures: _Figures
+
+
+class _Trades(msgspec.Struct):
+    trades: int
+    win_rate_pct: float | None = None
+    profit_factor: float | None = None
+
+
+class _Report(msgspec.Struct):
+    """The few figures of the report's JSON that the list shows."""
+
+    setup: _Setup
+    final_quote: str
+    fees_quote: str | None
+    figures: _Figures
+    trades: _Trades
+    hold: _Hold | None = None
+
+
+@router.get(ADDRESS)
+async def show_backtests(request: Request, desk: DeskOf) -> Response:
+    """The section: what can be tested, and what was."""
+    run = await newest_run(desk)
+    return await show(
+        request,
+        "advanced/backtest.html",
+        ADDRESS,
+        candles=await desk.in_thread(lambda: candle_names(desk.settings.history_path)),
+        strategies=[each for each in await desk.in_thread(describe) if not each.broken],
+        in_use=(await in_use_of(desk)).choice,
+        symbols=traded(desk, run),
+        interval=desk.settings.trading_candle_interval,
+        limit_minutes=int(_LIMIT_SECONDS / 60),
+        keep=_KEEP,
+    )
+
+
+@router.get(f"{ADDRESS}/jobs", tags=[REGION])
+async def show_jobs(request: Request, jobs: JobsOf) -> Response:
+    """All that are kept, newest first; how far the running one is."""
+    found = jobs.of(KIND)
+    running = next((job for job in found if job.is_running), None)
+    return await render(
+        request,
+        "advanced/backtest_jobs.html",
+        jobs=found,
+        progress_pct=jobs.progress_pct(running) if running else None,
+        log=jobs.log(running)[-8:] if running else [],
+    )
+
+
+@router.post(ADDRESS)
+async def start(
+    request: Request,
+    desk: DeskOf,
+    jobs: JobsOf,
+    session: SessionOf,
+    strategy: Annotated[str, Form(max_length=100)],
+    interval: Annotated[str, Form(max_length=10)],
+    symbols: Annotated[list[str], Form(max_length=50)] = [],  # noqa: B006 (FastAPI copies it)
+    params: Annotated[str, Form(max_length=2_000)] = "",
+    start: Annotated[date | None, Form()] = None,
+    end: Annotated[date | None, Form()] = None,
+    cash: Annotated[Decimal, Form(gt=0, le=10**12, max_digits=24)] = Decimal(10_000),
+    fills: Annotated[Literal["candles", "simulated"], Form()] = "candles",
+    fee: Percent = Decimal("0.1"),
+    spread: Percent = Decimal("0.02"),
+    slippage: Annotated[Literal["none", "sqrt", "book"], Form()] = "sqrt",
+) -> Response:
+    """Begin one."""
+    names = await desk.in_thread(lambda: candle_names(desk.settings.history_path))
+    _refuse_what_is_not_there(names, symbols, interval)
+    if start is not None and end is not None and start >= end:
+        raise HTTPException(422, "The period is empty: its begin is not before its end.")
+    choice = await checked_texts(desk, strategy, params, symbols)
+    written = ",".join(f"{name}={value}" for name, value in choice.params.items())
+    asked = {
+        "strategy": choice.name,
+        "params": written,
+        "symbol": ",".join(symbols),
+        "interval": interval,
+        "data": str(names.folder),
+        "start": start.isoformat() if start else None,
+        "end": end.isoformat() if end else None,
+        "cash": plain(cash),
+        "fee": plain(fee),
+        "fills": fills,
+        **({"spread": plain(spread), "slippage": slippage} if fills == "candles" else {}),
+    }
+    work = Work(
+        kind=KIND,
+        lane=KIND,
+        arguments=lambda folder: _arguments(asked, folder),
+        about={name: text for name, text in asked.items() if text and name != "data"},
+        digest=_digest,
+        limit_seconds=_LIMIT_SECONDS,
+        keep=_KEEP,
+    )
+    try:
+        await jobs.start(work, session.name)
+    except BusyError as busy:
+        raise HTTPException(409, str(busy)) from None
+    return await said_or_back(request, "It has begun; how far it is stands in the list.", ADDRESS)
+
+
+@router.post(f"{ADDRESS}/{{number}}/cancel")
+async def cancel(request: Request, jobs: JobsOf, number: int) -> Response:
+    """End it."""
+    await jobs.cancel(_job(jobs.find(KIND, number), number))
+    return await said_or_back(request, f"Backtest {number} has ended.", ADDRESS)
+
+
+@router.get(f"{ADDRESS}/{{number}}")
+async def show_backtest(request: Request, jobs: JobsOf, number: int) -> Response:
+    """One of them with its report."""
+    job = _job(jobs.find(KIND, number), number)
+    has_report = (jobs.place(job) / "report.html").is_file()
+    return await show(request, "advanced/backtest_one.html", ADDRESS, job=job, has_report=has_report, log=jobs.log(job))
+
+
+@router.get(f"{ADDRESS}/{{number}}/report")
+async def show_report(jobs: JobsOf, number: int) -> Response:
+    """The report as the backtest wrote it. It may load nothing and run nothing but its own script, apart from us."""
+    path = _file(jobs, number, "report.html")
+    return FileResponse(path, media_type="text/html", headers={"Content-Security-Policy": _policy(path)})
+
+
+@router.get(f"{ADDRESS}/{{number}}/report.json")
+async def download_figures(jobs: JobsOf, number: int) -> Response:
+    """The report for programs."""
+    return FileResponse(
+        _file(jobs, number, "report.json"), media_type="application/json", filename=f"backtest-{number}.json"
+    )
+
+
+def _arguments(asked: dict[str, str | None], folder: Path) -> list[str]:
+    """Each option with its value in one word, so that no value can be taken for an option."""
+    options = [f"--{name}={text}" for name, text in asked.items() if text is not None]
+    outputs = [f"--json={folder / 'report.json'}", f"--html={folder / 'report.html'}"]
+    return ["backtest", *options, *outputs]
+
+
+def _digest(folder: Path) -> dict[str, Any]:
+    try:
+        report = msgspec.json.decode((folder / "report.json").read_bytes(), type=_Report)
+    except msgspec.MsgspecError as failure:
+        raise ValueError(str(failure)) from failure
+    made: dict[str, Any] = msgspec.to_builtins(report)
+    return made
+
+
+def _refuse_what_is_not_there(names: CandleNames, symbols: Sequence[str], interval: str) -> None:
+    if names.trouble:
+        raise HTTPException(422, names.trouble)
+    if not symbols:
+        raise HTTPException(422, "Choose at least one symbol.")
+    for symbol in symbols:
+        if (symbol, interval) not in names.held:
+            there = ", ".join(sorted(each for name, each in names.held if name == symbol)) or "none of it"
+            raise HTTPException(422, f"There are no {interval} candles of {symbol[:30]}; there are: {there}.")
+
+
+def _policy(path: Path) -> str:
+    """What the report may do (W3C Content Security Policy Level 3): its own script is known by its hash."""
+    script = _ITS_SCRIPT.search(path.read_bytes())
+    known = base64.b64encode(hashlib.sha256(script[1]).digest()).decode() if script else ""
+    rules = ["default-src 'none'", "style-src 'unsafe-inline'", "img-src data:", "frame-ancestors 'self'"]
+    rules += ["base-uri 'none'", "form-action 'none'"]
+    rules += [f"script-src 'sha256-{known}'", "sandbox allow-scripts"] if known else ["sandbox"]
+    return "; ".join(rules)
+
+
+def _job(job: Job | None, number: int) -> Job:
+    if job is None:
+        raise HTTPException(404, f"There is no backtest {number}; the last {_KEEP} are kept.")
+    return job
+
+
+def _file(jobs: JobsOf, number: int, name: str) -> Path:
+    path = jobs.place(_job(jobs.find(KIND, number), number)) / name
+    if not path.is_file():
+        raise HTTPException(404, f"Backtest {number} has no report.")
+    return path
