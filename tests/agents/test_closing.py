@@ -52,6 +52,21 @@ async def test_close_of_all_closes_each_and_says_what_could_not_be(tmp_path):
         assert len(await open_orders(ready, "ETHUSDT")) == 2, "what cannot be sold stays protected"
 
 
+async def test_close_of_what_only_rests_cancels_it(tmp_path):
+    async with desk(tmp_path) as ready:
+        who = person(ready)
+        await price(ready, "64000")
+        order = await who.order("BUY", "0.004", "limit", price="60000")
+        paused = await who.ask(CommandKind.PAUSE)
+        assert paused.answer == (
+            f"entries are paused; what rests stays, and may still buy until it is cancelled: {order.client_order_id}"
+        )
+        command = await who.ask(CommandKind.CLOSE, symbol="")
+        assert command.state is CommandState.DONE
+        assert command.answer == "BTCUSDT: what rested is cancelled, nothing was to be sold"
+        assert await open_orders(ready) == []
+
+
 async def test_close_of_nothing_is_refused(tmp_path):
     async with desk(tmp_path) as ready:
         who = person(ready)

@@ -286,6 +286,23 @@ async def test_what_comes_too_late_or_waited_while_nobody_traded_is_refused(tmp_
         assert await ready.orders() == orders
 
 
+async def test_order_that_the_exchange_has_forgotten_leaves_no_command_waiting(tmp_path):
+    async with desk(tmp_path) as ready:
+        who = person(ready)
+        await bought(ready, who)
+        resting_order = await who.order("BUY", "0.004", "limit", price="60000")
+        await ready.exchange.fault("unknown_executed", method="POST", path="order")
+        waiting = await who.order("BUY", "0.004")
+        assert waiting.state is CommandState.PENDING
+        await ready.reset()
+        await ready.reconciler.run("the test wants to know")
+        cancel = await who.ask(CommandKind.CANCEL, client_order_id=resting_order.client_order_id)
+        answered = await who.command(waiting.command_id)
+        assert answered.state is CommandState.REFUSED
+        assert answered.answer.startswith("what became of it was not known when the exchange was reset")
+        assert cancel.answer == f"the exchange has forgotten {resting_order.client_order_id}: it was reset since"
+
+
 async def test_cancel_of_protection_and_of_what_is_over_is_refused(tmp_path):
     async with desk(tmp_path) as ready:
         who = person(ready)

@@ -179,6 +179,8 @@ class ManualOrders:
             return refused(f"there is no order {name!r}")
         order = entry.order
         is_begun = command.client_order_id is not None
+        if not entry.is_settled and not await self._are_under_way([entry]):
+            return refused(f"the exchange has forgotten {name}: it was reset since")
         if not is_begun and (reason := self._reason_not_to_begin(command) or _reason_not_to_cancel(entry)):
             return refused(reason)
         if not entry.is_settled:
@@ -189,7 +191,7 @@ class ManualOrders:
                 await self._execution.cancel([leg for leg in legs if not leg.is_terminal])
         said = await self._protect(order.symbol, self._closer.rules[order.symbol])
         entry = await self._ledger.order(name)
-        if entry is None or not all(leg.is_settled for leg in await self._of_list(entry)):
+        if entry is None or await self._are_under_way(await self._of_list(entry)):
             return None
         executed = await self._executed(await self._of_list(entry))
         if entry.order.state is OrderState.CANCELED:
@@ -244,11 +246,13 @@ class ManualOrders:
         is_done = True
         for symbol in symbols:
             sales = await self._sales(asked, symbol)
-            if not all(sale.is_settled for sale in sales):
+            if await self._are_under_way(sales):
                 return None
             first = first or next((sale.order.client_order_id for sale in sales), None)
             if executed := await self._executed(sales):
                 told.append(f"{symbol}: EXECUTED {executed}")
+            elif troubles.get(symbol) == "" and not sales and symbol not in left:
+                told.append(f"{symbol}: what rested is cancelled, nothing was to be sold")
             if symbol in left and (symbol in troubles or sales or command.client_order_id is not None):
                 is_done = False
                 became = "; ".join(f"{sale.order.state} {sale.order.detail}" for sale in sales if not sale.filled_base)
@@ -312,7 +316,7 @@ class ManualOrders:
         entry = await self._ledger.order(client_order_id)
         assert entry is not None, "an order never leaves the ledger"
         legs = await self._of_list(entry)
-        if not all(leg.is_settled or leg.order.is_on_exchange for leg in legs):
+        if await self._are_under_way([leg for leg in legs if not leg.order.is_on_exchange]):
             return None
         executed = await self._executed(legs)
         resting = [leg.order for leg in legs if leg.order.is_on_exchange]
@@ -322,6 +326,11 @@ class ManualOrders:
         if resting:
             texts.append(f"rests on the exchange: {_resting_text(resting)}")
         return Carried(CommandState.DONE, _joined("; ".join(texts), protection), client_order_id)
+
+    async def _are_under_way(self, entries: Sequence[OrderEntry]) -> bool:
+        """Whether something may still become of one; of what the exchange has forgotten since nothing does."""
+        epoch = await self._ledger.current_epoch()
+        return any(not entry.is_settled and epoch is not None and entry.epoch == epoch.epoch for entry in entries)
 
     async def _of_list(self, entry: OrderEntry) -> list[OrderEntry]:
         """The order, or both of its list."""
@@ -374,6 +383,7 @@ def _ended(order: Order) -> str:
         OrderState.NOT_PLACED: "it never came to the exchange",
         OrderState.CANCELED: "it was cancelled before it traded",
         OrderState.EXPIRED: "it expired and traded nothing",
+        OrderState.UNKNOWN: "what became of it was not known when the exchange was reset",
     }
     return f"{words.get(order.state, order.state)}" + (f": {order.detail}" if order.detail else "")
 

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.carriers import Carried, Carrier, Moment, done, refused
 from binance_trade_agent.control.commands import Command, CommandKind
+from binance_trade_agent.domain.orders import Role
 from binance_trade_agent.domain.pause_scope import PauseScope
 from binance_trade_agent.ledger.ledger import Ledger
 
@@ -40,9 +41,17 @@ class SwitchCarriers:
         scope = command.payload.get("scope", PauseScope.ENTRIES)
         if scope not in list(PauseScope):
             return refused(f"scope is {scope!r}: it is {' or '.join(PauseScope)}")
+        said = "entries are paused"
         if scope == PauseScope.EVERYTHING:
-            return done("everything is paused but what protects positions: the strategy decides on no order")
-        return done("entries are paused")
+            said = "everything is paused but what protects positions: the strategy decides on no order"
+        purchases = [
+            order.client_order_id
+            for order in await self._ledger.open_orders()
+            if order.role is Role.ENTRY and order.is_persons_to_rest and not order.is_terminal
+        ]
+        if purchases:  # a pause decides on nothing new
+            said += f"; what rests stays, and may still buy until it is cancelled: {', '.join(purchases)}"
+        return done(said)
 
     async def _resume(self, command: Command, moment: Moment) -> Carried:  # noqa: ARG002 (a Carrier)
         if await commands.is_killed(self._ledger):
