@@ -334,7 +334,7 @@ def test_each_answer_says_what_a_browser_may_do_with_it(dashboard, trader, serve
     answers.append(serve(played=False, password=False).visitor().get("/", host="evil.example"))
     for answer in answers:
         assert answer.headers["x-content-type-options"] == "nosniff"
-        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["referrer-policy"] == "same-origin"
         assert answer.headers["x-frame-options"] == "SAMEORIGIN"
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy
