@@ -26,12 +26,25 @@ from binance_trade_agent.dashboard.assets import Assets
 from binance_trade_agent.dashboard.desk import Desk
 from binance_trade_agent.dashboard.live.hub import Hub
 from binance_trade_agent.dashboard.live.watch import LedgerWatch
-from binance_trade_agent.dashboard.pages import bar, command_life, login, market, stop_switch
+from binance_trade_agent.dashboard.pages import (
+    advanced,
+    bar,
+    command_life,
+    health,
+    login,
+    logs,
+    market,
+    portfolio,
+    signals,
+    stop_switch,
+    system,
+)
+from binance_trade_agent.dashboard.portfolio.memory import Memory
 from binance_trade_agent.dashboard.region import REGION
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ops.tasks import spawn, stop
 
-PAGES = (login, bar, command_life, stop_switch, market)
+PAGES = (login, bar, command_life, stop_switch, portfolio, market, system, health, logs, signals, advanced)
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +77,7 @@ def application(desk: Desk, passwords: Passwords, *, is_locked: bool = False) ->
     for page in PAGES:
         inner.include_router(page.router)
     inner.mount("/static", inner.state.assets)
+    inner.state.portfolio = Memory(desk.ledger_path)
     inner.state.hub = Hub(inner, regions(), LedgerWatch(desk.ledger_path), sessions)
     inner.router.routes.append(WebSocketRoute("/live", _live))  # the gate stands before it; `guard` is for HTTP
     inner.add_api_route("/", _home, include_in_schema=False)
@@ -83,6 +97,7 @@ async def _lifespan(inner: FastAPI) -> AsyncIterator[None]:
     finally:
         await stop(looking)
         await inner.state.hub.close()
+        await inner.state.portfolio.close()
         await inner.state.desk.close()
 
 

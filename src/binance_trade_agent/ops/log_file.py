@@ -5,7 +5,8 @@ is never renamed, so a place in the log (file number and offset) stays what it i
 lines are in the order of time: when the machine's clock is set back, a new file begins.
 
 Lines are written by a thread of their own. A disk that is full, slow or read-only stops nobody: lines wait in a bounded
-space, the oldest of them are lost then, and how many were is written down once the disk takes lines again.
+space, the oldest of them are lost then, and how many were is written down once the disk takes lines again. Only who
+owns the ledger may read them.
 """
 
 import contextlib
@@ -212,9 +213,10 @@ class LogFile:
         return self._open(number)
 
     def _open(self, number: int) -> int:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.parent.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, exist_ok=True)
         path = file_path(self._folder, self._name, number)
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._number = number
         size = os.fstat(self._descriptor).st_size
         self._is_torn = size > 0 and os.pread(self._descriptor, 1, size - 1) != b"\n"

@@ -183,6 +183,15 @@ def download(folder: Path, query: LogQuery) -> Iterator[bytes]:
                     yield b"".join(kept)
 
 
+def checked_cursor(cursor: str) -> str:
+    """The cursor itself.
+
+    Raises:
+        CursorError: it is none.
+    """
+    return _text(_place(cursor))
+
+
 def entry_of(line: bytes, cursor: str) -> LogEntry:
     """The line's entry; of one that is not ours, its text. Never raises."""
     try:

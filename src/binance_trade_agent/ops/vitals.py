@@ -230,7 +230,9 @@ def write(path: Path, vitals: Vitals) -> None:
     """Put `vitals` in the place of those before; a full disk must not stop the loop, so a failure shows as age."""
     fresh = path.with_name(f"{path.name}.new")
     with contextlib.suppress(OSError):
-        fresh.write_bytes(msgspec.json.encode(vitals))
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.json.encode(vitals))
         fresh.replace(path)
 
 
