@@ -95,9 +95,10 @@ function reading(line, at, shade, write) {
   return shown;
 }
 
-// The running candle has no indicators yet: those of the newest closed one hold.
+// The running candle has no indicators yet: those of the newest closed ones hold.
 function latest(values, at) {
-  return at === values.length - 1 ? (values[at - 1] ?? null) : null;
+  const recent = at === values.length - 1 ? values.slice(-3).filter((value) => value !== null) : [];
+  return recent.at(-1) ?? null;
 }
 
 function text(words, kind = "") {
