@@ -143,10 +143,11 @@ class TestFilters:
         assert reply.status == 422
         assert sentence in unescape(reply.words)
 
-    def test_a_chip_leads_to_all_lines_of_its_symbol_or_order(self, reader):
+    def test_chips_lead_to_all_lines_of_the_symbol_and_to_the_orders_story_and_lines(self, reader):
         reply = reader.get("/logs?text=executed")
         assert texts(reader.get(link(reply, "BTCUSDT").replace("text=executed", ""))) == ["line 10."]
-        assert "order=bta-1" in link(reply, "bta-1")
+        assert link(reply, "bta-1") == "/orders/bta-1"
+        assert "order=bta-1" in link(reply, "its lines")
 
     def test_details_hold_the_rest_of_a_line(self, reader):
         words = unescape(reader.get("/logs?level=error").words)
