@@ -38,13 +38,14 @@ from binance_trade_agent.dashboard.pages import (
     signals,
     stop_switch,
     system,
+    trade,
 )
 from binance_trade_agent.dashboard.portfolio.memory import Memory
 from binance_trade_agent.dashboard.region import REGION
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ops.tasks import spawn, stop
 
-PAGES = (login, bar, command_life, stop_switch, portfolio, market, system, health, logs, signals, advanced)
+PAGES = (login, bar, command_life, stop_switch, portfolio, market, system, health, logs, signals, trade, advanced)
 
 log = logging.getLogger(__name__)
 

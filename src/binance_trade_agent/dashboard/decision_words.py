@@ -42,6 +42,18 @@ _OUTCOME_MEANINGS = {
     Outcome.NO_DATA: "candles missing, stale or unsound",
     Outcome.FAILED: "the step failed",
 }
+_ENDS = {
+    Outcome.HELD: "Holds: {detail}",
+    Outcome.SKIPPED: "{said} and there is nothing to do: {detail}",
+    Outcome.REFUSED: "{said} and was refused by {rule}: {detail}",
+    Outcome.ORDERED: "{said}; its order is under way: {detail}",
+    Outcome.EXECUTED: "{said} and traded: {detail}",
+    Outcome.REJECTED: "{said}; the order was not placed: {detail}",
+    Outcome.UNFILLED: "{said}; nothing filled: {detail}",
+    Outcome.UNKNOWN: "{said}; an order was sent, {detail}; it is asked about, never sent again",
+    Outcome.NO_DATA: "Not decided, for want of data: {detail}",
+    Outcome.FAILED: "The step failed: {detail}",
+}
 _STATES = {
     OrderState.FILLED: "ok",
     OrderState.ACCEPTED: "calm",
@@ -72,32 +84,13 @@ def state_badge(state: OrderState) -> Badge:
 
 
 def headline(decision: Decision) -> str:
-    """A decision in one sentence without its end: what was said, and what came of it."""
-    end, detail = decision.outcome, decision.detail or "no detail"
-    if end is Outcome.FAILED and decision.rule == "suspended":
+    """A decision in one sentence: what was said, and what came of it."""
+    detail = decision.detail or "no detail"
+    if decision.outcome is Outcome.FAILED and decision.rule == "suspended":
         return f"Left alone: {detail}"
-    said = _said(decision)
-    match end:
-        case Outcome.HELD:
-            return f"Holds: {decision.signal.reason if decision.signal else detail}"
-        case Outcome.SKIPPED:
-            return f"{said} and there is nothing to do: {detail}"
-        case Outcome.REFUSED:
-            return f"{said} and was refused by {_named(decision.rule)}: {detail}"
-        case Outcome.EXECUTED:
-            return f"{said} and traded: {detail}"
-        case Outcome.REJECTED:
-            return f"{said}; the order was not placed: {detail}"
-        case Outcome.UNFILLED:
-            return f"{said}; nothing filled: {detail}"
-        case Outcome.UNKNOWN:
-            return f"{said}; an order was sent, {detail}; it is asked about, never sent again"
-        case Outcome.ORDERED:
-            return f"{said}; its order is under way: {detail}"
-        case Outcome.NO_DATA:
-            return f"Not decided, for want of data: {detail}"
-        case Outcome.FAILED:
-            return f"The step failed: {detail}"
+    if decision.outcome is Outcome.HELD and decision.signal is not None:
+        detail = decision.signal.reason
+    return _ENDS[decision.outcome].format(said=_said(decision), detail=detail, rule=_named(decision.rule))
 
 
 def short_reason(decision: Decision) -> str:

@@ -54,7 +54,11 @@ async def placed(
     Raises:
         LedgerError: it could not be placed.
     """
-    command_id = await desk.place(kind, payload, by=session.name)
+    return await followed(request, await desk.place(kind, payload, by=session.name))
+
+
+async def followed(request: Request, command_id: int) -> Response:
+    """A command's life: the piece of a page for HTMX, else the way to its page."""
     if "hx-request" in request.headers:
         return await render(request, "parts/command_placed.html", command_id=command_id)
     return RedirectResponse(f"/commands/{command_id}", 303)

@@ -256,7 +256,7 @@ def _neighbours(
 ) -> tuple[int | None, int | None]:
     """The ticks before and after it, in its run."""
     before = queries.decision_at(connection, run_id, symbol.upper(), tick_ms - 1)
-    return before and before.tick_ms, queries.next_tick_ms(connection, run_id, symbol.upper(), tick_ms)
+    return before.tick_ms if before else None, queries.next_tick_ms(connection, run_id, symbol.upper(), tick_ms)
 
 
 def _moment(name: str, text: str) -> int | None:
