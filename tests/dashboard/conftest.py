@@ -1,6 +1,8 @@
 """Dashboards on real ledgers: one to look at for all tests of a worker, and new ones for tests that change something."""
 
 import asyncio
+import fcntl
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -18,10 +20,22 @@ PLAYED = {**EAGER, "RISK_STOP_LOSS_PCT": "2", "RISK_TAKE_PROFIT_PCT": "3", "TRAD
 
 @pytest.fixture(scope="session")
 def played_folder(tmp_path_factory) -> Path:
-    """The folder of a trader that has traded 20 simulated minutes: `ledger.db`, heartbeat, log. Copy it to change it."""
-    folder = tmp_path_factory.mktemp("played")
-    asyncio.run(session(folder, **PLAYED))
-    return folder
+    """The folder of a trader that has traded 20 simulated minutes: `ledger.db`, heartbeat, log. Copy it to change it.
+
+    It is played once for all workers; each has a copy.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    first, own = shared / "first-played", base / "played"
+    with (shared / "first-played.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not first.exists():
+            playing = shared / "playing"
+            playing.mkdir()
+            asyncio.run(session(playing, **PLAYED))
+            playing.rename(first)
+    shutil.copytree(first, own)
+    return own
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +58,7 @@ def viewer(dashboard) -> Visitor:
 
 
 @pytest.fixture
-def serve(tmp_path, request) -> Iterator[Callable[..., Served]]:
+def serve(tmp_path, played_folder) -> Iterator[Callable[..., Served]]:
     """serve(played=True, password=True, **settings): one more dashboard, on a copy of the ledger or on none, until the test ends.
 
     A test that makes its own ledger writes it to `tmp_path / "ledger.db"` and says played=False.
@@ -53,7 +67,7 @@ def serve(tmp_path, request) -> Iterator[Callable[..., Served]]:
 
         def start(*, played: bool = True, password: bool = True, is_locked: bool = False, **settings: str) -> Served:
             if played:
-                shutil.copytree(request.getfixturevalue("played_folder"), tmp_path, dirs_exist_ok=True)
+                shutil.copytree(played_folder, tmp_path, dirs_exist_ok=True)
             passwords = WITH_PASSWORDS if password else {}
             return stack.enter_context(served(tmp_path, is_locked=is_locked, **{**passwords, **settings}))
 

@@ -63,15 +63,15 @@ def configuration(folder: Path, **settings: str) -> Configuration:
 
 
 @contextmanager
-def served(folder: Path, *, is_locked: bool = False, **settings: str) -> Iterator[Served]:
-    """Serve the ledger in `folder` on a free port until the end of the block."""
+def served(folder: Path, *, is_locked: bool = False, port: int = 0, **settings: str) -> Iterator[Served]:
+    """Serve the ledger in `folder` until the end of the block; port 0 is a free one."""
     known = configuration(folder, **settings)
     desk = Desk(known, shared_cache(known.settings), board_namespace(known.settings))
     gate = application(desk, Passwords.of(known.settings), is_locked=is_locked)
     assert isinstance(gate, Gate)
     running = server(gate)
     ended: list[BaseException] = []
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with socket.create_server(("127.0.0.1", port)) as listening:
         thread = threading.Thread(target=_run, args=(running.serve(sockets=[listening]), ended), daemon=True)
         thread.start()
         base = f"http://127.0.0.1:{listening.getsockname()[1]}"

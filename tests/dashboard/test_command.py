@@ -1,53 +1,15 @@
 """`trade-agent dashboard` as a process: where it listens, what it says, how it ends."""
 
 import asyncio
-import re
 import signal
 import socket
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
+from tests.dashboard.process import END_SECONDS, dashboard_process
 from tests.dashboard.served import TRADER_PASSWORD, WITH_PASSWORDS
 from tests.dashboard.visitor import Visitor
 from tests.sessions.command import trade_agent
-from tests.sessions.daemon_process import CLEAN_ENVIRONMENT
-
-_END_SECONDS = 30
-
-
-@asynccontextmanager
-async def dashboard_process(
-    folder: Path, *flags: str, **settings: str
-) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    """`trade-agent dashboard` on a ledger in `folder`, and the address that it gives out."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "binance_trade_agent.cli",
-        "dashboard",
-        *flags,
-        cwd=folder,
-        env={**CLEAN_ENVIRONMENT, "LEDGER_PATH": str(folder / "ledger.db"), "DASHBOARD_PORT": "0", **settings},
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        yield process, await asyncio.wait_for(_address(process), _END_SECONDS)
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-async def _address(process: asyncio.subprocess.Process) -> str:
-    assert process.stderr is not None
-    async for line in process.stderr:
-        if found := re.search(r"Dashboard on (http://\S+)", line.decode()):
-            return found[1]
-    raise AssertionError("it has ended")
 
 
 def free_port() -> int:
@@ -65,7 +27,7 @@ async def test_it_serves_on_the_port_that_is_set(tmp_path):
         with pytest.raises(OSError, match="refused"):
             socket.create_connection(("127.0.0.2", port), 5)
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), _END_SECONDS) == 0
+        assert await asyncio.wait_for(process.wait(), END_SECONDS) == 0
 
 
 async def test_a_port_that_is_taken_is_named(tmp_path):
