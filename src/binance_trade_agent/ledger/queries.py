@@ -379,9 +379,10 @@ def decision_at(connection: sqlite3.Connection, run_id: str, symbol: str, tick_m
 
 def decided_ticks(connection: sqlite3.Connection, run_id: str, symbol: str) -> tuple[int, int] | None:
     """The first and the last tick of the run that left a decision on the symbol; None when none did."""
+    # `+symbol`: SQLite would take the index by symbol, and read all ticks of the runs before or after this one.
     first, last = (
         connection.execute(
-            f"SELECT tick_ms FROM decisions WHERE run_id = ? AND symbol = ? ORDER BY tick_ms {way} LIMIT 1",  # noqa: S608
+            f"SELECT tick_ms FROM decisions WHERE run_id = ? AND +symbol = ? ORDER BY tick_ms {way} LIMIT 1",  # noqa: S608
             (run_id, symbol),
         ).fetchone()
         for way in ("ASC", "DESC")

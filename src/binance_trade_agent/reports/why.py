@@ -254,11 +254,13 @@ class Explainer:
         return next(trade for trade in trades if trade.client_order_id == entry.order.client_order_id)
 
     def _order_named(self, name: str) -> OrderEntry:
+        whole = queries.order_entry(self._connection, name)
+        if whole is not None and whole.order.symbol == self._symbol:
+            return whole  # what is less than a whole id is looked for among all orders
         found = queries.orders_named(self._connection, self._symbol, name)
-        exact = [entry for entry in found if entry.order.client_order_id == name]
         numbered = [entry for entry in found if str(entry.order.exchange_order_id) == name]
-        if exact or numbered:
-            return (exact or numbered)[0]
+        if numbered:
+            return numbered[0]
         if len(found) == 1:
             return found[0]
         if found:
