@@ -337,6 +337,13 @@ def test_position_its_orders_and_its_fills_are_listed(market):
     assert f"{shape} {last.price:,.2f}" in words
 
 
+def test_what_is_too_little_to_be_sold_is_called_dust(market):
+    market.put(quote(), RulesSeen(replace(RULES, min_notional=Decimal(1_000_000)), 1, 1))
+    words = market.reader.get(f"/market/position?symbol={SYMBOL}").words
+    assert "Only dust is left" in words
+    assert "Unrealised" not in words
+
+
 def test_symbol_without_a_position_says_so(market):
     words = market.reader.get("/market/position?symbol=DOGEUSDT").words
     assert "The bot holds no DOGEUSDT." in words

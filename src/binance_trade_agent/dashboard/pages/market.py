@@ -110,14 +110,16 @@ async def show_position(request: Request, desk: DeskOf, symbol: Symbol) -> Respo
     """The position with what protects it, the open orders, and the latest fills."""
     symbol = symbol.upper()
     books = await _books(desk, symbol)
+    quote, rules = await desk.board.quote(symbol), await desk.board.rules(symbol)
     return await render(
         request,
         "market/position.html",
         symbol=symbol,
         books=books.symbol,
         fills=list(reversed(books.symbol.fills[-FILLS_LISTED:])),
-        quote=await desk.board.quote(symbol),
-        rules=await desk.board.rules(symbol),
+        quote=quote,
+        rules=rules,
+        is_dust=bool(rules and quote and rules.is_dust(books.symbol.position.quantity, quote.bid)),
         trouble=books.trouble,
     )
 

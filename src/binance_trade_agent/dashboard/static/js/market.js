@@ -1,6 +1,7 @@
 // The market page: its chart, drawn once and kept up to date over the tab's WebSocket.
 import { watch } from "./live.js";
 import { MarketChart } from "./market-chart.js";
+import { localise } from "./times.js";
 
 const UNIT_SECONDS = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
 const AGAIN_MS = 2_000;
@@ -52,7 +53,12 @@ function say(text) {
 function tellAround({ read_wall_ms: read, note }) {
   const age = document.getElementById("chart-age");
   age.hidden = !read;
-  age.firstElementChild.dataset.wall = read ?? 0;
+  if (read) {
+    const time = age.firstElementChild;
+    time.classList.add("age");
+    time.dataset.wall = read;
+    localise(age);
+  }
   const words = document.getElementById("chart-note");
   if (words.textContent !== note) words.textContent = note;
 }
@@ -70,7 +76,7 @@ load();
 function legend({ data, at, marks, colours, when, tops }) {
   const price = (value) => value.toLocaleString("en", { minimumFractionDigits: data.digits, maximumFractionDigits: data.digits });
   const lines = (pane) => data.lines.flatMap((line, number) => line.pane === pane ? [reading(line, at, colours[number], pane === "price" ? price : plain)] : []);
-  const boxes = [[...candle(data, at, marks, when, price), ...lines("price")], ...data.panes.map((pane) => lines(pane.key))];
+  const boxes = [[...candle(data, at, marks, when, price), text("", "break"), ...lines("price")], ...data.panes.map((pane) => lines(pane.key))];
   while (place.parentElement.querySelectorAll(".legend").length < boxes.length) place.before(text("", "legend"));
   place.parentElement.querySelectorAll(".legend").forEach((box, number) => {
     box.replaceChildren(...(boxes[number] ?? []));
