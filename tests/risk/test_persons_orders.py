@@ -1,5 +1,6 @@
 """A person's order before the rules: what it is refused for, and what the refusal says would do."""
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -182,3 +183,24 @@ def test_the_orders_of_a_list_come_with_the_one_above_the_price_first():
     assert [leg.type for leg in purchase.legs] == [OrderType.STOP_LOSS_LIMIT, OrderType.LIMIT_MAKER]
     assert sale.kind is OrderKind.OCO
     assert str(sale) == "SELL 1 BTCUSDT at 51000, or at 48900 once the price is at 49000"
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"type": "limits"}, "type is 'limits': it is one of market, limit, stop_limit, oco; did you mean limit?"),
+        ({"side": ""}, "the side is missing: it is one of BUY, SELL"),
+        ({"type": "limit"}, "the price is missing"),
+        ({"quantity": "-1"}, "quantity is -1: it must be above 0"),
+        ({"quantity": "1e"}, "quantity: '1e' is not a number"),
+        ({"quantity": "nan"}, "quantity: 'nan' is not a finite number"),
+        ({"symbol": ""}, "the symbol is missing, such as BTCUSDT"),
+        ({"stop_price": "1"}, "stop_price does not belong to a market order"),
+        ({"type": "limit", "price": "1", "worst_price": "1"}, "worst_price does not belong to a limit order"),
+        ({"expires_wall_ms": "soon"}, "expires_wall_ms is 'soon': it is a time in whole milliseconds UTC"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_a_sentence(fields, sentence):
+    asked = {"symbol": "BTCUSDT", "side": "SELL", "type": "market", "quantity": "1", **fields}
+    with pytest.raises(ValueError, match="^" + re.escape(sentence)):
+        manual_order(asked)
