@@ -5,6 +5,7 @@ import {
 
 const DAY_SECONDS = 86_400;
 const STRETCH = { price: 4, other: 1 };
+const MOST_BARS = 2_000; // a tab that stays open for days begins anew then
 const SHOWN_BARS = 150, SHOWN_BARS_ON_PHONE = 60, ROOM_RIGHT = 6;
 const TONES = ["--accent", "--warn", "--violet", "--muted"];
 
@@ -49,7 +50,7 @@ export class MarketChart {
   // The newest candles. False when the whole chart has to be asked for again.
   update(tail) {
     const known = this.data, last = known.times.at(-1);
-    if (!tail.times.length || tail.times[0] > last || tail.shape !== known.shape || tail.fills !== known.fills) return false;
+    if (known.times.length > MOST_BARS || !tail.times.length || tail.times[0] > last || tail.shape !== known.shape || tail.fills !== known.fills) return false;
     tail.times.forEach((time, at) => {
       const place = known.times.indexOf(time), isNew = place < 0;
       if (isNew) known.times.push(time);
