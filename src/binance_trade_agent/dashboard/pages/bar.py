@@ -10,10 +10,12 @@ from starlette.responses import HTMLResponse, Response
 from binance_trade_agent.dashboard.desk import Desk
 from binance_trade_agent.dashboard.region import PROBLEMS, REGION, DeskOf
 from binance_trade_agent.dashboard.rendering import render
-from binance_trade_agent.ledger import alarms, queries, switches
+from binance_trade_agent.ledger import alarms, equity, queries, switches
+from binance_trade_agent.ledger.equity import Series
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ops.clock import wall_ms
 from binance_trade_agent.ops.heartbeat import Heartbeat
+from binance_trade_agent.reports.equity_curve import quote_assets
 
 _LATE_SECONDS = 5.0
 
@@ -28,7 +30,7 @@ class Bar:
         mode: of the newest run; of the settings where there was none yet.
         state: one word: running, starting, paused, stopped, late, failed, `not running`, `emergency stop`.
         why: a sentence on the state, empty where there is nothing to say.
-        equity_quote: by the last tick; None before the first one.
+        equity_quote: the quote asset and the bot's positions by the last tick; None before the first one.
         alarms: how many stand.
     """
 
@@ -75,19 +77,16 @@ async def bar_of(desk: Desk) -> Bar:
 
 
 def _books(connection: sqlite3.Connection) -> _Books:
-    row = connection.execute("SELECT run_id, mode FROM runs ORDER BY number DESC LIMIT 1").fetchone()
-    point = None
-    if row is not None:
-        point = connection.execute(
-            "SELECT equity_quote, quote_asset FROM equity WHERE epoch = ? ORDER BY tick_ms DESC, cycle DESC LIMIT 1",
-            (queries.epoch_number(connection),),
-        ).fetchone()
+    row = connection.execute("SELECT mode FROM runs ORDER BY number DESC LIMIT 1").fetchone()
+    epoch = queries.epoch_number(connection)
+    assets = quote_assets(connection, epoch)
+    mark = equity.latest(connection, Series(epoch, assets[0])) if assets else None
     return _Books(
         mode=row["mode"] if row else None,
         is_killed=switches.killed(connection),
         pause=switches.pause_scope(connection),
-        equity_quote=Decimal(point["equity_quote"]) if point else None,
-        quote_asset=point["quote_asset"] or "" if point else "",
+        equity_quote=mark.adjusted_quote + mark.external_quote if mark else None,
+        quote_asset=assets[0] if assets else "",
         alarms=len(alarms.standing(connection)),
     )
 
