@@ -103,7 +103,9 @@ async def test_while_it_counts_it_says_how_far_it_is(tmp_path):
         tally = Tally(reader)
         assert not tally.advance(2)
         view = tally.view()
-        assert (view.counted, view.total, view.is_whole) == (2, 3, False)  # ETHUSDT was not looked at yet
+        assert (view.counted, view.total, view.is_whole) == (2, 5, False)
+        assert not tally.advance(1)
+        assert (tally.view().counted, tally.view().is_whole) == (3, False)  # BTCUSDT is done
         assert counted_up(tally, 1).counted == 5
 
 

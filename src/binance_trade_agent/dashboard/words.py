@@ -15,6 +15,11 @@ _IN_CENTS = frozenset({"USDT", "USDC", "FDUSD", "TUSD", "BUSD", "DAI", "USD", "E
 _CENT, _SATOSHI = Decimal("0.01"), Decimal("0.00000001")
 
 
+def decimals(asset: str) -> int:
+    """Decimals in which amounts of an asset are written at most."""
+    return 2 if asset in _IN_CENTS else 8
+
+
 def amount(value: Decimal | None, asset: str = "") -> Markup:
     """An amount of an asset: money of small change to cents (`1,234.56`), others to 8 decimals; exact on hover."""
     if value is None:

@@ -43,12 +43,14 @@ class ChartPoints(Value, frozen=True):
         equity: in quote asset, less what came from outside.
         drawdown_pct: how far it is below its highest value so far, 0 or less.
         of: how many points there are in the ledger for the same time.
+        stretch: of how many of them each stretch is, of which the extremes are shown; 1: all are shown.
     """
 
     times_ms: list[int]
     equity: list[float]
     drawdown_pct: list[float]
     of: int
+    stretch: int
 
 
 class CurveFigures(Value, frozen=True):
@@ -82,6 +84,11 @@ class EquityCurve:
     def __len__(self) -> int:
         return self._size
 
+    @property
+    def last_ms(self) -> int | None:
+        """Time of the last point, None without one."""
+        return int(self._times[self._size - 1]) if self._size else None
+
     def update(self, most_points: int = SLICE_POINTS) -> bool:
         """Read so many points on at most; True when all were read.
 
@@ -109,11 +116,15 @@ class EquityCurve:
         times, values, falls = self._arrays()
         first = 0 if from_ms is None else int(np.searchsorted(times, from_ms))
         end = len(times) if to_ms is None else int(np.searchsorted(times, to_ms, side="right"))
-        chosen = _chosen(values, falls, first, end, most)
+        chosen, stretch = _chosen(values, falls, first, end, most)
         # Of two points at one time, which two runs may leave, the last counts.
         chosen = chosen[np.append(np.diff(times[chosen]) > 0, True)] if len(chosen) else chosen
         return ChartPoints(
-            times[chosen].tolist(), values[chosen].tolist(), (100 * falls[chosen]).tolist(), max(0, end - first)
+            times[chosen].tolist(),
+            values[chosen].tolist(),
+            (100 * falls[chosen]).tolist(),
+            max(0, end - first),
+            stretch,
         )
 
     def figures(self) -> CurveFigures:
@@ -154,15 +165,15 @@ class EquityCurve:
         return self._times[:size], self._equity[:size], self._falls[:size]
 
 
-def _chosen(values: FloatArray, falls: FloatArray, first: int, end: int, most: int) -> IntArray:
-    """Indices of the points from `first` up to `end` that stand for all of them.
+def _chosen(values: FloatArray, falls: FloatArray, first: int, end: int, most: int) -> tuple[IntArray, int]:
+    """Indices of the points from `first` up to `end` that stand for all of them, and of how many each stretch is.
 
     The stretches are a power of two long and begin at multiples of it, so that the picture does not change but at its
     end while points are added.
     """
     count = end - first
     if count <= most:
-        return np.arange(first, end)
+        return np.arange(first, end), 1
     length = 1 << int(np.ceil(np.log2(count * _KEPT_OF_BUCKET / most)))
     begin = first - first % length
     edge = end - (end - begin) % length
@@ -173,7 +184,7 @@ def _chosen(values: FloatArray, falls: FloatArray, first: int, end: int, most: i
         if edge < end:
             parts.append(np.array([edge + int((sign * array[edge:end]).argmin())]))
     chosen = np.unique(np.concatenate(parts))
-    return chosen[chosen >= first]
+    return chosen[chosen >= first], length
 
 
 class Change(Value, frozen=True):

@@ -13,7 +13,7 @@ UNKNOWN = ""  # a purchase that neither a decision nor a command speaks of
 _AFTER_ALL = 2**63 - 1
 
 DECIDED_BY = (
-    f"CASE WHEN orders.exit IN ('{ExitKind.MANUAL}', '{ExitKind.EMERGENCY}') THEN '{BY_HAND}' ELSE"
+    f"CASE WHEN orders.exit IN ('{ExitKind.MANUAL}', '{ExitKind.EMERGENCY}') THEN '{BY_HAND}' ELSE"  # noqa: S608 (ours)
     " (SELECT strategy FROM decisions WHERE decisions.run_id = orders.run_id AND decisions.tick_ms = orders.tick_ms"
     " AND decisions.symbol = orders.symbol AND decisions.client_order_id = orders.client_order_id) END"
 )

@@ -1,4 +1,4 @@
-"""Running sums over all fills of the current epoch, by day, symbol and strategy, kept in memory by who reads.
+"""Running sums over all fills of an epoch, by day, symbol and strategy, kept in memory by who reads.
 
 A ledger of a million fills takes seconds to add up, so it is added up once, in slices, and from there on only what has
 come since. Until then what is shown says how far it is. Each sum equals what `trade-agent analyze` works out
@@ -79,10 +79,11 @@ class TallyView:
 
 
 class Tally:
-    """Counts the fills of one ledger; `advance` on one thread, `view` on any."""
+    """Counts the fills of an epoch, or of whichever is the current one; `advance` on one thread, `view` on any."""
 
-    def __init__(self, reader: LedgerReader) -> None:
+    def __init__(self, reader: LedgerReader, epoch: int | None = None) -> None:
         self._reader = reader
+        self._only = epoch
         self._epoch = 0
         self._lanes: dict[str, Lane] = {}
         self._shown: dict[str, dict[Part, Sums]] = {}
@@ -111,14 +112,14 @@ class Tally:
             return self._view
 
     def _advance(self, connection: sqlite3.Connection, most_fills: int) -> bool:
-        epoch = queries.epoch_number(connection)
+        epoch = queries.epoch_number(connection) if self._only is None else self._only
         if epoch != self._epoch:
             with self._lock:
                 self._epoch, self._view = epoch, None
                 self._lanes, self._shown = {}, {}
         by_hand: frozenset[str] | None = None
-        for row in connection.execute("SELECT * FROM positions WHERE epoch = ? ORDER BY symbol", (epoch,)).fetchall():
-            lane = self._lane(connection, row)
+        rows = connection.execute("SELECT * FROM positions WHERE epoch = ? ORDER BY symbol", (epoch,)).fetchall()
+        for lane, row in [(self._lane(connection, row), row) for row in rows]:
             if lane.is_at(row):  # nothing has filled since
                 continue
             if most_fills <= 0:

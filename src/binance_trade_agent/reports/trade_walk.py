@@ -126,7 +126,7 @@ def _steps(
     connection: sqlite3.Connection, text: str, index: str, where: str, values: Sequence[object]
 ) -> Iterator[Step]:
     rows = connection.execute(
-        "SELECT traded_ms, symbol, trade_id, client_order_id, exchange_order_id"
+        "SELECT traded_ms, symbol, trade_id, client_order_id, exchange_order_id"  # noqa: S608 (ours)
         f" FROM fills INDEXED BY {index} WHERE {where} ORDER BY traded_ms DESC, symbol DESC, trade_id DESC",
         values,
     )

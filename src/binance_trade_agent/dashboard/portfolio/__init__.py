@@ -1,0 +1,1 @@
+"""What the Portfolio page shows: kept in memory, looked up, drawn."""
