@@ -24,7 +24,7 @@ def amount(value: Decimal | None, asset: str = "") -> Markup:
     """An amount of an asset: money of small change to cents (`1,234.56`), others to 8 decimals; exact on hover."""
     if value is None:
         return Markup('<span class="unknown">{}</span>').format(UNKNOWN)
-    unit = _CENT if asset in _IN_CENTS and (abs(value) >= 1 or not value) else _SATOSHI
+    unit = _CENT if asset in _IN_CENTS and (abs(value) >= _CENT or not value) else _SATOSHI
     short = f"{round(value, 2):,.2f}" if unit is _CENT else exact(rounded(value, unit))
     return Markup('<data class="num" value="{full}" title="{title}">{short}</data>').format(
         full=plain(value), title=f"{exact(value)} {asset}".strip(), short=short
