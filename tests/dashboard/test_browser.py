@@ -36,7 +36,7 @@ async def test_without_scripts_every_page_is_readable_and_stops_the_trader(serve
             assert await seen.page.locator("h1").text_content(), path
             assert len((await seen.page.locator("main").inner_text()).split()) > 20, path
             await expect(seen.page.locator(".bar .state")).to_have_text("stopped")
-            await seen.page.locator("summary[aria-label=Menu]").click()
+            await seen.page.locator(".menu > summary").click()
             await expect(seen.page.locator(".menu nav a")).to_have_count(len(PAGES))
         await seen.page.get_by_role("link", name="Emergency stop").first.click()
         await seen.page.get_by_label("Why").fill("no scripts here")
@@ -51,7 +51,7 @@ async def test_the_menu_of_a_phone_leads_to_every_page(dashboard, trader):
         seen = await logged_in(browser, dashboard.base, trader.cookies, size=PHONE)
         await seen.open("/system")
         for path, name in NAVIGATION:
-            await seen.page.locator("summary[aria-label=Menu]").tap()
+            await seen.page.locator(".menu > summary").tap()
             await seen.page.locator(".menu nav").get_by_role("link", name=name).tap()
             await expect(seen.page).to_have_url(re.compile(f"{path}$"))
             await expect(seen.page.locator(".menu nav a[aria-current=page]")).to_have_text(name)
