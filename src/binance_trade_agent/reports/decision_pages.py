@@ -135,7 +135,7 @@ def tally(connection: sqlite3.Connection, filters: Filters, *, most: int = COUNT
 def decided_symbols(connection: sqlite3.Connection) -> list[str]:
     """The symbols that any run has traded, in alphabetical order."""
     rows = connection.execute("SELECT DISTINCT symbols FROM runs")
-    return sorted({symbol for row in rows for symbol in row[0].split(",") if symbol})
+    return sorted({symbol for row in rows for symbol in row[0].split()})
 
 
 def refusing_rules(connection: sqlite3.Connection, most: int = COUNTED_DECISIONS) -> list[str]:
