@@ -124,7 +124,7 @@ def test_looking_for_what_is_rare_ends_and_can_go_on(reader):
     assert page_of(reader, Filters(strategy="macd"), page.older).older is None
 
 
-@pytest.mark.parametrize("text", ["", "1", "1.2", "a.2.BTCUSDT", "1.b.BTCUSDT"])
+@pytest.mark.parametrize("text", ["", "1", "1.2", "a.2.BTCUSDT", "1.b.BTCUSDT", "1.٢.BTCUSDT", f"1.{2**63}.BTCUSDT"])
 def test_an_address_that_is_no_place_is_refused(text):
     with pytest.raises(ValueError, match="is not a place in the list of trades"):
         Place.parse(text)

@@ -1,6 +1,7 @@
 """The fills of an epoch with the newest first, by index only, narrowed down by what a person asks for."""
 
 import heapq
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Self
@@ -12,6 +13,7 @@ from binance_trade_agent.domain.values import Value
 from binance_trade_agent.ledger import queries
 
 _ALL_MS = (-(2**62), 2**62)
+_PLACE = re.compile(r"(-?[0-9]{1,18})\.(-?[0-9]{1,18})\.(.*)", re.DOTALL)  # numbers that SQLite can hold
 _FEW_ORDERS = 500
 _LAST_CHARACTER = "\U0010ffff"
 
@@ -34,11 +36,10 @@ class Place(NamedTuple):
         Raises:
             ValueError: it is none.
         """
-        parts = text.split(".", 2)
-        try:
-            return cls(int(parts[0]), parts[2], int(parts[1]))
-        except (IndexError, ValueError):
-            raise ValueError(f"{text!r} is not a place in the list of trades") from None
+        found = _PLACE.fullmatch(text)
+        if found is None:
+            raise ValueError(f"{text!r} is not a place in the list of trades")
+        return cls(int(found[1]), found[3], int(found[2]))
 
 
 class Filters(Value, frozen=True):

@@ -57,6 +57,7 @@ async def show_portfolio(
     except LedgerError as failure:
         return await render(request, "portfolio/nothing.html", title="Portfolio", why=str(failure))
     asked.filters()  # what is not allowed is refused with the page, not in a part of it
+    asked.place()
     return await render(
         request,
         "portfolio/page.html",

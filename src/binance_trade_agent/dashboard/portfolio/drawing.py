@@ -8,7 +8,7 @@ from binance_trade_agent.ledger.records import Epoch
 from binance_trade_agent.reports.equity_curve import CHART_POINTS, ChartPoints, EquityCurve, RunSpan
 
 SPANS = {"day": DAY_MS, "week": 7 * DAY_MS, "month": 30 * DAY_MS, "all": None}
-TAIL_POINTS = 24
+TAIL_POINTS = 12
 MOST_RUN_MARKS = 40
 
 Part = tuple[Epoch, EquityCurve, Sequence[RunSpan]]
