@@ -20,7 +20,7 @@ from binance_trade_agent.dashboard.jobs.runner import BusyError
 from binance_trade_agent.dashboard.pages.advanced.shared import JobsOf, newest_run, said_or_back, show
 from binance_trade_agent.dashboard.pages.advanced.strategy import checked_texts, in_use_of, traded
 from binance_trade_agent.dashboard.region import PROBLEMS, REGION, DeskOf
-from binance_trade_agent.dashboard.rendering import render
+from binance_trade_agent.dashboard.rendering import THEME_COOKIE, THEMES, render
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.strategies.registry import describe
 
@@ -178,10 +178,12 @@ async def show_backtest(request: Request, jobs: JobsOf, number: int) -> Response
 
 
 @router.get(f"{ADDRESS}/{{number}}/report")
-async def show_report(jobs: JobsOf, number: int) -> Response:
+async def show_report(request: Request, desk: DeskOf, jobs: JobsOf, number: int) -> Response:
     """The report as the backtest wrote it. It may load nothing and run nothing but its own script, apart from us."""
     path = _file(jobs, number, "report.html")
-    return FileResponse(path, media_type="text/html", headers={"Content-Security-Policy": _policy(path)})
+    page = await desk.in_thread(path.read_bytes)
+    headers = {"Content-Security-Policy": _policy(page)}
+    return HTMLResponse(_in_theme(page, request.cookies.get(THEME_COOKIE, THEMES[0])), headers=headers)
 
 
 @router.get(f"{ADDRESS}/{{number}}/report.json")
@@ -219,9 +221,19 @@ def _refuse_what_is_not_there(names: CandleNames, symbols: Sequence[str], interv
             raise HTTPException(422, f"There are no {interval} candles of {symbol[:30]}; there are: {there}.")
 
 
-def _policy(path: Path) -> str:
+def _in_theme(page: bytes, theme: str) -> bytes:
+    """The report has the theme of the system; within our pages it has theirs, where the reader has chosen one."""
+    if theme not in {"dark", "light"}:
+        return page
+    always = b"all" if theme == "dark" else b"not all"
+    return page.replace(b"@media (prefers-color-scheme: dark)", b"@media " + always, 1).replace(
+        b"color-scheme: light dark", f"color-scheme: {theme}".encode(), 1
+    )
+
+
+def _policy(page: bytes) -> str:
     """What the report may do (W3C Content Security Policy Level 3): its own script is known by its hash."""
-    script = _ITS_SCRIPT.search(path.read_bytes())
+    script = _ITS_SCRIPT.search(page)
     known = base64.b64encode(hashlib.sha256(script[1]).digest()).decode() if script else ""
     rules = ["default-src 'none'", "style-src 'unsafe-inline'", "img-src data:", "frame-ancestors 'self'"]
     rules += ["base-uri 'none'", "form-action 'none'"]

@@ -25,6 +25,7 @@ router = APIRouter(default_response_class=HTMLResponse, responses=PROBLEMS)
 @router.get(ADDRESS)
 async def show_changes(request: Request, before: Before = "") -> Response:
     """The section; the first page, or the one that begins after an entry."""
+    _key(before)
     return await show(request, "advanced/changes.html", ADDRESS, before=before)
 
 

@@ -8,9 +8,9 @@ from starlette.responses import HTMLResponse, Response
 
 from binance_trade_agent.dashboard.pages.advanced.limits import Known, known_limits
 from binance_trade_agent.dashboard.pages.advanced.shared import show
+from binance_trade_agent.dashboard.pages.advanced.strategy import InUse, in_use_of
 from binance_trade_agent.dashboard.region import PROBLEMS, DeskOf
-from binance_trade_agent.ledger.risk_changes import RiskChange
-from binance_trade_agent.settings import Settings, allowed_values
+from binance_trade_agent.settings import Settings, allowed_values, shown
 
 ADDRESS = "/advanced/configuration"
 Which = Literal["all", "set", "differing"]
@@ -25,7 +25,7 @@ class Row:
     Attributes:
         value: in this process, secrets masked; origin: where from.
         of_trader: in the trader that runs, where that differs; None where it does not, or none runs.
-        change: by which a person has brought that about.
+        by: who has brought that about by a command; empty where nobody did.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Row:
     description: str
     allowed: str
     of_trader: str | None
-    change: RiskChange | None
+    by: str
 
     def has(self, text: str) -> bool:
         """Whether the words are in it, large and small letters alike."""
@@ -51,8 +51,9 @@ async def show_configuration(
 ) -> Response:
     """The section."""
     known = await known_limits(desk)
-    rows = [_row(known, *each) for each in desk.configuration.rows()]
-    shown = [
+    of_trader = _of_trader(known, await in_use_of(desk))
+    rows = [_row(of_trader, *each) for each in desk.configuration.rows()]
+    found = [
         row
         for row in rows
         if row.has(text)
@@ -63,7 +64,7 @@ async def show_configuration(
         request,
         "advanced/configuration.html",
         ADDRESS,
-        rows=shown,
+        rows=found,
         every=len(rows),
         differing=sum(row.of_trader is not None for row in rows),
         text=text,
@@ -72,10 +73,28 @@ async def show_configuration(
     )
 
 
-def _row(known: Known, name: str, value: str, origin: str) -> Row:
+def _of_trader(known: Known, in_use: InUse) -> dict[str, tuple[str, str]]:
+    """What the trader that runs has, and by whose command; nothing where none runs."""
+    if known.run is None or not known.run.is_running:
+        return {}
+    says = {name: (value, "") for name, value in known.run.settings.items()}
+    says.update({name: (change.new, change.requested_by) for name, change in known.changes.items()})
+    if in_use.change is not None and in_use.change.is_by_command:
+        says["STRATEGY_NAME"] = in_use.choice.name, in_use.change.requested_by
+        says["STRATEGY_PARAMS"] = shown(dict(in_use.choice.params)), in_use.change.requested_by
+    return says
+
+
+def _row(of_trader: dict[str, tuple[str, str]], name: str, value: str, origin: str) -> Row:
     field = Settings.model_fields[name.lower()]
-    of_trader = None
-    if known.run is not None and known.run.is_running:
-        said = known.changes[name].new if name in known.changes else known.run.settings.get(name)
-        of_trader = said if said is not None and said != value else None
-    return Row(name, value, origin, field.description or "", allowed_values(name), of_trader, known.changes.get(name))
+    there, by = of_trader.get(name, (value, ""))
+    is_other = there != value
+    return Row(
+        name,
+        value,
+        origin,
+        field.description or "",
+        allowed_values(name),
+        there if is_other else None,
+        by if is_other else "",
+    )

@@ -21,6 +21,7 @@ from binance_trade_agent.dashboard.rendering import render
 
 ADDRESS = "/advanced/ledger"
 VERIFY, EXPORT, BACKUP = "verify", "export", "backup"
+_NAMES = {VERIFY: "verification", EXPORT: "export", BACKUP: "backup"}
 _LANE = "ledger"
 _MOST_DIFFERENCES = 200
 _TABLES = "tables"  # folder of an export
@@ -59,6 +60,7 @@ async def show_jobs(request: Request, desk: DeskOf, jobs: JobsOf) -> Response:
         last_backup=next(iter(done[BACKUP]), None),
         backups=[(each.name, each.stat().st_size) for each in _backups(desk)],
         running=running,
+        names=_NAMES,
     )
 
 
@@ -95,10 +97,10 @@ async def cancel(request: Request, jobs: JobsOf, number: int) -> Response:
     if found is None:
         raise HTTPException(404, f"There is no such work as {number}.")
     await jobs.cancel(found)
-    return await said_or_back(request, f"The {found.kind} has ended.", ADDRESS)
+    return await said_or_back(request, f"The {_NAMES[found.kind]} has ended.", ADDRESS)
 
 
-@router.get(f"{ADDRESS}/exports/{{number}}.zip")
+@router.get(f"{ADDRESS}/exports/{{number}}.zip", responses={200: {"content": {"application/zip": {}}}})
 async def download_export(jobs: JobsOf, number: int) -> Response:
     """The tables of an export in one archive, made while it is sent."""
     job = jobs.find(EXPORT, number)
@@ -111,7 +113,7 @@ async def download_export(jobs: JobsOf, number: int) -> Response:
     return StreamingResponse(pieces, media_type="application/zip", headers=headers)
 
 
-@router.get(f"{ADDRESS}/backups/{{name}}")
+@router.get(f"{ADDRESS}/backups/{{name}}", responses={200: {"content": {"application/vnd.sqlite3": {}}}})
 async def download_backup(desk: DeskOf, name: str) -> Response:
     """A copy of the ledger that lies beside it."""
     path = next((each for each in _backups(desk) if each.name == name), None)
@@ -152,4 +154,6 @@ async def _started(request: Request, jobs: JobsOf, work: Work, session: SessionO
         await jobs.start(work, session.name)
     except BusyError as busy:
         raise HTTPException(409, str(busy)) from None
-    return await said_or_back(request, f"The {work.kind} has begun.", ADDRESS)
+    return await said_or_back(
+        request, f"The {_NAMES[work.kind]} has begun; what comes of it will stand above.", ADDRESS
+    )

@@ -36,6 +36,7 @@ from binance_trade_agent.ledger.risk_changes import RiskChange
 from binance_trade_agent.settings import Settings, allowed_values
 
 ADDRESS = "/advanced/risk"
+_WAS = "was:"  # what stood in a field at first: who left it so did not ask for it, even if it is something else by now
 # By how their names begin, the first that fits.
 _GROUPS = (
     ("Size of an entry", ("TRADING_",)),
@@ -72,7 +73,7 @@ class Limit:
     @property
     def typed(self) -> str:
         """What stands in its field."""
-        return "" if self.now == NOT_SET else self.now
+        return _typed(self.now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +106,12 @@ async def review(request: Request, desk: DeskOf) -> Response:
     """What the form asks for, checked, old and new; nothing is placed yet."""
     known = await known_limits(desk)
     now = known.now
-    given = {name: text for name, text in (await _fields(request)).items() if name in now}
-    wanted = {name: text for name, text in given.items() if text not in {now[name], now[name].replace(NOT_SET, "")}}
+    fields = await _fields(request)
+    wanted = {
+        name: text
+        for name, text in fields.items()
+        if name in now and text not in {_typed(now[name]), now[name], fields.get(_WAS + name)}
+    }
     if not wanted:
         raise HTTPException(422, "Nothing would change: every value is what it is already.")
     after = _checked(desk.settings, now, wanted)
@@ -143,6 +148,10 @@ async def known_limits(desk: Desk) -> Known:
         return Known(run, configured, await desk.read(work))
     except LedgerError:
         return Known(run, configured, {})
+
+
+def _typed(value: str) -> str:
+    return "" if value == NOT_SET else value
 
 
 def _checked(settings: Settings, now: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:

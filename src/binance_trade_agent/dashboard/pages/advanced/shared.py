@@ -60,8 +60,7 @@ class NewestRun:
 
 async def show(request: Request, template: str, section: str, **values: Any) -> HTMLResponse:
     """A section as a page; `section` is its address."""
-    name = dict(SECTIONS)[section]
-    title = "Advanced" if name == "Control" else f"{name} · Advanced"
+    title = "Advanced" if section == "/advanced" else dict(SECTIONS)[section]
     return await render(request, template, title=title, sections=SECTIONS, section=section, **values)
 
 

@@ -176,9 +176,9 @@ def traded(desk: Desk, run: NewestRun | None) -> tuple[str, ...]:
 
 def _differences(before: StrategyChoice, after: StrategyChoice) -> list[Change]:
     changes = [Change("strategy", before.name, after.name)] if before.name != after.name else []
-    old = before.params if before.name == after.name else {}
+    old, missing = (before.params, "default") if before.name == after.name else ({}, "–")
     changes += [
-        Change(key, old.get(key, "default"), after.params.get(key, "default"))
+        Change(key, old.get(key, missing), after.params.get(key, "default"))
         for key in sorted({*old, *after.params})
         if old.get(key) != after.params.get(key)
     ]
