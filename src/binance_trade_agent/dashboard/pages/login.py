@@ -25,7 +25,7 @@ async def show_login(request: Request, next: str = "/") -> Response:  # noqa: A0
     return await render(request, "login.html", title="Log in", next=_path(next), problem="")
 
 
-@router.post("/login", status_code=303)
+@router.post("/login", status_code=303, responses={429: {"description": "Too many wrong passwords were given."}})
 async def log_in(
     request: Request,
     password: Annotated[str, Form(max_length=1_000)],
