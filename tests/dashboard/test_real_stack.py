@@ -21,6 +21,7 @@ async def test_a_day_at_the_desk(tmp_path):
         await seen.log_in(TRADER_PASSWORD)
         await the_bar_keeps_itself_up_to_date(seen)
         await pauses_and_resumes(seen)
+        await buys_and_sees_it_in_the_portfolio(seen)
         await throws_the_emergency_stop(seen)
         await stack.stop_trader()
         await stack.stop_dashboard()
@@ -48,6 +49,24 @@ async def pauses_and_resumes(seen: Tab) -> None:
     await expect(seen.page.locator("#control-result .life")).to_contain_text("Carried out", timeout=10_000)
     await seen.page.get_by_role("button", name="Resume").click()
     await state_is(seen, "running")
+
+
+async def buys_and_sees_it_in_the_portfolio(seen: Tab) -> None:
+    await seen.open("/trade")
+    review = seen.page.get_by_role("button", name="Review the order")
+    await expect(review).to_be_disabled()
+    await seen.page.get_by_label("Counted in").select_option(label="quote asset")
+    await seen.page.get_by_label("Amount").fill("60")
+    await expect(review).to_be_enabled(timeout=10_000)
+    await review.click()
+    dialog = seen.page.locator("#dialog")
+    await expect(dialog).to_contain_text("Buy")
+    await dialog.locator("#place").click()
+    await expect(dialog.locator(".life")).to_contain_text("Filled", timeout=10_000)
+    await seen.page.keyboard.press("Escape")
+    await seen.open("/portfolio")
+    await expect(seen.page.locator("main")).to_contain_text("BTCUSDT")
+    await expect(seen.page.locator("main")).not_to_contain_text("No position is open")
 
 
 async def throws_the_emergency_stop(seen: Tab) -> None:
