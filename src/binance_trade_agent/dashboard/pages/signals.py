@@ -111,7 +111,7 @@ async def show_standing(request: Request, desk: DeskOf, part: Literal["verdict",
     try:
         limits, standing = await desk.with_reader(read)
     except ValueError as failure:
-        raise HTTPException(404, f"{str(failure)[:1].upper()}{str(failure)[1:]}.") from None
+        raise HTTPException(404, decision_words.sentence(str(failure))) from None
     return await render(
         request,
         f"signals/{part}.html",
@@ -241,7 +241,7 @@ def _explained(connection: sqlite3.Connection, symbol: str, at: str) -> Explanat
         explainer = Explainer(connection, "", symbol)
         return explainer.at(at) if at else explainer.last()
     except ValueError as failure:
-        raise HTTPException(404, f"{str(failure)[:1].upper()}{str(failure)[1:]}.") from None
+        raise HTTPException(404, decision_words.sentence(str(failure))) from None
 
 
 def _of_order(connection: sqlite3.Connection, name: str) -> Explanation:
@@ -265,7 +265,7 @@ def _moment(name: str, text: str) -> int | None:
     try:
         return parse_utc(text)
     except ValueError as failure:
-        raise HTTPException(422, f"{name}: {failure}.") from None
+        raise HTTPException(422, decision_words.ended(f"{name}: {failure}")) from None
 
 
 def _place(text: str) -> Place | None:

@@ -199,7 +199,13 @@ async def confirm_cancel(request: Request, desk: DeskOf, session: SessionOf, cli
     order = entry.order
     why_not = _why_not_now(desk, session) or _why_not_cancelled(order)
     if why_not:
-        return await _confirmation(request, "trade/refused.html", title="Not to be cancelled", why_not=why_not)
+        return await _confirmation(
+            request,
+            "trade/refused.html",
+            title="Not to be cancelled",
+            why_not=why_not,
+            sentence=decision_words.sentence,
+        )
     ticket = _tickets(request).issue(CommandKind.CANCEL, {"client_order_id": client_order_id}, session.token)
     return await _confirmation(
         request,
@@ -222,7 +228,9 @@ async def confirm_close(request: Request, desk: DeskOf, session: SessionOf, symb
     if found is None:
         raise HTTPException(404, f"Nothing is held of {symbol.upper()!r}.")
     if why_not := _why_not_now(desk, session):
-        return await _confirmation(request, "trade/refused.html", title="Not to be closed", why_not=why_not)
+        return await _confirmation(
+            request, "trade/refused.html", title="Not to be closed", why_not=why_not, sentence=decision_words.sentence
+        )
     ticket = _tickets(request).issue(CommandKind.CLOSE, {"symbol": found.symbol, "reason": ""}, session.token)
     quote = await desk.board.quote(found.symbol)
     return await _confirmation(
@@ -241,7 +249,7 @@ async def place(
 ) -> Response:
     """Place what was confirmed, once however often it is sent, and follow it."""
     if why_not := _why_not_now(desk, session):
-        raise HTTPException(409, f"{_sentence(why_not)} Nothing was placed.")
+        raise HTTPException(409, f"{decision_words.sentence(why_not)} Nothing was placed.")
 
     async def put(kind: CommandKind, payload: dict[str, str]) -> int:
         expires = str(wall_ms() + LIFETIME_SECONDS * 1000)
@@ -252,7 +260,7 @@ async def place(
             ticket, session.token, lambda known: put(known.kind, dict(known.payload))
         )
     except TicketError as failure:
-        raise HTTPException(409, _sentence(str(failure))) from None
+        raise HTTPException(409, decision_words.sentence(str(failure))) from None
     return await followed(request, command_id)
 
 
@@ -358,6 +366,8 @@ def _shown(judged: Judged) -> dict[str, Any]:
         "exact": exact,
         "measured": measured,
         "used_pct": decision_words.used_pct,
+        "sentence": decision_words.sentence,
+        "ended": decision_words.ended,
         "words": order_words.in_words(*told) if told else "",
         "rows": order_words.rows(*told) if told else [],
     }
@@ -376,7 +386,3 @@ def _tickets(request: Request) -> Tickets:
         state.tickets = Tickets()
     tickets: Tickets = state.tickets
     return tickets
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."

@@ -7,7 +7,7 @@ function settle() {
   if (!judgement || !button) return;
   const why = judgement.dataset.whyNot;
   button.disabled = Boolean(why);
-  const text = why ? `Not yet: ${why}.` : "Nothing is placed before you confirm it.";
+  const text = why ? `Not yet: ${why}` : "Nothing is placed before you confirm it.";
   if (reason.textContent !== text) reason.textContent = text;
 }
 
