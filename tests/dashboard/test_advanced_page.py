@@ -380,6 +380,11 @@ class TestBacktest:
         assert job.sentence[:40] in words
         assert visitor.get("/advanced/backtest/1/report").status == 404
 
+    def test_one_that_cannot_be_kept_is_not_started(self, advanced):
+        advanced.ledger_path.with_name("ledger.db.jobs").write_text("somebody's file")
+        reply = advanced.trader().post("/advanced/backtest", ASKED)
+        assert (reply.status, "The backtest cannot be started: " in reply.words) == (503, True)
+
     def test_one_that_is_cancelled_is_over(self, advanced):
         visitor = advanced.trader()
         visitor.post("/advanced/backtest", ASKED)

@@ -10,6 +10,8 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
+import msgspec
+
 from binance_trade_agent.dashboard.jobs.job import Job, JobState, Shelf, Work
 from binance_trade_agent.ops.clock import wall_ms
 from binance_trade_agent.ops.tasks import spawn
@@ -149,7 +151,7 @@ class Jobs:
             try:
                 job.result = await asyncio.to_thread(work.digest, self.place(job))
                 job.state = JobState.DONE
-            except (OSError, ValueError, KeyError, TypeError) as failure:
+            except (OSError, ValueError, KeyError, msgspec.MsgspecError) as failure:
                 job.state, job.sentence = JobState.FAILED, f"Its result cannot be read: {failure}."
         elif job.is_running:
             job.state, job.sentence = JobState.FAILED, self._why(job)

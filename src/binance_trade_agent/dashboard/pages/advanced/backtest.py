@@ -16,8 +16,7 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from binance_trade_agent.dashboard.access.guard import SessionOf
 from binance_trade_agent.dashboard.jobs.candle_names import CandleNames, candle_names
 from binance_trade_agent.dashboard.jobs.job import Job, Work
-from binance_trade_agent.dashboard.jobs.runner import BusyError
-from binance_trade_agent.dashboard.pages.advanced.shared import JobsOf, newest_run, said_or_back, show
+from binance_trade_agent.dashboard.pages.advanced.shared import JobsOf, begun, newest_run, said_or_back, show
 from binance_trade_agent.dashboard.pages.advanced.strategy import checked_texts, in_use_of, traded
 from binance_trade_agent.dashboard.region import PROBLEMS, REGION, DeskOf
 from binance_trade_agent.dashboard.rendering import THEME_COOKIE, THEMES, render
@@ -155,10 +154,7 @@ async def start(
         limit_seconds=_LIMIT_SECONDS,
         keep=_KEEP,
     )
-    try:
-        await jobs.start(work, session.name)
-    except BusyError as busy:
-        raise HTTPException(409, str(busy)) from None
+    await begun(jobs, work, session)
     return await said_or_back(request, "It has begun; how far it is stands in the list.", ADDRESS)
 
 
@@ -202,10 +198,7 @@ def _arguments(asked: dict[str, str | None], folder: Path) -> list[str]:
 
 
 def _digest(folder: Path) -> dict[str, Any]:
-    try:
-        report = msgspec.json.decode((folder / "report.json").read_bytes(), type=_Report)
-    except msgspec.MsgspecError as failure:
-        raise ValueError(str(failure)) from failure
+    report = msgspec.json.decode((folder / "report.json").read_bytes(), type=_Report)
     made: dict[str, Any] = msgspec.to_builtins(report)
     return made
 

@@ -13,9 +13,8 @@ from starlette.responses import FileResponse, HTMLResponse, Response, StreamingR
 from binance_trade_agent.dashboard.access.guard import SessionOf
 from binance_trade_agent.dashboard.desk import Desk
 from binance_trade_agent.dashboard.jobs.job import Work
-from binance_trade_agent.dashboard.jobs.runner import BusyError
 from binance_trade_agent.dashboard.jobs.zipped import zipped
-from binance_trade_agent.dashboard.pages.advanced.shared import JobsOf, said_or_back, show
+from binance_trade_agent.dashboard.pages.advanced.shared import JobsOf, begun, said_or_back, show
 from binance_trade_agent.dashboard.region import PROBLEMS, REGION, DeskOf
 from binance_trade_agent.dashboard.rendering import render
 
@@ -145,15 +144,15 @@ def _backed_up(folder: Path) -> dict[str, Any]:
 
 def _backups(desk: Desk) -> list[Path]:
     """Backups beside the ledger, newest first by the time in their names."""
-    path = desk.ledger_path
-    return sorted((each for each in path.parent.glob(f"{path.name}.backup-*Z") if each.is_file()), reverse=True)
+    path, begins = desk.ledger_path, f"{desk.ledger_path.name}.backup-"
+    try:
+        return sorted((each for each in path.parent.iterdir() if each.name.startswith(begins)), reverse=True)
+    except OSError:
+        return []
 
 
 async def _started(request: Request, jobs: JobsOf, work: Work, session: SessionOf) -> Response:
-    try:
-        await jobs.start(work, session.name)
-    except BusyError as busy:
-        raise HTTPException(409, str(busy)) from None
+    await begun(jobs, work, session)
     return await said_or_back(
         request, f"The {_NAMES[work.kind]} has begun; what comes of it will stand above.", ADDRESS
     )

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, HTTPException, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from binance_trade_agent.dashboard.access.sessions import Session
 from binance_trade_agent.dashboard.desk import Desk
-from binance_trade_agent.dashboard.jobs.runner import Jobs
+from binance_trade_agent.dashboard.jobs.job import Work
+from binance_trade_agent.dashboard.jobs.runner import BusyError, Jobs
 from binance_trade_agent.dashboard.rendering import render
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.records import RunRecord
@@ -89,6 +91,21 @@ async def confirm(
     return await show(
         request, template, section, changes=changes, fields=fields, heading=heading, button=button, effect=effect
     )
+
+
+async def begun(jobs: Jobs, work: Work, session: Session) -> None:
+    """Start a job.
+
+    Raises:
+        HTTPException: 409, another one runs; 503, it cannot be started.
+    """
+    try:
+        await jobs.start(work, session.name)
+    except BusyError as busy:
+        raise HTTPException(409, str(busy)) from None
+    except OSError as failure:
+        where = f" {failure.filename}" if failure.filename else ""
+        raise HTTPException(503, f"The {work.kind} cannot be started:{where} {failure.strerror or failure}.") from None
 
 
 async def said_or_back(request: Request, sentence: str, section: str) -> Response:
