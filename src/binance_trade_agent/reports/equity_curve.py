@@ -89,6 +89,12 @@ class EquityCurve:
         """Time of the last point, None without one."""
         return int(self._times[self._size - 1]) if self._size else None
 
+    def value_at(self, at_ms: int) -> float | None:
+        """Equity at the last point by a time, None before the first one."""
+        times, values, _ = self._arrays()
+        number = int(np.searchsorted(times, at_ms, side="right"))
+        return float(values[number - 1]) if number else None
+
     def update(self, most_points: int = SLICE_POINTS) -> bool:
         """Read so many points on at most; True when all were read.
 

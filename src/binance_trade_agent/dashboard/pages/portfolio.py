@@ -77,7 +77,7 @@ async def show_summary(request: Request, desk: DeskOf, memory: MemoryOf, epoch: 
     tally = await memory.tally(chosen.epoch) if chosen else None
     figures, is_read = None, True
     if found.series is not None:
-        curve, is_read = await memory.curve(found.series)
+        curve, _, is_read = await memory.curve(found.series)
         figures = curve.figures()
     return await render(
         request,
@@ -217,10 +217,10 @@ async def _drawn(
     asset = found[-1][1].quote_asset if found else ""
     parts, is_read = [], True
     for epoch, series, runs in found:
-        curve, is_whole = await memory.curve(series)
-        parts.append((epoch, curve, runs))
+        curve, hold, is_whole = await memory.curve(series)
+        parts.append((epoch, curve, hold, runs))
         is_read = is_read and is_whole
-    drawn = drawing(parts, span=span, digits=words.decimals(asset), tail=tail)
+    drawn = await memory.in_thread(lambda: drawing(parts, span=span, digits=words.decimals(asset), tail=tail))
     trouble = "" if drawn["epochs"] else _why_no_curve(chosen, is_running=desk.is_running())
     return {**drawn, "asset": asset, "is_read": is_read, "trouble": trouble}
 

@@ -6,12 +6,13 @@ from typing import Any
 from binance_trade_agent.domain.candles import DAY_MS
 from binance_trade_agent.ledger.records import Epoch
 from binance_trade_agent.reports.equity_curve import CHART_POINTS, ChartPoints, EquityCurve, RunSpan
+from binance_trade_agent.reports.hold_line import HoldLine
 
 SPANS = {"day": DAY_MS, "week": 7 * DAY_MS, "month": 30 * DAY_MS, "all": None}
 TAIL_POINTS = 12
 MOST_RUN_MARKS = 40
 
-Part = tuple[Epoch, EquityCurve, Sequence[RunSpan]]
+Part = tuple[Epoch, EquityCurve, HoldLine, Sequence[RunSpan]]
 
 
 def drawing(parts: Sequence[Part], *, span: str, digits: int, tail: int | None = None) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def drawing(parts: Sequence[Part], *, span: str, digits: int, tail: int | None =
     drawn: list[dict[str, Any]] = []
     left_out: list[int] = []
     last_second = -1
-    for epoch, curve, runs in parts:
+    for epoch, curve, hold, runs in parts:
         points = _points(curve, span, most=CHART_POINTS // len(parts))
         if not points.times_ms:
             continue
@@ -35,11 +36,14 @@ def drawing(parts: Sequence[Part], *, span: str, digits: int, tail: int | None =
             left_out.append(epoch.epoch)
             continue
         piece = _piece(epoch, points, runs, digits, is_later=bool(drawn))
+        piece["hold"] = _hold(curve, hold, piece["milliseconds"], digits)
+        piece["hold_of"] = list(hold.symbols) if any(value is not None for value in piece["hold"]) else []
+        del piece["milliseconds"]
         drawn.append(piece)
         last_second = piece["times"][-1]
     if tail is not None and drawn:
         newest = drawn[-1]
-        for name in ("times", "equity", "drawdown"):
+        for name in ("times", "equity", "drawdown", "hold"):
             newest[name] = newest[name][-tail:]
     return {"epochs": drawn, "left_out": left_out, "digits": digits}
 
@@ -59,6 +63,7 @@ def _piece(
     kept = [at for at, second in enumerate(seconds) if at + 1 == len(seconds) or seconds[at + 1] > second]
     return {
         "number": epoch.epoch,
+        "milliseconds": [points.times_ms[at] for at in kept],
         "times": [seconds[at] for at in kept],
         "equity": [round(points.equity[at], digits) for at in kept],
         "drawdown": [round(points.drawdown_pct[at], 3) for at in kept],
@@ -66,6 +71,10 @@ def _piece(
         "stretch": points.stretch,
         "marks": _marks(epoch, points, runs, is_later=is_later),
     }
+
+
+def _hold(curve: EquityCurve, hold: HoldLine, times_ms: Sequence[int], digits: int) -> list[float | None]:
+    return [None if value is None else round(value, digits) for value in hold.values(curve, times_ms)]
 
 
 def _marks(epoch: Epoch, points: ChartPoints, runs: Sequence[RunSpan], *, is_later: bool) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ops.clock import sleep_seconds
 from binance_trade_agent.ops.tasks import spawn, stop
 from binance_trade_agent.reports.equity_curve import EquityCurve
+from binance_trade_agent.reports.hold_line import HoldLine
 from binance_trade_agent.reports.tally import Tally, TallyView
 
 K = TypeVar("K")
@@ -46,7 +47,7 @@ class _Kept:
     def __init__(self, reader: LedgerReader) -> None:
         self.reader = reader
         self.tallies: dict[int, tuple[Tally, _Job]] = {}
-        self.curves: dict[Series, tuple[EquityCurve, _Job]] = {}
+        self.curves: dict[Series, tuple[tuple[EquityCurve, HoldLine], _Job]] = {}
 
     def jobs(self) -> list[_Job]:
         """All of them."""
@@ -76,8 +77,8 @@ class Memory:
         await self._bring_up(made[1])
         return made[0].view()
 
-    async def curve(self, series: Series) -> tuple[EquityCurve, bool]:
-        """The equity curve, and whether all of it is read.
+    async def curve(self, series: Series) -> tuple[EquityCurve, HoldLine, bool]:
+        """The equity curve, what buying and holding would have come to, and whether all of the curve is read.
 
         Raises:
             LedgerError: the ledger cannot be read.
@@ -86,9 +87,13 @@ class Memory:
         made = kept.curves.get(series)
         if made is None:
             curve = EquityCurve(kept.reader, series)
-            made = _keep(kept.curves, series, (curve, _Job(curve.update)))
+            made = _keep(kept.curves, series, ((curve, HoldLine(kept.reader, series)), _Job(curve.update)))
         await self._bring_up(made[1])
-        return made[0], not made[1].is_under_way
+        return *made[0], not made[1].is_under_way
+
+    async def in_thread(self, work: Callable[[], V]) -> V:
+        """What uses the same reader, on its thread."""
+        return await self._in_thread(work)
 
     async def close(self) -> None:
         """End what is under way and give the file back."""

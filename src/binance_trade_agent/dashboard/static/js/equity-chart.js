@@ -13,6 +13,7 @@ export class EquityChart {
     this.chart.subscribeCrosshairMove((event) => this.tell(event.time));
     element.addEventListener("keydown", (event) => this.key(event));
     this.series = [];
+    this.showsHold = true;
     const repaint = () => { this.chart.applyOptions(this.options()); this.draw(this.data); };
     matchMedia("(prefers-color-scheme: light)").addEventListener("change", repaint);
   }
@@ -36,7 +37,7 @@ export class EquityChart {
     if (!newest || !news || this.shape(tail) !== this.shape(known)) return false;
     const place = newest.times.indexOf(news.times[0]);
     if (place < 0) return false;
-    for (const name of ["times", "equity", "drawdown"]) newest[name].splice(place, Infinity, ...news[name]);
+    for (const name of ["times", "equity", "drawdown", "hold"]) newest[name].splice(place, Infinity, ...news[name]);
     newest.of = news.of;
     const pair = this.series.at(-1), scale = this.chart.timeScale(), range = scale.getVisibleLogicalRange();
     const isAll = !range || range.from <= 0;
@@ -46,13 +47,21 @@ export class EquityChart {
     return true;
   }
 
+  // Whether the line of buying and holding is drawn; without it the curve has the height to itself.
+  showHold(isShown) {
+    this.showsHold = isShown;
+    for (const { hold } of this.series) hold.applyOptions({ visible: isShown });
+    this.tell();
+  }
+
   shape(data) {
     return JSON.stringify(data.epochs.map((epoch) => [epoch.number, epoch.stretch, epoch.marks.length]));
   }
 
   clear() {
-    for (const { equity, drawdown } of this.series) {
+    for (const { equity, drawdown, hold } of this.series) {
       this.chart.removeSeries(drawdown);
+      this.chart.removeSeries(hold);
       this.chart.removeSeries(equity);
     }
     this.series = [];
@@ -72,8 +81,12 @@ export class EquityChart {
     }, 1);
     equity.priceScale().applyOptions({ scaleMargins: { top: 0.14, bottom: 0.06 } });
     drawdown.priceScale().applyOptions({ scaleMargins: { top: 0.08, bottom: 0.08 } });
+    const hold = this.chart.addSeries(LineSeries, {
+      color: colour("--muted"), lineWidth: 1, lineStyle: LineStyle.Dashed, priceLineVisible: false, lastValueVisible: false,
+      crosshairMarkerVisible: false, visible: this.showsHold,
+    }, 0);
     const marks = createSeriesMarkers(equity, []);
-    return { equity, drawdown, marks };
+    return { equity, drawdown, hold, marks };
   }
 
   fill() {
@@ -84,6 +97,7 @@ export class EquityChart {
     const at = (name) => epoch.times.map((time, number) => ({ time: time + this.offset, value: epoch[name][number] }));
     pair.equity.setData(at("equity"));
     pair.drawdown.setData(at("drawdown"));
+    pair.hold.setData(at("hold").map(({ time, value }) => (value === null ? { time } : { time, value })));
     pair.marks.setMarkers(epoch.marks.map(({ time, text, kind }) => ({
       time: time + this.offset, text: kind === "epoch" ? text : "", position: kind === "epoch" ? "aboveBar" : "inBar",
       shape: kind === "epoch" ? "arrowDown" : "circle", color: colour(kind === "epoch" ? "--warn" : "--accent"), size: kind === "epoch" ? 1 : 0.6,
@@ -98,7 +112,7 @@ export class EquityChart {
       const at = wanted === undefined ? epoch.times.length - 1 : epoch.times.indexOf(wanted);
       if (at < 0) continue;
       const mark = epoch.marks.filter((each) => each.time === epoch.times[at]).map((each) => each.text).join(", ");
-      this.legend({ equity: epoch.equity[at], drawdown: epoch.drawdown[at], mark, when: this.when(epoch.times[at]) });
+      this.legend({ equity: epoch.equity[at], drawdown: epoch.drawdown[at], hold: this.showsHold ? epoch.hold[at] : null, mark, when: this.when(epoch.times[at]) });
       return;
     }
   }

@@ -16,6 +16,9 @@ if (pick) {
   pick.addEventListener("change", () => pick.requestSubmit());
 }
 
+const holdShown = document.getElementById("hold-shown");
+holdShown.addEventListener("change", () => chart?.showHold(holdShown.checked));
+
 async function load() {
   if (isAsking) return;
   isAsking = true;
@@ -57,6 +60,9 @@ function say(text) {
 function tell(data) {
   const last = data.epochs.at(-1), words = [saidFirst];
   if (last?.stretch > 1) words.push(`Of ${last.of.toLocaleString("en")} points, the lowest and the highest of each ${last.stretch.toLocaleString("en")} are drawn.`);
+  const held = last?.hold_of ?? [];
+  document.getElementById("hold-choice").hidden = !held.length;
+  if (held.length) words.push(`Buy and hold: the first equity in equal parts of ${held.join(", ")}, at bids that the bot has seen, without fees.`);
   if (!data.is_read) words.push("The curve is still being read.");
   if (data.left_out.length) words.push(`Epoch ${data.left_out.join(", ")} is left out: its market began at an earlier time again.`);
   const text = words.join(" ");
@@ -70,11 +76,11 @@ watch(`/portfolio/chart/tail${query}`, "ledger", (tail) => {
 });
 load();
 
-function legend({ equity, drawdown, mark, when }) {
+function legend({ equity, drawdown, hold, mark, when }) {
   box.hidden = false;
-  const money = equity.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 8 });
+  const money = (value) => `${value.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 8 })} ${asset}`;
   box.replaceChildren(
-    text(when), pair("Equity", `${money} ${asset}`, "--gain"), pair("Drawdown", `${drawdown.toFixed(2).replace("-", "−")} %`, "--loss"),
+    text(when), pair("Equity", money(equity), "--gain"), ...(hold === null ? [] : [pair("Hold", money(hold), "--muted", "dashed")]), pair("Drawdown", `${drawdown.toFixed(2).replace("-", "−")} %`, "--loss"),
     ...(mark ? [text(mark)] : []),
   );
 }
@@ -85,10 +91,10 @@ function text(words) {
   return made;
 }
 
-function pair(name, value, shade) {
+function pair(name, value, shade, style = "") {
   const made = text(`${name} `), bold = document.createElement("b"), key = document.createElement("i");
   bold.textContent = value;
-  key.className = "key";
+  key.className = `key ${style}`;
   key.style.color = `var(${shade})`;
   made.prepend(key);
   made.append(bold);
