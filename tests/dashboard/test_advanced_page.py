@@ -369,6 +369,14 @@ class TestBacktest:
         visitor.cookies["trading_agent_theme"] = "light"
         assert "color-scheme: light;" in visitor.get("/advanced/backtest/1/report").text
 
+    def test_what_there_is_to_test_on_is_read_in_the_background(self, advanced):
+        visitor = advanced.trader()
+        assert "reading the files" in visitor.get("/advanced/backtest").words
+        until_ended(advanced)
+        words = visitor.get("/advanced/backtest/candles").words
+        assert "BTCUSDT 1m 2026-01-05 12:00:00 2026-01-05 21:59:00 600 0" in words
+        assert len(advanced.inner.state.jobs.of("candles")) == 1
+
     def test_one_that_fails_says_why(self, advanced):
         visitor = advanced.trader()
         visitor.post("/advanced/backtest", {**ASKED, "start": "2030-01-01"})

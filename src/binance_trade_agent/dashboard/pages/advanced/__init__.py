@@ -11,6 +11,7 @@ from binance_trade_agent.dashboard.desk import Desk
 from binance_trade_agent.dashboard.jobs.runner import Jobs
 from binance_trade_agent.dashboard.pages.advanced import (
     backtest,
+    candles,
     changes,
     configuration,
     control,
@@ -42,5 +43,5 @@ def _environment(desk: Desk) -> dict[str, str]:
 
 
 router = APIRouter(default_response_class=HTMLResponse, responses=PROBLEMS, lifespan=_with_jobs)
-for section in (control, strategy, limits, configuration, backtest, ledger, changes):
+for section in (control, strategy, limits, configuration, candles, backtest, ledger, changes):
     router.routes.extend(section.router.routes)  # each as a route of this page, among which the hub finds the regions

@@ -182,7 +182,7 @@ async def show_report(request: Request, desk: DeskOf, jobs: JobsOf, number: int)
     return HTMLResponse(_in_theme(page, request.cookies.get(THEME_COOKIE, THEMES[0])), headers=headers)
 
 
-@router.get(f"{ADDRESS}/{{number}}/report.json")
+@router.get(f"{ADDRESS}/{{number}}/report.json", response_class=FileResponse)
 async def download_figures(jobs: JobsOf, number: int) -> Response:
     """The report for programs."""
     return FileResponse(
