@@ -41,30 +41,6 @@ def signed(value: Decimal | None, asset: str = "") -> Markup:
     ).format(kind=kind, shape=shape, sign=sign, text=amount(abs(value), asset))
 
 
-def brief(value: Decimal | None, asset: str = "") -> Markup:
-    """As `amount`, but less than one of what people count in cents to four decimals, where that says anything."""
-    return (
-        Markup('<span title="{full}">{text}</span>').format(
-            full=f"{exact(value)} {asset}", text=amount(round(value, 4), asset)
-        )
-        if value is not None and _is_small_change(value, asset)
-        else amount(value, asset)
-    )
-
-
-def signed_brief(value: Decimal | None, asset: str = "") -> Markup:
-    """As `signed`, with the digits of `brief`."""
-    if value is None or not _is_small_change(value, asset):
-        return signed(value, asset)
-    return Markup('<span title="{full}">{text}</span>').format(
-        full=f"{exact(value)} {asset}", text=signed(round(value, 4), asset)
-    )
-
-
-def _is_small_change(value: Decimal, asset: str) -> bool:
-    return asset in _IN_CENTS and Decimal("0.0001") <= abs(value) < 1
-
-
 def price(value: Decimal | None, tick: Decimal | None = None) -> Markup:
     """A price with the digits of the symbol's tick size, or as it is where that is not known."""
     if value is None:
@@ -119,8 +95,6 @@ def said(name: Any) -> str:
 FILTERS = {
     "amount": amount,
     "signed": signed,
-    "brief": brief,
-    "signed_brief": signed_brief,
     "price": price,
     "percent": percent,
     "moment": moment,
