@@ -108,6 +108,7 @@ async def show_trade(request: Request, desk: DeskOf, session: SessionOf, draft: 
         sides=list(Side),
         kinds=[(kind.value, order_words.KINDS[kind]) for kind in OrderKind],
         units=list(Unit),
+        assets=_assets(judged),
         **_shown(judged),
     )
 
@@ -352,6 +353,12 @@ def _standing(connection: sqlite3.Connection) -> tuple[list[PositionNow], list[O
     orders = [entry.order for entry in queries.unsettled_orders(connection, epoch)]
     latest = [one for one in commands.latest_commands(connection, 50) if one.kind in _OF_ORDERS]
     return positions_now(connection, epoch), orders[::-1], latest[:_COMMANDS_SHOWN]
+
+
+def _assets(judged: Judged) -> tuple[str, str]:
+    """Names of base and quote asset, as far as they are known."""
+    rules = judged.market.rules if judged.market else None
+    return (rules.base_asset, rules.quote_asset) if rules else ("base asset", "quote asset")
 
 
 def _shown(judged: Judged) -> dict[str, Any]:
