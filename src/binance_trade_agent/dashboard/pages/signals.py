@@ -19,6 +19,7 @@ from binance_trade_agent.domain.wording import iso_utc
 from binance_trade_agent.ledger import alarms, queries
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ops.clock import wall_ms
 from binance_trade_agent.reports import decision_pages
 from binance_trade_agent.reports.decision_pages import DecisionPage, Filters, Place
 from binance_trade_agent.reports.risk_limits import RiskLimits, Trader, risk_limits
@@ -222,8 +223,6 @@ async def show_order(request: Request, desk: DeskOf, client_order_id: str) -> Re
 
 def trader_of(desk: Desk) -> Trader:
     """What is known of the process that trades."""
-    from binance_trade_agent.ops.clock import wall_ms
-
     beat = desk.heartbeat()
     gate = beat.detail if beat is not None and beat.state == "trading" else ""
     return Trader(desk.is_running(), gate, wall_ms())
