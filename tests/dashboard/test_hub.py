@@ -13,6 +13,7 @@ from binance_trade_agent.dashboard.access.sessions import Sessions
 from binance_trade_agent.dashboard.live import hub as hub_module
 from binance_trade_agent.dashboard.live.hub import Hub
 from binance_trade_agent.dashboard.live.watch import LedgerWatch
+from binance_trade_agent.ops.clock import sleep_seconds
 from binance_trade_agent.ops.tasks import spawn, stop
 
 
@@ -121,3 +122,35 @@ async def test_a_region_that_stays_the_same_is_sent_once(tmp_path):
         await tab.region()
         await asyncio.wait_for(are_many.wait(), 5)
         assert all("now" in tab.got.get_nowait() for _ in range(tab.got.qsize()))
+
+
+async def test_what_takes_long_to_make_is_made_at_once_and_then_more_seldom(tmp_path, monkeypatch):
+    """A decision and its fill come one after the other: the second is not to wait for what the first has cost."""
+    passed_ms = 0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal passed_ms
+        passed_ms += 50
+        await sleep_seconds(0)
+
+    def made(path: str) -> str:
+        nonlocal passed_ms
+        passed_ms += 40  # so long it takes
+        made_at_ms.append(passed_ms)
+        return str(passed_ms)
+
+    made_at_ms: list[int] = []
+    for name, value in (
+        ("_PART_OF_TIME", 20),
+        ("_LENT_SECONDS", 2.0),
+        ("sleep_seconds", sleep),
+        ("monotonic_seconds", lambda: passed_ms / 1000),
+    ):
+        monkeypatch.setattr(hub_module, name, value)
+    tab = Tab("/1")
+    async with shown(tmp_path, tab, made):
+        while len(made_at_ms) < 8:
+            await tab.region()
+    pauses_ms = [later - earlier for earlier, later in pairwise(made_at_ms)]
+    assert pauses_ms[:2] == [90, 90], "at each look"
+    assert all(700 <= pause_ms <= 900 for pause_ms in pauses_ms[4:7]), "a twentieth of the time"

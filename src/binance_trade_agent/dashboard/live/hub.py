@@ -27,8 +27,11 @@ _EACH_SECOND = SOURCES - {"ledger"}
 _LOOK_SECONDS = 0.05
 _SECOND = 1.0
 _HEARTBEAT_SECONDS = 5.0
-_PART_OF_TIME = 20  # a region that takes long to make is made more seldom: at most a twentieth of the time goes into it
+# A region that takes long to make is made more seldom: in the long run at most a twentieth of the time goes into it.
+# But a decision, its order and its fills come together, and each is to be seen at once: some of that time is lent.
+_PART_OF_TIME = 20
 _LEAST_PAUSE_SECONDS = 0.1
+_LENT_SECONDS = 2.0
 _MOST_REGIONS, _MOST_TABS, _LONGEST_URL = 40, 200, 2_000
 _POLICY_VIOLATION, _TRY_AGAIN_LATER = 1008, 1013  # RFC 6455, 7.4.1; IANA's registry of close codes
 
@@ -57,7 +60,7 @@ class _Topic:
         self.on: frozenset[str] = frozenset()
         self.tabs: set[_Tab] = set()
         self.is_dirty = True
-        self.again_at = 0.0
+        self.paid_until = 0.0
         self.body: bytes | None = None
         self.message = ""
 
@@ -147,7 +150,9 @@ class Hub:
                 next_heartbeat = now + _HEARTBEAT_SECONDS
             for topic in self._topics.values():
                 topic.is_dirty = topic.is_dirty or bool(topic.on & changed)
-            due = [topic for topic in self._topics.values() if topic.is_dirty and topic.again_at <= now]
+            due = [
+                topic for topic in self._topics.values() if topic.is_dirty and topic.paid_until <= now + _LENT_SECONDS
+            ]
             for topic in due:
                 await self._make(topic)
             await sleep_seconds(_LOOK_SECONDS)
@@ -187,7 +192,7 @@ class Hub:
         begun = monotonic_seconds()
         answer = await ask(self._app, topic.url, _reader(topic.role))
         ended = monotonic_seconds()
-        topic.again_at = ended + max(_LEAST_PAUSE_SECONDS, _PART_OF_TIME * (ended - begun))
+        topic.paid_until = max(topic.paid_until, begun) + max(_LEAST_PAUSE_SECONDS, _PART_OF_TIME * (ended - begun))
         body = _AGE.sub(rb"\1", answer.body)
         if body == topic.body:
             return
