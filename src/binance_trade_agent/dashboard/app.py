@@ -70,7 +70,8 @@ def application(desk: Desk, passwords: Passwords, *, is_locked: bool = False) ->
     )
     inner.state.desk = desk
     inner.state.assets = Assets()
-    inner.state.templates = rendering.environment()
+    inner.state.templates = rendering.environment(takes_regions=True)
+    inner.state.pieces = rendering.environment(takes_regions=False)
     inner.state.sessions = sessions
     inner.state.passwords = passwords
     inner.state.attempts = Attempts()

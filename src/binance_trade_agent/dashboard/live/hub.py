@@ -22,10 +22,12 @@ from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds, wall
 from binance_trade_agent.ops.tasks import spawn, stop
 
 # What a region may depend on. The ledger is looked at often; the others change about each second while a trader runs.
-SOURCES = frozenset({"ledger", "trader", "market", "log"})
-_EACH_SECOND = SOURCES - {"ledger"}
+# `slowly` is for sums over much, which need not be of this second.
+SOURCES = frozenset({"ledger", "trader", "market", "log", "slowly"})
+_EACH_SECOND = SOURCES - {"ledger", "slowly"}
 _LOOK_SECONDS = 0.05
 _SECOND = 1.0
+_SLOWLY_SECONDS = 10.0
 _HEARTBEAT_SECONDS = 5.0
 # A region that takes long to make is made more seldom: in the long run at most a twentieth of the time goes into it.
 # But a decision, its order and its fills come together, and each is to be seen at once: some of that time is lent.
@@ -134,7 +136,7 @@ class Hub:
 
     async def run(self) -> None:
         """Look for what has changed, for ever; while no tab is open, nothing is looked at."""
-        next_second = next_heartbeat = 0.0
+        next_second = next_heartbeat = next_slowly = 0.0
         while True:
             if not self._tabs:
                 self._somebody.clear()
@@ -145,6 +147,9 @@ class Hub:
                 changed |= _EACH_SECOND
                 await self._end_sessions()
                 next_second = now + _SECOND
+            if now >= next_slowly:
+                changed.add("slowly")
+                next_slowly = now + _SLOWLY_SECONDS
             if now >= next_heartbeat:
                 self._beat()
                 next_heartbeat = now + _HEARTBEAT_SECONDS
