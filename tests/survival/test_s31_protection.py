@@ -370,9 +370,9 @@ async def test_s31_sell_signal_after_the_stop_has_sold_sells_nothing_more(tmp_pa
         line.strategy.opinions["BTCUSDT"] = Action.SELL
         release = line.orchestrator._pipeline.protection.release
 
-        async def too_late(symbol: str) -> bool:
+        async def too_late(symbol: str, sides=()) -> bool:
             await price(ready, "40000")
-            return await release(symbol)
+            return await release(symbol, sides)
 
         line.orchestrator._pipeline.protection.release = too_late
         decision = (await line.tick())["BTCUSDT"]
