@@ -71,7 +71,8 @@ class Settings(BaseSettings):
         Literal["cancel_entries", "keep", "cancel_all"], BeforeValidator(setting_types.lower)
     ] = _setting(
         "cancel_entries",
-        "what becomes of open orders when it stops: cancel_entries = entries are cancelled and protection stays",
+        "what becomes of open orders when it stops: cancel_entries = entries are cancelled, and what protects or sells a "
+        "position stays",
         "cancel_entries, keep or cancel_all",
     )
     trading_order_quote: Amount = _setting(

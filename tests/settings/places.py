@@ -5,14 +5,13 @@ import io
 import json
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack
 from decimal import Decimal
 from typing import Any
 from unittest.mock import patch
 
 import structlog
 
-from binance_trade_agent import assembly
+from binance_trade_agent.cache.shared import shared_cache
 from binance_trade_agent.cli.shared import set_up_log
 from binance_trade_agent.configuration import ConfigError
 from binance_trade_agent.domain.money import plain
@@ -116,8 +115,9 @@ async def candles_of(seed: int) -> Any:
 
 
 async def cache(trial: Trial) -> str:
-    async with AsyncExitStack() as stack:
-        return type(await assembly._cache(stack, trial.settings)).__name__
+    shared = shared_cache(trial.settings)
+    await shared.close()
+    return type(shared).__name__
 
 
 @contextlib.contextmanager
@@ -187,7 +187,7 @@ PLACES: dict[str, Effect | ShownBy] = {
     "SIMULATION_BALANCES": effect(
         on_its_own_exchange(balances),
         {None: {"USDT": "10000"}, "USDT=500,BTC=2": {"USDT": "500", "BTC": "2"}}),
-    "REDIS_URL": effect(cache, {None: "InProcessCache", "redis://127.0.0.1:9/0": "RedisCache"}),
+    "REDIS_URL": effect(cache, {None: "FolderCache", "redis://127.0.0.1:9/0": "RedisCache"}),
     "HISTORY_PATH": ShownBy("tests/history/test_commands.py::test_the_data_folder_is_the_one_that_history_path_names"),
     "RECORD_KEEP_MB": ShownBy(
         "tests/backtest/replay/test_recording.py::TestSpace::test_the_oldest_files_go_when_record_keep_mb_is_used_up"),
