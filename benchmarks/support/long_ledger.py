@@ -31,6 +31,7 @@ from binance_trade_agent.ledger.rows import columns
 
 MILLION = 1_000_000
 FILLS_PER_ORDER = 4
+OPEN_AT_END = 3
 TICK_MS = 600_000
 START_MS = 1_704_067_200_000  # 2024-01-01
 RUNS = 10
@@ -91,9 +92,14 @@ class Writer:
             peak = max(peak, self._note_equity(run, tick_ms, peak))
             if len(self.rows["fills"]) >= _CHUNK:
                 self._flush()
-        for lane in self.lanes:
-            self._protect(lane, f"run-{RUNS - 1}", START_MS + ticks * TICK_MS)
+        self._enter_last(f"run-{RUNS - 1}", START_MS + ticks * TICK_MS)
         self._flush()
+
+    def _enter_last(self, run: str, at_ms: int) -> None:
+        """Positions that are open at the end, with what protects them."""
+        for lane in self.lanes[:OPEN_AT_END]:
+            self._trade(lane, Side.BUY, None, run, _exact(lane.price), at_ms - TICK_MS + 1)
+            self._protect(lane, run, at_ms)
 
     def _decide(self, lane: Lane, run: str, strategy: str, tick_ms: int, *, trades: bool) -> None:
         bid = _exact(lane.price)
@@ -348,7 +354,7 @@ def _write(connection: sqlite3.Connection, fills: int) -> None:
     journal.open_epoch(connection, START_MS, "benchmark", {"USDT": OPENING_QUOTE, "BNB": Decimal(1_000)})
     for number in range(RUNS):
         _begin_run(connection, number, ticks)
-    writer = Writer(connection, orders)
+    writer = Writer(connection, orders - OPEN_AT_END)
     writer.write(ticks)
     _write_positions(connection, writer)
 

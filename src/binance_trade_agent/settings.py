@@ -71,8 +71,7 @@ class Settings(BaseSettings):
         Literal["cancel_entries", "keep", "cancel_all"], BeforeValidator(setting_types.lower)
     ] = _setting(
         "cancel_entries",
-        "what becomes of open orders when it stops: cancel_entries = entries are cancelled, and what protects or sells a "
-        "position stays",
+        "what becomes of open orders when it stops: cancel_entries = entries are cancelled, exits stay",
         "cancel_entries, keep or cancel_all",
     )
     trading_order_quote: Amount = _setting(

@@ -1,6 +1,5 @@
 """A dashboard that is served as `trade-agent dashboard` serves it, in a thread of this process with a loop of its own."""
 
-import asyncio
 import socket
 import threading
 from collections.abc import Iterator
@@ -8,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import uvicorn
 from fastapi import FastAPI
 
 from binance_trade_agent.cache.shared import board_namespace, shared_cache
@@ -16,7 +16,7 @@ from binance_trade_agent.dashboard.access.gate import Gate
 from binance_trade_agent.dashboard.access.passwords import Passwords
 from binance_trade_agent.dashboard.app import application
 from binance_trade_agent.dashboard.command import server
-from binance_trade_agent.dashboard.desk import Desk
+from binance_trade_agent.desk.desk import Desk
 from tests.dashboard.visitor import Visitor
 
 TRADER_PASSWORD, VIEWER_PASSWORD = "canary-of-the-trader", "canary-of-the-viewer"
@@ -72,7 +72,7 @@ def served(folder: Path, *, is_locked: bool = False, port: int = 0, **settings: 
     running = server(gate)
     ended: list[BaseException] = []
     with socket.create_server(("127.0.0.1", port)) as listening:
-        thread = threading.Thread(target=_run, args=(running.serve(sockets=[listening]), ended), daemon=True)
+        thread = threading.Thread(target=_run, args=(running, listening, ended), daemon=True)
         thread.start()
         base = f"http://127.0.0.1:{listening.getsockname()[1]}"
         try:
@@ -84,9 +84,9 @@ def served(folder: Path, *, is_locked: bool = False, port: int = 0, **settings: 
     assert ended == []
 
 
-def _run(serving, ended: list[BaseException]) -> None:
+def _run(running: uvicorn.Server, listening: socket.socket, ended: list[BaseException]) -> None:
     try:
-        asyncio.run(serving)
+        running.run(sockets=[listening])
     except BaseException as failure:
         ended.append(failure)
         raise

@@ -10,10 +10,10 @@ from zipfile import ZipFile
 
 import pytest
 
-from binance_trade_agent.dashboard.jobs.candle_names import candle_names
-from binance_trade_agent.dashboard.jobs.job import Job, JobState, Shelf, Work
-from binance_trade_agent.dashboard.jobs.runner import BusyError, Jobs
-from binance_trade_agent.dashboard.jobs.zipped import zipped
+from binance_trade_agent.desk.jobs.candle_names import candle_names
+from binance_trade_agent.desk.jobs.job import Job, JobState, Shelf, Work
+from binance_trade_agent.desk.jobs.runner import BusyError, Jobs
+from binance_trade_agent.desk.jobs.zipped import zipped
 from binance_trade_agent.history.store import candle_files
 from tests.sessions.daemon_process import CLEAN_ENVIRONMENT
 

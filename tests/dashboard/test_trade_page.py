@@ -16,8 +16,8 @@ from binance_trade_agent.cache.market_board import BookSeen, CandlesSeen, Market
 from binance_trade_agent.cache.shared import board_namespace, shared_cache
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import Command, CommandKind
-from binance_trade_agent.dashboard import tickets
-from binance_trade_agent.dashboard.tickets import LIFETIME_SECONDS, TicketError, Tickets
+from binance_trade_agent.desk import tickets
+from binance_trade_agent.desk.tickets import LIFETIME_SECONDS, TicketError, Tickets
 from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.orders import OrderState, OrderType, Role, Side
 from binance_trade_agent.domain.values import replace

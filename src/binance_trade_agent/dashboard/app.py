@@ -23,7 +23,6 @@ from binance_trade_agent.dashboard.access.guard import guard
 from binance_trade_agent.dashboard.access.passwords import Passwords
 from binance_trade_agent.dashboard.access.sessions import Sessions
 from binance_trade_agent.dashboard.assets import Assets
-from binance_trade_agent.dashboard.desk import Desk
 from binance_trade_agent.dashboard.live.hub import Hub
 from binance_trade_agent.dashboard.live.watch import LedgerWatch
 from binance_trade_agent.dashboard.pages import (
@@ -42,6 +41,7 @@ from binance_trade_agent.dashboard.pages import (
 )
 from binance_trade_agent.dashboard.portfolio.memory import Memory
 from binance_trade_agent.dashboard.region import REGION
+from binance_trade_agent.desk.desk import Desk
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ops.tasks import spawn, stop
 

@@ -15,14 +15,14 @@ from binance_trade_agent.cache.shared import board_namespace, shared_cache
 from binance_trade_agent.configuration import ConfigError, Configuration
 from binance_trade_agent.dashboard.access.passwords import Passwords
 from binance_trade_agent.dashboard.app import application
-from binance_trade_agent.dashboard.desk import Desk
+from binance_trade_agent.desk.desk import Desk
 from binance_trade_agent.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_M_ARENA_MAX = -8  # malloc.h of glibc
+_M_ARENA_MAX, _M_MMAP_THRESHOLD = -8, -3  # malloc.h of glibc
+_LARGE_BLOCK_BYTES = 1_000_000
 _STOP_SECONDS = 3
-_M_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES = -3, 1_000_000
 
 
 def serve(configuration: Configuration, *, locked_without_password: bool = False) -> int:
@@ -37,7 +37,7 @@ def serve(configuration: Configuration, *, locked_without_password: bool = False
         ConfigError: it would be open to others without a password, or a password is no hash.
     """
     settings = configuration.settings
-    _give_memory_back()
+    _spare_memory()
     try:
         passwords = Passwords.of(settings)
     except ValueError as failure:
@@ -66,7 +66,6 @@ def serve(configuration: Configuration, *, locked_without_password: bool = False
 
 def _serve(configuration: Configuration, passwords: Passwords, listening: socket.socket, *, is_locked: bool) -> None:
     settings = configuration.settings
-    _share_one_arena()
     desk = Desk(configuration, shared_cache(settings), board_namespace(settings))
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
@@ -95,23 +94,19 @@ def server(app: ASGIApp) -> uvicorn.Server:
     )
 
 
-def _share_one_arena() -> None:
-    """Let all threads take memory from one arena of glibc: 8 MB of 113 with 20 tabs, for threads that mostly wait."""
+def _spare_memory() -> None:
+    """Two words to the C library of GNU (mallopt(3)).
+
+    All threads take from one arena: 8 MB of 113 with 20 tabs, for threads that mostly wait. And large blocks, as the
+    hash of a password takes, go back to the system once they are free: 20 MB for each thread that has hashed.
+    """
     with contextlib.suppress(OSError, AttributeError):  # another C library has no such call
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES)
 
 
 def _has_been_heard(_: int, __: object) -> None:
     """A stop that was asked for is no failure."""
-
-
-def _give_memory_back() -> None:
-    """Let large blocks, such as the hash of a password takes, go back to the system once they are free.
-
-    The C library of GNU keeps them otherwise, one for each thread that has hashed (mallopt(3), M_MMAP_THRESHOLD).
-    """
-    with contextlib.suppress(AttributeError, OSError):  # another C library has no such thing
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES)
 
 
 def _listening(settings: Settings) -> socket.socket:

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Literal
 
-from binance_trade_agent.dashboard.desk import Desk
+from binance_trade_agent.desk.desk import Desk
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.integrity import WHOLE_UP_TO_BYTES, check_at_start
 from binance_trade_agent.ops.clock import monotonic_seconds, wall_ms

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from binance_trade_agent.dashboard.desk import Desk
+from binance_trade_agent.desk.desk import Desk
 
 REGION = "region"  # the tag of a route that is a piece of a page, or its data, and may be watched by the hub
 

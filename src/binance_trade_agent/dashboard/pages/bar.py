@@ -7,9 +7,9 @@ from decimal import Decimal
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
-from binance_trade_agent.dashboard.desk import Desk
 from binance_trade_agent.dashboard.region import PROBLEMS, REGION, DeskOf
 from binance_trade_agent.dashboard.rendering import render
+from binance_trade_agent.desk.desk import Desk
 from binance_trade_agent.ledger import alarms, equity, queries, switches
 from binance_trade_agent.ledger.equity import Series
 from binance_trade_agent.ledger.errors import LedgerError

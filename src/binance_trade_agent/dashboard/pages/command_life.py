@@ -12,9 +12,9 @@ from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import Command, CommandKind
 from binance_trade_agent.dashboard.access.guard import SessionOf
 from binance_trade_agent.dashboard.access.sessions import Session
-from binance_trade_agent.dashboard.desk import Desk
 from binance_trade_agent.dashboard.region import PROBLEMS, REGION, DeskOf
 from binance_trade_agent.dashboard.rendering import render
+from binance_trade_agent.desk.desk import Desk
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.records import OrderEntry
 

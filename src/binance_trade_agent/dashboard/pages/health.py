@@ -5,8 +5,8 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
-from binance_trade_agent.dashboard.health import health_of, readiness_of
 from binance_trade_agent.dashboard.region import DeskOf
+from binance_trade_agent.desk.health import health_of, readiness_of
 
 _BAD: dict[int | str, dict[str, Any]] = {503: {"description": "It is not; the answer says why."}}
 

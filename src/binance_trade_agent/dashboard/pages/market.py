@@ -8,12 +8,12 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from binance_trade_agent.cache.market_board import IndicatorsSeen
-from binance_trade_agent.dashboard.desk import Desk
 from binance_trade_agent.dashboard.market.books import SymbolBooks, Traded, by_settings, symbol_books, traded
 from binance_trade_agent.dashboard.market.chart import MOST_BARS, TAIL_BARS, chart
 from binance_trade_agent.dashboard.market.depth import HEIGHT, WIDTH, depth_view
 from binance_trade_agent.dashboard.region import PROBLEMS, REGION, DeskOf
 from binance_trade_agent.dashboard.rendering import render
+from binance_trade_agent.desk.desk import Desk
 from binance_trade_agent.domain.candles import INTERVAL_MS
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.ledger.errors import LedgerError

@@ -8,9 +8,9 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from starlette.responses import HTMLResponse, Response
 
 from binance_trade_agent.dashboard import decision_words
-from binance_trade_agent.dashboard.desk import Desk
 from binance_trade_agent.dashboard.region import PROBLEMS, REGION, DeskOf
 from binance_trade_agent.dashboard.rendering import render
+from binance_trade_agent.desk.desk import Desk
 from binance_trade_agent.domain.candles import DAY_MS, MINUTE_MS
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.nearest import nearest

@@ -9,11 +9,11 @@ from pathlib import Path
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
-from binance_trade_agent.dashboard.desk import Desk
-from binance_trade_agent.dashboard.health import Health, Readiness, health_of, readiness_of, told_of
 from binance_trade_agent.dashboard.integrity import Checked, IntegrityWatch
 from binance_trade_agent.dashboard.region import PROBLEMS, REGION, DeskOf
 from binance_trade_agent.dashboard.rendering import render
+from binance_trade_agent.desk.desk import Desk
+from binance_trade_agent.desk.health import Health, Readiness, health_of, readiness_of, told_of
 from binance_trade_agent.domain.candle_series import Flaw
 from binance_trade_agent.domain.decisions import Decision
 from binance_trade_agent.history.recording import recordings_folder

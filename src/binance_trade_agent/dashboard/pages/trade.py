@@ -14,12 +14,12 @@ from binance_trade_agent.control.commands import Command, CommandKind
 from binance_trade_agent.dashboard import decision_words, order_words
 from binance_trade_agent.dashboard.access.guard import SessionOf
 from binance_trade_agent.dashboard.access.sessions import Session
-from binance_trade_agent.dashboard.desk import Desk
 from binance_trade_agent.dashboard.pages.command_life import followed
 from binance_trade_agent.dashboard.pages.signals import trader_of
 from binance_trade_agent.dashboard.region import PROBLEMS, REGION, DeskOf
 from binance_trade_agent.dashboard.rendering import render
-from binance_trade_agent.dashboard.tickets import LIFETIME_SECONDS, TicketError, Tickets
+from binance_trade_agent.desk.desk import Desk
+from binance_trade_agent.desk.tickets import LIFETIME_SECONDS, TicketError, Tickets
 from binance_trade_agent.domain.manual_orders import OrderKind
 from binance_trade_agent.domain.nearest import nearest
 from binance_trade_agent.domain.orders import Order, Side

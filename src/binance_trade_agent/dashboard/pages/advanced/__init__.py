@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator
 from fastapi import APIRouter, FastAPI
 from starlette.responses import HTMLResponse
 
-from binance_trade_agent.dashboard.desk import Desk
-from binance_trade_agent.dashboard.jobs.runner import Jobs
 from binance_trade_agent.dashboard.pages.advanced import (
     backtest,
     candles,
@@ -20,6 +18,8 @@ from binance_trade_agent.dashboard.pages.advanced import (
     strategy,
 )
 from binance_trade_agent.dashboard.region import PROBLEMS
+from binance_trade_agent.desk.desk import Desk
+from binance_trade_agent.desk.jobs.runner import Jobs
 from binance_trade_agent.settings import shown
 
 

@@ -14,12 +14,12 @@ from fastapi import APIRouter, Form, HTTPException, Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
 from binance_trade_agent.dashboard.access.guard import SessionOf
-from binance_trade_agent.dashboard.jobs.candle_names import CandleNames, candle_names
-from binance_trade_agent.dashboard.jobs.job import Job, Work
 from binance_trade_agent.dashboard.pages.advanced.shared import JobsOf, begun, newest_run, said_or_back, show
 from binance_trade_agent.dashboard.pages.advanced.strategy import checked_texts, in_use_of, traded
 from binance_trade_agent.dashboard.region import PROBLEMS, REGION, DeskOf
 from binance_trade_agent.dashboard.rendering import THEME_COOKIE, THEMES, render
+from binance_trade_agent.desk.jobs.candle_names import CandleNames, candle_names
+from binance_trade_agent.desk.jobs.job import Job, Work
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.strategies.registry import describe
 

@@ -9,11 +9,11 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
-from binance_trade_agent.dashboard.jobs.job import Job, Work
-from binance_trade_agent.dashboard.jobs.runner import BusyError, Jobs
 from binance_trade_agent.dashboard.pages.advanced.shared import JobsOf
 from binance_trade_agent.dashboard.region import PROBLEMS, REGION, DeskOf
 from binance_trade_agent.dashboard.rendering import render
+from binance_trade_agent.desk.jobs.job import Job, Work
+from binance_trade_agent.desk.jobs.runner import BusyError, Jobs
 from binance_trade_agent.ops.clock import wall_ms
 
 KIND = "candles"

@@ -11,12 +11,12 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import FileResponse, HTMLResponse, Response, StreamingResponse
 
 from binance_trade_agent.dashboard.access.guard import SessionOf
-from binance_trade_agent.dashboard.desk import Desk
-from binance_trade_agent.dashboard.jobs.job import Work
-from binance_trade_agent.dashboard.jobs.zipped import zipped
 from binance_trade_agent.dashboard.pages.advanced.shared import JobsOf, begun, said_or_back, show
 from binance_trade_agent.dashboard.region import PROBLEMS, REGION, DeskOf
 from binance_trade_agent.dashboard.rendering import render
+from binance_trade_agent.desk.desk import Desk
+from binance_trade_agent.desk.jobs.job import Work
+from binance_trade_agent.desk.jobs.zipped import zipped
 
 ADDRESS = "/advanced/ledger"
 VERIFY, EXPORT, BACKUP = "verify", "export", "backup"

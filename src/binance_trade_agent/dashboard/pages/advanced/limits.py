@@ -20,7 +20,6 @@ from binance_trade_agent.control.risk_switch import (
     written_from,
 )
 from binance_trade_agent.dashboard.access.guard import SessionOf
-from binance_trade_agent.dashboard.desk import Desk
 from binance_trade_agent.dashboard.pages.advanced.shared import (
     Change,
     NewestRun,
@@ -31,6 +30,7 @@ from binance_trade_agent.dashboard.pages.advanced.shared import (
 )
 from binance_trade_agent.dashboard.pages.command_life import placed
 from binance_trade_agent.dashboard.region import PROBLEMS, DeskOf
+from binance_trade_agent.desk.desk import Desk
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.risk_changes import RiskChange
 from binance_trade_agent.settings import Settings, allowed_values

@@ -10,10 +10,10 @@ from fastapi import Depends, HTTPException, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from binance_trade_agent.dashboard.access.sessions import Session
-from binance_trade_agent.dashboard.desk import Desk
-from binance_trade_agent.dashboard.jobs.job import Work
-from binance_trade_agent.dashboard.jobs.runner import BusyError, Jobs
 from binance_trade_agent.dashboard.rendering import render
+from binance_trade_agent.desk.desk import Desk
+from binance_trade_agent.desk.jobs.job import Work
+from binance_trade_agent.desk.jobs.runner import BusyError, Jobs
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.records import RunRecord
 from binance_trade_agent.ledger.rows import run_from

@@ -11,7 +11,6 @@ from starlette.responses import HTMLResponse, Response
 from binance_trade_agent.control.commands import CommandKind
 from binance_trade_agent.control.strategy_switch import asked_choice
 from binance_trade_agent.dashboard.access.guard import SessionOf
-from binance_trade_agent.dashboard.desk import Desk
 from binance_trade_agent.dashboard.pages.advanced.shared import (
     Change,
     NewestRun,
@@ -23,6 +22,7 @@ from binance_trade_agent.dashboard.pages.advanced.shared import (
 from binance_trade_agent.dashboard.pages.command_life import placed
 from binance_trade_agent.dashboard.region import PROBLEMS, REGION, DeskOf
 from binance_trade_agent.dashboard.rendering import render
+from binance_trade_agent.desk.desk import Desk
 from binance_trade_agent.domain.nearest import nearest
 from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.ledger import strategy_changes

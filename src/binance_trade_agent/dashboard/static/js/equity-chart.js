@@ -2,6 +2,7 @@
 import { AreaSeries, ColorType, createChart, createSeriesMarkers, CrosshairMode, LineSeries, LineStyle, LineType } from "../vendor/lightweight-charts.js";
 
 const ROOM_RIGHT = 4;
+const HOLD_AT_MOST = 5; // times the range of equity: a line that goes further would press the curve flat, and waits to be asked for
 
 // Draws what `/portfolio/chart` answers. `legend` takes the values under the pointer.
 export class EquityChart {
@@ -13,7 +14,7 @@ export class EquityChart {
     this.chart.subscribeCrosshairMove((event) => this.tell(event.time));
     element.addEventListener("keydown", (event) => this.key(event));
     this.series = [];
-    this.showsHold = true;
+    this.showsHold = undefined;
     const repaint = () => { this.chart.applyOptions(this.options()); this.draw(this.data); };
     matchMedia("(prefers-color-scheme: light)").addEventListener("change", repaint);
   }
@@ -23,6 +24,7 @@ export class EquityChart {
     const isFirst = !this.data;
     this.clear();
     this.data = data;
+    this.showsHold ??= data.epochs.every(({ equity, hold }) => range(hold.filter((value) => value !== null)) <= HOLD_AT_MOST * range(equity));
     this.series = data.epochs.map((epoch) => this.pair(epoch, data));
     this.chart.panes()[0].setStretchFactor(3);
     this.chart.panes()[1]?.setStretchFactor(1);
@@ -150,6 +152,10 @@ export class EquityChart {
       handleScroll: { vertTouchDrag: false }, // a finger that moves down scrolls the page
     };
   }
+}
+
+function range(values) {
+  return values.length ? Math.max(...values) - Math.min(...values) : 0;
 }
 
 function colour(name) {

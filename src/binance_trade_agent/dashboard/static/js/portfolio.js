@@ -43,6 +43,7 @@ function show(data) {
   document.getElementById("equity-asset").textContent = asset;
   chart ??= new EquityChart(place, legend);
   chart.draw(data);
+  holdShown.checked = chart.showsHold;
   tell(data);
   if (!place.dataset.drawn) {
     place.dataset.drawn = "true";

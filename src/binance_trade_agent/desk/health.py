@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from binance_trade_agent.dashboard.desk import Desk
+from binance_trade_agent.desk.desk import Desk
 from binance_trade_agent.ledger import alarms, pauses, queries, switches
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ops import vitals

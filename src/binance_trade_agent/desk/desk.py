@@ -14,7 +14,7 @@ from binance_trade_agent.cache.market_board import MarketBoard
 from binance_trade_agent.configuration import Configuration
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import CommandKind
-from binance_trade_agent.dashboard.looking import Looking
+from binance_trade_agent.desk.looking import Looking
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.lock import is_held

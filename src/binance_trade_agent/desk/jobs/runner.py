@@ -12,13 +12,13 @@ from typing import Any
 
 import msgspec
 
-from binance_trade_agent.dashboard.jobs.job import Job, JobState, Shelf, Work
+from binance_trade_agent.desk.jobs.job import Job, JobState, Shelf, Work
 from binance_trade_agent.ops.clock import wall_ms
 from binance_trade_agent.ops.tasks import spawn
 
 # The library of matrices would take every core.
 _QUIETLY = {"TRADE_AGENT_PROGRESS": "lines", "OPENBLAS_NUM_THREADS": "1", "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
-_CHILD = "binance_trade_agent.dashboard.jobs.child"
+_CHILD = "binance_trade_agent.desk.jobs.child"
 _LAST_SECONDS = 5.0  # to take away what is not whole
 
 

@@ -1,4 +1,4 @@
-"""The process of a job: `python -m binance_trade_agent.dashboard.jobs.child ARGUMENTS` is `trade-agent ARGUMENTS`.
+"""The process of a job: `python -m binance_trade_agent.desk.jobs.child ARGUMENTS` is `trade-agent ARGUMENTS`.
 
 It steps behind the trader (a higher nice value), and ends when the dashboard does, however that ended: it holds the
 other end of standard input, which then closes.
