@@ -45,7 +45,7 @@ docker-test: ## Build the image, start it with docker-compose, watch it trade, k
 lock: $(READY_DEV) ## Resolve the dependencies anew into the lock files.
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --extra dev $(LOCK_OPTIONS) -o requirements-dev.lock
-	$(BIN)/uv pip compile pyproject.toml --extra build $(LOCK_OPTIONS) -c requirements-dev.lock -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra build --extra notify $(LOCK_OPTIONS) -c requirements-dev.lock -o requirements.lock
 	$(BIN)/uv pip compile --group node $(LOCK_OPTIONS) -o requirements-node.lock
 	$(BIN)/uv pip compile --group ccxt --no-deps $(LOCK_OPTIONS) -o requirements-ccxt.lock
 
