@@ -55,7 +55,7 @@ async def buys_and_sees_it_in_the_portfolio(seen: Tab) -> None:
     await seen.open("/trade")
     review = seen.page.get_by_role("button", name="Review the order")
     await expect(review).to_be_disabled()
-    await seen.page.get_by_label("Counted in").select_option(label="quote asset")
+    await seen.page.get_by_label("Counted in").select_option("quote")
     await seen.page.get_by_label("Amount").fill("60")
     await expect(review).to_be_enabled(timeout=10_000)
     await review.click()
