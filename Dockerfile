@@ -42,12 +42,13 @@ ENV PYTHONUNBUFFERED=1 \
     LEDGER_PATH=/app/data/ledger.db \
     HISTORY_PATH=/app/data/history \
     DASHBOARD_HOST=0.0.0.0 \
+    MCP_HOST=0.0.0.0 \
     EXCHANGE_URL=http://127.0.0.1:8090 \
     SIMULATION_START=now \
     TRADING_DURATION_MINUTES=0 \
     TRADING_AUTOSTART=true
 USER trader
-EXPOSE 8050
+EXPOSE 8050 8080
 VOLUME /app/data
 HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=3 CMD ["trade-agent", "health"]
 CMD ["supervisord", "--configuration", "/app/supervisord.conf"]

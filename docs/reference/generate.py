@@ -47,6 +47,7 @@ FIRST_WORDS = {
     "history": "[Recorded candles](../guide/data.md), for backtests.",
     "record": "[Recordings of runs](../guide/replay.md).",
     "dashboard": "[The pages](../guide/dashboard.md), who may see them, and where they are served.",
+    "mcp": "[The MCP server](../guide/mcp.md), by which assistants look, and trade where they may.",
     "log": "The log, on standard error.",
 }
 

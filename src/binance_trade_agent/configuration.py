@@ -17,11 +17,18 @@ from pydantic import ValidationError
 from binance_trade_agent.settings import Settings, allowed_values, mask, setting_names, shown, suggestion
 
 # A variable with one of these beginnings is ours; one that we do not know is a mistake that must not pass silently.
-OWN_PREFIXES = ("TRADING_", "RISK_", "STRATEGY_", "SIMULATION_", "BINANCE_", "DASHBOARD_")
+OWN_PREFIXES = ("TRADING_", "RISK_", "STRATEGY_", "SIMULATION_", "BINANCE_", "DASHBOARD_", "MCP_")
 ALIASES = {"BINANCE_SECRET_KEY": "BINANCE_API_SECRET"}
 PROFILES = "risk.toml"
 _SECRETS = frozenset(
-    {"BINANCE_API_KEY", "BINANCE_API_SECRET", "REDIS_URL", "DASHBOARD_PASSWORD", "DASHBOARD_VIEWER_PASSWORD"}
+    {
+        "BINANCE_API_KEY",
+        "BINANCE_API_SECRET",
+        "REDIS_URL",
+        "DASHBOARD_PASSWORD",
+        "DASHBOARD_VIEWER_PASSWORD",
+        "MCP_AUTH_TOKEN",
+    }
 )
 FROM_FILE = (*sorted(_SECRETS), *ALIASES)
 

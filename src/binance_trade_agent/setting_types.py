@@ -160,6 +160,13 @@ def password(value: SecretStr) -> SecretStr:
     return value
 
 
+def token(value: SecretStr) -> SecretStr:
+    """A bearer token: long enough, and something that a header can hold."""
+    if not re.fullmatch(r"[!-~]{16,}", value.get_secret_value()):
+        raise ValueError("no token")
+    return value
+
+
 def text_of(value: Any) -> Any:
     """TOML has times of its own; everything else is text already."""
     return value.isoformat() if isinstance(value, date) else value

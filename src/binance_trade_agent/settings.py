@@ -334,6 +334,21 @@ class Settings(BaseSettings):
     dashboard_session_hours: int = _setting(
         12, "hours after which one logs in to the dashboard again", "a whole number, 1 to 720", ge=1, le=720
     )
+    mcp_host: str = _setting(
+        "127.0.0.1",
+        "address that the MCP server listens on; one that others can reach needs a token",
+        "an address of this machine, such as 127.0.0.1 or 0.0.0.0",
+        pattern=r"^[0-9A-Za-z.:-]{1,255}$",
+    )
+    mcp_port: int = _setting(8080, "port of the MCP server; 0 takes a free one", "0 to 65535", ge=0, le=65_535)
+    mcp_auth_token: Annotated[SecretStr, AfterValidator(setting_types.token)] | None = _setting(
+        None,
+        "bearer token of the MCP server; without one it is only for this machine",
+        "16 characters or more, printable ASCII without blanks",
+    )
+    mcp_allow_trading: setting_types.Boolean = _setting(
+        False, "let assistants change what is traded, by MCP; without it they only read", "true or false"
+    )
     log_format: Annotated[Literal["console", "json"], BeforeValidator(setting_types.lower)] = _setting(
         "console", "form of the log", "console or json"
     )

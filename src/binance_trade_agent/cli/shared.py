@@ -19,6 +19,7 @@ _NO_FLAGS = {
     "REDIS_URL",
     "DASHBOARD_PASSWORD",
     "DASHBOARD_VIEWER_PASSWORD",
+    "MCP_AUTH_TOKEN",
     "LIVE_TRADING_ACK",
     "TRADING_AUTOSTART",
 }
@@ -119,6 +120,7 @@ def set_up_log(configuration: "Configuration", file_name: str | None = None) -> 
         settings.redis_url,
         settings.dashboard_password,
         settings.dashboard_viewer_password,
+        settings.mcp_auth_token,
     )
     secrets = [secret.get_secret_value() for secret in secret_settings if secret is not None]
     file = None

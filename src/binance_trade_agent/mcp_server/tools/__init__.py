@@ -1,0 +1,1 @@
+"""The tools, a module a subject; each module names its own in TOOLS."""
