@@ -1,78 +1,41 @@
 """Execute trade: an order is written, judged by all rules as one types, repeated in words, confirmed, and followed."""
 
 import sqlite3
-from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
 from starlette.responses import HTMLResponse, Response
 
-from binance_trade_agent.cache.market_board import BookSeen, Quote
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import Command, CommandKind
-from binance_trade_agent.dashboard import decision_words, order_words
+from binance_trade_agent.dashboard import decision_words
 from binance_trade_agent.dashboard.access.guard import SessionOf
 from binance_trade_agent.dashboard.access.sessions import Session
 from binance_trade_agent.dashboard.pages.command_life import followed
-from binance_trade_agent.dashboard.pages.signals import trader_of
 from binance_trade_agent.dashboard.region import PROBLEMS, REGION, DeskOf
 from binance_trade_agent.dashboard.rendering import render
 from binance_trade_agent.desk.desk import Desk
+from binance_trade_agent.desk.judging import FRESH_SECONDS, Judged, judge, look, orderable, trader_of
 from binance_trade_agent.desk.tickets import LIFETIME_SECONDS, TicketError, Tickets
 from binance_trade_agent.domain.manual_orders import OrderKind
-from binance_trade_agent.domain.nearest import nearest
 from binance_trade_agent.domain.orders import Order, Side
-from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.domain.values import as_dict
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ops.clock import wall_ms
-from binance_trade_agent.reports.order_draft import Draft, IncompleteError, Unit
-from binance_trade_agent.reports.order_preview import Funds, Market, Preview, funds, preview
+from binance_trade_agent.reports import order_words
+from binance_trade_agent.reports.order_draft import Draft, Unit
+from binance_trade_agent.reports.order_preview import Funds, funds
 from binance_trade_agent.reports.positions_now import PositionNow, positions_now
 from binance_trade_agent.reports.wording import exact, measured
 
 router = APIRouter(default_response_class=HTMLResponse, responses=PROBLEMS)
 
-FRESH_SECONDS = 15  # a price that is older is none to order by
 _COMMANDS_SHOWN = 6
 _OF_ORDERS = frozenset({CommandKind.ORDER, CommandKind.CANCEL, CommandKind.CLOSE})
 
 Typed = Annotated[str, Query(max_length=60)]
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A draft and what is thought of it.
-
-    Attributes:
-        market: None while the board has nothing of the symbol.
-        preview: None where the draft is no order.
-        problem: why it is none; is_incomplete: something is not written yet, which is no mistake.
-        blockers: sentences on what keeps every order back, whatever it says.
-    """
-
-    draft: Draft
-    market: Market | None = None
-    preview: Preview | None = None
-    problem: str = ""
-    is_incomplete: bool = False
-    blockers: tuple[str, ...] = ()
-
-    @property
-    def why_not(self) -> str:
-        """Why it cannot be placed, one sentence; empty when it can."""
-        if self.blockers:
-            return self.blockers[0]
-        if self.preview is None:
-            return self.problem or "there is nothing to order yet"
-        if self.preview.against:
-            refusal = self.preview.against[0]
-            return f"refused by {refusal.rule.replace('_', ' ')}: {refusal.detail}"
-        if not self.preview.is_whole:
-            return "the book that is known does not hold so much"
-        return ""
 
 
 def _draft(
@@ -96,7 +59,7 @@ Drafted = Annotated[Draft, Depends(_draft)]
 @router.get("/trade")
 async def show_trade(request: Request, desk: DeskOf, session: SessionOf, draft: Drafted) -> Response:
     """The page; with a draft in the address it is judged, so that no script is needed."""
-    symbols = await _symbols(desk)
+    symbols = await orderable(desk)
     if not draft.symbol and symbols:
         draft = Draft(**{**as_dict(draft), "symbol": symbols[0]})
     judged = await _judged(desk, session, draft)
@@ -129,7 +92,7 @@ async def show_judgement(request: Request, desk: DeskOf, session: SessionOf, dra
 async def show_market(request: Request, desk: DeskOf, symbol: Typed) -> Response:
     """Best prices with their age, the symbol's filters, and what is free for orders."""
     market_symbol = symbol.strip().upper()
-    await _look(desk, market_symbol)
+    await look(desk, market_symbol)
     free: Funds | None = None
     try:
         free = await desk.read(lambda connection: funds(connection, desk.settings, trader_of(desk), market_symbol))
@@ -267,47 +230,8 @@ async def place(
 
 async def _judged(desk: Desk, session: Session, draft: Draft) -> Judged:
     """What is thought of a draft now."""
-    market = await _look(desk, draft.symbol)
-    blockers = [_why_not_now(desk, session)] if _why_not_now(desk, session) else []
-    if market is None:
-        known = await _symbols(desk)
-        if draft.symbol in known:
-            return Judged(
-                draft, blockers=(*blockers, f"the trader has told nothing of the market of {draft.symbol} yet")
-            )
-        near = nearest(draft.symbol, known)
-        hint = f"; did you mean {near}?" if near else ""
-        problem = f"{draft.symbol or 'no symbol'} is not traded here, only {', '.join(known)}{hint}"
-        return Judged(draft, problem=problem, blockers=tuple(blockers))
-    age_seconds = (wall_ms() - market.quote.read_wall_ms) / 1000
-    if age_seconds > FRESH_SECONDS:
-        blockers.append(f"the last prices of {draft.symbol} are older than {FRESH_SECONDS} s")
-    elif market.book is None:
-        blockers.append(f"the book of {draft.symbol} is not read yet: the trader reads it once somebody looks")
-    trader = trader_of(desk)
-    try:
-        found = await desk.read(lambda connection: preview(connection, desk.settings, trader, market, draft))
-    except IncompleteError as failure:
-        return Judged(draft, market, problem=str(failure), is_incomplete=True, blockers=tuple(blockers))
-    except (ValueError, LedgerError) as failure:
-        return Judged(draft, market, problem=str(failure), blockers=tuple(blockers))
-    return Judged(draft, market, found, blockers=tuple(blockers))
-
-
-async def _look(desk: Desk, symbol: str) -> Market | None:
-    """The symbol as the board has it; None where the trader has told nothing of it yet."""
-    if not symbol:
-        return None
-    interval = desk.settings.trading_candle_interval
-    await desk.looking.at(symbol, interval)
-    quote: Quote | None = await desk.board.quote(symbol)
-    rules: SymbolRules | None = await desk.board.rules(symbol)
-    if quote is None or rules is None or not quote.bid or not quote.ask:
-        return None
-    book: BookSeen | None = await desk.board.book(symbol)
-    if book is not None and quote.read_wall_ms - book.read_wall_ms > FRESH_SECONDS * 1000:
-        book = None  # of another time than the prices
-    return Market(rules, quote, book, await desk.board.candles(symbol, interval))
+    why_not = _why_not_now(desk, session)
+    return await judge(desk, draft, [why_not] if why_not else [])
 
 
 def _why_not_now(desk: Desk, session: Session) -> str:
@@ -326,21 +250,6 @@ def _why_not_cancelled(order: Order) -> str:
     if order.is_terminal:
         return f"it is over already: {str(order.state).lower()}"
     return "" if order.is_on_exchange else "what became of it is not known yet: it is asked about"
-
-
-async def _symbols(desk: Desk) -> list[str]:
-    """What can be ordered: the symbols of the newest run, and what is held."""
-
-    def read(connection: sqlite3.Connection) -> list[str]:
-        runs = queries.runs(connection)
-        held = queries.positions(connection, queries.epoch_number(connection))
-        traded = list(runs[-1].symbols) if runs else []
-        return traded + [name for name, one in held.items() if one.quantity > 0 and name not in traded]
-
-    try:
-        return await desk.read(read) or list(desk.settings.trading_symbols)
-    except LedgerError:
-        return list(desk.settings.trading_symbols)
 
 
 async def _is_live(desk: Desk) -> bool:
