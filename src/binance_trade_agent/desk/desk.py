@@ -35,16 +35,17 @@ class Desk:
         configuration: the settings of this process, which are the trader's when both are started alike.
         cache: shared with the trader; the market board is in it.
         namespace: of the board.
+        reader: this process among those that read the board (cache/market_board.py READERS).
 
     Attributes:
         board: the market as the trader has read it.
         looking: where a region that shows a market says so, so that the trader reads it more often.
     """
 
-    def __init__(self, configuration: Configuration, cache: Cache, namespace: str) -> None:
+    def __init__(self, configuration: Configuration, cache: Cache, namespace: str, *, reader: str = "dashboard") -> None:
         self.configuration = configuration
         self.board = MarketBoard(cache, namespace)
-        self.looking = Looking(self.board)
+        self.looking = Looking(self.board, reader)
         self._cache = cache
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="ledger")
         self._open = threading.local()

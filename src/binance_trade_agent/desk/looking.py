@@ -3,16 +3,20 @@
 from binance_trade_agent.cache.market_board import MarketBoard, Wish
 from binance_trade_agent.ops.clock import monotonic_seconds, wall_ms
 
-_READER = "dashboard"
 _REPEAT_SECONDS = 5.0  # well before the trader forgets a wish (market_board.WANTED_SECONDS)
 _FORGET_SECONDS = 8.0  # an open page asks for its regions about each second
 
 
 class Looking:
-    """The looks of all pages of this process. Whoever makes a region that shows a market says so each time."""
+    """The looks of all pages of this process. Whoever makes a region that shows a market says so each time.
 
-    def __init__(self, board: MarketBoard) -> None:
+    Args:
+        reader: this process among those that read the board (cache/market_board.py READERS).
+    """
+
+    def __init__(self, board: MarketBoard, reader: str) -> None:
         self._board = board
+        self._reader = reader
         self._looks: dict[tuple[str, str], float] = {}
         self._told_at = float("-inf")
 
@@ -25,4 +29,4 @@ class Looking:
             return
         self._looks = {look: at for look, at in self._looks.items() if now - at <= _FORGET_SECONDS}
         self._told_at = now
-        await self._board.want(_READER, [Wish(*look, wall_ms()) for look in self._looks])
+        await self._board.want(self._reader, [Wish(*look, wall_ms()) for look in self._looks])

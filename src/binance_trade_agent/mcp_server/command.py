@@ -107,7 +107,7 @@ def _serve(configuration: Configuration, made: socket.socket, *, is_locked: bool
 
 def _desk(configuration: Configuration) -> Desk:
     settings = configuration.settings
-    return Desk(configuration, shared_cache(settings), board_namespace(settings))
+    return Desk(configuration, shared_cache(settings), board_namespace(settings), reader="mcp")
 
 
 def _quieten() -> None:
