@@ -53,6 +53,7 @@ from binance_trade_agent.ops.clock import monotonic_seconds, wall_ms
 from binance_trade_agent.ops.tasks import spawn, stop
 from binance_trade_agent.ops.vitals import RedisVitals
 from binance_trade_agent.orchestrator import TradingOrchestrator
+from binance_trade_agent.reports.idle import IdleTalk
 from binance_trade_agent.settings import Settings
 from binance_trade_agent.strategies.in_use import StrategiesInUse
 from binance_trade_agent.trader_vitals import Parts, TraderVitals
@@ -293,6 +294,7 @@ class Assembly:
             before_tick=stream.catch_up if connection.is_stepped else _nothing,
             periodically=_Resynchronisation(connection),
         )
+        loop.after_tick.append(IdleTalk(ledger).look)
         _say_what_trades(settings, strategies.name, ground.rules, connection)
         publisher = MarketPublisher(
             MarketBoard(shared, board_namespace(settings)),

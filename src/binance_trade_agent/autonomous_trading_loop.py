@@ -10,6 +10,7 @@ if __name__ == "__main__":
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,9 @@ class AutonomousTradingLoop:
     Attributes:
         missed_ticks: beats that were over before they could be run, and were left out.
         ticks: how long they take.
+        decided: decisions of this run, by (symbol, outcome, rule that refused or empty).
         on_beat: called with each heartbeat.
+        after_tick: awaited at the end of each tick, with its time.
     """
 
     def __init__(
@@ -138,7 +141,9 @@ class AutonomousTradingLoop:
         self._last_trouble = ""
         self.missed_ticks = 0
         self.ticks = TickTimes()
+        self.decided: Counter[tuple[str, str, str]] = Counter()
         self.on_beat: list[Callable[[], None]] = []
+        self.after_tick: list[Callable[[int], Awaitable[None]]] = []
 
     def request_stop(self, reason: str) -> None:
         """End after what is under way; no new order is decided on from now."""
@@ -195,8 +200,11 @@ class AutonomousTradingLoop:
             decisions = await self._orchestrator.decide_all(tick, self._symbols)
             for decision in decisions:
                 _log_decision(decision)
+                self.decided[decision.symbol, decision.outcome.value, decision.rule or ""] += 1
             await self._survive(self._ledger.record_decisions(decisions))
             await self._record_equity(tick_ms, decisions)
+            for look in self.after_tick:
+                await self._survive(look(tick_ms))
         self.ticks.end()
         self._beat("trading")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from binance_trade_agent.domain.decisions import Decision, Outcome
 from binance_trade_agent.domain.values import Value
 from binance_trade_agent.ledger.rows import decision_from
-from binance_trade_agent.reports.latest import Count, counts
+from binance_trade_agent.reports.alike import Count, counts
 
 PAGE_ROWS = 30
 LOOK_DECISIONS = 20_000  # so many are looked at for a page at most, however few match

@@ -1,32 +1,17 @@
 """What `trade-agent why SYMBOL --last N` shows: the latest decisions, a line each, and why so many traded nothing."""
 
-import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
-from binance_trade_agent.domain.decisions import Decision, Outcome
+from binance_trade_agent.domain.decisions import Decision
 from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.reports.aligned import aligned
+from binance_trade_agent.reports.alike import Count, counts
 from binance_trade_agent.reports.why import Explainer, OrderStory
 from binance_trade_agent.reports.why_text import sale_in_words
 from binance_trade_agent.reports.wording import utc_text
-
-_NUMBER = re.compile(r"[-+±]?\d[\d,]*(?:\.\d+)?")
-_WITH_ORDER = {Outcome.ORDERED, Outcome.EXECUTED, Outcome.REJECTED, Outcome.UNFILLED, Outcome.UNKNOWN}
-
-
-class Ended(Protocol):
-    """What is counted of a decision."""
-
-    @property
-    def outcome(self) -> Outcome: ...  # noqa: D102
-    @property
-    def rule(self) -> str | None: ...  # noqa: D102
-    @property
-    def detail(self) -> str: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +28,6 @@ class Line:
     reason: str
     client_order_id: str | None
     exit: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """How many decisions ended alike. In the reason `…` stands for a number that differed among them."""
-
-    outcome: str
-    rule: str | None
-    reason: str
-    times: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +61,6 @@ def latest(reader: LedgerReader, symbol: str, count: int) -> Latest:
     return reader.snapshot(read)
 
 
-def counts(decisions: Iterable[Ended]) -> list[Count]:
-    """How many decisions ended how and why, most frequent first; reasons that differ in numbers only are the same."""
-    alike: dict[tuple[str, str | None, str], list[str]] = {}
-    for decision in decisions:
-        # What an order came to is told by its own line; why nothing was ordered is told by the reasons.
-        reason = "" if decision.outcome in _WITH_ORDER else decision.detail
-        key = (decision.outcome.value, decision.rule, _NUMBER.sub("…", reason))
-        alike.setdefault(key, []).append(reason)
-    found = [Count(outcome, rule, _common(reasons), len(reasons)) for (outcome, rule, _), reasons in alike.items()]
-    return sorted(found, key=lambda count: -count.times)
-
-
 def lines(found: Latest) -> Iterator[str]:
     """The latest decisions for a person."""
     if not found.decisions:
@@ -127,13 +90,6 @@ def _line(decision: Decision) -> Line:
         client_order_id=decision.client_order_id,
         exit=decision.exit.value if decision.exit else None,
     )
-
-
-def _common(reasons: Sequence[str]) -> str:
-    """The reason that all share, with the numbers that are the same in all."""
-    numbers = zip(*(_NUMBER.findall(reason) for reason in reasons), strict=True)
-    same = iter([given[0] if len(set(given)) == 1 else "…" for given in numbers])
-    return _NUMBER.sub(lambda _: next(same), reasons[0])
 
 
 def _cells(line: Line) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from binance_trade_agent.ledger.records import Alarm, Epoch
 from binance_trade_agent.ledger.risk_changes import RiskChange
 from binance_trade_agent.ledger.strategy_changes import StrategyChange
 from binance_trade_agent.ops.heartbeat import Heartbeat
+from binance_trade_agent.reports.idle import Idle, idle
 from binance_trade_agent.reports.wording import changed_limit, utc_text
 
 
@@ -57,6 +58,7 @@ class Status:
         is_paused: whether `pause` holds; pause_scope: what it keeps back, None without one.
         changed_limits: what persons have changed of the newest run's limits while it ran, or before, and holds.
         alarms: those that stand.
+        idle: why it has not traded since its last trade.
         fees_converted_quote: worth of commissions in third assets; fees_unknown: how many have no price.
     """
 
@@ -76,6 +78,7 @@ class Status:
     positions: dict[str, Decimal]
     fees_converted_quote: Decimal
     fees_unknown: int
+    idle: Idle
 
 
 def status(reader: LedgerReader, heartbeat: Heartbeat | None, *, is_running: bool) -> Status:
@@ -109,6 +112,7 @@ def status(reader: LedgerReader, heartbeat: Heartbeat | None, *, is_running: boo
             },
             fees_converted_quote=worth,
             fees_unknown=unknown,
+            idle=idle(connection),
         )
 
     return reader.snapshot(read)
@@ -169,6 +173,7 @@ def lines(found: Status) -> Iterator[str]:
     for alarm in found.alarms:
         blocks = ", keeps entries away" if alarm.blocks else ""
         yield f"  {alarm_name(alarm)} since {utc_text(alarm.raised_ms)}, {alarm.times} times{blocks}: {alarm.text}"
+    yield f"Why no trade: {found.idle}"
     if found.fees_unknown:
         yield f"Commissions in a third asset without a price: {found.fees_unknown}"
 

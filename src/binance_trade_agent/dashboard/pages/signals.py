@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, Response
 from binance_trade_agent.dashboard import decision_words
 from binance_trade_agent.dashboard.region import PROBLEMS, REGION, DeskOf
 from binance_trade_agent.dashboard.rendering import render
-from binance_trade_agent.desk.desk import Desk
+from binance_trade_agent.desk.judging import trader_of
 from binance_trade_agent.domain.candles import DAY_MS, MINUTE_MS
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.nearest import nearest
@@ -19,10 +19,10 @@ from binance_trade_agent.domain.wording import iso_utc
 from binance_trade_agent.ledger import alarms, queries
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import LedgerReader
-from binance_trade_agent.ops.clock import wall_ms
 from binance_trade_agent.reports import decision_pages
 from binance_trade_agent.reports.decision_pages import DecisionPage, Filters, Place
-from binance_trade_agent.reports.risk_limits import RiskLimits, Trader, risk_limits
+from binance_trade_agent.reports.idle import Idle, idle
+from binance_trade_agent.reports.risk_limits import RiskLimits, risk_limits
 from binance_trade_agent.reports.why import Explainer, Explanation
 from binance_trade_agent.reports.wording import exact, measured, parse_utc, signed_money, utc_text
 
@@ -161,18 +161,19 @@ async def show_tally(request: Request, desk: DeskOf, symbol: Text = "", span: Sp
     """How the decisions of a span up to the last tick ended: why has it not traded?"""
     length_ms = _SPANS_MS[span]
 
-    def read(connection: sqlite3.Connection) -> tuple[decision_pages.Tally, int | None]:
+    def read(connection: sqlite3.Connection) -> tuple[decision_pages.Tally, int | None, Idle]:
         last_ms = decision_pages.last_tick_ms(connection)
         from_ms = None if last_ms is None or length_ms is None else last_ms - length_ms + 1
         filters = replace(Filters(symbol=symbol or None), from_ms=from_ms)
-        return decision_pages.tally(connection, filters), last_ms
+        return decision_pages.tally(connection, filters), last_ms, idle(connection)
 
-    tally, last_ms = await desk.read(read)
+    tally, last_ms, idle_now = await desk.read(read)
     return await render(
         request,
         "signals/tally.html",
         tally=tally,
         last_ms=last_ms,
+        idle=idle_now,
         symbol=symbol,
         span=span,
         shown=_REASONS_SHOWN,
@@ -219,13 +220,6 @@ async def show_order(request: Request, desk: DeskOf, client_order_id: str) -> Re
     """The page of an order."""
     found = await desk.read(lambda connection: _of_order(connection, client_order_id))
     return await render(request, "signals/order.html", title=f"Order on {found.symbol}", found=found, **_WORDS)
-
-
-def trader_of(desk: Desk) -> Trader:
-    """What is known of the process that trades."""
-    beat = desk.heartbeat()
-    gate = beat.detail if beat is not None and beat.state == "trading" else ""
-    return Trader(desk.is_running(), gate, wall_ms())
 
 
 def _last(connection: sqlite3.Connection, symbol: str) -> Explanation | None:
