@@ -13,7 +13,7 @@ from decimal import Decimal
 import pytest
 
 from binance_trade_agent.cache.market_board import Quote
-from binance_trade_agent.dashboard.portfolio.memory import Memory
+from binance_trade_agent.desk.memory import Memory
 from binance_trade_agent.domain.candles import DAY_MS
 from binance_trade_agent.domain.orders import OrderState, OrderType, Role, Side
 from binance_trade_agent.ledger.ledger import Ledger, LedgerReader

@@ -39,9 +39,9 @@ from binance_trade_agent.dashboard.pages import (
     system,
     trade,
 )
-from binance_trade_agent.dashboard.portfolio.memory import Memory
 from binance_trade_agent.dashboard.region import REGION
 from binance_trade_agent.desk.desk import Desk
+from binance_trade_agent.desk.memory import Memory
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ops.tasks import spawn, stop
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import ctypes
-import ipaddress
 import logging
 import signal
 import socket
@@ -15,8 +14,8 @@ from binance_trade_agent.cache.shared import board_namespace, shared_cache
 from binance_trade_agent.configuration import ConfigError, Configuration
 from binance_trade_agent.dashboard.access.passwords import Passwords
 from binance_trade_agent.dashboard.app import application
+from binance_trade_agent.desk.addresses import is_loopback, listening, url_of
 from binance_trade_agent.desk.desk import Desk
-from binance_trade_agent.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -42,14 +41,14 @@ def serve(configuration: Configuration, *, locked_without_password: bool = False
         passwords = Passwords.of(settings)
     except ValueError as failure:
         raise ConfigError(str(failure)) from None
-    is_locked = not passwords.hashes and not _is_loopback(settings.dashboard_host)
+    is_locked = not passwords.hashes and not is_loopback(settings.dashboard_host)
     if is_locked and not locked_without_password:
         raise ConfigError(
             f"DASHBOARD_HOST={settings.dashboard_host} lets others reach the dashboard, which needs a password: set "
             "DASHBOARD_PASSWORD (or DASHBOARD_PASSWORD_FILE), or DASHBOARD_HOST=127.0.0.1."
         )
     try:
-        listening = _listening(settings)
+        made = listening(settings.dashboard_host, settings.dashboard_port)
     except OSError as failure:
         log.error(  # noqa: TRY400 (a sentence for the user)
             "DASHBOARD_HOST=%s, DASHBOARD_PORT=%d: it cannot listen there: %s",
@@ -59,22 +58,20 @@ def serve(configuration: Configuration, *, locked_without_password: bool = False
         )
         return exit_codes.FAILURE
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # what it says of its start, we say in a line
-    with listening:
-        _serve(configuration, passwords, listening, is_locked=is_locked)
+    with made:
+        _serve(configuration, passwords, made, is_locked=is_locked)
     return exit_codes.OK
 
 
-def _serve(configuration: Configuration, passwords: Passwords, listening: socket.socket, *, is_locked: bool) -> None:
+def _serve(configuration: Configuration, passwords: Passwords, made: socket.socket, *, is_locked: bool) -> None:
     settings = configuration.settings
     desk = Desk(configuration, shared_cache(settings), board_namespace(settings))
-    host, port = listening.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
     if is_locked:
         log.warning("the dashboard has no password: it shows a notice and nothing else until DASHBOARD_PASSWORD is set")
-    log.info("Dashboard on http://%s:%d", "127.0.0.1" if host in {"0.0.0.0", "::"} else shown, port)  # noqa: S104
+    log.info("Dashboard on %s", url_of(made))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _has_been_heard)  # uvicorn ends at them, then raises them again
-    server(application(desk, passwords, is_locked=is_locked)).run(sockets=[listening])  # on uvloop where there is one
+    server(application(desk, passwords, is_locked=is_locked)).run(sockets=[made])  # on uvloop where there is one
     log.info("Dashboard stopped")
 
 
@@ -107,26 +104,3 @@ def _spare_memory() -> None:
 
 def _has_been_heard(_: int, __: object) -> None:
     """A stop that was asked for is no failure."""
-
-
-def _listening(settings: Settings) -> socket.socket:
-    found = socket.getaddrinfo(settings.dashboard_host, settings.dashboard_port, type=socket.SOCK_STREAM)
-    family, kind, protocol, _, address = found[0]
-    listening = socket.socket(family, kind, protocol)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-        listening.listen(128)  # from the line in the log on, connections wait here
-    except OSError:
-        listening.close()
-        raise
-    return listening
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -42,7 +42,9 @@ class Desk:
         looking: where a region that shows a market says so, so that the trader reads it more often.
     """
 
-    def __init__(self, configuration: Configuration, cache: Cache, namespace: str, *, reader: str = "dashboard") -> None:
+    def __init__(
+        self, configuration: Configuration, cache: Cache, namespace: str, *, reader: str = "dashboard"
+    ) -> None:
         self.configuration = configuration
         self.board = MarketBoard(cache, namespace)
         self.looking = Looking(self.board, reader)
@@ -88,15 +90,24 @@ class Desk:
         """Whether a trader has the ledger now."""
         return is_held(self.ledger_path)
 
-    async def place(self, kind: CommandKind, payload: Mapping[str, str], *, by: str) -> int:
-        """Leave a command for the trader; its id.
+    async def place(
+        self,
+        kind: CommandKind,
+        payload: Mapping[str, str],
+        *,
+        by: str,
+        allow: Callable[[sqlite3.Connection], None] | None = None,
+    ) -> int:
+        """Leave a command for the trader; its id. `allow`: see commands.place.
 
         Raises:
             LedgerError: there is no ledger, or it cannot be written.
         """
         path = self.ledger_path
         return await asyncio.to_thread(
-            lambda: commands.place(path, kind, requested_by=by, requested_wall_ms=wall_ms(), payload=payload)
+            lambda: commands.place(
+                path, kind, requested_by=by, requested_wall_ms=wall_ms(), payload=payload, allow=allow
+            )
         )
 
     async def close(self) -> None:

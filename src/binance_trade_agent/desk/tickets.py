@@ -27,6 +27,7 @@ class Ticket:
 
     Attributes:
         owner: the session's token.
+        words: what was shown, in a sentence.
         command_id: of the command that it was placed as; None until then.
     """
 
@@ -34,6 +35,7 @@ class Ticket:
     payload: Mapping[str, str]
     owner: str
     made_at: float
+    words: str = ""
     name: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     command_id: int | None = None
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -45,7 +47,7 @@ class Tickets:
     def __init__(self) -> None:
         self._kept: dict[str, Ticket] = {}
 
-    def issue(self, kind: CommandKind, payload: Mapping[str, str], owner: str) -> Ticket:
+    def issue(self, kind: CommandKind, payload: Mapping[str, str], owner: str, words: str = "") -> Ticket:
         """Keep what is shown."""
         now = monotonic_seconds()
         while self._kept:
@@ -53,12 +55,12 @@ class Tickets:
             if len(self._kept) < _MOST and now - oldest.made_at <= _KEPT_SECONDS:
                 break
             del self._kept[oldest.name]
-        ticket = Ticket(kind, dict(payload), owner, now)
+        ticket = Ticket(kind, dict(payload), owner, now, words)
         self._kept[ticket.name] = ticket
         return ticket
 
-    async def redeem(self, name: str, owner: str, place: Callable[[Ticket], Awaitable[int]]) -> int:
-        """The command of a ticket: placed now, or the one that it was placed as before.
+    def find(self, name: str, owner: str) -> Ticket:
+        """A ticket that may be redeemed, or that was.
 
         Raises:
             TicketError: it is not known, another session's, or too old.
@@ -66,12 +68,26 @@ class Tickets:
         ticket = self._kept.get(name)
         if ticket is None or ticket.owner != owner:
             raise TicketError("this confirmation is not known any more: look at the order again; nothing was placed")
+        if ticket.command_id is None and monotonic_seconds() - ticket.made_at > LIFETIME_SECONDS:
+            raise TicketError(
+                f"this confirmation is older than {LIFETIME_SECONDS} s, and prices have moved: look at the order "
+                "again; nothing was placed"
+            )
+        return ticket
+
+    def withdraw(self, ticket: Ticket) -> None:
+        """It can be redeemed no more."""
+        self._kept.pop(ticket.name, None)
+
+    async def redeem(self, name: str, owner: str, place: Callable[[Ticket], Awaitable[int]]) -> int:
+        """The command of a ticket: placed now, or the one that it was placed as before.
+
+        Raises:
+            TicketError: it is not known, another session's, or too old.
+        """
+        ticket = self.find(name, owner)
         async with ticket.turn:
             if ticket.command_id is None:
-                if monotonic_seconds() - ticket.made_at > LIFETIME_SECONDS:
-                    raise TicketError(
-                        f"this confirmation is older than {LIFETIME_SECONDS} s, and prices have moved: look at the "
-                        "order again; nothing was placed"
-                    )
+                ticket = self.find(name, owner)  # time has passed, or somebody has withdrawn it
                 ticket.command_id = await place(ticket)
         return ticket.command_id

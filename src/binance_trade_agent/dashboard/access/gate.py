@@ -4,7 +4,6 @@ Where from: the Host, when there is no password (so that no foreign name leads a
 whatever changes something and of every WebSocket. Who: the session. And what the browser may do with the answer.
 """
 
-import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
@@ -15,14 +14,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from binance_trade_agent.dashboard.access.passwords import Role
 from binance_trade_agent.dashboard.access.sessions import COOKIE, Session, Sessions
+from binance_trade_agent.desk.addresses import LOOPBACK, host_name, is_same_origin
 
 SESSION = "dashboard.session"  # in the scope, once the gate is passed
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _PUBLIC = frozenset({"/login", "/health", "/ready"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _POLICY_VIOLATION = 1008  # RFC 6455, 7.4.1
 _MOST_BODY_BYTES = 256 * 1024  # forms are small
-_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[0-9a-z._-]+)(:[0-9]{1,5})?", re.IGNORECASE)
 
 # The logo of lightweight-charts brings a style element of its own; this is its hash (tests/dashboard/test_browser.py).
 CHART_LOGO_STYLE = "'sha256-3pRED1tOXas1FXFoPb9TGCjmYe9XQsmO9OV23khV2nY='"
@@ -82,13 +80,13 @@ class Gate:
         host = headers.get("host", "")
         if self._is_locked and scope["path"] not in {"/health", "/ready"}:
             return PlainTextResponse(LOCKED_NOTICE, 503)
-        if not self._has_password and not self._is_locked and _name(host) not in LOOPBACK:
+        if not self._has_password and not self._is_locked and host_name(host) not in LOOPBACK:
             text = (
                 f"Without DASHBOARD_PASSWORD this page is for this machine only, as http://127.0.0.1; not as {host!r}."
             )
             return PlainTextResponse(text, 421)
         changes = scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS
-        if changes and not _is_same_origin(headers.get("origin"), host):
+        if changes and not is_same_origin(headers.get("origin"), host):
             return PlainTextResponse("This was asked for by another site, or by none: refused.", 403)
         if scope["type"] == "http" and _is_too_long(headers):
             return PlainTextResponse(
@@ -105,16 +103,6 @@ def cookie_header(session: Session, sessions: Sessions, scheme: str) -> str:
 
 def _is_public(path: str) -> bool:
     return path in _PUBLIC or path.startswith("/static/")
-
-
-def _name(host: str) -> str:
-    """The host's name without its port, empty where it is no host."""
-    found = _HOST.fullmatch(host)
-    return found[1].strip("[]").lower() if found else ""
-
-
-def _is_same_origin(origin: str | None, host: str) -> bool:
-    return bool(_name(host)) and origin in {f"http://{host}", f"https://{host}"}
 
 
 def _is_too_long(headers: Headers) -> bool:
@@ -162,7 +150,7 @@ def _with_headers(send: Send, scope: Scope, host: str) -> Send:
 
 def _policy(host: str) -> str:
     """What a page may load: from here only, no script or style within it (W3C Content Security Policy Level 3)."""
-    sockets = f" ws://{host} wss://{host}" if _name(host) else ""  # older browsers do not count them to 'self'
+    sockets = f" ws://{host} wss://{host}" if host_name(host) else ""  # older browsers do not count them to 'self'
     return "; ".join(_rules(sockets))
 
 

@@ -13,10 +13,10 @@ from binance_trade_agent.dashboard.portfolio import books
 from binance_trade_agent.dashboard.portfolio.asked import UNKNOWN_STRATEGY, PageAsked, Span, TradesAsked
 from binance_trade_agent.dashboard.portfolio.drawing import SPANS, TAIL_POINTS, drawing
 from binance_trade_agent.dashboard.portfolio.figures import rows, utc_day
-from binance_trade_agent.dashboard.portfolio.memory import Memory
 from binance_trade_agent.dashboard.region import PROBLEMS, REGION, DeskOf
 from binance_trade_agent.dashboard.rendering import render
 from binance_trade_agent.desk.desk import Desk
+from binance_trade_agent.desk.memory import Memory
 from binance_trade_agent.ledger.equity import Series
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import LedgerReader

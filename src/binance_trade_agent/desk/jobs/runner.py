@@ -12,9 +12,11 @@ from typing import Any
 
 import msgspec
 
+from binance_trade_agent.configuration import Configuration
 from binance_trade_agent.desk.jobs.job import Job, JobState, Shelf, Work
 from binance_trade_agent.ops.clock import wall_ms
 from binance_trade_agent.ops.tasks import spawn
+from binance_trade_agent.settings import shown
 
 # The library of matrices would take every core.
 _QUIETLY = {"TRADE_AGENT_PROGRESS": "lines", "OPENBLAS_NUM_THREADS": "1", "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
@@ -173,6 +175,13 @@ class Jobs:
             if not old.is_running:
                 rmtree(self._shelf.place(old), ignore_errors=True)
                 self._jobs.pop(old.number, None)
+
+
+def environment_of(configuration: Configuration) -> dict[str, str]:
+    """Of a job's process: this one's, and what this one was given as flags, which are never secrets."""
+    settings = configuration.settings
+    flags = [name for name, origin in configuration.origins.items() if origin == "flag"]
+    return {**os.environ, **{name: shown(getattr(settings, name.lower())) for name in flags}}
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -1,7 +1,6 @@
 """The page Advanced: what may be changed while the trader runs, and longer work, a section at an address of its own."""
 
 import contextlib
-import os
 from collections.abc import AsyncIterator
 
 from fastapi import APIRouter, FastAPI
@@ -19,8 +18,7 @@ from binance_trade_agent.dashboard.pages.advanced import (
 )
 from binance_trade_agent.dashboard.region import PROBLEMS
 from binance_trade_agent.desk.desk import Desk
-from binance_trade_agent.desk.jobs.runner import Jobs
-from binance_trade_agent.settings import shown
+from binance_trade_agent.desk.jobs.runner import Jobs, environment_of
 
 
 @contextlib.asynccontextmanager
@@ -28,18 +26,11 @@ async def _with_jobs(app: FastAPI) -> AsyncIterator[None]:
     """Jobs live as long as the dashboard does."""
     desk: Desk = app.state.desk
     path = desk.ledger_path
-    app.state.jobs = Jobs(path.with_name(f"{path.name}.jobs"), _environment(desk))
+    app.state.jobs = Jobs(path.with_name(f"{path.name}.jobs"), environment_of(desk.configuration))
     try:
         yield
     finally:
         await app.state.jobs.close()
-
-
-def _environment(desk: Desk) -> dict[str, str]:
-    """Of a job's process: this one's, and what this one was given as flags, which are never secrets."""
-    origins = desk.configuration.origins
-    flags = {name: getattr(desk.settings, name.lower()) for name, origin in origins.items() if origin == "flag"}
-    return {**os.environ, **{name: shown(value) for name, value in flags.items()}}
 
 
 router = APIRouter(default_response_class=HTMLResponse, responses=PROBLEMS, lifespan=_with_jobs)

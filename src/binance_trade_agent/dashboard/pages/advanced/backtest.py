@@ -3,13 +3,11 @@
 import base64
 import hashlib
 import re
-from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import msgspec
 from fastapi import APIRouter, Form, HTTPException, Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
@@ -18,61 +16,18 @@ from binance_trade_agent.dashboard.pages.advanced.shared import JobsOf, begun, n
 from binance_trade_agent.dashboard.pages.advanced.strategy import checked_texts, in_use_of, traded
 from binance_trade_agent.dashboard.region import PROBLEMS, REGION, DeskOf
 from binance_trade_agent.dashboard.rendering import THEME_COOKIE, THEMES, render
-from binance_trade_agent.desk.jobs.candle_names import CandleNames, candle_names
-from binance_trade_agent.desk.jobs.job import Job, Work
+from binance_trade_agent.desk.jobs.backtest import KEEP, KIND, LIMIT_SECONDS, backtest, missing_candles
+from binance_trade_agent.desk.jobs.candle_names import candle_names
+from binance_trade_agent.desk.jobs.job import Job
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.strategies.registry import describe
 
 ADDRESS = "/advanced/backtest"
-KIND = "backtest"
-_LIMIT_SECONDS = 1_800.0
-_KEEP = 20
 _ITS_SCRIPT = re.compile(rb"<script>(.*?)</script></body></html>\s*\Z", re.DOTALL)
 
 Percent = Annotated[Decimal, Form(ge=0, le=10, max_digits=12)]
 
 router = APIRouter(default_response_class=HTMLResponse, responses=PROBLEMS)
-
-
-class _Setup(msgspec.Struct):
-    strategy: str
-    symbols: list[str]
-    interval: str
-    quote_asset: str
-    start_ms: int
-    end_ms: int
-    opening_quote: str
-
-
-class _Fall(msgspec.Struct):
-    pct: float | None = None
-
-
-class _Figures(msgspec.Struct):
-    return_pct: float | None = None
-    sharpe: float | None = None
-    drawdown: _Fall | None = None
-
-
-class _Hold(msgspec.Struct):
-    figures: _Figures
-
-
-class _Trades(msgspec.Struct):
-    trades: int
-    win_rate_pct: float | None = None
-    profit_factor: float | None = None
-
-
-class _Report(msgspec.Struct):
-    """The few figures of the report's JSON that the list shows."""
-
-    setup: _Setup
-    final_quote: str
-    fees_quote: str | None
-    figures: _Figures
-    trades: _Trades
-    hold: _Hold | None = None
 
 
 @router.get(ADDRESS)
@@ -88,8 +43,8 @@ async def show_backtests(request: Request, desk: DeskOf) -> Response:
         in_use=(await in_use_of(desk)).choice,
         symbols=traded(desk, run),
         interval=desk.settings.trading_candle_interval,
-        limit_minutes=int(_LIMIT_SECONDS / 60),
-        keep=_KEEP,
+        limit_minutes=int(LIMIT_SECONDS / 60),
+        keep=KEEP,
     )
 
 
@@ -127,7 +82,8 @@ async def start(
 ) -> Response:
     """Begin one."""
     names = await desk.in_thread(lambda: candle_names(desk.settings.history_path))
-    _refuse_what_is_not_there(names, symbols, interval)
+    if why_not := missing_candles(names, symbols, interval):
+        raise HTTPException(422, why_not)
     if start is not None and end is not None and start >= end:
         raise HTTPException(422, "The period is empty: its begin is not before its end.")
     choice = await checked_texts(desk, strategy, params, symbols)
@@ -145,16 +101,7 @@ async def start(
         "fills": fills,
         **({"spread": plain(spread), "slippage": slippage} if fills == "candles" else {}),
     }
-    work = Work(
-        kind=KIND,
-        lane=KIND,
-        arguments=lambda folder: _arguments(asked, folder),
-        about={name: text for name, text in asked.items() if text and name != "data"},
-        digest=_digest,
-        limit_seconds=_LIMIT_SECONDS,
-        keep=_KEEP,
-    )
-    await begun(jobs, work, session)
+    await begun(jobs, backtest(asked), session)
     return await said_or_back(request, "It has begun; how far it is stands in the list.", ADDRESS)
 
 
@@ -190,30 +137,6 @@ async def download_figures(jobs: JobsOf, number: int) -> Response:
     )
 
 
-def _arguments(asked: dict[str, str | None], folder: Path) -> list[str]:
-    """Each option with its value in one word, so that no value can be taken for an option."""
-    options = [f"--{name}={text}" for name, text in asked.items() if text is not None]
-    outputs = [f"--json={folder / 'report.json'}", f"--html={folder / 'report.html'}"]
-    return ["backtest", *options, *outputs]
-
-
-def _digest(folder: Path) -> dict[str, Any]:
-    report = msgspec.json.decode((folder / "report.json").read_bytes(), type=_Report)
-    made: dict[str, Any] = msgspec.to_builtins(report)
-    return made
-
-
-def _refuse_what_is_not_there(names: CandleNames, symbols: Sequence[str], interval: str) -> None:
-    if names.trouble:
-        raise HTTPException(422, names.trouble)
-    if not symbols:
-        raise HTTPException(422, "Choose at least one symbol.")
-    for symbol in symbols:
-        if (symbol, interval) not in names.held:
-            there = ", ".join(sorted(each for name, each in names.held if name == symbol)) or "none of it"
-            raise HTTPException(422, f"There are no {interval} candles of {symbol[:30]}; there are: {there}.")
-
-
 def _in_theme(page: bytes, theme: str) -> bytes:
     """The report has the theme of the system; within our pages it has theirs, where the reader has chosen one."""
     if theme not in {"dark", "light"}:
@@ -236,7 +159,7 @@ def _policy(page: bytes) -> str:
 
 def _job(job: Job | None, number: int) -> Job:
     if job is None:
-        raise HTTPException(404, f"There is no backtest {number}; the last {_KEEP} are kept.")
+        raise HTTPException(404, f"There is no backtest {number}; the last {KEEP} are kept.")
     return job
 
 

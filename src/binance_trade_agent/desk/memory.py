@@ -1,4 +1,4 @@
-"""What the Portfolio page keeps in memory of a ledger of any length, brought up to date while somebody looks.
+"""What is kept in memory of a ledger of any length, sums and curves, brought up to date while somebody looks.
 
 A slice is read at each look, so a short ledger is read whole at once. What is left of a long one is read in the
 background, slice by slice, with the event loop's pages in between; what is shown meanwhile says how far it is.
