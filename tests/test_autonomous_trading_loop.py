@@ -1,7 +1,8 @@
 """The loop on virtual time: when it ticks, what it does between ticks, and how it ends."""
 
 import asyncio
-from contextlib import asynccontextmanager
+import sqlite3
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -604,3 +605,19 @@ async def test_command_that_fails_is_answered_and_one_that_is_not_over_waits(tmp
             (CommandState.DONE, "at last", "bta-1"),
             (CommandState.PENDING, "", None),
         ]
+
+
+async def test_command_that_nobody_understands_is_answered_and_the_run_goes_on(tmp_path):
+    async with rig(tmp_path, duration_ms=25_000) as ready:
+        path = ready.ledger.path
+        names = {"name": "\udcff", "\ud800": "x"}
+        release = commands.place(path, CommandKind.RELEASE, requested_by="\udcff", requested_wall_ms=1, payload=names)
+        newer = commands.place(path, CommandKind.RESUME, requested_by="ann", requested_wall_ms=1)
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("UPDATE commands SET kind = 'rebalance' WHERE command_id = ?", (newer,))
+        assert await ready.loop.run() == "the duration is over"
+        assert await answered(ready, release) == (
+            CommandState.REFUSED,
+            "this trader is mine, not ?: `trade-agent release mine`",
+        )
+        assert await answered(ready, newer) == (CommandState.REFUSED, "this trader takes no rebalance")

@@ -20,7 +20,8 @@ from binance_trade_agent.control.commands import (
 from binance_trade_agent.ledger.connection import BUSY_TIMEOUT_MS
 from binance_trade_agent.ledger.errors import LedgerError, LedgerUnavailable
 from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
-from binance_trade_agent.ledger.switches import closes_positions, killed, paused
+from binance_trade_agent.ledger.switches import closes_positions, kill_reason, killed, paused
+from binance_trade_agent.reports.audit import audit
 from tests.ledger.bookkeeping import trading_ledger
 
 
@@ -160,3 +161,25 @@ async def test_order_that_was_taken_is_not_refused_at_the_start(ledger):
     assert [stale.command_id for stale in await refuse_stale(ledger, 1_000)] == waiting
     (left,) = await pending(ledger)
     assert (left.command_id, left.client_order_id) == (taken, "bta-1")
+
+
+@pytest.mark.parametrize("payload", ["{}", '{"scope": 7, "name": "x"}', "[]", "{", "null", '"text"'])
+async def test_command_of_a_newer_program_is_a_command_that_nobody_carries_out(ledger, payload):
+    with closing(sqlite3.connect(ledger.path, isolation_level=None)) as connection:
+        for number, kind in ((1, "rebalance"), (2, "kill")):
+            connection.execute(
+                "INSERT INTO commands (command_id, kind, payload_json, requested_by, requested_wall_ms, state, answer)"
+                " VALUES (?, ?, ?, 'newer', 77, 'PENDING', '')",
+                (number, kind, payload),
+            )
+    assert await refuse_stale(ledger, 1_000) == []
+    strange, kill = await pending(ledger)
+    assert (strange.kind, strange.kind in list(CommandKind)) == ("rebalance", False)
+    assert f"{strange.kind} {strange.kind.value}" == "rebalance rebalance"
+    assert kill.kind is CommandKind.KILL
+    assert set(map(type, strange.payload.values())) <= {str}
+    assert await is_killed(ledger)
+    assert not await ledger.read(closes_positions)
+    assert await ledger.read(kill_reason) == ""
+    with LedgerReader.open(ledger.path) as reader:
+        assert [entry.what for entry in reader.snapshot(lambda inside: audit(inside, 5))][1] == "rebalance"

@@ -57,6 +57,19 @@ def test_csv_says_what_the_tables_say_with_plain_decimals(path, tmp_path):
     assert rows_in(path, "fills")[0]["quantity"] == "0.0000001"
 
 
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "--1"])
+def test_a_text_is_no_formula_in_a_spreadsheet_and_a_negative_amount_stays_one(path, tmp_path, text):
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE orders SET detail = ?, filled_base = '-0.5'", (text,))
+    export_tables(path, tmp_path / "out", "csv")
+    with (tmp_path / "out" / "orders.csv").open(encoding="utf-8", newline="") as file:
+        (order,) = csv.DictReader(file)
+    assert (order["detail"], order["filled_base"]) == (f"'{text}", "-0.5")
+    export_tables(path, tmp_path / "lines", "jsonl")
+    (line,) = (tmp_path / "lines" / "orders.jsonl").read_text("utf-8").splitlines()
+    assert json.loads(line)["detail"] == text
+
+
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
 def test_a_folder_that_is_there_is_left_alone(path, tmp_path, form):
     (tmp_path / "out").mkdir()

@@ -97,8 +97,11 @@ def place(
     requested_by: str,
     requested_wall_ms: int,
     payload: Mapping[str, str] | None = None,
+    allow: Callable[[sqlite3.Connection], None] | None = None,
 ) -> int:
     """Place a command for the trader, from any process.
+
+    `allow` is asked in the transaction that it is placed in: when it raises, nothing is placed.
 
     Returns:
         The command's id, by which its answer is found.
@@ -108,6 +111,8 @@ def place(
     """
 
     def insert(connection: sqlite3.Connection) -> int:
+        if allow is not None:
+            allow(connection)
         command_id = int(connection.execute("SELECT coalesce(max(command_id), 0) + 1 FROM commands").fetchone()[0])
         connection.execute(
             "INSERT INTO commands (command_id, kind, payload_json, requested_by, requested_wall_ms, state, answer)"
@@ -116,7 +121,7 @@ def place(
                 command_id,
                 kind,
                 json.dumps(dict(payload or {}), sort_keys=True),
-                requested_by,
+                _encodable(requested_by),
                 requested_wall_ms,
                 CommandState.PENDING,
             ),
@@ -159,7 +164,8 @@ async def answer(
     await ledger.write(write)
 
 
-_FOR_THE_RUN = frozenset({CommandKind.STOP, CommandKind.ORDER, CommandKind.CANCEL, CommandKind.CLOSE})
+FOR_THE_RUN = frozenset({CommandKind.STOP, CommandKind.ORDER, CommandKind.CANCEL, CommandKind.CLOSE})
+"""What is for the trader that runs: refused when it comes too late."""
 
 
 async def refuse_stale(ledger: Ledger, done_ms: int) -> list[Command]:
@@ -172,7 +178,7 @@ async def refuse_stale(ledger: Ledger, done_ms: int) -> list[Command]:
         stale = [
             command
             for command in _commands(connection, CommandState.PENDING)
-            if command.kind in _FOR_THE_RUN and command.client_order_id is None
+            if command.kind in FOR_THE_RUN and command.client_order_id is None
         ]
         for command in stale:
             _answer(connection, command.command_id, CommandState.REFUSED, "no trader was running", done_ms)
@@ -231,8 +237,8 @@ def _answer(connection: sqlite3.Connection, command_id: int, state: CommandState
 def _command_from(row: sqlite3.Row) -> Command:
     return Command(
         command_id=row["command_id"],
-        kind=CommandKind(row["kind"]),
-        payload=json.loads(row["payload_json"]),
+        kind=_kind_from(row["kind"]),
+        payload=_payload_from(row["payload_json"]),
         requested_by=row["requested_by"],
         requested_wall_ms=row["requested_wall_ms"],
         state=CommandState(row["state"]),
@@ -240,3 +246,29 @@ def _command_from(row: sqlite3.Row) -> Command:
         done_ms=row["done_ms"],
         client_order_id=row["client_order_id"],
     )
+
+
+def _kind_from(name: str) -> CommandKind:
+    """The kind; of a command that a newer program has placed, one that no trader of this program carries out."""
+    try:
+        return CommandKind(name)
+    except ValueError:
+        kind = str.__new__(CommandKind, name)
+        kind._name_ = kind._value_ = name
+        return kind
+
+
+def _payload_from(text: str) -> dict[str, str]:
+    """Texts by name, none that cannot be written again; nothing of what is no JSON object, no value that is no text."""
+    try:
+        payload = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(payload, dict):
+        return {}
+    return {_encodable(name): _encodable(value) for name, value in payload.items() if isinstance(value, str)}
+
+
+def _encodable(text: str) -> str:
+    """The text with a `?` for each lone surrogate, as JSON and a shell's arguments may hold them: SQLite takes none."""
+    return text.encode("utf-8", "replace").decode()

@@ -34,8 +34,12 @@ def killed(connection: sqlite3.Connection) -> bool:
 def kill_reason(connection: sqlite3.Connection) -> str:
     """Why the kill switch is on, as who threw it last has said; empty while it is off, or where nothing was said."""
     number = _last_kill(connection)
-    row = connection.execute("SELECT payload_json FROM commands WHERE command_id = ?", (number,)).fetchone()
-    return str(json.loads(row["payload_json"]).get("reason", "")) if row else ""
+    row = connection.execute(
+        "SELECT CASE WHEN json_valid(payload_json) THEN json_extract(payload_json, '$.reason') END"
+        " FROM commands WHERE command_id = ?",
+        (number,),
+    ).fetchone()
+    return str(row[0] or "") if row else ""
 
 
 def closes_positions(connection: sqlite3.Connection) -> bool:
@@ -45,7 +49,8 @@ def closes_positions(connection: sqlite3.Connection) -> bool:
     """
     row = connection.execute(
         "SELECT count(*) FROM commands WHERE kind = 'kill' AND state != 'REFUSED' AND"
-        " json_extract(payload_json, '$.close_positions') = 'true' AND command_id >"
+        " CASE WHEN json_valid(payload_json) THEN json_extract(payload_json, '$.close_positions') = 'true' END"
+        " AND command_id >"
         " (SELECT coalesce(max(command_id), 0) FROM commands WHERE kind = 'release' AND state = 'DONE')"
     ).fetchone()
     return bool(row[0])

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sqlite3
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import IO, Any
 from binance_trade_agent.ledger.files import in_place_when_whole, sync_file, sync_folder
 from binance_trade_agent.ledger.ledger import LedgerReader
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_AMOUNT = re.compile(r"-[0-9.]+")
+
 Names = list[str]
 Rows = Iterable[tuple[Any, ...]]
 
@@ -17,7 +21,8 @@ Rows = Iterable[tuple[Any, ...]]
 def export_tables(ledger_path: Path, to: Path, form: str) -> dict[str, int]:
     """Write every table, as of one moment, to a file of its own in the new folder `to`. The trader may run.
 
-    Amounts are written as the ledger has them, in plain decimal notation; times are milliseconds UTC.
+    Amounts are written as the ledger has them, in plain decimal notation; times are milliseconds UTC. In CSV a text
+    that a spreadsheet would take for a formula has a `'` before it.
 
     Args:
         ledger_path: the ledger.
@@ -54,12 +59,17 @@ def _write(connection: sqlite3.Connection, table: str, path: Path, form: str) ->
 
 
 def _write_csv(file: IO[str], names: Names, rows: Rows) -> int:
-    writer = csv.writer(file, lineterminator="\n")
+    writer = csv.writer(file, lineterminator="\r\n")  # RFC 4180; with both in it, a text that has one is quoted
     writer.writerow(names)
     count = 0
     for count, row in enumerate(rows, start=1):  # noqa: B007 (the last one is the answer)
-        writer.writerow(row)
+        writer.writerow([_harmless(cell) if isinstance(cell, str) else cell for cell in row])
     return count
+
+
+def _harmless(text: str) -> str:
+    """The text, or a `'` and the text where a spreadsheet would work it out; a negative amount is no formula."""
+    return f"'{text}" if text.startswith(_FORMULA) and not _AMOUNT.fullmatch(text) else text
 
 
 def _write_json_lines(file: IO[str], names: Names, rows: Rows) -> int:

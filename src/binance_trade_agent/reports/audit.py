@@ -127,7 +127,8 @@ def _of_run(connection: sqlite3.Connection, key: AuditKey) -> AuditEntry:
 
 def in_words(asked: Command) -> str:
     """What a command asks for."""
-    return _WORDS[asked.kind](asked.payload)
+    said = _WORDS.get(asked.kind)
+    return said(asked.payload) if said else str(asked.kind)  # of a newer program
 
 
 def _order_in_words(order: Mapping[str, str]) -> str:
