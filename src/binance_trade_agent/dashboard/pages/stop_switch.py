@@ -14,9 +14,11 @@ from starlette.responses import HTMLResponse, Response
 from binance_trade_agent.control.commands import CommandKind
 from binance_trade_agent.dashboard.access.guard import SessionOf
 from binance_trade_agent.dashboard.pages.command_life import placed
+from binance_trade_agent.dashboard.portfolio.books import Market, held_symbols, market_of
 from binance_trade_agent.dashboard.region import PROBLEMS, REGION, DeskOf
 from binance_trade_agent.dashboard.rendering import is_region, render
 from binance_trade_agent.ledger import queries, switches
+from binance_trade_agent.reports.positions_now import positions_now
 
 router = APIRouter(default_response_class=HTMLResponse, responses=PROBLEMS)
 
@@ -25,7 +27,7 @@ CONFIRMATION = "STOP"
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What the switch would do now: orders that rest and protect nothing, orders that protect, open positions."""
+    """What the switch would do now: orders that rest and protect nothing, orders that protect, what could be sold."""
 
     is_killed: bool
     cancelled: int
@@ -36,7 +38,9 @@ class Reach:
 @router.get("/stop", tags=[REGION])
 async def show_stop(request: Request, desk: DeskOf) -> Response:
     """The form, as a page or as the content of a dialog; it says what would happen."""
-    reach = await desk.read(_reach)
+    symbols = await desk.read(lambda connection: held_symbols(connection, queries.epoch_number(connection)))
+    market = await market_of(desk.board, symbols)
+    reach = await desk.read(lambda connection: _reach(connection, market))
     template = "parts/stop.html" if is_region(request) else "stop.html"
     return await render(
         request,
@@ -75,9 +79,9 @@ async def release(
     return await placed(request, desk, session, CommandKind.RELEASE, {"name": name.strip()})
 
 
-def _reach(connection: sqlite3.Connection) -> Reach:
+def _reach(connection: sqlite3.Connection, market: Market) -> Reach:
     epoch = queries.epoch_number(connection)
     orders = [entry.order for entry in queries.unsettled_orders(connection, epoch)]
     protective = sum(order.role.is_protective for order in orders)
-    held = sum(bool(position.quantity) for position in queries.positions(connection, epoch).values())
-    return Reach(switches.killed(connection), len(orders) - protective, protective, held)
+    held = [each for each in positions_now(connection, epoch, rules=market.rules) if not each.is_dust]
+    return Reach(switches.killed(connection), len(orders) - protective, protective, len(held))
