@@ -19,7 +19,7 @@ from binance_trade_agent.domain.values import Value
 
 KEEP_SECONDS = 86_400.0
 WANTED_SECONDS = 20.0  # a wish that is not repeated is over after so long
-READERS = ("dashboard", "mcp")
+READERS = ("dashboard", "mcp", "cli")
 
 T = TypeVar("T")
 

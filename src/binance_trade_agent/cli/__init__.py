@@ -64,6 +64,9 @@ for command in (
     control.resume,
     control.set_strategy,
     control.set_risk,
+    control.order,
+    control.cancel,
+    control.close,
     control.kill,
     control.release,
 ):

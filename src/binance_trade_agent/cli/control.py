@@ -1,4 +1,7 @@
-"""Commands to the running trader: `stop`, `pause`, `resume`, `set-strategy`, `set-risk`, `kill`, `release`."""
+"""Commands to the running trader: orders, switches, other strategies and limits.
+
+Each waits for its answer. Exit codes: 0 done, 1 refused or without an answer.
+"""
 
 import sys
 from collections.abc import Callable
@@ -27,13 +30,17 @@ def _command(kind: str, text: str) -> click.Command:
 
 def _end_with(ledger_path: Path | None, work: "Callable[[Settings], int]") -> None:
     """Do `work` with the settings and end with its exit code; what is wrong ends it with a sentence."""
+    settings = configuration_of({"LEDGER_PATH": ledger_path}).settings
+    _end_with_failures(lambda: work(settings))
+
+
+def _end_with_failures(work: Callable[[], int]) -> None:
     from binance_trade_agent.configuration import ConfigError
     from binance_trade_agent.ledger.errors import LedgerError
     from binance_trade_agent.strategies.registry import StrategyError
 
-    settings = configuration_of({"LEDGER_PATH": ledger_path}).settings
     try:
-        sys.exit(work(settings))
+        sys.exit(work())
     except (ConfigError, StrategyError) as failure:
         fail(str(failure))
     except LedgerError as failure:
@@ -56,15 +63,105 @@ def pause(ledger_path: Path | None, everything: bool) -> None:
 
 @click.command("kill")
 @click.option("--reason", default="", metavar="TEXT", help="Why, for the record.")
+@click.option("--close-positions", is_flag=True, help="Sell all positions at market as well.")
 @ledger_path_option
-def kill(ledger_path: Path | None, reason: str) -> None:
+def kill(ledger_path: Path | None, reason: str, close_positions: bool) -> None:
     """Throw the kill switch: nothing is entered and entries that rest are cancelled, until `release`.
 
     It holds at once, over restarts, and without a trader. What protects positions stays.
     """
     from binance_trade_agent.ops import command
 
-    _end_with(ledger_path, lambda settings: command.kill(settings, reason))
+    _end_with(ledger_path, lambda settings: command.kill(settings, reason, closes_positions=close_positions))
+
+
+@click.command("close")
+@click.argument("symbol", default="")
+@click.option("--all", "is_all", is_flag=True, help="All positions.")
+@click.option("--reason", default="", metavar="TEXT", help="Why, for the record.")
+@ledger_path_option
+def close(symbol: str, is_all: bool, reason: str, ledger_path: Path | None) -> None:
+    """Sell the position of SYMBOL, or all of them with --all, at market.
+
+    Its stop, its target and what persons have on sale of it are cancelled first.
+    """
+    from binance_trade_agent.ops import command
+
+    if bool(symbol) == is_all:
+        fail("Name a symbol or give --all, one of the two: `trade-agent close BTCUSDT`, `trade-agent close --all`.")
+    _end_with(ledger_path, lambda settings: command.close(settings, symbol, reason))
+
+
+@click.command("cancel")
+@click.argument("client_order_id", metavar="ID")
+@ledger_path_option
+def cancel(client_order_id: str, ledger_path: Path | None) -> None:
+    """Cancel the resting order ID, as `trade-agent status` names it."""
+    from binance_trade_agent.ops import command
+
+    _end_with(ledger_path, lambda settings: command.cancel(settings, client_order_id))
+
+
+@click.command("order")
+@click.argument("side", type=click.Choice(["buy", "sell"], case_sensitive=False))
+@click.argument("symbol")
+@click.option("--quantity", metavar="BASE", help="How much, in base asset.")
+@click.option("--quote", metavar="QUOTE", help="How much, in quote asset.")
+@click.option(
+    "--type",
+    "kind",
+    type=click.Choice(["market", "limit", "stop-limit", "oco"], case_sensitive=False),
+    default="market",
+    show_default=True,
+)
+@click.option("--price", default="", help="The limit; of an oco that of its target.")
+@click.option("--stop-price", default="", help="From which price on a stop-limit, or the stop of an oco, is an order.")
+@click.option("--stop-limit-price", default="", help="The limit of an oco's stop.")
+@click.option(
+    "--worst-price",
+    default="",
+    help="Of a market order: refused when the book gives a worse average; without it RISK_MAX_SLIPPAGE_PCT bounds it.",
+)
+@click.option("--yes", "is_agreed", is_flag=True, help="Place it without being asked.")
+@ledger_path_option
+def order(
+    side: str,
+    symbol: str,
+    quantity: str | None,
+    quote: str | None,
+    kind: str,
+    price: str,
+    stop_price: str,
+    stop_limit_price: str,
+    worst_price: str,
+    is_agreed: bool,
+    ledger_path: Path | None,
+) -> None:
+    """Buy or sell SYMBOL: shows what it comes to and which rules refuse it, asks, and waits until it fills or rests.
+
+    It obeys the same limits as the strategy's orders. It is not carried out later than 60 s after it was confirmed.
+    """
+    from binance_trade_agent.ops.order_command import order as order_now
+    from binance_trade_agent.reports.order_draft import Draft
+
+    if (quantity is None) == (quote is None):
+        fail("Say how much, by one of the two: --quantity in base asset, --quote in quote asset.")
+    amount, unit = (quantity, "base") if quantity is not None else (quote, "quote")
+    kind_name = kind.lower().replace("-", "_")
+    draft = Draft(
+        symbol.upper(), side.upper(), kind_name, amount or "", unit, price, stop_price, stop_limit_price, worst_price
+    )
+    unused = [
+        name
+        for name in ("price", "stop_price", "stop_limit_price")
+        if getattr(draft, name) and name not in draft.prices
+    ]
+    if worst_price and kind_name != "market":
+        unused.append("worst_price")
+    if unused:
+        fail(f"--{unused[0].replace('_', '-')} does not belong to a {kind} order.")
+    configuration = configuration_of({"LEDGER_PATH": ledger_path})
+    _end_with_failures(lambda: order_now(configuration, draft, is_agreed=is_agreed))
 
 
 @click.command("release")

@@ -181,7 +181,7 @@ async def refuse_stale(ledger: Ledger, done_ms: int) -> list[Command]:
             if command.kind in FOR_THE_RUN and command.client_order_id is None
         ]
         for command in stale:
-            _answer(connection, command.command_id, CommandState.REFUSED, "no trader was running", done_ms)
+            _answer(connection, command.command_id, CommandState.REFUSED, NOT_TAKEN, done_ms)
         return stale
 
     return await ledger.write(refuse)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from binance_trade_agent import exit_codes
 from binance_trade_agent.control import commands
-from binance_trade_agent.control.commands import Command, CommandKind, CommandState
+from binance_trade_agent.control.commands import FOR_THE_RUN, Command, CommandKind, CommandState
 from binance_trade_agent.control.risk_switch import checked, effective_settings
 from binance_trade_agent.control.strategy_switch import asked_choice
 from binance_trade_agent.domain.pause_scope import PauseScope
@@ -56,13 +56,34 @@ def pause(settings: Settings, *, everything: bool) -> int:
     return place_and_wait(settings.ledger_path, CommandKind.PAUSE, {"scope": scope.value})
 
 
-def kill(settings: Settings, reason: str) -> int:
-    """Throw the kill switch, which closes no position, and print the trader's answer. Returns the exit code.
+def kill(settings: Settings, reason: str, *, closes_positions: bool = False) -> int:
+    """Throw the kill switch, and sell all positions if asked to; print the trader's answer. Returns the exit code.
 
     Raises:
         LedgerError: there is no ledger, or it cannot be written.
     """
-    return place_and_wait(settings.ledger_path, CommandKind.KILL, {"reason": reason} if reason else {})
+    payload = {"reason": reason, "close_positions": "true" if closes_positions else ""}
+    wanted = {name: value for name, value in payload.items() if value}
+    return place_and_wait(settings.ledger_path, CommandKind.KILL, wanted)
+
+
+def cancel(settings: Settings, client_order_id: str) -> int:
+    """Cancel an order that rests, and print the trader's answer. Returns the exit code.
+
+    Raises:
+        LedgerError: there is no ledger, or it cannot be written.
+    """
+    return place_and_wait(settings.ledger_path, CommandKind.CANCEL, {"client_order_id": client_order_id})
+
+
+def close(settings: Settings, symbol: str, reason: str) -> int:
+    """Sell the position of a symbol, all of them without one, and print the trader's answer. Returns the exit code.
+
+    Raises:
+        LedgerError: there is no ledger, or it cannot be written.
+    """
+    payload = {"symbol": symbol.upper(), **({"reason": reason} if reason else {})}
+    return place_and_wait(settings.ledger_path, CommandKind.CLOSE, payload)
 
 
 def release(settings: Settings, name: str) -> int:
@@ -82,15 +103,14 @@ def release(settings: Settings, name: str) -> int:
 def place_and_wait(ledger_path: Path, kind: str, payload: Mapping[str, str] | None = None) -> int:
     """Place `kind` and print the trader's answer. Returns the exit code.
 
-    What nobody takes stays in the ledger for the next start, but a stop, which needs a trader.
+    What nobody takes stays in the ledger for the next start, but what is for the trader that runs.
 
     Raises:
         LedgerError: there is no ledger, or it cannot be written.
     """
     wanted = CommandKind(kind)
     runs = is_held(ledger_path)
-    if not runs and wanted is CommandKind.STOP:
-        print(f"No trader runs on {ledger_path}.")
+    if wanted in FOR_THE_RUN and not needs_trader(ledger_path):
         return exit_codes.FAILURE
     typed = wanted.value.replace("_", "-")
     command_id = commands.place(ledger_path, wanted, requested_by="cli", requested_wall_ms=wall_ms(), payload=payload)
@@ -99,11 +119,28 @@ def place_and_wait(ledger_path: Path, kind: str, payload: Mapping[str, str] | No
         print(f"No trader runs on {ledger_path}; {then}.")
         return exit_codes.OK
     answered = _answer(ledger_path, command_id)
-    if answered is None:
-        print(f"The trader has not answered in {_ANSWER_SECONDS:g} s; it will carry this out when it looks: {typed}.")
+    if answered is None or answered.state is CommandState.PENDING:
+        print(f"The trader has not answered in {_ANSWER_SECONDS:g} s; {_what_then(wanted, answered)}.")
         return exit_codes.FAILURE
     print(f"{answered.answer[:1].upper()}{answered.answer[1:]}.")
     return exit_codes.OK if answered.state is CommandState.DONE else exit_codes.FAILURE
+
+
+def needs_trader(ledger_path: Path) -> bool:
+    """Whether one runs, for what needs one; says that none does."""
+    if is_held(ledger_path):
+        return True
+    print(f"No trader runs on {ledger_path}; nothing was placed.")
+    return False
+
+
+def _what_then(kind: CommandKind, command: Command | None) -> str:
+    """What becomes of a command without an answer."""
+    if command is not None and command.client_order_id is not None:
+        return f"its order {command.client_order_id} is under way: `trade-agent status`"
+    if kind in FOR_THE_RUN and kind is not CommandKind.STOP:
+        return "it carries this out within 60 s of its placing or not at all: `trade-agent status`"
+    return f"it will carry this out when it looks: {kind.replace('_', '-')}"
 
 
 def _traded_symbols(settings: Settings) -> Sequence[str]:
@@ -116,6 +153,8 @@ def _traded_symbols(settings: Settings) -> Sequence[str]:
 
 
 def _answer(ledger_path: Path, command_id: int) -> Command | None:
+    """The command once it is answered, or as it is when the wait is over."""
+    command: Command | None = None
     deadline = monotonic_seconds() + _ANSWER_SECONDS
     with LedgerReader.open(ledger_path) as reader:
         while monotonic_seconds() < deadline:
@@ -123,4 +162,4 @@ def _answer(ledger_path: Path, command_id: int) -> Command | None:
             if command is not None and command.state is not CommandState.PENDING:
                 return command
             block_seconds(_ASK_EVERY_SECONDS)
-    return None
+    return command
