@@ -43,12 +43,14 @@ ENV PYTHONUNBUFFERED=1 \
     HISTORY_PATH=/app/data/history \
     DASHBOARD_HOST=0.0.0.0 \
     MCP_HOST=0.0.0.0 \
+    METRICS_HOST=0.0.0.0 \
+    METRICS_PORT=9464 \
     EXCHANGE_URL=http://127.0.0.1:8090 \
     SIMULATION_START=now \
     TRADING_DURATION_MINUTES=0 \
     TRADING_AUTOSTART=true
 USER trader
-EXPOSE 8050 8080
+EXPOSE 8050 8080 9464
 VOLUME /app/data
 HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=3 CMD ["trade-agent", "health"]
 CMD ["supervisord", "--configuration", "/app/supervisord.conf"]

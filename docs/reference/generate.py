@@ -23,6 +23,7 @@ from binance_trade_agent.configuration import ALIASES, FROM_FILE, PROFILES
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.orders import TERMINAL_STATES, TRANSITIONS, OrderState
 from binance_trade_agent.ledger.migrations import latest_version, migrate
+from binance_trade_agent.ops.metrics.catalogue import SECTIONS
 from binance_trade_agent.settings import Settings, allowed_values, shown
 from binance_trade_agent.simulator.endpoints.catalogue import ENDPOINTS
 from binance_trade_agent.simulator.endpoints.endpoint import Endpoint
@@ -48,6 +49,8 @@ FIRST_WORDS = {
     "record": "[Recordings of runs](../guide/replay.md).",
     "dashboard": "[The pages](../guide/dashboard.md), who may see them, and where they are served.",
     "mcp": "[The MCP server](../guide/mcp.md), by which assistants look, and trade where they may.",
+    "metrics": "[Metrics of the trader](../guide/metrics.md), for Prometheus.",
+    "tracing": "[Traces of ticks](../guide/metrics.md#traces), for OpenTelemetry.",
     "log": "The log, on standard error.",
 }
 
@@ -62,6 +65,14 @@ after all of them come the limits of the profile that `RISK_PROFILE` chooses in 
 {aliases}. Read from a file that they name, white space at its ends left out:
 {files}.
 Settings without a flag come from the environment or from files only: flags are visible to every user of the machine.
+""".strip()
+
+
+METRICS_INTRODUCTION = """
+Served by the trader where `METRICS_PORT` is set: [metrics](../guide/metrics.md). Counters begin at 0 with the process.
+What is not known is left out, never 0. Labels are bounded: a symbol that is not traded is `other`. `_quote` and `_base`
+are amounts of the asset in the label `asset`; market time is the machine's but in a simulation. Besides them
+`process_*`, as every program of prometheus-client has them: CPU, memory, open files, start.
 """.strip()
 
 
@@ -149,6 +160,29 @@ def endpoints_page() -> str:
     )
 
 
+def metrics_page() -> str:
+    """Every metric with its type and labels."""
+    parts = itertools.chain.from_iterable(
+        (
+            f"## {section}",
+            _table(
+                ("metric", "type", "labels", "meaning"),
+                [
+                    (
+                        f"`{metric.name}`",
+                        metric.kind.value,
+                        ", ".join(f"`{label}`" for label in metric.labels),
+                        metric.text,
+                    )
+                    for metric in metrics
+                ],
+            ),
+        )
+        for section, metrics in SECTIONS.items()
+    )
+    return _page("Metrics", METRICS_INTRODUCTION, *parts)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "commands.md": commands_page,
@@ -156,6 +190,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "states.md": states_page,
     "ledger.md": ledger_page,
     "endpoints.md": endpoints_page,
+    "metrics.md": metrics_page,
 }
 
 

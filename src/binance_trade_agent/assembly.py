@@ -308,6 +308,14 @@ class Assembly:
         redis = _redis_vitals(shared, name) if settings.redis_url else None
         parts = Parts(connection, loop, stream, prices, ground.gate, suspensions, market_data, redis)
         vitals = TraderVitals(settings, name.run_id, name.started_wall_ms, parts)
+        if settings.metrics_port:  # late: who does not want them does not pay for them
+            from binance_trade_agent.ops.metrics.serving import serving
+            from binance_trade_agent.ops.metrics.sources import Sources
+
+            sources = Sources(
+                settings, parts, vitals, ledger.counts, ground.reconciler, ground.rules, orchestrator.views
+            )
+            stack.enter_context(serving(sources))
         return cls(stream, loop, prices, publisher, vitals)
 
     @contextlib.asynccontextmanager

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from binance_trade_agent.settings import Settings, allowed_values, mask, setting_names, shown, suggestion
 
 # A variable with one of these beginnings is ours; one that we do not know is a mistake that must not pass silently.
-OWN_PREFIXES = ("TRADING_", "RISK_", "STRATEGY_", "SIMULATION_", "BINANCE_", "DASHBOARD_", "MCP_")
+OWN_PREFIXES = ("TRADING_", "RISK_", "STRATEGY_", "SIMULATION_", "BINANCE_", "DASHBOARD_", "MCP_", "METRICS_")
 ALIASES = {"BINANCE_SECRET_KEY": "BINANCE_API_SECRET"}
 PROFILES = "risk.toml"
 _SECRETS = frozenset(

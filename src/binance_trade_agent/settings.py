@@ -349,6 +349,27 @@ class Settings(BaseSettings):
     mcp_allow_trading: setting_types.Boolean = _setting(
         False, "let assistants change what is traded, by MCP; without it they only read", "true or false"
     )
+    mcp_max_orders_per_hour: int = _count(10, "most orders that assistants place in any hour, all of them together")
+    mcp_max_quote_per_day: Amount = _setting(
+        Decimal(500),
+        "most quote asset that the purchases of all assistants come to in any 24 hours; 0 = no limit",
+        "an amount, 0 or more",
+        ge=0,
+    )
+    metrics_host: str = _setting(
+        "127.0.0.1",
+        "address that the trader's metrics are served on; nothing but the network keeps others from reading them",
+        "an address of this machine, such as 127.0.0.1 or 0.0.0.0",
+        pattern=r"^[0-9A-Za-z.:-]{1,255}$",
+    )
+    metrics_port: int = _setting(
+        0, "port of the trader's metrics, for Prometheus; 0 = none are served", "0 to 65535", ge=0, le=65_535
+    )
+    tracing_endpoint: Annotated[str, setting_types.url("http", "https")] | None = _setting(
+        None,
+        "where traces of ticks are sent, by OTLP over HTTP; without one none are made; needs the extra `tracing`",
+        "an address such as http://127.0.0.1:4318",
+    )
     log_format: Annotated[Literal["console", "json"], BeforeValidator(setting_types.lower)] = _setting(
         "console", "form of the log", "console or json"
     )

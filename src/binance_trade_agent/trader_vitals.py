@@ -15,6 +15,7 @@ from binance_trade_agent.exchange.user_stream import UserStream
 from binance_trade_agent.ledger.disk import MB, free_bytes
 from binance_trade_agent.ops import logging, vitals
 from binance_trade_agent.ops.clock import ScaledClock, SteppedClock, monotonic_seconds, wall_ms
+from binance_trade_agent.ops.durations import Durations
 from binance_trade_agent.ops.loop_lag import LoopLag
 from binance_trade_agent.ops.versions import versions
 from binance_trade_agent.ops.vitals import EntryBlock, LogVitals, RedisVitals, SymbolVitals, Vitals
@@ -49,6 +50,9 @@ class TraderVitals:
         settings: the trader's.
         run_id, started_wall_ms: of the run.
         parts: asked each time.
+
+    Attributes:
+        latest: the last that were collected, None before the first; beat_wall_ms: when the loop last gave a sign.
     """
 
     def __init__(self, settings: Settings, run_id: str, started_wall_ms: int, parts: Parts) -> None:
@@ -60,7 +64,14 @@ class TraderVitals:
         self._started_wall_ms = started_wall_ms
         self._versions = versions(_LIBRARIES)
         self._written_seconds = float("-inf")
+        self.latest: Vitals | None = None
+        self.beat_wall_ms: int | None = None
         parts.loop.on_beat.append(self.write)
+
+    @property
+    def loop_lags(self) -> Durations:
+        """How late the event loop came to its timers, all of them."""
+        return self._lag.lags
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -71,9 +82,11 @@ class TraderVitals:
 
     def write(self, *, is_last: bool = False) -> None:
         """Write them, unless it was done just now."""
+        self.beat_wall_ms = wall_ms()
         if is_last or monotonic_seconds() - self._written_seconds >= _LEAST_SECONDS:
             self._written_seconds = monotonic_seconds()
-            vitals.write(self._path, self.collect())
+            self.latest = self.collect()
+            vitals.write(self._path, self.latest)
 
     def collect(self) -> Vitals:
         """How the trader is now."""

@@ -60,6 +60,7 @@ class MarketDataAgent:
 
     Attributes:
         dropped: how many candles were left out of the series since the start, by reason; each is counted once.
+        looked_up: how often the cache was asked, by (rules, candles or book, and whether what it held was used).
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class MarketDataAgent:
         self._counted: dict[tuple[str, str], set[Dropped]] = {}
         self._said: set[tuple[str, str]] = set()
         self.dropped: Counter[str] = Counter()
+        self.looked_up: Counter[tuple[str, bool]] = Counter()
 
     async def observe(self, symbol: str) -> MarketView:
         """Everything that one decision on `symbol` may look at.
@@ -128,7 +130,9 @@ class MarketDataAgent:
         """The symbol's rules: at most five minutes old, half a minute while it does not trade."""
         key = self._key("rules", symbol)
         known = await self._cached(key, _RulesRead)
-        if known and symbol not in self._forgotten and known.are_fresh(self._clock.now_ms()):
+        is_hit = known is not None and symbol not in self._forgotten and known.are_fresh(self._clock.now_ms())
+        self.looked_up["rules", is_hit] += 1
+        if known is not None and is_hit:
             return known.rules
         rules = (await self._gateway.symbol_rules([symbol]))[symbol]
         read = _RulesRead(rules, self._clock.now_ms())
@@ -186,6 +190,7 @@ class MarketDataAgent:
         known = await self._known_candles(key)
         now_ms = self._clock.now_ms()
         missing = (now_ms - known[-1].close_time_ms) // interval_ms if known else history
+        self.looked_up["candles", bool(known) and missing < history] += 1
         if not missing:
             return CandleSeries(known)
         series, oldest_ms = CandleSeries(()), now_ms - (history + _OVERLAP) * interval_ms
@@ -233,7 +238,9 @@ class MarketDataAgent:
         """Best bid and ask, at most half a second old."""
         key = self._key("book", symbol)
         cached = await self._cached(key, BookTicker)
-        if cached and 0 <= self._clock.now_ms() - cached.read_ms <= _BOOK_MAX_AGE_MS:
+        is_hit = cached is not None and 0 <= self._clock.now_ms() - cached.read_ms <= _BOOK_MAX_AGE_MS
+        self.looked_up["book", is_hit] += 1
+        if cached is not None and is_hit:
             return cached
         book = await self._gateway.book_ticker(symbol)
         await self._cache.put(key, msgspec.json.encode(book), INTERVAL_MS[self._interval] / 1000)

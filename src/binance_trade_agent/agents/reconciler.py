@@ -39,6 +39,7 @@ class Reconciler:
         epoch: the one that is traded in.
         foreign_locked: what open orders of others lock, by asset: it is in the wallet and cannot be spent.
         done_ms: market time of the last reconciliation that came to its end, None before the first.
+        found: how many differences that nothing explains it has found, None before the first.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Reconciler:
         self.epoch: Epoch | None = None
         self.foreign_locked: dict[str, Decimal] = {}
         self.done_ms: int | None = None
+        self.found: int | None = None
         self._gateway = gateway
         self._ledger = ledger
         self._clock = clock
@@ -82,7 +84,7 @@ class Reconciler:
             await self._recovery.catch_up()
             await self._settle_balances(is_first=self.done_ms is None)
             differences = await self._compare()
-            self.done_ms = self._clock.now_ms()
+            self.done_ms, self.found = self._clock.now_ms(), len(differences)
             return differences
 
     @property

@@ -21,7 +21,7 @@ from binance_trade_agent.domain.orders import Fill, OrderIntent, OrderReport, Or
 from binance_trade_agent.domain.symbols import SymbolRules, symbol_rules
 from binance_trade_agent.exchange.auth_halt import AuthHalt
 from binance_trade_agent.exchange.breaker import Breaker
-from binance_trade_agent.exchange.classify import classify, told_of_halves
+from binance_trade_agent.exchange.classify import classify, outcome_of, told_of_halves
 from binance_trade_agent.exchange.endpoints import Endpoints
 from binance_trade_agent.exchange.errors import (
     CLOCK_CODE,
@@ -69,6 +69,7 @@ class BinanceGateway:
     Attributes:
         breaker: refuses requests while the exchange does not answer.
         auth_halt: refuses signed requests while the exchange refuses the keys.
+        requests: how many there were, how they ended and how long they took.
 
     Args:
         connector: opens the connections instead of TCP, as a simulation of the network does.
@@ -92,7 +93,7 @@ class BinanceGateway:
         self._synchronising = asyncio.Lock()
         self._synchronised_seconds = float("-inf")
         self._clock_set = ExchangeVitals()
-        self._requests = RequestTimes()
+        self.requests = RequestTimes()
         session_params = {"trace_configs": [self._weight_reader()], "connector": connector}
         self._client = _client_class(endpoints, clock)(api_key, api_secret, session_params=session_params)
         self._client.admitted = self._admitted
@@ -131,7 +132,7 @@ class BinanceGateway:
             keys_refused_because=self.auth_halt.reason or "",
             keys_refused_since_ms=self.auth_halt.since_ms,
             budget=self._budget.vitals(),
-            requests=self._requests.vitals(),
+            requests=self.requests.vitals(),
         )
 
     def refuse_while_silent(self) -> None:
@@ -364,15 +365,18 @@ class BinanceGateway:
         if path != "time":  # which is what the breaker's probes ask for
             await self.breaker.check()
         async with self._budget.spend(cost(method, path, parameters)):
-            sent_seconds = monotonic_seconds()
+            sent_seconds, outcome = monotonic_seconds(), "ok"
             try:
                 yield
+            except BaseException as failure:
+                outcome = outcome_of(failure, changes_something=method.lower() != "get")
+                raise
             finally:
-                self._requests.note(monotonic_seconds() - sent_seconds)
+                self.requests.note(monotonic_seconds() - sent_seconds, f"{method.upper()} {path}", outcome)
 
     async def _react(self, error: ExchangeError, asked_seconds: float) -> None:
         if isinstance(error, UnavailableError | UnknownOutcomeError):
-            self._requests.unanswered += 1
+            self.requests.unanswered += 1
             self.breaker.failed(error)
         else:
             self.breaker.succeeded()

@@ -3,6 +3,7 @@
 The only place that looks at what python-binance, aiohttp and the operating system raise.
 """
 
+import asyncio
 import contextlib
 from typing import Any
 
@@ -44,6 +45,24 @@ def classify(failure: BaseException, *, changes_something: bool) -> ExchangeErro
     if changes_something:
         return UnknownOutcomeError(f"the outcome is unknown: {_told(failure)}")
     return UnavailableError(f"the exchange did not answer properly: {_told(failure)}")
+
+
+_OUTCOMES = {
+    RejectedError: "rejected",
+    OrderLimitError: "rate_limited",
+    RateLimitedError: "rate_limited",
+    BannedError: "banned",
+    AuthError: "auth",
+    UnavailableError: "unavailable",
+    UnknownOutcomeError: "unknown",
+}
+
+
+def outcome_of(failure: BaseException, *, changes_something: bool) -> str:
+    """One word for how a request ended that raised: its class, or `cancelled` when we did not wait for it."""
+    if isinstance(failure, asyncio.CancelledError):
+        return "cancelled"
+    return _OUTCOMES.get(type(classify(failure, changes_something=changes_something)), "unavailable")
 
 
 async def told_of_halves(failure: BinanceAPIException) -> Any | None:

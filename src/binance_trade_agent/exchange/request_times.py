@@ -2,6 +2,7 @@
 
 from collections import deque
 
+from binance_trade_agent.ops.durations import Durations
 from binance_trade_agent.ops.vitals import RequestVitals
 
 _MEASURED = 500
@@ -9,16 +10,22 @@ _P95 = 0.95
 
 
 class RequestTimes:
-    """Counts requests, and measures the latest 500 from sending to answer."""
+    """Counts requests, and measures the latest 500 from sending to answer.
+
+    Attributes:
+        by_endpoint: all requests, by endpoint such as `GET klines` and how they ended (see errors.py).
+    """
 
     def __init__(self) -> None:
         self.sent = 0
         self.unanswered = 0
+        self.by_endpoint: dict[tuple[str, str], Durations] = {}
         self._times_ms: deque[float] = deque(maxlen=_MEASURED)
 
-    def note(self, seconds: float) -> None:
-        """A request was under way for so long."""
+    def note(self, seconds: float, endpoint: str = "", outcome: str = "ok") -> None:
+        """A request was under way for so long, and ended so."""
         self.sent += 1
+        self.by_endpoint.setdefault((endpoint, outcome), Durations()).note(seconds)
         self._times_ms.append(1000 * seconds)
 
     def vitals(self) -> RequestVitals:

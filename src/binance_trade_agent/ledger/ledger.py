@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from binance_trade_agent.domain.decisions import Decision
-from binance_trade_agent.domain.orders import Fill, Order, OrderIntent, OrderReport, OrderState
+from binance_trade_agent.domain.orders import TRANSITIONS, Fill, Order, OrderIntent, OrderReport, OrderState
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.ledger import alarms, fills, journal, orders, pauses, queries
 from binance_trade_agent.ledger.books import BooksView
@@ -29,21 +29,28 @@ from binance_trade_agent.ledger.connection import (
     open_or_create,
     open_read_only,
 )
+from binance_trade_agent.ledger.counts import LedgerCounts
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.integrity import check_at_start
 from binance_trade_agent.ledger.order_rows import required_order
 from binance_trade_agent.ledger.records import Alarm, AppliedReport, Epoch, EquityPoint, OrderEntry, RunRecord
 from binance_trade_agent.ledger.sql_view import SqlView
+from binance_trade_agent.ops.clock import monotonic_seconds
 from binance_trade_agent.risk.state import Pause
 
 T = TypeVar("T")
 
 
 class Ledger:
-    """The writer's ledger. Everything about orders, fills, positions and the wallet speaks of the current epoch."""
+    """The writer's ledger. Everything about orders, fills, positions and the wallet speaks of the current epoch.
+
+    Attributes:
+        counts: what was written since it was opened.
+    """
 
     def __init__(self, path: Path, connection: WriterConnection) -> None:
         self.path = path
+        self.counts = LedgerCounts()
         self._connection = connection
 
     @classmethod
@@ -92,13 +99,21 @@ class Ledger:
     ) -> None:
         await self.close()
 
-    async def write(self, work: Work[T]) -> T:
-        """Run `work` with the connection as one durable transaction.
+    async def write(self, work: Work[T], counted: Callable[[T], None] = lambda _: None) -> T:
+        """Run `work` with the connection as one durable transaction; then `counted` on its result, where it ran.
 
         Raises:
             LedgerUnavailable: the file could not be written; nothing was changed.
         """
-        return await self.read(in_transaction(work))
+        asked, transaction = monotonic_seconds(), in_transaction(work)
+
+        def commit(connection: sqlite3.Connection) -> T:
+            result = transaction(connection)
+            self.counts.commits.note(monotonic_seconds() - asked)
+            counted(result)  # here, as a caller that was cancelled meanwhile learns nothing of it
+            return result
+
+        return await self.read(commit)
 
     async def read(self, work: Work[T]) -> T:
         """Run `work`, which only reads, with the connection.
@@ -168,7 +183,9 @@ class Ledger:
         Raises:
             DuplicateIntent: the client order id is known; nothing was changed.
         """
-        return await self.write(lambda connection: orders.commit_intent(connection, decision, intent, at_ms))
+        return await self.write(
+            lambda connection: orders.commit_intent(connection, decision, intent, at_ms), self.counts.came_to
+        )
 
     async def commit_protection(
         self, run_id: str, intents: Sequence[OrderIntent], at_ms: int, command_id: int | None = None
@@ -182,7 +199,8 @@ class Ledger:
             DuplicateIntent: one of the client order ids is known; nothing was changed.
         """
         return await self.write(
-            lambda connection: orders.commit_protection(connection, run_id, intents, at_ms, command_id)
+            lambda connection: orders.commit_protection(connection, run_id, intents, at_ms, command_id),
+            lambda made: self.counts.came_to(*made),
         )
 
     async def request_cancel(self, client_order_ids: Sequence[str], at_ms: int) -> None:
@@ -205,7 +223,8 @@ class Ledger:
             UnknownOrder: one of the old orders is not in the ledger; nothing was changed.
         """
         return await self.write(
-            lambda connection: orders.commit_replacement(connection, run_id, cancelled_ids, intents, at_ms)
+            lambda connection: orders.commit_replacement(connection, run_id, cancelled_ids, intents, at_ms),
+            lambda made: self.counts.came_to(*made),
         )
 
     async def withdraw_cancel(self, client_order_id: str) -> None:
@@ -270,8 +289,10 @@ class Ledger:
         Raises:
             UnknownOrder: no such order.
         """
-        return await self.write(
-            lambda connection: orders.transition(
+
+        def move(connection: sqlite3.Connection) -> tuple[Order, bool]:
+            before = required_order(connection, client_order_id).order
+            return before, orders.transition(
                 connection,
                 client_order_id,
                 state,
@@ -281,7 +302,14 @@ class Ledger:
                 executed_base=executed_base,
                 executed_quote=executed_quote,
             )
-        )
+
+        def count(moved: tuple[Order, bool]) -> None:
+            before, _ = moved
+            if state in TRANSITIONS[before.state]:
+                self.counts.moved(before, before.state, state)
+
+        _, is_changed = await self.write(move, count)
+        return is_changed
 
     async def apply_report(self, report: OrderReport, *, base_asset: str, quote_asset: str) -> AppliedReport:
         """Book what the exchange says of an order, from an answer, a query or a stream: its fills, then its state.
@@ -290,9 +318,19 @@ class Ledger:
             UnknownOrder: no order with the report's client order id.
             ContradictoryFill: a trade id is known with other numbers; nothing was changed.
         """
-        return await self.write(
-            lambda connection: orders.apply_report(connection, report, base_asset=base_asset, quote_asset=quote_asset)
-        )
+
+        def apply(connection: sqlite3.Connection) -> tuple[OrderState, AppliedReport]:
+            before = required_order(connection, report.client_order_id).order.state
+            applied = orders.apply_report(connection, report, base_asset=base_asset, quote_asset=quote_asset)
+            return before, applied
+
+        def count(result: tuple[OrderState, AppliedReport]) -> None:
+            before, applied = result
+            self.counts.moved(applied.order, before, applied.order.state)
+            self.counts.booked(applied.new_fills, quote_asset)
+
+        _, applied = await self.write(apply, count)
+        return applied
 
     async def book_fill(self, fill: Fill, *, base_asset: str, quote_asset: str) -> bool:
         """Book a fill in the epoch of its order, whatever the order's state; False when it is known.
@@ -306,7 +344,7 @@ class Ledger:
             epoch = required_order(connection, fill.client_order_id).epoch
             return fills.book_fill(connection, epoch, fill, base_asset=base_asset, quote_asset=quote_asset)
 
-        return await self.write(book)
+        return await self.write(book, lambda is_new: self.counts.booked((fill,) if is_new else (), quote_asset))
 
     async def post_external(self, asset: str, amount: Decimal, at_ms: int, reference: str) -> bool:
         """Book an amount that came from outside, or went there when negative; False when `reference` is known."""

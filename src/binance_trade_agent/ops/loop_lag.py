@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from binance_trade_agent.ops.clock import monotonic_seconds
+from binance_trade_agent.ops.durations import Durations
 
 _EVERY_SECONDS = 1.0
 _KEPT = 60
@@ -16,10 +17,12 @@ class LoopLag:
 
     Attributes:
         last_ms: of the last one, None before the first.
+        lags: of all of them.
     """
 
     def __init__(self) -> None:
         self.last_ms: float | None = None
+        self.lags = Durations()
         self._lags_ms: deque[float] = deque(maxlen=_KEPT)
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
@@ -44,6 +47,8 @@ class LoopLag:
         self._timer = asyncio.get_running_loop().call_later(_EVERY_SECONDS, self._came)
 
     def _came(self) -> None:
-        self.last_ms = round(max(0.0, 1000 * (monotonic_seconds() - self._due)), 2)
+        seconds = max(0.0, monotonic_seconds() - self._due)
+        self.lags.note(seconds)
+        self.last_ms = round(1000 * seconds, 2)
         self._lags_ms.append(self.last_ms)
         self._set()

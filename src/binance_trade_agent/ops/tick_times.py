@@ -4,16 +4,24 @@ from collections import deque
 from collections.abc import Iterable
 
 from binance_trade_agent.ops.clock import monotonic_seconds, wall_ms
+from binance_trade_agent.ops.durations import Durations
 from binance_trade_agent.ops.vitals import TickVitals
 
 _MEASURED = 100
 
 
 class TickTimes:
-    """Measures the latest 100 ticks: `begin` and `end` each."""
+    """Measures the latest 100 ticks: `begin` and `end` each.
+
+    Attributes:
+        cycle: number of the last tick that has begun, 0 before the first.
+        durations: of all ticks that have ended, in real time; lags: of all that have begun, in market time.
+    """
 
     def __init__(self) -> None:
-        self._cycle = 0
+        self.cycle = 0
+        self.durations = Durations()
+        self.lags = Durations()
         self._begun_seconds = 0.0
         self._begun_wall_ms: int | None = None
         self._ended_wall_ms: int | None = None
@@ -22,14 +30,18 @@ class TickTimes:
 
     def begin(self, cycle: int, lag_market_ms: float) -> None:
         """Tick `cycle` begins, so many ms of market time after it was due."""
-        self._cycle = cycle
+        self.cycle = cycle
         self._begun_seconds, self._begun_wall_ms, self._ended_wall_ms = monotonic_seconds(), wall_ms(), None
-        self._lags_market_ms.append(max(0.0, lag_market_ms))
+        lag_market_ms = max(0.0, lag_market_ms)
+        self._lags_market_ms.append(lag_market_ms)
+        self.lags.note(lag_market_ms / 1000)
 
     def end(self) -> None:
         """It has ended."""
+        seconds = monotonic_seconds() - self._begun_seconds
         self._ended_wall_ms = wall_ms()
-        self._durations_ms.append(1000 * (monotonic_seconds() - self._begun_seconds))
+        self._durations_ms.append(1000 * seconds)
+        self.durations.note(seconds)
 
     def vitals(self, *, interval_seconds: float, missed: int, speed: float) -> TickVitals:
         """What was measured.
@@ -44,7 +56,7 @@ class TickTimes:
         last_lag_ms, mean_lag_ms, longest_lag_ms = _summary(lags_ms)
         begun = self._begun_wall_ms
         return TickVitals(
-            cycle=self._cycle,
+            cycle=self.cycle,
             missed=missed,
             interval_seconds=interval_seconds,
             due_wall_ms=None if begun is None else begun - round(lags_ms[-1]),

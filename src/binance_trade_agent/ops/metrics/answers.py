@@ -1,0 +1,81 @@
+"""What a scrape is answered: collected at most twice a second, whoever asks how often."""
+
+import threading
+from collections.abc import Callable, Iterator
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import Metric as Family
+from prometheus_client.registry import Collector
+
+from binance_trade_agent.ledger.errors import LedgerError
+from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ops.clock import monotonic_seconds
+from binance_trade_agent.ops.metrics.samples import Samples
+from binance_trade_agent.ops.metrics.sources import Sources
+
+FRESH_SECONDS = 0.5
+
+
+class _Numbers(Collector):
+    """The trader's metrics. The ledger is read by a connection of its own, which never makes the trader wait."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._reader: LedgerReader | None = None
+
+    def collect(self) -> Iterator[Family]:
+        samples = Samples()
+        self._sources.put_vitals(samples)
+        self._sources.put_counts(samples)
+        samples.put("ledger_readable", self._put_ledger(samples))
+        return samples.families()
+
+    def _put_ledger(self, samples: Samples) -> bool:
+        """What the ledger says, all of it or nothing; whether it could be read."""
+        said = Samples()
+        try:
+            self._reader = self._reader or LedgerReader.open(self._sources.settings.ledger_path)
+            self._reader.snapshot(lambda connection: self._sources.put_ledger(said, connection))
+        except LedgerError:
+            self.close()  # another file may lie there by the next time
+            return False
+        samples.add(said)
+        return True
+
+    def close(self) -> None:
+        """Let go of the ledger."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+
+class Answers:
+    """Answers from any thread, one after the other; within FRESH_SECONDS the same.
+
+    A hundred who ask each second cost what two do: all that a scrape takes, it takes from the trader's own time.
+    """
+
+    def __init__(self, sources: Sources, clock: Callable[[], float] = monotonic_seconds) -> None:
+        self._numbers = _Numbers(sources)
+        self._registry = CollectorRegistry()
+        self._registry.register(self._numbers)
+        ProcessCollector(registry=self._registry)
+        self._one_at_a_time = threading.Lock()
+        self._kept: dict[str, tuple[float, bytes]] = {}
+        self._clock = clock
+
+    def answer(self, accept: str) -> tuple[str, bytes]:
+        """Content type and text, in the form that `accept`, the request's header, asks for."""
+        encode, content_type = choose_encoder(accept)
+        with self._one_at_a_time:
+            made, text = self._kept.get(content_type, (float("-inf"), b""))
+            if self._clock() - made >= FRESH_SECONDS:
+                text = encode(self._registry)
+                self._kept[content_type] = self._clock(), text
+        return content_type, text
+
+    def close(self) -> None:
+        """Let go of the ledger."""
+        with self._one_at_a_time:
+            self._numbers.close()
