@@ -31,9 +31,12 @@ from binance_trade_agent.reports.order_draft import Draft, Free, Sized, side_of,
 from binance_trade_agent.reports.risk_facts import Facts, facts
 from binance_trade_agent.reports.risk_limits import Trader
 from binance_trade_agent.risk.context import ProposedOrder, RiskContext
+from binance_trade_agent.risk.entry_sizes import entry_size
 from binance_trade_agent.risk.exits import ExitSettings, exit_levels, lowest_stop_fraction
 from binance_trade_agent.risk.policy import RiskPolicy
 from binance_trade_agent.risk.settings import RiskSettings
+from binance_trade_agent.risk.sizing import Sized as StrategyOrder
+from binance_trade_agent.risk.sizing import entry_order, exit_order
 from binance_trade_agent.settings import Settings
 
 _ATR_PERIODS = 7  # that the trader looks at (agents/risk_context.py)
@@ -128,21 +131,27 @@ def preview(
         IncompleteError: something is not written yet.
         ValueError: something is not sound, or the symbol is not traded; the sentence is for a person.
     """
-    now = effective_settings(connection, settings)
-    limits, exits = risk_settings(now), exit_settings(now)
-    found = facts(connection, limits, trader.wall_ms)
-    if found is None:
-        raise ValueError("no trader has ever run on this ledger, so there is no account to order for")
     side = side_of(draft.side)
-    _check_symbol(draft.symbol, found, side)
     with localcontext(EXACT):
-        atr_quote = _atr(market.candles, now.risk_atr_period) if measures_range(limits, exits) else None
-        context = _context(connection, found, limits, exits, trader, market, side, atr_quote)
+        found, limits, exits, context = _trial(connection, settings, trader, market, side)
         funds = _funds(context)
         free = Free(funds.free_quote, limits.fee_reserve_fraction, funds.free_base)
         drawn = sized(draft, market.rules, market.bids, market.asks, free)
         order = _bounded(drawn.order, limits, market)
         return _told(connection, found, context, limits, exits, market, Sized(order, drawn.note))
+
+
+def strategy_order(
+    connection: sqlite3.Connection, settings: Settings, trader: Trader, market: Market, side: Side
+) -> StrategyOrder:
+    """What the signal of a strategy comes to now: an entry of the size that the settings ask for, an exit of all.
+
+    Raises:
+        ValueError: the symbol is not traded; the sentence is for a person.
+    """
+    with localcontext(EXACT):
+        _, limits, _, context = _trial(connection, settings, trader, market, side)
+        return entry_order(context, entry_size(limits)) if side is Side.BUY else exit_order(context)
 
 
 def funds(connection: sqlite3.Connection, settings: Settings, trader: Trader, symbol: str) -> Funds | None:
@@ -151,6 +160,20 @@ def funds(connection: sqlite3.Connection, settings: Settings, trader: Trader, sy
     found = facts(connection, limits, trader.wall_ms)
     context = found.contexts.get(symbol) if found else None
     return _funds(context) if context else None
+
+
+def _trial(
+    connection: sqlite3.Connection, settings: Settings, trader: Trader, market: Market, side: Side
+) -> tuple[Facts, RiskSettings, ExitSettings, RiskContext]:
+    """What is known, the limits and exits that hold now, and what the rules look at for an order of this side."""
+    now = effective_settings(connection, settings)
+    limits, exits = risk_settings(now), exit_settings(now)
+    found = facts(connection, limits, trader.wall_ms)
+    if found is None:
+        raise ValueError("no trader has ever run on this ledger, so there is no account to order for")
+    _check_symbol(market.rules.symbol, found, side)
+    atr_quote = _atr(market.candles, now.risk_atr_period) if measures_range(limits, exits) else None
+    return found, limits, exits, _context(connection, found, limits, exits, trader, market, side, atr_quote)
 
 
 def _told(
