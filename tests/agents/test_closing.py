@@ -6,6 +6,7 @@ from binance_trade_agent.agents.closing import CLOSE_AGAIN_MS
 from binance_trade_agent.control.commands import CommandKind, CommandState, refuse_stale
 from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.orders import OrderState, Role
+from binance_trade_agent.ledger.errors import LedgerUnavailable
 from tests.agents.desk import Desk, desk, reopened
 from tests.agents.market import assert_equal, held, killed_at, open_orders, price, resting
 from tests.agents.persons import ASKED_WALL_MS, Person, person
@@ -149,3 +150,47 @@ async def test_exchange_that_is_away_keeps_the_answer_waiting_no_longer_than_the
         assert killed.state is CommandState.DONE
         assert "not closed yet and tried again every 15 s: BTCUSDT (" in killed.answer
         assert await held(ready) > 0
+
+
+async def test_protection_stays_on_while_no_order_may_be_sent(tmp_path):
+    async with desk(tmp_path) as ready:
+        who = person(ready)
+        await bought_both(ready, who)
+        before = [await open_orders(ready, symbol) for symbol in BOTH]
+        objection = "the account's lease was not renewed for 30 s"
+        ready.execution._may_send = lambda: objection
+        assert (await who.order("SELL", "0.005")).answer == objection
+        assert (await who.ask(CommandKind.CLOSE, symbol="BTCUSDT")).answer == f"BTCUSDT is not closed: {objection}"
+        killed = await who.ask(CommandKind.KILL, close_positions="true")
+        assert killed.answer.endswith(f"BTCUSDT ({objection}), ETHUSDT ({objection})")
+        assert [await open_orders(ready, symbol) for symbol in BOTH] == before
+        ready.execution._may_send = lambda: None
+        await ready.wait(CLOSE_AGAIN_MS)
+        await price(ready, "64000")
+        await price(ready, "3200", symbol="ETHUSDT")
+        await who.emergency.obey()
+        assert who.emergency.progress == "all positions are closed"
+        await assert_equal(ready)
+
+
+async def test_what_the_exchange_does_not_list_is_not_said_to_be_closed(tmp_path):
+    async with desk(tmp_path) as ready:
+        who = person(ready)
+        await bought_both(ready, who)
+        who.closer.rules = {"BTCUSDT": ready.rules["BTCUSDT"]}
+        killed = await who.ask(CommandKind.KILL, close_positions="true")
+        assert await held(ready) == 0
+        assert killed.answer.endswith("ETHUSDT (the exchange did not list it when this run began)")
+
+
+async def test_kill_whose_ledger_cannot_be_read_says_nothing_of_positions(tmp_path, monkeypatch):
+    async with desk(tmp_path) as ready:
+        who = person(ready)
+        await bought_both(ready, who)
+        who.place(CommandKind.KILL, close_positions="true")
+
+        async def fails(_):
+            raise LedgerUnavailable("the disk failed")
+
+        monkeypatch.setattr(ready.ledger, "consult", fails)
+        assert await who.emergency.obey_and_tell() == "not everything could be done yet: the disk failed"

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from binance_trade_agent.control.commands import CommandKind, CommandState, refuse_stale
+from binance_trade_agent.control.commands import NOT_TAKEN, CommandKind, CommandState, refuse_stale
 from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.orders import OrderState, OrderType, Role, Side
 from binance_trade_agent.domain.signals import Action, Signal
@@ -260,7 +260,7 @@ async def test_what_comes_too_late_or_waited_while_nobody_traded_is_refused(tmp_
         waited = who.place(kind, **payload)
         who.wall_ms = ASKED_WALL_MS + 2_500
         await refuse_stale(ready.ledger, 1)
-        assert (await who.command(waited)).answer == "no trader was running"
+        assert (await who.command(waited)).answer == NOT_TAKEN
         late = await who.ask(kind, **payload, expires_wall_ms=str(ASKED_WALL_MS + 500))
         if kind is not CommandKind.CANCEL:
             assert late.answer == "it came 2 s too late and was not carried out"

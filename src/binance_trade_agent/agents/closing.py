@@ -157,6 +157,7 @@ class Emergency:
         self._identity = identity
         self._attempt = 0
         self._closes = False
+        self._has_looked = False
         self._left: dict[str, str] = {}
         self._again_ms: dict[str, float] = {}
         self.is_on = False
@@ -172,6 +173,7 @@ class Emergency:
             lambda connection: (switches.killed(connection), switches.closes_positions(connection))
         )
         if not self.is_on:
+            self._has_looked = False
             self._left.clear()
             self._again_ms.clear()
             return
@@ -191,8 +193,8 @@ class Emergency:
 
     @property
     def progress(self) -> str:
-        """How far closing has come, for a person; empty when it was not asked for."""
-        if not self.is_on or not self._closes:
+        """How far closing has come, for a person; empty when it was not asked for, or nothing is known of it yet."""
+        if not self.is_on or not self._closes or not self._has_looked:
             return ""
         if not self._left:
             return "all positions are closed"
@@ -206,12 +208,16 @@ class Emergency:
             lambda books: [
                 symbol
                 for symbol, position in books.positions().items()
-                if position.quantity > 0 and symbol in rules and books.holding(symbol, rules[symbol]) is not None
+                if position.quantity > 0 and (symbol not in rules or books.holding(symbol, rules[symbol]) is not None)
             ]
         )
         for symbol in self._left.keys() - set(held):
             del self._left[symbol]
         for symbol in sorted(held):
+            if symbol not in rules:
+                self._left[symbol] = "the exchange did not list it when this run began"
+        self._has_looked = True
+        for symbol in sorted(set(held) & rules.keys()):
             if self._clock.monotonic_ms() >= self._again_ms.get(symbol, float("-inf")):
                 await self._try(symbol)
 

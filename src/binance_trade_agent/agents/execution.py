@@ -74,6 +74,10 @@ class TradeExecutionAgent:
         self._may_send = may_send
         self._refused = refused
 
+    def objection(self) -> str | None:
+        """Why no order may be sent now; None when one may."""
+        return self._may_send()
+
     async def execute(self, decision: Decision, intent: OrderIntent) -> Decision:
         """Place the approved order, once, and say how the decision ended.
 

@@ -202,12 +202,16 @@ class Protection:
                 position is on sale any more.
 
         Raises:
-            ExchangeError, LedgerError: see ensure_all.
+            ExchangeError, LedgerError: see ensure_all. It stays on while no order may be sent: it could neither be
+                followed by a sale nor be put back.
         """
         async with self._keeper.turn(symbol):
-            self._released.add(symbol)
             found = await self._standing(symbol)
-            if off := [*(found.protection or ()), *_on(sides, found)]:
+            off = [*(found.protection or ()), *_on(sides, found)]
+            if off and (objection := self._execution.objection()):
+                raise ExchangeError(objection)
+            self._released.add(symbol)
+            if off:
                 await self._execution.cancel(off)
                 found = await self._standing(symbol)
             is_sold_by_others = Side.SELL in sides and found.on_sale_base > 0

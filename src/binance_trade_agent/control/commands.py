@@ -164,6 +164,7 @@ async def answer(
     await ledger.write(write)
 
 
+NOT_TAKEN = "no trader has carried it out: none was running, or it ended on the way"
 FOR_THE_RUN = frozenset({CommandKind.STOP, CommandKind.ORDER, CommandKind.CANCEL, CommandKind.CLOSE})
 """What is for the trader that runs: refused when it comes too late."""
 
