@@ -14,6 +14,8 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ToolAnnotations
 
 from binance_trade_agent.desk.desk import Desk
+from binance_trade_agent.desk.jobs.runner import Jobs
+from binance_trade_agent.desk.memory import Memory
 from binance_trade_agent.desk.tickets import Tickets
 from binance_trade_agent.settings import Settings
 
@@ -28,10 +30,14 @@ class Shared:
 
     Attributes:
         desk: what is read from, and where commands are left.
+        memory: sums over all trades and equity curves.
+        jobs: long work as processes of their own; they end with the server.
         tickets: what was previewed and may be confirmed.
     """
 
     desk: Desk
+    memory: Memory
+    jobs: Jobs
     tickets: Tickets = field(default_factory=Tickets)
 
     @property
