@@ -18,7 +18,11 @@ _BRACKETS = str.maketrans("()", "[]")
 
 def requested_by(call: Call, more: str = "") -> str:
     """Who, for the record: `mcp (claude-desktop 1.2.3)`, `mcp (claude-desktop 1.2.3, confirmed by a person)`."""
-    name, version = _says(call)
+    return recorded(*_says(call), more)
+
+
+def recorded(name: str, version: str, more: str = "") -> str:
+    """The same of what a client says; one line, whatever that is."""
     known = f"{_cleaned(name, _LONGEST_NAME) or 'unnamed'} {_cleaned(version, _LONGEST_VERSION)}".rstrip()
     return f"{OF_ASSISTANTS}{known}{more and f', {more}'})"
 
