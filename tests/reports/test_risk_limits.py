@@ -6,6 +6,7 @@ import pytest
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import CommandKind, CommandState
 from binance_trade_agent.domain.decisions import Outcome
+from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.orders import OrderState, OrderType, Role, Side
 from binance_trade_agent.ledger import risk_changes
 from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
@@ -177,6 +178,24 @@ class TestWhereEachLimitStands:
             await ledger.apply_report(told, **BTCUSDT)
         found = limits(path)
         assert named(found.account, "max_open_positions").value == 0
+
+    async def test_what_is_left_where_a_person_has_sold_a_part_is_still_held(self, path):
+        async with await Ledger.open(path) as ledger:
+            await place(
+                ledger,
+                "bta-BTCUSDT-part",
+                Side.SELL,
+                tick_ms=tick_ms(8),
+                exit=ExitKind.MANUAL,
+                quantity=Decimal("0.0015"),
+            )
+            part = {"order_id": "bta-BTCUSDT-part", "side": Side.SELL, "exchange_order_id": 90}
+            done = fill(4, quantity=Decimal("0.0015"), **part)
+            told = report("FILLED", "0.0015", done, quantity=Decimal("0.0015"), **part)
+            await ledger.apply_report(told, **BTCUSDT)
+        found = limits(path)
+        assert named(found.account, "max_open_positions").value == 1
+        assert named(of(found, "BTCUSDT").now, "max_position").value == Decimal("0.000505") * Decimal("60000.1")
 
     async def test_what_a_stop_leaves_that_was_placed_in_the_millisecond_of_the_entry_is_none_either(self, path):
         stop, at_ms, whole = "bta-BTCUSDT-a", tick_ms(4), {"quantity": Decimal("0.002")}

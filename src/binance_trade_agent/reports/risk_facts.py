@@ -14,10 +14,13 @@ from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.account import account
+from binance_trade_agent.ledger.on_sale import is_persons_sale
 from binance_trade_agent.ledger.records import RunRecord
 from binance_trade_agent.ledger.sql_view import SqlView
 from binance_trade_agent.risk.context import RiskContext
 from binance_trade_agent.risk.settings import RiskSettings
+
+_WHOLE_SALE = 100  # times what is left of it: what a person sold then was the whole
 
 Look = Callable[[sqlite3.Connection, str, str], Decision | None]
 
@@ -71,8 +74,8 @@ def facts(connection: sqlite3.Connection, settings: RiskSettings, wall_ms: int) 
     }
     books = SqlView(connection, epoch)
     unsettled = books.unsettled_orders()
-    entering = {entry.order.symbol for entry in unsettled if entry.order.side is Side.BUY}
-    dust = {symbol for symbol in held if symbol not in entering and _is_sold(connection, epoch, symbol)}
+    moving = {e.order.symbol for e in unsettled if e.order.side is Side.BUY or is_persons_sale(e.order)}
+    dust = {symbol for symbol, one in held.items() if symbol not in moving and _is_sold(connection, epoch, symbol, one)}
 
     def context(symbol: str) -> RiskContext:
         view = views.get(symbol) or _view(symbol, assets.get(symbol, ("", quote_asset)), None)
@@ -122,13 +125,16 @@ def _quote_asset(
     return next((assets[symbol][1] for symbol in newest_first[0].symbols if symbol in assets), "")
 
 
-def _is_sold(connection: sqlite3.Connection, epoch: int, symbol: str) -> bool:
-    """Whether what is held is the rest of a whole sale, so dust: a sale sells all that the exchange lets be sold.
+def _is_sold(connection: sqlite3.Connection, epoch: int, symbol: str, held: Position) -> bool:
+    """Whether what is held is the rest of a whole sale, so dust: the bot sells all that the exchange lets be sold.
 
-    What is dust its filters say, which the ledger does not know.
+    What is dust its filters say, which the ledger does not know. A person may sell a part: then it is dust where less
+    than a hundredth of what was sold is left.
     """
     last = queries.last_filled_order(connection, epoch, symbol)
-    return last is not None and last.order.side is Side.SELL and last.order.state is OrderState.FILLED
+    if last is None or last.order.side is not Side.SELL or last.order.state is not OrderState.FILLED:
+        return False
+    return held.quantity * (_WHOLE_SALE if is_persons_sale(last.order) else 1) < last.order.quantity
 
 
 def _view(symbol: str, assets: tuple[str, str], look: Decision | None) -> MarketView:
