@@ -5,7 +5,10 @@ const RETRY_MS = [500, 1000, 2000, 4000, 8000];
 const SILENCE_MS = 12_000; // the server gives a sign of life every five seconds
 const listeners = new Map(); // address of a region of data -> functions that take it
 
+const PRESS_MS = 1500; // a finger or button that is down for longer, or whose end was never seen, holds nothing up
+
 let socket = null, tries = 0, lastNews = Date.now(), isGone = false, retry = 0;
+let pressed = null, release = 0;
 
 // Let `take` have the data of a region (an address that answers with JSON), now and whenever it changes.
 export function watch(url, on, take) {
@@ -25,6 +28,8 @@ export function connect() {
   document.addEventListener("visibilitychange", () => { if (!document.hidden && isGone) open(); });
   window.addEventListener("online", () => { if (isGone) open(); });
   document.addEventListener("focusout", () => setTimeout(settle, 50));
+  document.addEventListener("pointerdown", (event) => { pressed = event.target; lift(PRESS_MS); }, { capture: true });
+  for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, () => lift(50), { capture: true });
   setInterval(look, 1000);
   open();
 }
@@ -53,10 +58,16 @@ function receive(message) {
   }
 }
 
-// A region in which somebody types is left alone until that is over.
+// A click is the press and the release of the same element: what is pressed stays until then.
+function lift(after) {
+  clearTimeout(release);
+  release = setTimeout(() => { pressed = null; settle(); }, after);
+}
+
+// A region in which somebody types or presses is left alone until that is over.
 function put(element, html) {
   const active = document.activeElement;
-  if (element.contains(active) && active.matches("input, select, textarea")) {
+  if (element.contains(pressed) || (element.contains(active) && active.matches("input, select, textarea"))) {
     element.pending = html;
     return;
   }
@@ -65,14 +76,21 @@ function put(element, html) {
   element.shown = html;
   const open = [...element.querySelectorAll("details[open][id]")].map((details) => details.id);
   const scrolled = [...element.querySelectorAll(".scroll[id]")].map((box) => [box.id, box.scrollLeft, box.scrollTop]);
-  const focused = element.contains(active) ? active.id : "";
+  const focused = element.contains(active) ? nameOf(active) : "";
   element.innerHTML = html;
   for (const id of open) element.querySelector(`#${CSS.escape(id)}`)?.setAttribute("open", "");
   for (const [id, left, top] of scrolled) element.querySelector(`#${CSS.escape(id)}`)?.scrollTo(left, top);
-  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  if (focused) element.querySelector(focused)?.focus({ preventScroll: true });
   localise(element);
   window.htmx?.process(element);
   element.dispatchEvent(new CustomEvent("region:changed", { bubbles: true }));
+}
+
+// By which what has the focus is found again: its id, where it leads to, or what it opens.
+function nameOf(active) {
+  if (active.id) return `#${CSS.escape(active.id)}`;
+  if (active.matches("a[href]")) return `a[href="${CSS.escape(active.getAttribute("href"))}"]`;
+  return active.matches("details[id] > summary") ? `#${CSS.escape(active.parentElement.id)} > summary` : "";
 }
 
 function settle() {
