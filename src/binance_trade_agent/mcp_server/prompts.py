@@ -20,9 +20,9 @@ def offer_prompts(server: MCPServer[Shared]) -> None:
     def review_my_day() -> str:
         return (
             "Review my trading day. Ask get_system_status, get_portfolio_summary, get_trade_history (since midnight "
-            "UTC), get_current_positions, get_open_orders and get_performance_metrics. Tell me: what equity gained or "
-            "lost today and why, each trade in a line with its profit after fees, what is held and whether it is protected, "
-            "and what is wrong. Where a trade stands out, ask explain_decision for it. "
+            "UTC), get_current_positions, get_open_orders and get_performance_metrics. Tell me: what equity gained "
+            "or lost today and why, each trade in a line with its profit after fees, what is held and whether it is "
+            "protected, and what is wrong. Where a trade stands out, ask explain_decision for it. "
             f"{_HONESTLY}"
         )
 
