@@ -438,6 +438,22 @@ class TestLedger:
     def test_nothing_else_can_be_downloaded(self, address, trader):
         assert trader.get(f"/advanced/ledger/{address}").status in {404, 422}
 
+    def test_what_only_has_the_name_of_a_backup_is_none(self, advanced, tmp_path):
+        """Links out of the folder, links to nowhere, folders."""
+        secret = tmp_path / "secret"
+        secret.write_text("secret")
+        place = advanced.ledger_path.with_name
+        for name, aim in (("secret", secret), ("nowhere", tmp_path / "nowhere")):
+            place(f"{advanced.ledger_path.name}.backup-{name}").symlink_to(aim)
+        place(f"{advanced.ledger_path.name}.backup-folder").mkdir()
+        visitor = advanced.trader()
+        page = visitor.get("/advanced/ledger/jobs")
+        assert page.status == 200
+        assert "/backups/" not in page.text
+        for name in ("secret", "nowhere", "folder"):
+            address = f"/advanced/ledger/backups/{advanced.ledger_path.name}.backup-{name}"
+            assert visitor.get(address).status == 404
+
 
 class TestChanges:
     def test_who_when_what_old_new_and_the_answer(self, advanced):

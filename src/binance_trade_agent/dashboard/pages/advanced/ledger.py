@@ -1,6 +1,8 @@
 """The ledger worked out again, exported and backed up."""
 
+import contextlib
 import re
+import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,7 +59,7 @@ async def show_jobs(request: Request, desk: DeskOf, jobs: JobsOf) -> Response:
         verifications=done[VERIFY],
         exports=done[EXPORT],
         last_backup=next(iter(done[BACKUP]), None),
-        backups=[(each.name, each.stat().st_size) for each in _backups(desk)],
+        backups=[(each.name, size) for each, size in _backups(desk)],
         running=running,
         names=_NAMES,
     )
@@ -115,7 +117,7 @@ async def download_export(jobs: JobsOf, number: int) -> Response:
 @router.get(f"{ADDRESS}/backups/{{name}}", responses={200: {"content": {"application/vnd.sqlite3": {}}}})
 async def download_backup(desk: DeskOf, name: str) -> Response:
     """A copy of the ledger that lies beside it."""
-    path = next((each for each in _backups(desk) if each.name == name), None)
+    path = next((each for each, _ in _backups(desk) if each.name == name), None)
     if path is None:
         raise HTTPException(404, "There is no such backup.")
     return FileResponse(path, media_type="application/vnd.sqlite3", filename=name)
@@ -142,13 +144,17 @@ def _backed_up(folder: Path) -> dict[str, Any]:
     return {"name": Path(path).name, "bytes": int(size)}
 
 
-def _backups(desk: Desk) -> list[Path]:
-    """Backups beside the ledger, newest first by the time in their names."""
-    path, begins = desk.ledger_path, f"{desk.ledger_path.name}.backup-"
-    try:
-        return sorted((each for each in path.parent.iterdir() if each.name.startswith(begins)), reverse=True)
-    except OSError:
-        return []
+def _backups(desk: Desk) -> list[tuple[Path, int]]:
+    """Backups beside the ledger with their sizes, newest first by the time in their names; nothing a link leads to."""
+    path, begins, found = desk.ledger_path, f"{desk.ledger_path.name}.backup-", []
+    with contextlib.suppress(OSError):
+        named = (each for each in path.parent.iterdir() if each.name.startswith(begins))
+        for each in sorted(named, reverse=True):
+            with contextlib.suppress(OSError):  # it has gone meanwhile
+                status = each.lstat()
+                if stat.S_ISREG(status.st_mode):
+                    found.append((each, status.st_size))
+    return found
 
 
 async def _started(request: Request, jobs: JobsOf, work: Work, session: SessionOf) -> Response:
