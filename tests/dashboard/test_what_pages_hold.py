@@ -9,6 +9,7 @@ from pathlib import Path
 
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import CommandKind
+from binance_trade_agent.dashboard.words import sentence
 from binance_trade_agent.ops import heartbeat
 from binance_trade_agent.ops.log_file import TRADER, log_files, log_folder
 from tests.dashboard.served import TRADER_PASSWORD, VIEWER_PASSWORD, Served
@@ -150,10 +151,24 @@ def test_hostile_text_would_be_found():
 def test_what_is_no_page_is_said_in_a_sentence(trader):
     answer = trader.get("/nowhere")
     assert answer.status == 404
-    assert "/nowhere does not take this: not found." in answer.words
+    assert "There is no page /nowhere." in answer.words
     answer = trader.request("PUT", "/stop", headers={"Origin": trader.base})
     assert answer.status == 405
     assert re.search(r"\bGET\b", answer.headers["allow"])
-    assert trader.get("/nowhere", accept="application/json").json() == {
-        "detail": "/nowhere does not take this: not found."
-    }
+    assert trader.get("/nowhere", accept="application/json").json() == {"detail": "There is no page /nowhere."}
+
+
+def test_sentences_have_a_capital_and_an_end_and_leave_names_as_they_are():
+    assert sentence("the amount is missing") == "The amount is missing."
+    assert sentence("bta-BTCUSDT-7 is over already: CANCELED.") == "bta-BTCUSDT-7 is over already: CANCELED."
+    assert sentence("rsi_period must be at least 2") == "rsi_period must be at least 2."
+
+
+def test_the_bar_says_beside_the_emergency_stop_that_no_trader_runs(serve):
+    trader = serve().trader()
+    assert trader.post("/stop", {"reason": "r", "confirmation": "STOP"}).status == 303
+    assert "nothing is entered until it is released; no trader runs" in trader.get("/bar").words
+
+
+def test_a_page_without_a_ledger_looks_for_one_by_itself(serve):
+    assert '<meta http-equiv="refresh" content="5">' in serve(played=False).trader().get("/portfolio").text

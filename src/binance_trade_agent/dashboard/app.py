@@ -120,7 +120,9 @@ async def _home() -> Response:
 async def _refused(request: Request, failure: HTTPException) -> Response:
     sentence = str(failure.detail)
     if sentence == HTTPStatus(failure.status_code).phrase:
-        sentence = f"{request.url.path} does not take this: {sentence.lower()}."
+        path = request.url.path
+        is_missing = failure.status_code == HTTPStatus.NOT_FOUND
+        sentence = f"There is no page {path}." if is_missing else f"{path} does not take this: {sentence.lower()}."
     answer = await _problem(request, failure.status_code, sentence)
     answer.headers.update(failure.headers or {})
     return answer

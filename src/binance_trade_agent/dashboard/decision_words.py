@@ -68,11 +68,6 @@ _STATES = {
 _AT_LEAST = frozenset({"min_notional", "notional", "room_for_stop", "worst_price"})
 
 
-def sentence(text: str) -> str:
-    """With a capital and an end."""
-    return f"{text[:1].upper()}{ended(text[1:])}"
-
-
 def ended(text: str) -> str:
     """With an end, where it has none."""
     return text if text.endswith((".", "?", "!")) else f"{text}."

@@ -92,6 +92,14 @@ def said(name: Any) -> str:
     return str(name).replace("_", " ").lower()
 
 
+def sentence(text: str) -> str:
+    """With a capital and an end; a name of the program that comes first keeps its letters."""
+    first = text.split(" ", 1)[0]
+    is_name = any(letter.isdigit() or letter == "_" for letter in first)
+    capital = text if is_name else f"{text[:1].upper()}{text[1:]}"
+    return capital if capital.endswith((".", "?", "!")) else f"{capital}."
+
+
 FILTERS = {
     "amount": amount,
     "signed": signed,
@@ -102,4 +110,5 @@ FILTERS = {
     "said": said,
     "plain": plain,
     "duration": duration,
+    "sentence": sentence,
 }

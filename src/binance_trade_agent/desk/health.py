@@ -97,7 +97,14 @@ def health_of(desk: Desk) -> Health:
     if not beat.is_healthy:
         age = duration(round(beat.age_seconds * 1000))
         return Health("late", f"The trading loop has given no sign of life for {age}.", beat)
+    if is_overdue(beat):
+        return Health("trading", "The trading loop is late; it counts as alive for a minute.", beat)
     return Health("trading", "The trading loop is alive.", beat)
+
+
+def is_overdue(beat: Heartbeat) -> bool:
+    """Whether it has given no sign of life when it meant to."""
+    return beat.age_seconds > beat.next_within_seconds + LATE_SECONDS
 
 
 async def readiness_of(desk: Desk, health: Health) -> Readiness:
@@ -121,7 +128,7 @@ async def readiness_of(desk: Desk, health: Health) -> Readiness:
 
 def _missing(health: Health, books: _Books, blocked: set[tuple[str, str]]) -> Iterator[str]:
     beat = health.beat
-    if beat is not None and beat.age_seconds > beat.next_within_seconds + LATE_SECONDS:
+    if beat is not None and is_overdue(beat):
         yield f"The trading loop has given no sign of life for {duration(round(beat.age_seconds * 1000))}."
     if books.is_killed:
         yield "The emergency stop is on, until it is released."

@@ -10,14 +10,12 @@ from starlette.responses import HTMLResponse, Response
 from binance_trade_agent.dashboard.region import PROBLEMS, REGION, DeskOf
 from binance_trade_agent.dashboard.rendering import render
 from binance_trade_agent.desk.desk import Desk
+from binance_trade_agent.desk.health import is_overdue
 from binance_trade_agent.ledger import alarms, equity, queries, switches
 from binance_trade_agent.ledger.equity import Series
 from binance_trade_agent.ledger.errors import LedgerError
-from binance_trade_agent.ops.clock import wall_ms
 from binance_trade_agent.ops.heartbeat import Heartbeat
 from binance_trade_agent.reports.equity_curve import quote_assets
-
-_LATE_SECONDS = 5.0
 
 router = APIRouter(default_response_class=HTMLResponse, responses=PROBLEMS)
 
@@ -94,7 +92,7 @@ def _books(connection: sqlite3.Connection) -> _Books:
 def _state(desk: Desk, beat: Heartbeat | None, books: _Books) -> tuple[str, str]:
     """What the trader does, in a word, and why; what is worst comes first."""
     if books.is_killed:
-        return "emergency stop", "nothing is entered until it is released"
+        return "emergency stop", f"nothing is entered until it is released{_that_none_works(desk, beat)}"
     if beat is None:
         return "not running", "no trader has ever run on this ledger"
     if not desk.is_running():
@@ -106,8 +104,14 @@ def _state(desk: Desk, beat: Heartbeat | None, books: _Books) -> tuple[str, str]
     return _at_work(beat, books)
 
 
+def _that_none_works(desk: Desk, beat: Heartbeat | None) -> str:
+    if beat is None or not desk.is_running():
+        return "; no trader runs"
+    return "; the trader is late" if is_overdue(beat) else ""
+
+
 def _at_work(beat: Heartbeat, books: _Books) -> tuple[str, str]:
-    if (wall_ms() - beat.beat_wall_ms) / 1000 > beat.next_within_seconds + _LATE_SECONDS:
+    if is_overdue(beat):
         return "late", "the trading loop has given no sign of life when it meant to"
     if books.pause is not None:
         what = "everything but the protection of positions" if books.pause == "everything" else "entries"

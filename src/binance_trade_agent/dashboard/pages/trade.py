@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, Response
 
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import Command, CommandKind
-from binance_trade_agent.dashboard import decision_words
+from binance_trade_agent.dashboard import decision_words, words
 from binance_trade_agent.dashboard.access.guard import SessionOf
 from binance_trade_agent.dashboard.access.sessions import Session
 from binance_trade_agent.dashboard.pages.command_life import followed
@@ -168,7 +168,6 @@ async def confirm_cancel(request: Request, desk: DeskOf, session: SessionOf, cli
             "trade/refused.html",
             title="Not to be cancelled",
             why_not=why_not,
-            sentence=decision_words.sentence,
         )
     ticket = _tickets(request).issue(CommandKind.CANCEL, {"client_order_id": client_order_id}, session.token)
     return await _confirmation(
@@ -192,9 +191,7 @@ async def confirm_close(request: Request, desk: DeskOf, session: SessionOf, symb
     if found is None:
         raise HTTPException(404, f"Nothing is held of {symbol.upper()!r}.")
     if why_not := _why_not_now(desk, session):
-        return await _confirmation(
-            request, "trade/refused.html", title="Not to be closed", why_not=why_not, sentence=decision_words.sentence
-        )
+        return await _confirmation(request, "trade/refused.html", title="Not to be closed", why_not=why_not)
     ticket = _tickets(request).issue(CommandKind.CLOSE, {"symbol": found.symbol, "reason": ""}, session.token)
     quote = await desk.board.quote(found.symbol)
     return await _confirmation(
@@ -213,7 +210,7 @@ async def place(
 ) -> Response:
     """Place what was confirmed, once however often it is sent, and follow it."""
     if why_not := _why_not_now(desk, session):
-        raise HTTPException(409, f"{decision_words.sentence(why_not)} Nothing was placed.")
+        raise HTTPException(409, f"{words.sentence(why_not)} Nothing was placed.")
 
     async def put(kind: CommandKind, payload: dict[str, str]) -> int:
         expires = str(wall_ms() + LIFETIME_SECONDS * 1000)
@@ -224,7 +221,7 @@ async def place(
             ticket, session.token, lambda known: put(known.kind, dict(known.payload))
         )
     except TicketError as failure:
-        raise HTTPException(409, decision_words.sentence(str(failure))) from None
+        raise HTTPException(409, words.sentence(str(failure))) from None
     return await followed(request, command_id)
 
 
@@ -282,7 +279,6 @@ def _shown(judged: Judged) -> dict[str, Any]:
         "exact": exact,
         "measured": measured,
         "used_pct": decision_words.used_pct,
-        "sentence": decision_words.sentence,
         "ended": decision_words.ended,
         "words": order_words.in_words(*told) if told else "",
         "rows": order_words.rows(*told) if told else [],
