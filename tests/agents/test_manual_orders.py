@@ -355,3 +355,18 @@ async def test_stop_takes_purchases_off_and_leaves_sales_as_the_setting_says(tmp
         assert {order.side.value for order in await resting(ready) if not order.role.is_protective} == stand
         assert await protected(ready) == (0 if orders_on_stop == "cancel_all" else D("0.00599"))
         assert len(await open_orders(ready)) == len(await resting(ready))
+
+
+async def test_order_on_a_symbol_that_is_not_listed_any_more_is_left_alone_and_ends_nothing(tmp_path):
+    async with desk(tmp_path) as ready:
+        who = person(ready)
+        await price(ready, "3200", symbol="ETHUSDT")
+        order = await who.order("BUY", "0.1", "limit", symbol="ETHUSDT", price="3000")
+        async with reopened(tmp_path, ready.exchange, symbols=("BTCUSDT",)) as again:
+            await again.reconciler.run("start")
+            who = person(again, fence=2)
+            refused = await who.ask(CommandKind.CANCEL, client_order_id=order.client_order_id)
+            assert refused.state is CommandState.REFUSED
+            assert refused.answer.startswith("the exchange did not list ETHUSDT when this run began")
+            killed = await who.ask(CommandKind.KILL, close_positions="true")
+            assert killed.answer.endswith("all positions are closed")

@@ -130,6 +130,8 @@ class AccountWatch:
     async def cancel_unprotective(self, why: str) -> int:
         """Cancel all that rests and protects nothing, again where an earlier cancel has not come to an end.
 
+        Of a symbol that the exchange does not list any more nothing can be asked.
+
         Returns:
             How many orders that were.
 
@@ -140,6 +142,7 @@ class AccountWatch:
             order
             for order in await self._ledger.open_orders()
             if not order.role.is_protective and order.exchange_order_id is not None and not order.is_terminal
+            if order.symbol in self._rules
         ]
         for order in found:
             log.info("cancelling %s on %s: %s", order.client_order_id, order.symbol, why)

@@ -178,6 +178,11 @@ class ManualOrders:
         if entry is None:
             return refused(f"there is no order {name!r}")
         order = entry.order
+        rules = self._closer.rules.get(order.symbol)
+        if rules is None and not order.is_terminal:
+            return refused(
+                f"the exchange did not list {order.symbol} when this run began: nothing can be asked of {name}"
+            )
         is_begun = command.client_order_id is not None
         if not entry.is_settled and not await self._are_under_way([entry]):
             return refused(f"the exchange has forgotten {name}: it was reset since")
@@ -189,7 +194,7 @@ class ManualOrders:
             async with self._keeper.turn(order.symbol):
                 legs = [leg.order for leg in await self._of_list(entry)]
                 await self._execution.cancel([leg for leg in legs if not leg.is_terminal])
-        said = await self._protect(order.symbol, self._closer.rules[order.symbol])
+        said = await self._protect(order.symbol, rules) if rules else ""
         entry = await self._ledger.order(name)
         if entry is None or await self._are_under_way(await self._of_list(entry)):
             return None
