@@ -51,6 +51,7 @@ FIRST_WORDS = {
     "mcp": "[The MCP server](../guide/mcp.md), by which assistants look, and trade where they may.",
     "metrics": "[Metrics of the trader](../guide/metrics.md), for Prometheus.",
     "tracing": "[Traces of ticks](../guide/metrics.md#traces), for OpenTelemetry.",
+    "notify": "[Notifications](../guide/notifications.md).",
     "log": "The log, on standard error.",
 }
 

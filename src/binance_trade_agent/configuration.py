@@ -17,7 +17,18 @@ from pydantic import ValidationError
 from binance_trade_agent.settings import Settings, allowed_values, mask, setting_names, shown, suggestion
 
 # A variable with one of these beginnings is ours; one that we do not know is a mistake that must not pass silently.
-OWN_PREFIXES = ("TRADING_", "RISK_", "STRATEGY_", "SIMULATION_", "BINANCE_", "DASHBOARD_", "MCP_", "METRICS_")
+OWN_PREFIXES = (
+    "TRADING_",
+    "RISK_",
+    "STRATEGY_",
+    "SIMULATION_",
+    "BINANCE_",
+    "DASHBOARD_",
+    "MCP_",
+    "METRICS_",
+    "TRACING_",
+    "NOTIFY_",
+)
 ALIASES = {"BINANCE_SECRET_KEY": "BINANCE_API_SECRET"}
 PROFILES = "risk.toml"
 _SECRETS = frozenset(
@@ -28,6 +39,7 @@ _SECRETS = frozenset(
         "DASHBOARD_PASSWORD",
         "DASHBOARD_VIEWER_PASSWORD",
         "MCP_AUTH_TOKEN",
+        "NOTIFY_URLS",
     }
 )
 FROM_FILE = (*sorted(_SECRETS), *ALIASES)
@@ -193,6 +205,7 @@ def _sentences(failure: ValidationError, values: Mapping[str, Any], origins: Map
 
 def _sentence(name: str, value: Any, origin: str) -> str:
     given = mask(str(value)) if name in _SECRETS else _as_written(value)
+    given = "****" if name == "NOTIFY_URLS" else given  # nothing of such an address is no secret
     allowed = allowed_values(name)
     choices = tuple(allowed.removeprefix("one of ").replace(" or ", ", ").split(", "))
     is_choice = len(choices) > 1 and not any(" " in choice for choice in choices) and "true" not in choices

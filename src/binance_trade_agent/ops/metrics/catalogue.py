@@ -50,7 +50,7 @@ def _histogram(name: str, text: str) -> Metric:
 SECTIONS: dict[str, tuple[Metric, ...]] = {
     "The program": (
         _gauge("build_info", "The program's version and Python's; always 1.", "version python_version"),
-        _gauge("run_info", "The mode and the name of the trader; always 1.", "mode instance"),
+        _gauge("run_info", "The mode and the name of the trader; always 1.", "mode trader"),
         _gauge(
             "heartbeat_timestamp_seconds", "When the trading loop last gave a sign of life, by the machine's clock."
         ),

@@ -15,6 +15,7 @@ from binance_trade_agent.ops.metrics.sources import Sources
 
 PATH = "/metrics"
 _AT_ONCE = 16  # connections; more are closed at once
+_LOOK_SECONDS = 0.2  # between two looks whether it is to end
 _PATIENCE_SECONDS = 5.0  # for a client that does not say what it wants, or does not read
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ def serving(sources: Sources) -> Iterator[None]:
         )
         yield
         return
-    thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(_LOOK_SECONDS,), name="metrics", daemon=True)
     thread.start()
     log.info("Metrics on http://%s:%d%s", f"[{host}]" if ":" in host else host, port, PATH)
     try:
