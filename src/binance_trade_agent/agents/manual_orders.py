@@ -179,13 +179,9 @@ class ManualOrders:
             return refused(f"there is no order {name!r}")
         order = entry.order
         rules = self._closer.rules.get(order.symbol)
-        if rules is None and not order.is_terminal:
-            return refused(
-                f"the exchange did not list {order.symbol} when this run began: nothing can be asked of {name}"
-            )
         is_begun = command.client_order_id is not None
-        if not entry.is_settled and not await self._are_under_way([entry]):
-            return refused(f"the exchange has forgotten {name}: it was reset since")
+        if not entry.is_settled and (reason := await self._reason_out_of_reach(entry)):
+            return refused(reason)
         if not is_begun and (reason := self._reason_not_to_begin(command) or _reason_not_to_cancel(entry)):
             return refused(reason)
         if not entry.is_settled:
@@ -203,6 +199,15 @@ class ManualOrders:
             return done(_joined("cancelled" + (f", after it had EXECUTED {executed}" if executed else ""), said))
         became = f"EXECUTED {executed}" if executed else f"{entry.order.state}"
         return refused(_joined(f"it was over before it could be cancelled: {became}", said))
+
+    async def _reason_out_of_reach(self, entry: OrderEntry) -> str:
+        """Why the exchange cannot be asked about an order any more; empty when it can."""
+        name, symbol = entry.order.client_order_id, entry.order.symbol
+        if not await self._are_under_way([entry]):
+            return f"the exchange has forgotten {name}: it was reset since"
+        if symbol not in self._closer.rules:
+            return f"the exchange did not list {symbol} when this run began: nothing can be asked about {name}"
+        return ""
 
     # Closing
 
