@@ -205,7 +205,7 @@ def _sentences(failure: ValidationError, values: Mapping[str, Any], origins: Map
 
 def _sentence(name: str, value: Any, origin: str) -> str:
     given = mask(str(value)) if name in _SECRETS else _as_written(value)
-    given = "****" if name == "NOTIFY_URLS" else given  # nothing of such an address is no secret
+    given = "****" if name == "NOTIFY_URLS" else given  # all of such an address is secret
     allowed = allowed_values(name)
     choices = tuple(allowed.removeprefix("one of ").replace(" or ", ", ").split(", "))
     is_choice = len(choices) > 1 and not any(" " in choice for choice in choices) and "true" not in choices

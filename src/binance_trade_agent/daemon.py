@@ -25,6 +25,8 @@ from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
 from binance_trade_agent.ledger.lock import Holder, LedgerLock
 from binance_trade_agent.ledger.records import RunRecord
 from binance_trade_agent.ledger.takeover import take_over
+from binance_trade_agent.notifications.notifier import notifying
+from binance_trade_agent.notifications.targets import targets
 from binance_trade_agent.ops import heartbeat
 from binance_trade_agent.ops.clock import MarketGoneError, wall_ms
 from binance_trade_agent.ops.signals import StopSignals, stop_signals
@@ -75,6 +77,7 @@ async def _run(configuration: Configuration, *, takeover: bool = False) -> int:
 
 async def _trade(configuration: Configuration, signals: StopSignals, *, takeover: bool) -> int:
     settings = configuration.settings
+    addresses = targets(settings)
     started_wall_ms = wall_ms()
     run_id = _run_id(started_wall_ms)
     async with contextlib.AsyncExitStack() as stack:
@@ -88,6 +91,7 @@ async def _trade(configuration: Configuration, signals: StopSignals, *, takeover
         tell = stack.enter_context(_signs_of_life(settings, run_id))
         strategies = _strategies(settings)
         ledger = await stack.enter_async_context(await Ledger.open(settings.ledger_path))
+        await stack.enter_async_context(notifying(settings, addresses))
         connection = await stack.enter_async_context(connected(settings, is_trader=True, tell=tell))
         lease = await stack.enter_async_context(_lease(settings, ledger, connection, lock, holder, takeover=takeover))
         name = RunName(

@@ -167,6 +167,27 @@ def token(value: SecretStr) -> SecretStr:
     return value
 
 
+def addresses(value: Any) -> Any:
+    """Addresses of Apprise, separated by commas, blanks or lines; one may hold commas of its own."""
+    found = _parts(value, r"[\s,]+(?=[A-Za-z][A-Za-z0-9.+-]*://)")
+    if any(not re.fullmatch(r"[A-Za-z][A-Za-z0-9.+-]*://\S+", text) for text in found):
+        raise ValueError("not such addresses")
+    return found
+
+
+def events(value: Any) -> Any:
+    """Names in lower case, each once."""
+    return tuple(text.lower() for text in _parts(value, ","))
+
+
+def _parts(value: Any, between: str) -> tuple[str, ...]:
+    """The texts of a list, or those that `between` separates in a text, each once."""
+    if not isinstance(value, str | list | tuple):
+        raise ValueError("neither a text nor a list")  # noqa: TRY004 (pydantic tells a ValueError)
+    texts = re.split(between, value) if isinstance(value, str) else map(str, value)
+    return tuple(dict.fromkeys(part for text in texts if (part := text.strip(" \t\r\n,"))))
+
+
 def text_of(value: Any) -> Any:
     """TOML has times of its own; everything else is text already."""
     return value.isoformat() if isinstance(value, date) else value

@@ -12,6 +12,7 @@ from binance_trade_agent import setting_types
 from binance_trade_agent.domain.candles import INTERVAL_MS
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.nearest import nearest
+from binance_trade_agent.domain.notify_events import NotifyEvent
 from binance_trade_agent.setting_types import Amount, Boolean, SymbolList
 
 Mode = Literal["simulated", "paper", "testnet", "live"]
@@ -370,6 +371,16 @@ class Settings(BaseSettings):
         "where traces of ticks are sent, by OTLP over HTTP; without one none are made; needs the extra `tracing`",
         "an address such as http://127.0.0.1:4318",
     )
+    notify_urls: Annotated[tuple[SecretStr, ...], BeforeValidator(setting_types.addresses)] = _setting(
+        (),
+        "where notifications are sent, as Apprise writes addresses: Telegram, Discord, Slack, mail and many more",
+        "addresses separated by commas or lines, such as tgram://TOKEN/CHAT",
+    )
+    notify_events: Annotated[tuple[str, ...], BeforeValidator(setting_types.events)] = _setting(
+        tuple(each.value for each in NotifyEvent),
+        "what is notified of",
+        f"names separated by commas, of {', '.join(NotifyEvent)}",
+    )
     log_format: Annotated[Literal["console", "json"], BeforeValidator(setting_types.lower)] = _setting(
         "console", "form of the log", "console or json"
     )
@@ -412,6 +423,12 @@ class Settings(BaseSettings):
         self._check_sizing()
         if self.simulation_replay and self.mode != "simulated":
             raise ValueError(f"SIMULATION_REPLAY needs TRADING_MODE=simulated; the mode is {self.mode}.")
+        for name in self.notify_events:
+            if name not in list(NotifyEvent):
+                raise ValueError(
+                    f"NOTIFY_EVENTS has {name}, which is no event; there are {', '.join(NotifyEvent)}"
+                    f"{suggestion(name, tuple(NotifyEvent))}."
+                )
         if self.dashboard_viewer_password and not self.dashboard_password:
             raise ValueError("DASHBOARD_VIEWER_PASSWORD needs DASHBOARD_PASSWORD, or nobody could trade.")
         return self
@@ -501,6 +518,13 @@ def mask(secret: str) -> str:
     if "://" in secret:
         return re.sub(r"(password=)[^&]*", r"\1****", re.sub(r"://.*@", "://****@", secret))
     return f"{secret[:4]}****" if len(secret) == KEY_LENGTH else "****"
+
+
+def secret_texts(settings: Settings) -> list[str]:
+    """What the secrets among the settings say, for whom it is to take them out of a text."""
+    values = [getattr(settings, name) for name in Settings.model_fields]
+    found = [secret for value in values for secret in (value if isinstance(value, tuple) else (value,))]
+    return [text for secret in found if isinstance(secret, SecretStr) and (text := secret.get_secret_value())]
 
 
 def suggestion(name: str, allowed: tuple[str, ...] | None = None) -> str:

@@ -205,7 +205,7 @@ PLACES: dict[str, Effect | ShownBy] = {
     "METRICS_HOST": ShownBy("tests/ops/metrics/test_serving.py::test_it_listens_where_metrics_host_and_port_say"),
     "METRICS_PORT": ShownBy("tests/ops/metrics/test_serving.py::test_it_listens_where_metrics_host_and_port_say"),
     "TRACING_ENDPOINT": ShownBy("tests/ops/test_tracing.py::test_a_tick_is_sent_to_the_endpoint_with_its_agents"),
-    "NOTIFY_URLS": ShownBy("tests/notifications/test_notifier.py::test_what_happens_is_told_by_a_webhook"),
+    "NOTIFY_URLS": ShownBy("tests/notifications/test_notifier.py::test_a_whole_run_tells_its_start_its_trades_and_its_end"),
     "NOTIFY_EVENTS": ShownBy("tests/notifications/test_notifier.py::test_only_what_notify_events_names_is_told"),
     "LOG_FORMAT": effect(logged(is_json), {"console": False, "json": True}),
     "LOG_LEVEL": effect(logged(len), {"INFO": 2, "WARNING": 1, "ERROR": 0}),

@@ -20,6 +20,7 @@ _NO_FLAGS = {
     "DASHBOARD_PASSWORD",
     "DASHBOARD_VIEWER_PASSWORD",
     "MCP_AUTH_TOKEN",
+    "NOTIFY_URLS",
     "LIVE_TRADING_ACK",
     "TRADING_AUTOSTART",
 }
@@ -112,18 +113,10 @@ def set_up_log(configuration: "Configuration", file_name: str | None = None) -> 
     """Log as the settings say, with no secret in it; a process that goes on for long into files `file_name` too."""
     from binance_trade_agent.ops import logging
     from binance_trade_agent.ops.log_file import LogFile, log_folder
+    from binance_trade_agent.settings import secret_texts
 
     settings = configuration.settings
-    secret_settings = (
-        settings.binance_api_key,
-        settings.binance_api_secret,
-        settings.redis_url,
-        settings.dashboard_password,
-        settings.dashboard_viewer_password,
-        settings.mcp_auth_token,
-    )
-    secrets = [secret.get_secret_value() for secret in secret_settings if secret is not None]
     file = None
     if file_name is not None and settings.log_file_mb:
         file = LogFile(log_folder(settings.ledger_path), file_name, settings.log_file_mb)
-    logging.configure(settings.log_format, settings.log_level, secrets=secrets, file=file)
+    logging.configure(settings.log_format, settings.log_level, secrets=secret_texts(settings), file=file)
