@@ -245,9 +245,10 @@ class Assembly:
             locked_by_others=witness.asking(LOCKED_BY_OTHERS, lambda: ground.reconciler.foreign_locked),
         )
         suspensions = Suspensions(settings.risk_suspend_after_failures, settings.risk_suspend_ticks)
+        signals = SignalAgent(strategies.of)
         orchestrator = TradingOrchestrator(
             market_data,
-            SignalAgent(strategies.of),
+            signals,
             risk,
             execution,
             protection,
@@ -308,14 +309,8 @@ class Assembly:
         redis = _redis_vitals(shared, name) if settings.redis_url else None
         parts = Parts(connection, loop, stream, prices, ground.gate, suspensions, market_data, redis)
         vitals = TraderVitals(settings, name.run_id, name.started_wall_ms, parts)
-        if settings.metrics_port:  # late: who does not want them does not pay for them
-            from binance_trade_agent.ops.metrics.serving import serving
-            from binance_trade_agent.ops.metrics.sources import Sources
-
-            sources = Sources(
-                settings, parts, vitals, ledger.counts, ground.reconciler, ground.rules, orchestrator.views
-            )
-            stack.enter_context(serving(sources))
+        _serve_metrics(stack, settings, parts, vitals, ledger, ground, orchestrator)
+        _trace(stack, settings, orchestrator, market_data, signals, risk, execution)
         return cls(stream, loop, prices, publisher, vitals)
 
     @contextlib.asynccontextmanager
@@ -381,6 +376,40 @@ def _redis_vitals(cache: Cache, name: RunName) -> Callable[[], RedisVitals]:
         cache_away_since_wall_ms=getattr(cache, "away_since_wall_ms", None),  # what serves instead has no such time
         lease_away_since_wall_ms=name.lease_away_since(),
     )
+
+
+def _serve_metrics(
+    stack: contextlib.AsyncExitStack,
+    settings: Settings,
+    parts: Parts,
+    vitals: TraderVitals,
+    ledger: Ledger,
+    ground: _Ground,
+    orchestrator: TradingOrchestrator,
+) -> None:
+    """Until the end of `stack`, where METRICS_PORT is set; imported then only."""
+    if settings.metrics_port:
+        from binance_trade_agent.ops.metrics.serving import serving
+        from binance_trade_agent.ops.metrics.sources import Sources
+
+        sources = Sources(settings, parts, vitals, ledger.counts, ground.reconciler, ground.rules, orchestrator.views)
+        stack.enter_context(serving(sources))
+
+
+def _trace(
+    stack: contextlib.AsyncExitStack,
+    settings: Settings,
+    orchestrator: TradingOrchestrator,
+    market_data: MarketDataAgent,
+    signals: SignalAgent,
+    risk: RiskManagementAgent,
+    execution: TradeExecutionAgent,
+) -> None:
+    """Until the end of `stack`, where TRACING_ENDPOINT is set; imported then only."""
+    if settings.tracing_endpoint:
+        from binance_trade_agent.ops.tracing import traced
+
+        stack.enter_context(traced(settings, orchestrator, market_data, signals, risk, execution))
 
 
 async def _nothing() -> None:
