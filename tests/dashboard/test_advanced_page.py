@@ -324,7 +324,7 @@ class TestBacktest:
             ({"params": "rsi_period=5; touch x"}, "it must be a whole number from 2 to 70"),
             ({"params": "--data=/etc"}, "--data is not a parameter of rsi_momentum"),
             ({"symbols": []}, "Choose at least one symbol."),
-            ({"symbols": ["../BTCUSDT"]}, "There are no 1m candles of ../BTCUSDT; there are: none of it."),
+            ({"symbols": ["../BTCUSDT"]}, "There are no 1m candles of ../BTCUSDT, nor of another interval."),
             ({"interval": "5m"}, "There are no 5m candles of BTCUSDT; there are: 1m."),
             ({"start": "2026-02-01", "end": "2026-01-01"}, "The period is empty"),
             ({"start": "yesterday"}, "start: input should be a valid date"),
@@ -395,7 +395,7 @@ class TestBacktest:
 
     def test_one_that_is_cancelled_is_over(self, advanced):
         visitor = advanced.trader()
-        visitor.post("/advanced/backtest", ASKED)
+        visitor.post("/advanced/backtest", {**ASKED, "params": ""})
         assert "Backtest 1 has ended." in visitor.post("/advanced/backtest/1/cancel", hx_request="true").words
         assert "cancelled It was cancelled." in visitor.get("/advanced/backtest/jobs").words
 

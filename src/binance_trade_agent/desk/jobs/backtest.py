@@ -81,8 +81,9 @@ def missing_candles(names: CandleNames, symbols: Sequence[str], interval: str) -
         return "Choose at least one symbol."
     for symbol in symbols:
         if (symbol, interval) not in names.held:
-            there = ", ".join(sorted(each for name, each in names.held if name == symbol)) or "none of it"
-            return f"There are no {interval} candles of {symbol[:30]}; there are: {there}."
+            there = ", ".join(sorted(each for name, each in names.held if name == symbol))
+            others = f"; there are: {there}" if there else ", nor of another interval"
+            return f"There are no {interval} candles of {symbol[:30]}{others}."
     return ""
 
 
