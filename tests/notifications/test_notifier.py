@@ -170,6 +170,10 @@ class TestTheSettings:
         [
             ({"NOTIFY_URLS": "somewhere"}, r"NOTIFY_URLS=\*\*\*\* \(from the environment\) is not allowed"),
             (
+                {"NOTIFY_URLS": "json://here, somewhere else"},
+                r"NOTIFY_URLS=\*\*\*\* \(from the environment\) is not allowed",
+            ),
+            (
                 {"NOTIFY_EVENTS": "fills,alarm"},
                 r"NOTIFY_EVENTS has alarm, which is no event.*the nearest.* is alarms\.",
             ),

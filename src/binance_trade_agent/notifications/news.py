@@ -167,9 +167,15 @@ def _fills(connection: sqlite3.Connection, cursor: Cursor) -> Found:
     seen: dict[str, tuple[int, ...]] = {}
     for (symbol,) in connection.execute("SELECT symbol FROM positions WHERE epoch = ?", (epoch,)).fetchall():
         known = frozenset(told.get(symbol, ()))
-        latest = queries.latest_fills(connection, epoch, symbol, _FILLS_LOOKED_AT)
-        fresh += [fill for fill in latest if fill.trade_id not in known]
-        seen[symbol] = tuple(fill.trade_id for fill in latest)
+        rows = connection.execute(
+            "SELECT trade_id FROM fills WHERE epoch = ? AND symbol = ? ORDER BY trade_id DESC LIMIT ?",
+            (epoch, symbol, _FILLS_LOOKED_AT),
+        )
+        seen[symbol] = tuple(trade_id for (trade_id,) in rows)
+        found = (
+            queries.fill(connection, epoch, symbol, trade_id) for trade_id in seen[symbol] if trade_id not in known
+        )
+        fresh += [fill for fill in found if fill is not None]
     fresh.sort(key=lambda fill: (fill.traded_ms, fill.symbol, fill.trade_id))
     assets = queries.symbol_assets(connection) if fresh else {}
     texts = list(_orders(connection, fresh, {symbol: quote for symbol, (_, quote) in assets.items()}))

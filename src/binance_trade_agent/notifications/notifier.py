@@ -9,6 +9,7 @@ is sent again.
 import asyncio
 import contextlib
 import logging
+import sqlite3
 import threading
 from collections.abc import AsyncIterator, Collection, Sequence
 from pathlib import Path
@@ -61,9 +62,10 @@ class Courier(threading.Thread):
         self._pace_seconds = pace_seconds
         self._path = cursor_folder(ledger_path) / f"{target.key}.json"
         self._cursor = Cursor()
+        self._version = -1
         self._failures = 0
         self._is_over = threading.Event()
-        self.last_words = ""
+        self._last_words = ""
 
     def begin(self) -> None:
         """Go on from where the file says; without one, what is in the ledger already is not told.
@@ -81,28 +83,35 @@ class Courier(threading.Thread):
 
     def end(self, last_words: str = "") -> None:
         """Look a last time, send what there is, with these words, and end. To be joined with a time limit."""
-        self.last_words = last_words
+        self._last_words = last_words
         self._is_over.set()
 
     def run(self) -> None:
         """The thread."""
-        is_last = False
-        while not is_last:
-            is_last = self._is_over.wait(self._wait_seconds())
-            try:
-                with LedgerReader.open(self._ledger_path) as reader:
-                    self._tell_news(reader, is_last=is_last)
-            except LedgerError as trouble:
-                log.debug("%s cannot be told anything now: %s", self._target.shown, trouble)
-            except Exception:
-                log.exception("%s is not told anything any more in this run", self._target.shown)
-                return
+        try:
+            with LedgerReader.open(self._ledger_path) as reader:
+                is_last = False
+                while not is_last:
+                    is_last = self._is_over.wait(self._wait_seconds())
+                    self._look(reader, is_last=is_last)
+        except Exception:
+            log.exception("%s is not told anything any more in this run", self._target.shown)
+
+    def _look(self, reader: LedgerReader, *, is_last: bool) -> None:
+        try:
+            version = reader.snapshot(_version)
+            if version == self._version and not self._failures and not is_last:
+                return  # nothing was committed since the last look
+            self._tell_news(reader, is_last=is_last)
+            self._version = version
+        except LedgerError as trouble:
+            log.debug("%s cannot be told anything now: %s", self._target.shown, trouble)
 
     def _tell_news(self, reader: LedgerReader, *, is_last: bool) -> None:
         notices, cursor = reader.snapshot(lambda connection: news(connection, self._cursor))
         wanted = [notice for notice in notices if notice.event in self._events]
-        if is_last and self.last_words and NotifyEvent.STOP in self._events:
-            wanted.append(Notice(NotifyEvent.STOP, self.last_words, is_bad=True))
+        if is_last and self._last_words and NotifyEvent.STOP in self._events:
+            wanted.append(Notice(NotifyEvent.STOP, self._last_words, is_bad=True))
         if wanted and not self._send(wanted):
             return
         if cursor != self._cursor:
@@ -132,6 +141,11 @@ class Courier(threading.Thread):
             fresh.replace(self._path)
         except OSError as trouble:
             log.warning("what was told to %s cannot be noted: %s", self._target.shown, trouble.strerror)
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    """A number that changes with each commit of another connection."""
+    return int(connection.execute("PRAGMA data_version").fetchone()[0])
 
 
 def cursor_folder(ledger_path: Path) -> Path:
