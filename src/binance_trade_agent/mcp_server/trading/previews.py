@@ -101,8 +101,9 @@ async def seen(desk: Desk, symbol: str) -> Market | None:
 
 
 def sentence(text: str) -> str:
-    """With a capital and an end."""
-    return f"{text[:1].upper()}{text[1:]}" + ("" if text.endswith((".", "?", "!")) else ".")
+    """With an end and, where it begins with a word and not with a name such as an order's id, a capital."""
+    is_word = text.partition(" ")[0].strip(",:;").isalpha()
+    return f"{text[:1].upper() if is_word else text[:1]}{text[1:]}" + ("" if text.endswith((".", "?", "!")) else ".")
 
 
 async def _bounded(desk: Desk, draft: Draft) -> Judged:
