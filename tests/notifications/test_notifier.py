@@ -10,6 +10,7 @@ from binance_trade_agent import daemon as daemon_module
 from binance_trade_agent.cli.shared import set_up_log
 from binance_trade_agent.configuration import ConfigError, load
 from binance_trade_agent.notifications import notifier
+from binance_trade_agent.notifications.command import notify
 from binance_trade_agent.notifications.news import Notice
 from binance_trade_agent.notifications.notifier import cursor_folder, message, notifying
 from binance_trade_agent.notifications.targets import targets
@@ -143,6 +144,15 @@ async def test_a_failure_is_told_with_its_sentence_and_without_secrets(ledger):
             async with telling(ledger.path, hook.url, REDIS_URL="redis://:s3cr3t@127.0.0.1:9/0"):
                 raise RuntimeError("redis://:s3cr3t@127.0.0.1:9/0 is gone")
     assert hook.lines == ["The trader has failed: **** is gone"]
+
+
+async def test_a_message_can_be_tried_out(tmp_path, capsys):
+    async with webhook() as hook:
+        settings = settings_of(tmp_path / "ledger.db", hook.url, DEAD)
+        assert await asyncio.to_thread(notify, settings, "hello") == 1
+    assert hook.lines == ["hello"]
+    assert capsys.readouterr().out == "json://**** has taken it.\njson://**** has not taken it.\n"
+    assert notify(settings_of(tmp_path / "ledger.db"), "hello") == 1
 
 
 async def test_a_whole_run_tells_its_start_its_trades_and_its_end(tmp_path, capsys):

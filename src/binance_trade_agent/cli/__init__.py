@@ -69,5 +69,6 @@ for command in (
     control.close,
     control.kill,
     control.release,
+    control.notify,
 ):
     group.add_command(command)

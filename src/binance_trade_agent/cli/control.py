@@ -174,6 +174,16 @@ def release(name: str, ledger_path: Path | None) -> None:
     _end_with(ledger_path, lambda settings: command.release(settings, name))
 
 
+@click.command("notify")
+@click.argument("text", default="This is a test: notifications arrive here.")
+def notify(text: str) -> None:
+    """Send TEXT to each address of NOTIFY_URLS now, to see that it arrives."""
+    from binance_trade_agent.notifications import command
+
+    settings = configuration_of({}).settings
+    _end_with_failures(lambda: command.notify(settings, text))
+
+
 @click.command("set-strategy")
 @click.argument("name")
 @click.option(

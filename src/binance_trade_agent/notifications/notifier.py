@@ -170,6 +170,11 @@ def message(notices: Sequence[Notice], secrets: Sequence[str] = ()) -> str:
     return body
 
 
+def title_of(settings: Settings) -> str:
+    """Who speaks, for the title of each message."""
+    return f"Trader {settings.trading_instance} ({settings.mode})"
+
+
 @contextlib.asynccontextmanager
 async def notifying(settings: Settings, known: Sequence[Target]) -> AsyncIterator[None]:
     """Tell the addresses what happens until the end of the context, which is told too, within a few seconds.
@@ -181,8 +186,7 @@ async def notifying(settings: Settings, known: Sequence[Target]) -> AsyncIterato
     Raises:
         LedgerError: the ledger cannot be read.
     """
-    title = f"Trader {settings.trading_instance} ({settings.mode})"
-    secrets = secret_texts(settings)
+    title, secrets = title_of(settings), secret_texts(settings)
     couriers = [Courier(target, settings.ledger_path, settings.notify_events, title, secrets) for target in known]
     for courier in couriers:
         courier.begin()
