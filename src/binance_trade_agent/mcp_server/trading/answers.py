@@ -9,8 +9,7 @@ from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import Command, CommandState
 from binance_trade_agent.desk.desk import Desk
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.mcp_server.fields import at_utc
-from binance_trade_agent.mcp_server.trading.previews import Number, sentence
+from binance_trade_agent.mcp_server.fields import Number, at_utc, sentence
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
 
 ANSWER_SECONDS = 30.0

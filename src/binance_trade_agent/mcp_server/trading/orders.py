@@ -11,13 +11,13 @@ from binance_trade_agent.control.commands import CommandKind
 from binance_trade_agent.desk.tickets import Ticket, TicketError
 from binance_trade_agent.domain.manual_orders import manual_order
 from binance_trade_agent.domain.money import plain
-from binance_trade_agent.mcp_server.fields import Symbol
+from binance_trade_agent.mcp_server.fields import Symbol, sentence
 from binance_trade_agent.mcp_server.offering import Call, ToolError, acts, shared
 from binance_trade_agent.mcp_server.trading import budget
 from binance_trade_agent.mcp_server.trading.answers import ANSWER_SECONDS, OrderOutcome, order_answered
 from binance_trade_agent.mcp_server.trading.budget import BudgetError
 from binance_trade_agent.mcp_server.trading.client import can_ask, owner, requested_by
-from binance_trade_agent.mcp_server.trading.previews import OrderPreview, preview_order, sentence
+from binance_trade_agent.mcp_server.trading.previews import OrderPreview, preview_order
 from binance_trade_agent.ops.clock import wall_ms
 from binance_trade_agent.reports.order_draft import Draft
 

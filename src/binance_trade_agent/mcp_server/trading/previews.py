@@ -1,9 +1,9 @@
 """The first of an order's two steps: what it would come to, in words and numbers, and the id for the second one."""
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, Field, PlainSerializer
+from pydantic import BaseModel, Field
 
 from binance_trade_agent.control.commands import CommandKind
 from binance_trade_agent.desk.desk import Desk
@@ -14,6 +14,7 @@ from binance_trade_agent.domain.money import EXACT, plain
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.domain.values import as_dict
+from binance_trade_agent.mcp_server.fields import Number, sentence
 from binance_trade_agent.mcp_server.offering import Call, ToolError, shared
 from binance_trade_agent.mcp_server.trading import budget
 from binance_trade_agent.mcp_server.trading.budget import Budget
@@ -26,8 +27,6 @@ from binance_trade_agent.reports.order_preview import Market, Preview
 _LOOK_SECONDS = 5.0  # the trader reads a symbol's book within about a second of being told that somebody looks
 _LOOK_EVERY_SECONDS = 0.1
 _WORSE_FRACTION = Decimal("0.01")  # the price bound of a market order where neither caller nor settings give one
-
-Number = Annotated[Decimal, PlainSerializer(plain, return_type=str)]
 
 
 class RuleFinding(BaseModel):
@@ -98,12 +97,6 @@ async def seen(desk: Desk, symbol: str) -> Market | None:
         if (market is not None and market.book is not None) or monotonic_seconds() > until:
             return market
         await sleep_seconds(_LOOK_EVERY_SECONDS)
-
-
-def sentence(text: str) -> str:
-    """With an end and, where it begins with a word and not with a name such as an order's id, a capital."""
-    is_word = text.partition(" ")[0].strip(",:;").isalpha()
-    return f"{text[:1].upper() if is_word else text[:1]}{text[1:]}" + ("" if text.endswith((".", "?", "!")) else ".")
 
 
 async def _bounded(desk: Desk, draft: Draft) -> Judged:

@@ -10,9 +10,9 @@ from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.domain.signals import Action
 from binance_trade_agent.domain.words import said
-from binance_trade_agent.mcp_server.fields import Symbol, at_utc
+from binance_trade_agent.mcp_server.fields import Symbol, at_utc, sentence
 from binance_trade_agent.mcp_server.offering import Call, ToolError, acts, shared
-from binance_trade_agent.mcp_server.trading.previews import OrderPreview, preview_order, seen, sentence
+from binance_trade_agent.mcp_server.trading.previews import OrderPreview, preview_order, seen
 from binance_trade_agent.reports.order_draft import Draft
 from binance_trade_agent.reports.order_preview import strategy_order
 from binance_trade_agent.reports.why import Explainer
