@@ -198,6 +198,10 @@ def test_the_orders_of_a_list_come_with_the_one_above_the_price_first():
         ({"stop_price": "1"}, "stop_price does not belong to a market order"),
         ({"type": "limit", "price": "1", "worst_price": "1"}, "worst_price does not belong to a limit order"),
         ({"expires_wall_ms": "soon"}, "expires_wall_ms is 'soon': it is a time in whole milliseconds UTC"),
+        ({"quantity": "1E+999999"}, "quantity is '1E+999999': it must be between 0.000000000000000001 and 1000000000"),
+        ({"quantity": "-1E+999999"}, "quantity is '-1E+999999': it must be between"),
+        ({"quantity": "1E-19"}, "quantity is '1E-19': it must be between"),
+        ({"expires_wall_ms": "9" * 5_000}, f"expires_wall_ms is '{'9' * 30}': it is a time"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_a_sentence(fields, sentence):

@@ -306,7 +306,11 @@ class ManualOrders:
     def _reason_not_to_begin(self, command: Command) -> str:
         """Why a command is not begun; empty when it is."""
         given = command.payload.get("expires_wall_ms", "")
-        expires_ms = int(given) if given.isascii() and given.isdigit() else command.requested_wall_ms + LIFETIME_MS
+        expires_ms = (
+            int(given)
+            if given.isascii() and given.isdigit() and len(given) < 20
+            else command.requested_wall_ms + LIFETIME_MS
+        )
         late_ms = self._wall_ms() - expires_ms
         if late_ms > 0:
             return f"it came {late_ms / 1000:.0f} s too late and was not carried out"

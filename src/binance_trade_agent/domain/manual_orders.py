@@ -28,6 +28,9 @@ _PRICES = {
     OrderKind.STOP_LIMIT: ("price", "stop_price"),
     OrderKind.OCO: ("price", "stop_price", "stop_limit_price"),
 }
+# No amount of the exchange has more digits before or after the point, and no time so many.
+_LEAST, _MOST = Decimal("1e-18"), Decimal("1e18")
+_LONGEST_TIME = 20
 
 
 class Leg(Value, frozen=True):
@@ -111,8 +114,8 @@ def manual_order(payload: Mapping[str, str]) -> ManualOrder:
     if not symbol:
         raise ValueError("the symbol is missing, such as BTCUSDT")
     expires = payload.get("expires_wall_ms", "")
-    if expires and not (expires.isascii() and expires.isdigit()):
-        raise ValueError(f"expires_wall_ms is {expires!r}: it is a time in whole milliseconds UTC")
+    if expires and not (expires.isascii() and expires.isdigit() and len(expires) < _LONGEST_TIME):
+        raise ValueError(f"expires_wall_ms is {expires[:30]!r}: it is a time in whole milliseconds UTC")
     worst = payload.get("worst_price", "")
     return ManualOrder(
         symbol,
@@ -142,6 +145,8 @@ def _amount(name: str, payload: Mapping[str, str]) -> Decimal:
         value = parse_amount(text)
     except ValueError as failure:
         raise ValueError(f"{name}: {failure}") from None
+    if value and not _LEAST <= abs(value) <= _MOST:  # its digits could fill the memory
+        raise ValueError(f"{name} is {text[:30]!r}: it must be between {plain(_LEAST)} and {plain(_MOST)}")
     if value <= 0:
         raise ValueError(f"{name} is {plain(value)}: it must be above 0")
     return value
