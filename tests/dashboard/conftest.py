@@ -34,7 +34,7 @@ def played_folder(tmp_path_factory) -> Path:
             playing.mkdir()
             asyncio.run(session(playing, **PLAYED))
             playing.rename(first)
-    shutil.copytree(first, own)
+    shutil.copytree(first, own, dirs_exist_ok=True)  # tests/mcp_server asks for it too
     return own
 
 

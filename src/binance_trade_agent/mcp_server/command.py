@@ -27,7 +27,7 @@ _MOST_SESSIONS = 1_000
 def serve_stdio(configuration: Configuration) -> int:
     """Serve one client over standard input and output, until it closes them. Returns the exit code."""
     _quieten()
-    asyncio.run(trading_server(_desk(configuration)).run_stdio_async())
+    asyncio.run(trading_server(desk_of(configuration)).run_stdio_async())
     return exit_codes.OK
 
 
@@ -100,12 +100,13 @@ def _serve(configuration: Configuration, made: socket.socket, *, is_locked: bool
     log.info("MCP server on %s%s; %s", url_of(made), PATH, may)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _has_been_heard)  # uvicorn ends at them, then raises them again
-    server = trading_server(_desk(configuration))
+    server = trading_server(desk_of(configuration))
     web_server(application(server, settings, is_locked=is_locked)).run(sockets=[made])
     log.info("MCP server stopped")
 
 
-def _desk(configuration: Configuration) -> Desk:
+def desk_of(configuration: Configuration) -> Desk:
+    """What the tools read from; the server closes it."""
     settings = configuration.settings
     return Desk(configuration, shared_cache(settings), board_namespace(settings), reader="mcp")
 

@@ -27,6 +27,12 @@ NOTICE = (
 )
 
 
+def sentence(text: str) -> str:
+    """With an end and, where it begins with a word and not with a name such as an order's id, a capital."""
+    is_word = text.partition(" ")[0].strip(",:;").isalpha()
+    return f"{text[:1].upper() if is_word else text[:1]}{text[1:]}" + ("" if text.endswith((".", "?", "!")) else ".")
+
+
 def at_utc(at_ms: int) -> str:
     """A time as outputs write it."""
     return iso_utc(at_ms)

@@ -19,9 +19,7 @@ from binance_trade_agent.desk.memory import Memory
 from binance_trade_agent.desk.tickets import Tickets
 from binance_trade_agent.settings import Settings
 
-__all__ = ["Call", "Shared", "Tool", "ToolError", "acts", "client_name", "reads", "shared"]
-
-_LONGEST_NAME = 60
+__all__ = ["Call", "Shared", "Tool", "ToolError", "acts", "reads", "shared"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +96,3 @@ def acts(
 def shared(call: Call) -> Shared:
     """What all tools share."""
     return call.request_context.lifespan_context
-
-
-def client_name(call: Call) -> str:
-    """What the client calls itself, for the record: `mcp:claude-desktop`. Its own word, so no proof of anything."""
-    params = call.session.client_params
-    name = "" if params is None else params.client_info.name
-    plain = "".join(character for character in name if character.isascii() and character.isprintable())
-    return f"mcp:{plain.strip()[:_LONGEST_NAME] or 'unnamed'}"

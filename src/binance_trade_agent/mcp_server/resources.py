@@ -10,7 +10,7 @@ from binance_trade_agent.domain.nearest import nearest
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import LedgerReader
-from binance_trade_agent.mcp_server.fields import NOTICE
+from binance_trade_agent.mcp_server.fields import NOTICE, sentence
 from binance_trade_agent.mcp_server.offering import Shared
 from binance_trade_agent.reports.session import render, session_report
 from binance_trade_agent.strategies.registry import StrategyDescription, describe
@@ -42,7 +42,7 @@ def offer_resources(server: MCPServer[Shared], desk: Desk) -> None:
         try:
             return await desk.with_reader(_session)
         except LedgerError as failure:
-            raise ResourceError(f"{str(failure)[:1].upper()}{str(failure)[1:]}.") from None
+            raise ResourceError(sentence(str(failure))) from None
 
     @server.resource(
         "trade-agent://survival",

@@ -18,6 +18,7 @@ from binance_trade_agent.desk.jobs.runner import Jobs, environment_of
 from binance_trade_agent.desk.memory import Memory
 from binance_trade_agent.domain.nearest import nearest
 from binance_trade_agent.ledger.errors import LedgerError
+from binance_trade_agent.mcp_server.fields import sentence
 from binance_trade_agent.mcp_server.offering import Shared, Tool, ToolError
 from binance_trade_agent.mcp_server.prompts import offer_prompts
 from binance_trade_agent.mcp_server.resources import offer_resources
@@ -85,7 +86,7 @@ class TradingServer(MCPServer[Shared]):
         except UnexpectedToolError as failure:
             cause = failure.__cause__
             if isinstance(cause, LedgerError):
-                raise ToolError(_sentence(str(cause))) from cause
+                raise ToolError(sentence(str(cause))) from cause
             raise UnexpectedToolError(f"{name} failed for a reason of its own; the server's log says which.") from cause
         except ToolError as failure:
             cause = failure.__cause__
@@ -130,7 +131,3 @@ def _of_input(failure: ValidationError) -> list[str]:
         f"{'.'.join(str(part) for part in error['loc']) or 'the input'}: {error['msg'][:1].lower()}{error['msg'][1:]}."
         for error in failure.errors()
     ]
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

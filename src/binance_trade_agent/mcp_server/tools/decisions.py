@@ -13,7 +13,7 @@ from binance_trade_agent.domain.decisions import Decision, Finding
 from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.ledger import strategy_changes
 from binance_trade_agent.ledger.errors import LedgerError
-from binance_trade_agent.mcp_server.fields import NOTICE, Moment, Number, Symbol, at_utc, maybe_utc
+from binance_trade_agent.mcp_server.fields import NOTICE, Moment, Number, Symbol, at_utc, maybe_utc, sentence
 from binance_trade_agent.mcp_server.offering import Call, ToolError, reads, shared
 from binance_trade_agent.reports import why_text
 from binance_trade_agent.reports.why import Explainer, Explanation
@@ -196,7 +196,7 @@ async def _explained(desk: Desk, symbol: str, find: Callable[[Explainer], Explan
     try:
         return await desk.read(read)
     except ValueError as failure:
-        raise ToolError(f"{str(failure)[:1].upper()}{str(failure)[1:]}.") from None
+        raise ToolError(sentence(str(failure))) from None
     except OverflowError:
         raise ToolError("at: that is too far away.") from None
 

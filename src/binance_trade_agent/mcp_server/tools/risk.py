@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from binance_trade_agent.desk.desk import Desk
 from binance_trade_agent.desk.judging import Judged, judge, look, trader_of
-from binance_trade_agent.mcp_server.fields import Number, Side, Symbol, age_seconds, maybe_utc
+from binance_trade_agent.mcp_server.fields import Number, Side, Symbol, age_seconds, maybe_utc, sentence
 from binance_trade_agent.mcp_server.offering import Call, ToolError, reads, shared
 from binance_trade_agent.mcp_server.tools.decisions import RuleFinding, rule_finding
 from binance_trade_agent.mcp_server.tools.market import awaited
@@ -156,7 +156,7 @@ async def _status(desk: Desk, symbol: str | None) -> RiskStatus:
     try:
         found = await desk.with_reader(lambda reader: risk_limits(reader, desk.settings, trader, symbol))
     except ValueError as failure:
-        raise ToolError(f"{str(failure)[:1].upper()}{str(failure)[1:]}.") from None
+        raise ToolError(sentence(str(failure))) from None
     return RiskStatus(
         profile=found.profile,
         as_of_utc=maybe_utc(found.as_of_ms),

@@ -17,7 +17,8 @@ from binance_trade_agent.desk.jobs.job import Job, Work
 from binance_trade_agent.desk.jobs.runner import BusyError
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.mcp_server.fields import Interval, Moment, Number, Symbol, at_utc, moment_ms, refuse_symbol
-from binance_trade_agent.mcp_server.offering import Call, ToolError, client_name, reads, shared
+from binance_trade_agent.mcp_server.offering import Call, ToolError, reads, shared
+from binance_trade_agent.mcp_server.trading.client import requested_by
 from binance_trade_agent.ops.clock import sleep_seconds
 from binance_trade_agent.ops.tasks import spawn
 
@@ -172,7 +173,7 @@ async def _finished(call: Call, work: Work) -> Job:
     """
     jobs = shared(call).jobs
     try:
-        job = await jobs.start(work, client_name(call))
+        job = await jobs.start(work, requested_by(call))
     except BusyError as busy:
         raise ToolError(str(busy)) from None
     except OSError as failure:
