@@ -67,7 +67,10 @@ class Tickets:
         """
         ticket = self._kept.get(name)
         if ticket is None or ticket.owner != owner:
-            raise TicketError("this confirmation is not known any more: look at the order again; nothing was placed")
+            raise TicketError(  # it may have been placed, and the process begun anew since
+                "this confirmation is not known any more: nothing is placed by it now; see what was asked for before you "
+                "ask again"
+            )
         if ticket.command_id is None and monotonic_seconds() - ticket.made_at > LIFETIME_SECONDS:
             raise TicketError(
                 f"this confirmation is older than {LIFETIME_SECONDS} s, and prices have moved: look at the order "
