@@ -68,8 +68,8 @@ class Tickets:
         ticket = self._kept.get(name)
         if ticket is None or ticket.owner != owner:
             raise TicketError(  # it may have been placed, and the process begun anew since
-                "this confirmation is not known any more: nothing is placed by it now; see what was asked for before you "
-                "ask again"
+                "this confirmation is not known any more: nothing is placed by it now; see what was asked for "
+                "before you ask again"
             )
         if ticket.command_id is None and monotonic_seconds() - ticket.made_at > LIFETIME_SECONDS:
             raise TicketError(
