@@ -199,6 +199,10 @@ class TestWhyItHasNotTraded:
         assert "held 2" in said
         assert "spread : the spread is 0.8 %" in said
 
+    def test_the_sentence_says_since_when_and_why(self, day):
+        said = day.words("/signals/parts/tally?span=hour")
+        assert "No trade for 2 min, since BUY 0.002 BTCUSDT at 58,000, 2024-08-05 14:34:00 UTC: of 3 " in said
+
     def test_a_span_ends_at_the_last_tick(self, own):
         path, day = own
         change(path, lambda ledger: ledger.record_decisions([decision(tick_ms(7) + 60 * MINUTE_MS, cycle=99)]))
