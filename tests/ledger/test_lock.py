@@ -1,6 +1,7 @@
 import shutil
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -33,6 +34,27 @@ def test_a_released_lock_can_be_taken_again(tmp_path):
     for _ in range(2):
         LedgerLock.acquire(path, HOLDER).release()
     assert not is_held(path)
+
+
+def test_who_looks_whether_it_is_held_keeps_nobody_from_taking_it(tmp_path):
+    path = tmp_path / "ledger.sqlite3"
+    LedgerLock.acquire(path, HOLDER).release()
+    is_over = threading.Event()
+
+    def look() -> None:
+        while not is_over.is_set():
+            is_held(path)
+
+    looking = [threading.Thread(target=look) for _ in range(4)]
+    for thread in looking:
+        thread.start()
+    try:
+        for _ in range(100):
+            LedgerLock.acquire(path, HOLDER).release()
+    finally:
+        is_over.set()
+        for thread in looking:
+            thread.join()
 
 
 def test_a_killed_holder_leaves_the_lock_free(tmp_path):

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,7 @@ from typing import Self
 from binance_trade_agent.ledger.errors import LedgerError, LedgerUnavailable
 
 _LONGEST_NAME = 4096
+_LOOKS, _LOOK_SECONDS = 20, 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class LedgerLock:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise LedgerError(f"cannot write {path}: {error.strerror}; check LEDGER_PATH and its rights") from error
-        if not _try_lock(descriptor, fcntl.LOCK_EX):
+        if not _lock_soon(descriptor):
             os.close(descriptor)
             raise LedgerInUse(ledger_path, read_holder(ledger_path))
         killed = _holder_in(os.pread(descriptor, _LONGEST_NAME, 0), inode=os.fstat(descriptor).st_ino)
@@ -113,6 +115,15 @@ def _try_lock(descriptor: int, kind: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _lock_soon(descriptor: int) -> bool:
+    """Whether the lock could be taken; who only looks whether it is held (`is_held`) has it for some microseconds."""
+    for _ in range(_LOOKS):
+        if _try_lock(descriptor, fcntl.LOCK_EX):
+            return True
+        threading.Event().wait(_LOOK_SECONDS)
+    return False
 
 
 def read_holder(ledger_path: Path) -> Holder | None:
