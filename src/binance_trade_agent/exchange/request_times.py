@@ -6,6 +6,7 @@ from binance_trade_agent.ops.durations import Durations
 from binance_trade_agent.ops.vitals import RequestVitals
 
 _MEASURED = 500
+_BOUNDS_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _P95 = 0.95
 
 
@@ -25,7 +26,7 @@ class RequestTimes:
     def note(self, seconds: float, endpoint: str = "", outcome: str = "ok") -> None:
         """A request was under way for so long, and ended so."""
         self.sent += 1
-        self.by_endpoint.setdefault((endpoint, outcome), Durations()).note(seconds)
+        self.by_endpoint.setdefault((endpoint, outcome), Durations(_BOUNDS_SECONDS)).note(seconds)
         self._times_ms.append(1000 * seconds)
 
     def vitals(self) -> RequestVitals:
