@@ -84,7 +84,8 @@ async def measure(ledger_path: Path, pid: int, seconds: float, rounds: int) -> N
         print(
             f"{window.name:<22} {len(window.ticks_ms)} ticks: p50 {statistics.median(window.ticks_ms):.1f} ms, "
             f"p99 {p99:.1f} ms ({more:+.0f} %, aim {AIM_P99_PCT}); lag of the loop p99 "
-            f"{percentile(window.lags_ms, 0.99):.1f} ms; trader {cpu:.1f} % of a core; answers {told(window.answers_ms)}"
+            f"{percentile(window.lags_ms, 0.99):.1f} ms; trader {cpu:.1f} % of a core; "
+            f"answers {told(window.answers_ms)}"
         )
     scrape_ms = 10 * (statistics.mean(scraped.cpu_pct) - statistics.mean(quiet.cpu_pct))
     print(f"a scrape costs the trader {scrape_ms:.1f} ms of processor (aim {AIM_SCRAPE_MS})")
