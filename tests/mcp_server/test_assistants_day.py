@@ -33,6 +33,7 @@ def held(stack: Stack, symbol: str) -> Decimal:
 async def test_an_assistants_day(tmp_path):
     async with running_stack(tmp_path, MCP_MAX_ORDERS_PER_HOUR="4", RISK_COOLDOWN_SECONDS="0") as stack:
         async with stack.client() as claude, stack.client("other") as other:
+            await the_trader_is_ready(claude)
             await it_is_refused_by_risk_corrects_confirms_and_sees_the_fill(stack, claude)
             await a_confirmation_that_is_sent_twice_places_one_order(stack, claude)
             await what_another_previewed_cannot_be_confirmed(stack, claude, other)
@@ -47,6 +48,13 @@ async def test_an_assistants_day(tmp_path):
         await asyncio.gather(stack.start_trader(), stack.start_server())
         async with stack.client(mode="auto") as claude:
             await the_emergency_stop_still_holds(stack, claude)
+
+
+async def the_trader_is_ready(claude) -> None:
+    """After its start it first hears from the exchange."""
+    async with asyncio.timeout(30):
+        while not (await said(claude, "get_system_status"))["is_ready"]:
+            await sleep_seconds(0.1)
 
 
 async def it_is_refused_by_risk_corrects_confirms_and_sees_the_fill(stack: Stack, claude) -> None:

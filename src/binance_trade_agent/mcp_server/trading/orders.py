@@ -110,11 +110,12 @@ async def confirm_order(
     """
     desk, tickets = shared(call).desk, shared(call).tickets
     ticket = _ticket(call, preview_id)
-    is_new = ticket.command_id is None
-    if is_new and not (isinstance(person, AcceptedElicitation) and person.data.place):
-        tickets.withdraw(ticket)
-        return OrderOutcome(state="declined", answer="The person did not agree; nothing was placed.")
-    if is_new and not desk.is_running():
+    if not (isinstance(person, AcceptedElicitation) and person.data.place):
+        async with ticket.turn:
+            if ticket.command_id is None:
+                tickets.withdraw(ticket)
+                return OrderOutcome(state="declined", answer="The person did not agree; nothing was placed.")
+    if ticket.command_id is None and not desk.is_running():
         raise ToolError("No trader runs, which would carry the order out; nothing was placed.")
     by = requested_by(call, "confirmed by a person" if can_ask(call) else "")
 

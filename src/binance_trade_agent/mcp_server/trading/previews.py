@@ -24,7 +24,7 @@ from binance_trade_agent.reports import order_words
 from binance_trade_agent.reports.order_draft import Draft
 from binance_trade_agent.reports.order_preview import Market, Preview
 
-_LOOK_SECONDS = 5.0  # the trader reads a symbol's book within about a second of being told that somebody looks
+_LOOK_SECONDS = 5.0  # the trader reads book and candles within about two seconds of being told that somebody looks
 _LOOK_EVERY_SECONDS = 0.1
 _WORSE_FRACTION = Decimal("0.01")  # the price bound of a market order where neither caller nor settings give one
 
@@ -90,11 +90,12 @@ async def preview_order(call: Call, draft: Draft) -> OrderPreview:
 
 
 async def seen(desk: Desk, symbol: str) -> Market | None:
-    """The market of a symbol, with its book; waits for the trader to read that, but not for long."""
+    """The market of a symbol, with book and candles; waits for the trader to read those, but not for long."""
     until = monotonic_seconds() + _LOOK_SECONDS
     while True:
         market = await look(desk, symbol)
-        if (market is not None and market.book is not None) or monotonic_seconds() > until:
+        is_whole = market is not None and market.book is not None and market.candles is not None
+        if is_whole or monotonic_seconds() > until:
             return market
         await sleep_seconds(_LOOK_EVERY_SECONDS)
 
