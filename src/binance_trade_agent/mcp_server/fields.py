@@ -1,9 +1,10 @@
 """What inputs and outputs of tools have in common."""
 
+import re
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field, PlainSerializer
+from pydantic import AfterValidator, Field, PlainSerializer
 
 from binance_trade_agent.desk.desk import Desk
 from binance_trade_agent.desk.judging import orderable
@@ -14,8 +15,19 @@ from binance_trade_agent.mcp_server.offering import ToolError
 from binance_trade_agent.ops.clock import wall_ms
 from binance_trade_agent.reports.wording import parse_utc
 
+
+def _symbol(text: str) -> str:
+    """In capitals; what cannot be one is refused."""
+    if not re.fullmatch(_SYMBOL, text):
+        raise ValueError("write 2 to 30 letters and digits, such as BTCUSDT")
+    return text.upper()
+
+
+_SYMBOL = r"[^\W_]{2,30}"
 Symbol = Annotated[
-    str, Field(description="letters and digits, such as BTCUSDT", min_length=2, max_length=30, pattern=r"^[^\W_]+$")
+    str,
+    AfterValidator(_symbol),
+    Field(description="letters and digits, such as BTCUSDT", json_schema_extra={"pattern": f"^{_SYMBOL}$"}),
 ]
 Interval = Literal["1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w"]
 Number = Annotated[Decimal, PlainSerializer(plain, return_type=str)]  # of outputs: digits without an exponent

@@ -11,6 +11,7 @@ from mcp.server.mcpserver.exceptions import UnexpectedToolError
 from mcp_types import CallToolResult, InputRequiredResult
 from mcp_types import Tool as ListedTool
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from binance_trade_agent import __version__
 from binance_trade_agent.desk.desk import Desk
@@ -127,7 +128,10 @@ def _sharing(desk: Desk) -> Any:
 
 def _of_input(failure: ValidationError) -> list[str]:
     """One sentence for each value that is not allowed."""
-    return [
-        f"{'.'.join(str(part) for part in error['loc']) or 'the input'}: {error['msg'][:1].lower()}{error['msg'][1:]}."
-        for error in failure.errors()
-    ]
+    return [_of_value(error) for error in failure.errors()]
+
+
+def _of_value(error: ErrorDetails) -> str:
+    name = ".".join(str(part) for part in error["loc"]) or "the input"
+    why = error["msg"].removeprefix("Value error, ")
+    return f"{name}: {why[:1].lower()}{why[1:]}."

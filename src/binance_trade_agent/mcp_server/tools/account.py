@@ -268,7 +268,7 @@ async def get_trade_history(
     """Trades with their profit and fees, newest first, in pages."""
     desk = shared(call).desk
     filters = Filters(
-        symbol=symbol.upper() if symbol else None,
+        symbol=symbol,
         side=OrderSide(side) if side else None,
         strategy=strategy,
         from_ms=moment_ms("since", since),

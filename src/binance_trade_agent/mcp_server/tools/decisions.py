@@ -100,7 +100,7 @@ async def generate_trading_signal(call: Call, symbol: Symbol) -> TradingSignal:
 
     The running trader decides on its own schedule; this tells what it decided, and works nothing out anew.
     """
-    desk, symbol = shared(call).desk, symbol.upper()
+    desk = shared(call).desk
     decision = (await _explained(desk, symbol, lambda explainer: explainer.last())).decision
     if decision is None:
         raise ToolError(f"Nothing has been decided on {symbol} yet.")
@@ -142,7 +142,7 @@ async def explain_decision(
             return explainer.order(order)
         return explainer.last() if at is None else explainer.at(at)
 
-    found = await _explained(shared(call).desk, symbol.upper(), find)
+    found = await _explained(shared(call).desk, symbol, find)
     decision, story = found.decision, found.order
     signal = decision.signal if decision else None
     return ExplainedDecision(

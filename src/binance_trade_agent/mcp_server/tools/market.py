@@ -105,7 +105,7 @@ async def get_market_price(call: Call, symbol: Symbol) -> MarketPrice:
 
     Of a symbol that nobody looked at before, the trader reads them now, within some seconds.
     """
-    desk, symbol = shared(call).desk, symbol.upper()
+    desk = shared(call).desk
     quote = await awaited(desk, lambda: _quote(desk, symbol), lambda quote: age_seconds(quote.read_wall_ms))
     if quote is None:
         raise await _nothing(desk, symbol)
@@ -133,7 +133,7 @@ async def get_order_book(
     levels: Annotated[int, Field(ge=1, le=100, description="of each side")] = 10,
 ) -> OrderBook:
     """The order book near the best prices. The trader reads it within some seconds once somebody looks."""
-    desk, symbol = shared(call).desk, symbol.upper()
+    desk = shared(call).desk
 
     async def look() -> BookSeen | None:
         await desk.looking.at(symbol)
@@ -159,7 +159,7 @@ async def get_candles(
     limit: Annotated[int, Field(ge=1, le=1000, description="so many, the newest")] = 100,
 ) -> Candles:
     """Candles as the trader has read them, the running one last."""
-    desk, symbol = shared(call).desk, symbol.upper()
+    desk = shared(call).desk
     length = interval or desk.settings.trading_candle_interval
 
     async def look() -> CandlesSeen | None:
@@ -201,7 +201,7 @@ async def update_market_prices(
     desk = shared(call).desk
     if not desk.is_running():
         raise ToolError("No trader runs, so nobody can read prices.")
-    wanted = dict.fromkeys(symbol.upper() for symbol in symbols or desk.settings.trading_symbols[:_MOST_LOOKS])
+    wanted = dict.fromkeys(symbols or desk.settings.trading_symbols[:_MOST_LOOKS])
     asked_ms, until = wall_ms(), monotonic_seconds() + WAIT_SECONDS
     found: dict[str, Quote] = {}
     while len(found) < len(wanted) and monotonic_seconds() < until and desk.is_running():

@@ -101,7 +101,7 @@ async def validate_trade_risk(
 ) -> RiskVerdict:
     """What the order would come to, and what each risk rule says of it now. It places and reserves nothing."""
     desk = shared(call).desk
-    draft = Draft(symbol.upper(), side, type, amount, unit, price, stop_price, stop_limit_price)
+    draft = Draft(symbol, side, type, amount, unit, price, stop_price, stop_limit_price)
     await awaited(desk, lambda: look(desk, draft.symbol), _age)
     judged = await judge(desk, draft, [] if desk.is_running() else ["no trader runs: it would carry the order out"])
     return verdict(judged)
@@ -112,7 +112,7 @@ async def get_risk_status(
 ) -> RiskStatus:
     """Each limit on entries: its setting, its value now, how far it is, and what stops entries now."""
     desk = shared(call).desk
-    return await _status(desk, symbol.upper() if symbol else None)
+    return await _status(desk, symbol)
 
 
 def verdict(judged: Judged) -> RiskVerdict:

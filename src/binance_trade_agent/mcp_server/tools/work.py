@@ -95,7 +95,7 @@ async def compare_strategies(
     confirmation by larger candles here.
     """
     desk = shared(call).desk
-    name = (symbol or desk.settings.trading_symbols[0]).upper()
+    name = symbol or desk.settings.trading_symbols[0]
     length = interval or desk.settings.trading_candle_interval
     await desk.looking.at(name, length)
     seen = await desk.board.candles(name, length)
@@ -140,9 +140,8 @@ async def run_backtest(
     It takes from a second to minutes, says how far it is, and ends when the call is cancelled. It trades nothing.
     """
     desk = shared(call).desk
-    chosen = [symbol.upper() for symbol in symbols]
     names = await desk.in_thread(lambda: candle_names(desk.settings.history_path))
-    if why_not := missing_candles(names, chosen, interval):
+    if why_not := missing_candles(names, symbols, interval):
         raise ToolError(why_not)
     from_ms, to_ms = moment_ms("start", start), moment_ms("end", end)
     if from_ms is not None and to_ms is not None and from_ms >= to_ms:
@@ -150,7 +149,7 @@ async def run_backtest(
     asked = {
         "strategy": strategy,
         "params": ",".join(f"{name}={value}" for name, value in parameters.items()),
-        "symbol": ",".join(dict.fromkeys(chosen)),
+        "symbol": ",".join(dict.fromkeys(symbols)),
         "interval": interval,
         "data": str(names.folder),
         "start": start,
