@@ -15,6 +15,7 @@ COPY javascript javascript
 RUN python javascript/fetch.py
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
+COPY docs/survival.md docs/survival.md
 RUN pip wheel --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir /wheel .
 
 
