@@ -3,8 +3,10 @@
 import json
 import shutil
 import sqlite3
+from collections.abc import Callable, Coroutine
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 from binance_trade_agent.agents import market_data
@@ -13,6 +15,7 @@ from binance_trade_agent.control.commands import CommandKind
 from binance_trade_agent.ops.clock import wall_ms
 from binance_trade_agent.settings import Settings, setting_names, shown
 from tests.torture.loop import run_virtual
+from tests.torture.people import People
 from tests.torture.world import World
 
 KILLED, LAST = "run-001", "run-002"
@@ -34,8 +37,17 @@ SETTINGS = {
 
 def play(folder: Path) -> None:
     """Leave a ledger and its recordings in `folder`."""
+    _keep(folder, _play, seed=5)
+
+
+def play_with_people(folder: Path) -> None:
+    """The same of one run in which persons order, cancel, close, pause, stop and release."""
+    _keep(folder, _play_with_people, seed=4)
+
+
+def _keep(folder: Path, session: Callable[[Path], Coroutine[Any, Any, Settings]], seed: int) -> None:
     with patch.object(market_data, "LEAST_HISTORY", 60):  # the exchange of the world has two hours
-        settings = run_virtual(_play, folder, seed=5)
+        settings = run_virtual(session, folder, seed=seed)
     written = json.dumps({name: shown(getattr(settings, name.lower())) for name in setting_names()})
     with closing(sqlite3.connect(folder / "ledger.db")) as connection:
         connection.execute("UPDATE runs SET settings_json = ?", (written,))  # the world leaves that to its daemons
@@ -67,5 +79,17 @@ async def _play(folder: Path) -> Settings:
         second = world.start(strategy=None)
         await world.sleep(100)
         await second.stop()
+        shutil.copytree(world.folder, folder, dirs_exist_ok=True)
+        return world.settings
+
+
+async def _play_with_people(folder: Path) -> Settings:
+    async with World(4, **SETTINGS) as world:
+        people, trader = People(world), world.start(strategy=None)
+        await world.sleep(30)
+        for _ in range(60):
+            people.ask_something()
+            await world.sleep(5)
+        await trader.stop()
         shutil.copytree(world.folder, folder, dirs_exist_ok=True)
         return world.settings

@@ -15,7 +15,7 @@ import pytest
 from binance_trade_agent.backtest.replay.replay import Replay, replay
 from binance_trade_agent.cli import group
 from binance_trade_agent.history.recording import recordings_folder
-from tests.backtest.replay.recorded import KILLED, LAST, play
+from tests.backtest.replay.recorded import KILLED, LAST, play, play_with_people
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +98,16 @@ class TestTheSame:
         assert {path: text for path, text in after.items() if not path.name.endswith(("-shm", "-wal"))} == {
             path: text for path, text in before.items() if not path.name.endswith(("-shm", "-wal"))
         }
+
+
+def test_a_run_in_which_persons_acted_is_decided_again_the_same(tmp_path):
+    play_with_people(tmp_path)
+    ledger = tmp_path / "ledger.db"
+    done = dict(rows(ledger, "SELECT kind, count(*) FROM commands WHERE state = 'DONE' GROUP BY 1"))
+    assert done.keys() >= {"order", "cancel", "pause", "resume"}
+    assert rows(ledger, "SELECT count(*) FROM decisions WHERE outcome = 'EXECUTED'")[0][0] > 3
+    found = replay(ledger, KILLED)
+    assert (found.first, found.differences, found.not_recorded) == (None, 0, 0)
 
 
 class TestTheFirstDifference:
