@@ -47,7 +47,8 @@ def served(folder, **settings):
 
 
 def test_it_listens_where_metrics_host_and_port_say(tmp_path):
-    with served(tmp_path, metrics_host="127.0.0.2") as (_, port):
+    port = free_port()
+    with serving(Few(tmp_path, metrics_host="127.0.0.2", metrics_port=port)):
         with socket.create_connection(("127.0.0.2", port)):
             pass
         with pytest.raises(OSError, match="refused"):
