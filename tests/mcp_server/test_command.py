@@ -9,9 +9,10 @@ import sys
 import pytest
 from mcp import Client
 
+from binance_trade_agent.mcp_server.command import serve
 from tests.dashboard.test_command import free_port
+from tests.mcp_server.served import configuration
 from tests.mcp_server.stack import mcp_process
-from tests.sessions.command import trade_agent
 from tests.sessions.daemon_process import CLEAN_ENVIRONMENT
 
 
@@ -25,12 +26,11 @@ async def test_it_serves_on_the_port_that_is_set(tmp_path):
             socket.create_connection(("127.0.0.2", port), 5)
 
 
-async def test_a_port_that_is_taken_is_named(tmp_path):
+def test_a_port_that_is_taken_is_named(tmp_path, caplog):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        said = await trade_agent(tmp_path, "mcp", MCP_PORT=str(port))
-    assert said.code == 1
-    assert f"MCP_HOST=127.0.0.1, MCP_PORT={port}: it cannot listen there: Address already in use" in said.err
+        assert serve(configuration(tmp_path, MCP_PORT=str(port))) == 1
+    assert f"MCP_HOST=127.0.0.1, MCP_PORT={port}: it cannot listen there: Address already in use" in caplog.text
 
 
 async def test_standard_output_holds_nothing_but_the_protocol(tmp_path):

@@ -318,32 +318,51 @@ class TestWork:
                     pass
 
 
+EACH = {
+    "get_market_price": {"symbol": "BTCUSDT"},
+    "get_order_book": {"symbol": "BTCUSDT", "levels": 5},
+    "get_candles": {"symbol": "BTCUSDT", "interval": "5m", "limit": 3},
+    "generate_trading_signal": {"symbol": "ETHUSDT"},
+    "validate_trade_risk": {"symbol": "BTCUSDT", "side": "BUY", "amount": "50"},
+    "explain_decision": {"symbol": "BTCUSDT"},
+    "compare_strategies": {"symbol": "BTCUSDT"},
+    "run_backtest": {"strategy": "rsi_momentum", "symbols": ["BTCUSDT"], "interval": "1m"},
+}
+
+
 @pytest.mark.slow
-async def test_the_market_of_a_trader_that_runs(tmp_path):
+async def test_every_tool_tells_of_a_trader_that_runs_over_both_transports(tmp_path, history):
     async with (
-        running_stack(tmp_path) as stack,
+        running_stack(tmp_path, HISTORY_PATH=str(history), MCP_ALLOW_TRADING="false") as stack,
         over_stdio(tmp_path, **stack.settings) as own,
-        stack.client() as client,
+        stack.client() as remote,
     ):
-        updated = await said(client, "update_market_prices")
-        assert [one["symbol"] for one in updated["prices"]] == ["BTCUSDT", "ETHUSDT"]
-        assert all(one["age_seconds"] < 5 and one["last_price"] for one in updated["prices"])
-        price, book, candles = await asyncio.gather(
-            said(own, "get_market_price", symbol="BTCUSDT"),
-            said(own, "get_order_book", symbol="BTCUSDT", levels=5),
-            said(own, "get_candles", symbol="BTCUSDT", interval="5m", limit=3),
-        )
-        assert Decimal(price["bid"]) < Decimal(price["ask"])
-        assert len(book["bids"]) == len(book["asks"]) == 5
-        assert Decimal(book["bids"][0]["price"]) < Decimal(book["asks"][0]["price"])
-        assert [one["is_closed"] for one in candles["candles"]][:2] == [True, True]
-        assert (await said(own, "get_system_status"))["state"] == "trading"
-        verdict = await said(client, "validate_trade_risk", symbol="BTCUSDT", side="BUY", amount="50")
-        assert (verdict["is_allowed"], verdict["why_not"]) == (True, None)
-        verdict = await said(client, "validate_trade_risk", symbol="BTCUSDT", side="BUY", amount="700")
+
+        async def each(client):
+            """All answers; prices first, so that the trader has told of the market."""
+            updated = await said(client, "update_market_prices")
+            return {"update_market_prices": updated} | {
+                tool: await said(client, tool, **EACH.get(tool, {}))
+                for tool in sorted(READING - {"update_market_prices"})
+            }
+
+        for found in await asyncio.gather(each(own), each(remote)):
+            check_market(found)
+            assert found["get_system_status"]["state"] == "trading"
+            assert found["get_open_orders"]["orders"] == [], "a trial places nothing"
+            assert found["generate_trading_signal"]["age_seconds"] is not None
+            assert found["validate_trade_risk"]["why_not"] is None
+            compared = found["compare_strategies"]
+            assert compared["buy"] + compared["sell"] + compared["hold"] == len(compared["strategies"]) == 8
+        verdict = await said(remote, "validate_trade_risk", symbol="BTCUSDT", side="BUY", amount="700")
         assert verdict["why_not"].startswith("refused by max order: ")
-        assert (await said(client, "get_open_orders"))["orders"] == [], "a trial places nothing"
-        signal = await said(own, "generate_trading_signal", symbol="ETHUSDT")
-        assert signal["age_seconds"] is not None
-        compared = await said(own, "compare_strategies", symbol="BTCUSDT")
-        assert compared["buy"] + compared["sell"] + compared["hold"] == len(compared["strategies"]) == 8
+
+
+def check_market(found: dict) -> None:
+    updated, price, book = (found[tool] for tool in ("update_market_prices", "get_market_price", "get_order_book"))
+    assert [one["symbol"] for one in updated["prices"]] == ["BTCUSDT", "ETHUSDT"]
+    assert all(one["age_seconds"] < 5 and one["last_price"] for one in updated["prices"])
+    assert Decimal(price["bid"]) < Decimal(price["ask"])
+    assert len(book["bids"]) == len(book["asks"]) == 5
+    assert Decimal(book["bids"][0]["price"]) < Decimal(book["asks"][0]["price"])
+    assert [one["is_closed"] for one in found["get_candles"]["candles"]][:2] == [True, True]

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 
@@ -19,6 +20,7 @@ from binance_trade_agent.settings import Settings
 
 log = logging.getLogger(__name__)
 
+_NICER = 5  # a trader beside it has nice value 0, jobs have 10
 _STOP_SECONDS = 3
 _MOST_BODY_BYTES = 256 * 1024
 _MOST_SESSIONS = 1_000
@@ -26,7 +28,7 @@ _MOST_SESSIONS = 1_000
 
 def serve_stdio(configuration: Configuration) -> int:
     """Serve one client over standard input and output, until it closes them. Returns the exit code."""
-    _quieten()
+    _begin()
     asyncio.run(trading_server(desk_of(configuration)).run_stdio_async())
     return exit_codes.OK
 
@@ -59,7 +61,7 @@ def serve(configuration: Configuration, *, locked_without_token: bool = False) -
             failure.strerror or failure,
         )
         return exit_codes.FAILURE
-    _quieten()
+    _begin()
     with made:
         _serve(configuration, made, is_locked=is_locked)
     return exit_codes.OK
@@ -111,8 +113,9 @@ def desk_of(configuration: Configuration) -> Desk:
     return Desk(configuration, shared_cache(settings), board_namespace(settings), reader="mcp")
 
 
-def _quieten() -> None:
-    """What libraries say of their start, and of each tool that refuses, is none of the log."""
+def _begin() -> None:
+    """Step behind the trader, however many ask; what libraries say of their start and of refusals is not logged."""
+    os.nice(_NICER)
     for library in ("uvicorn.error", "mcp.server"):
         logging.getLogger(library).setLevel(logging.WARNING)
 
