@@ -3,6 +3,7 @@ from contextlib import closing
 
 import pytest
 
+from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import (
     NOT_TAKEN,
     Command,
@@ -184,3 +185,21 @@ async def test_command_of_a_newer_program_is_a_command_that_nobody_carries_out(l
     assert await ledger.read(kill_reason) == ""
     with LedgerReader.open(ledger.path) as reader:
         assert [entry.what for entry in reader.snapshot(lambda inside: audit(inside, 5))][1] == "rebalance"
+
+
+async def test_however_many_commands_there_were_none_is_read_to_know_what_waits_and_where_switches_stand(ledger):
+    def plans(connection):
+        asked = []
+        connection.set_trace_callback(asked.append)
+        killed(connection), paused(connection), closes_positions(connection), kill_reason(connection)
+        commands._pending(connection)
+        connection.set_trace_callback(None)
+        return [row[3] for query in asked for row in connection.execute(f"EXPLAIN QUERY PLAN {query}")]
+
+    found = await ledger.read(plans)
+    assert len(found) >= 5
+    assert not [plan for plan in found if plan.startswith("SCAN")]
+    assert {plan.split(" (")[0] for plan in found if "commands_" in plan} == {
+        "SEARCH commands USING INDEX commands_by_kind",
+        "SEARCH commands USING INDEX commands_pending",
+    }

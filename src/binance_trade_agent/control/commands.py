@@ -137,7 +137,7 @@ def place(
 
 async def pending(ledger: Ledger) -> list[Command]:
     """The commands that wait for the trader, oldest first."""
-    return await ledger.read(lambda connection: _commands(connection, CommandState.PENDING))
+    return await ledger.read(_pending)
 
 
 async def answer(
@@ -178,7 +178,7 @@ async def refuse_stale(ledger: Ledger, done_ms: int) -> list[Command]:
     def refuse(connection: sqlite3.Connection) -> list[Command]:
         stale = [
             command
-            for command in _commands(connection, CommandState.PENDING)
+            for command in _pending(connection)
             if command.kind in FOR_THE_RUN and command.client_order_id is None
         ]
         for command in stale:
@@ -223,8 +223,9 @@ def name_order(connection: sqlite3.Connection, command_id: int, client_order_id:
     connection.execute("UPDATE commands SET client_order_id = ? WHERE command_id = ?", (client_order_id, command_id))
 
 
-def _commands(connection: sqlite3.Connection, state: CommandState) -> list[Command]:
-    rows = connection.execute("SELECT * FROM commands WHERE state = ? ORDER BY command_id", (state,))
+def _pending(connection: sqlite3.Connection) -> list[Command]:
+    # The state is written out: so SQLite knows that the index of what waits will do.
+    rows = connection.execute("SELECT * FROM commands WHERE state = 'PENDING' ORDER BY command_id")
     return [_command_from(row) for row in rows]
 
 

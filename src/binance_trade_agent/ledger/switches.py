@@ -59,7 +59,7 @@ def closes_positions(connection: sqlite3.Connection) -> bool:
 def _last_kill(connection: sqlite3.Connection) -> int | None:
     """Number of the kill that the switch is on by; None while it is off."""
     row = connection.execute(
-        "SELECT kind, command_id FROM commands WHERE (kind = 'kill' AND state != 'REFUSED')"
-        " OR (kind = 'release' AND state = 'DONE') ORDER BY command_id DESC LIMIT 1"
+        "SELECT kind, command_id FROM commands WHERE kind IN ('kill', 'release') AND"
+        " CASE kind WHEN 'kill' THEN state != 'REFUSED' ELSE state = 'DONE' END ORDER BY command_id DESC LIMIT 1"
     ).fetchone()
     return int(row["command_id"]) if row is not None and row["kind"] == "kill" else None
