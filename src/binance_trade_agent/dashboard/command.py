@@ -3,7 +3,6 @@
 import contextlib
 import ctypes
 import logging
-import signal
 import socket
 
 import uvicorn
@@ -14,14 +13,14 @@ from binance_trade_agent.cache.shared import board_namespace, shared_cache
 from binance_trade_agent.configuration import ConfigError, Configuration
 from binance_trade_agent.dashboard.access.passwords import Passwords
 from binance_trade_agent.dashboard.app import application
-from binance_trade_agent.desk.addresses import is_loopback, listening, url_of
+from binance_trade_agent.desk.addresses import is_loopback, url_of
 from binance_trade_agent.desk.desk import Desk
+from binance_trade_agent.desk.serving import listening_as_set, serve_until_told, web_server
 
 log = logging.getLogger(__name__)
 
 _M_ARENA_MAX, _M_MMAP_THRESHOLD = -8, -3  # malloc.h of glibc
 _LARGE_BLOCK_BYTES = 1_000_000
-_STOP_SECONDS = 3
 
 
 def serve(configuration: Configuration, *, locked_without_password: bool = False) -> int:
@@ -47,17 +46,9 @@ def serve(configuration: Configuration, *, locked_without_password: bool = False
             f"DASHBOARD_HOST={settings.dashboard_host} lets others reach the dashboard, which needs a password: set "
             "DASHBOARD_PASSWORD (or DASHBOARD_PASSWORD_FILE), or DASHBOARD_HOST=127.0.0.1."
         )
-    try:
-        made = listening(settings.dashboard_host, settings.dashboard_port)
-    except OSError as failure:
-        log.error(  # noqa: TRY400 (a sentence for the user)
-            "DASHBOARD_HOST=%s, DASHBOARD_PORT=%d: it cannot listen there: %s",
-            settings.dashboard_host,
-            settings.dashboard_port,
-            failure.strerror or failure,
-        )
+    made = listening_as_set("DASHBOARD", settings.dashboard_host, settings.dashboard_port)
+    if made is None:
         return exit_codes.FAILURE
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # what it says of its start, we say in a line
     with made:
         _serve(configuration, passwords, made, is_locked=is_locked)
     return exit_codes.OK
@@ -69,26 +60,14 @@ def _serve(configuration: Configuration, passwords: Passwords, made: socket.sock
     if is_locked:
         log.warning("the dashboard has no password: it shows a notice and nothing else until DASHBOARD_PASSWORD is set")
     log.info("Dashboard on %s", url_of(made))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _has_been_heard)  # uvicorn ends at them, then raises them again
-    server(application(desk, passwords, is_locked=is_locked)).run(sockets=[made])  # on uvloop where there is one
+    serve_until_told(server(application(desk, passwords, is_locked=is_locked)), made)
     log.info("Dashboard stopped")
 
 
 def server(app: ASGIApp) -> uvicorn.Server:
     """The web server of the application."""
-    return uvicorn.Server(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            lifespan="on",
-            ws_max_size=65_536,
-            ws_per_message_deflate=False,  # 300 KB a tab, and more CPU than it saves on a page of some KB a second
-            timeout_graceful_shutdown=_STOP_SECONDS,
-        )
-    )
+    # A window of deflate takes 300 KB a tab, and more CPU than it saves on a page of some KB a second.
+    return web_server(app, ws_max_size=65_536, ws_per_message_deflate=False)
 
 
 def _spare_memory() -> None:
@@ -100,7 +79,3 @@ def _spare_memory() -> None:
     with contextlib.suppress(OSError, AttributeError):  # another C library has no such call
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES)
-
-
-def _has_been_heard(_: int, __: object) -> None:
-    """A stop that was asked for is no failure."""

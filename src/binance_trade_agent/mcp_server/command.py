@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import signal
 import socket
 
 import uvicorn
@@ -12,8 +11,10 @@ from starlette.types import ASGIApp
 from binance_trade_agent import exit_codes
 from binance_trade_agent.cache.shared import board_namespace, shared_cache
 from binance_trade_agent.configuration import ConfigError, Configuration
-from binance_trade_agent.desk.addresses import is_loopback, listening, url_of
+from binance_trade_agent.desk import serving
+from binance_trade_agent.desk.addresses import is_loopback, url_of
 from binance_trade_agent.desk.desk import Desk
+from binance_trade_agent.desk.serving import listening_as_set, serve_until_told
 from binance_trade_agent.mcp_server.access import PATH, Gate
 from binance_trade_agent.mcp_server.server import TradingServer, trading_server
 from binance_trade_agent.settings import Settings
@@ -21,7 +22,6 @@ from binance_trade_agent.settings import Settings
 log = logging.getLogger(__name__)
 
 _NICER = 5  # a trader beside it has nice value 0, jobs have 10
-_STOP_SECONDS = 3
 _MOST_BODY_BYTES = 256 * 1024
 _MOST_SESSIONS = 1_000
 
@@ -51,15 +51,8 @@ def serve(configuration: Configuration, *, locked_without_token: bool = False) -
             f"MCP_HOST={settings.mcp_host} lets others reach the MCP server, which needs a token: set MCP_AUTH_TOKEN "
             "(or MCP_AUTH_TOKEN_FILE), or MCP_HOST=127.0.0.1."
         )
-    try:
-        made = listening(settings.mcp_host, settings.mcp_port)
-    except OSError as failure:
-        log.error(  # noqa: TRY400 (a sentence for the user)
-            "MCP_HOST=%s, MCP_PORT=%d: it cannot listen there: %s",
-            settings.mcp_host,
-            settings.mcp_port,
-            failure.strerror or failure,
-        )
+    made = listening_as_set("MCP", settings.mcp_host, settings.mcp_port)
+    if made is None:
         return exit_codes.FAILURE
     _begin()
     with made:
@@ -79,17 +72,7 @@ def application(server: TradingServer, settings: Settings, *, is_locked: bool = 
 
 def web_server(app: ASGIApp) -> uvicorn.Server:
     """The web server of the application."""
-    return uvicorn.Server(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            lifespan="on",
-            ws="none",
-            timeout_graceful_shutdown=_STOP_SECONDS,
-        )
-    )
+    return serving.web_server(app, ws="none")
 
 
 def _serve(configuration: Configuration, made: socket.socket, *, is_locked: bool) -> None:
@@ -100,10 +83,8 @@ def _serve(configuration: Configuration, made: socket.socket, *, is_locked: bool
         )
     may = "assistants may trade" if settings.mcp_allow_trading else "assistants only read"
     log.info("MCP server on %s%s; %s", url_of(made), PATH, may)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _has_been_heard)  # uvicorn ends at them, then raises them again
     server = trading_server(desk_of(configuration))
-    web_server(application(server, settings, is_locked=is_locked)).run(sockets=[made])
+    serve_until_told(web_server(application(server, settings, is_locked=is_locked)), made)
     log.info("MCP server stopped")
 
 
@@ -114,11 +95,6 @@ def desk_of(configuration: Configuration) -> Desk:
 
 
 def _begin() -> None:
-    """Step behind the trader, however many ask; what libraries say of their start and of refusals is not logged."""
+    """Step behind the trader, however many ask; what the library says of refusals is not logged."""
     os.nice(_NICER)
-    for library in ("uvicorn.error", "mcp.server"):
-        logging.getLogger(library).setLevel(logging.WARNING)
-
-
-def _has_been_heard(_: int, __: object) -> None:
-    """A stop that was asked for is no failure."""
+    logging.getLogger("mcp.server").setLevel(logging.WARNING)
