@@ -15,6 +15,7 @@ help: ## Show this list.
 
 run: $(READY) ## Trade one simulated hour at 60 times the speed, then print the report.
 	@SIMULATION_SPEED=$${SIMULATION_SPEED:-60} $(BIN)/trade-agent run
+	@echo "Pages about it: make dashboard"
 
 dashboard: $(READY) ## Serve the pages of what `make run` does, or did, on http://127.0.0.1:8050.
 	@$(BIN)/trade-agent dashboard
