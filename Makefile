@@ -20,11 +20,12 @@ run: $(READY) ## Trade one simulated hour at 60 times the speed, then print the 
 dashboard: $(READY) ## Serve the pages of what `make run` does, or did, on http://127.0.0.1:8050.
 	@$(BIN)/trade-agent dashboard
 
-# Tests of sessions wait for a third of their time: three workers keep two cores busy, and a few tests at a time go to each.
+# Tests of sessions, browsers and servers wait for much of their time: four workers keep two cores busy, and a few tests at a
+# time go to each.
 test: $(READY_DEV) ## Run all tests (installs a Redis server and a browser for them where it may).
 	@sh tests/install_servers.sh
 	@$(BIN)/python javascript/fetch.py --tests
-	$(BIN)/pytest -n 3 --maxschedchunk 8
+	$(BIN)/pytest -n 4 --maxschedchunk 8
 
 check: $(READY_DEV) ## Formatting, lint, types, import rules.
 	$(BIN)/ruff format --check .

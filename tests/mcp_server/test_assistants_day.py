@@ -57,6 +57,18 @@ async def the_trader_is_ready(claude) -> None:
             await sleep_seconds(0.1)
 
 
+async def allowed(claude, tool: str, **order) -> dict:
+    """A preview that every rule allows: what lasts a moment, such as a price that is being read, is waited for."""
+    preview = {}
+    try:
+        async with asyncio.timeout(20):
+            while (preview := await said(claude, tool, **order))["verdict"] != "allowed":
+                await sleep_seconds(0.2)
+    except TimeoutError:
+        raise AssertionError(preview["why_not"]) from None
+    return preview
+
+
 async def it_is_refused_by_risk_corrects_confirms_and_sees_the_fill(stack: Stack, claude) -> None:
     preview = await said(claude, "place_buy_order", symbol="btcusdt", quote_amount=700)
     assert preview["verdict"] == "refused"
@@ -66,8 +78,7 @@ async def it_is_refused_by_risk_corrects_confirms_and_sees_the_fill(stack: Stack
     assert against[0] == "max_order"
     assert len(preview["findings"]) > 30
 
-    preview = await said(claude, "place_buy_order", symbol="BTCUSDT", quote_amount="60")
-    assert preview["verdict"] == "allowed"
+    preview = await allowed(claude, "place_buy_order", symbol="BTCUSDT", quote_amount="60")
     assert preview["order"].startswith("Buy ")
     assert "on average at most" in preview["order"]
     expected, worst = Decimal(preview["expected_price"]), Decimal(preview["worst_price"])
@@ -91,7 +102,7 @@ async def it_is_refused_by_risk_corrects_confirms_and_sees_the_fill(stack: Stack
 
 
 async def a_confirmation_that_is_sent_twice_places_one_order(stack: Stack, claude) -> None:
-    preview = await said(claude, "place_buy_order", symbol="ETHUSDT", quote_amount=50)
+    preview = await allowed(claude, "place_buy_order", symbol="ETHUSDT", quote_amount=50)
     name = preview["preview_id"]
     before = len(ordered(stack))
     first, second = await asyncio.gather(
@@ -104,7 +115,7 @@ async def a_confirmation_that_is_sent_twice_places_one_order(stack: Stack, claud
 
 async def what_another_previewed_cannot_be_confirmed(stack: Stack, claude, other) -> None:
     before = len(ordered(stack))
-    preview = await said(claude, "place_sell_order", symbol="ETHUSDT", percent_of_free=100)
+    preview = await allowed(claude, "place_sell_order", symbol="ETHUSDT", percent_of_free=100)
     for client, name in ((other, preview["preview_id"]), (claude, "guessed")):
         sentence = await refused(client, "confirm_order", preview_id=name)
         assert sentence.startswith("This confirmation is not known any more")
@@ -114,7 +125,7 @@ async def what_another_previewed_cannot_be_confirmed(stack: Stack, claude, other
 
 
 async def a_resting_order_is_placed_and_cancelled(claude) -> None:
-    preview = await said(claude, "place_buy_order", symbol="ETHUSDT", quantity="0.02", type="limit", price="1000")
+    preview = await allowed(claude, "place_buy_order", symbol="ETHUSDT", quantity="0.02", type="limit", price="1000")
     assert preview["expected_price"] is None
     outcome = await said(claude, "confirm_order", preview_id=preview["preview_id"])
     assert (outcome["state"], outcome["order_state"], outcome["executed"]) == ("done", "ACCEPTED", "0")
@@ -144,8 +155,10 @@ async def it_changes_the_strategy(claude) -> None:
 
 
 async def what_the_strategy_proposes_is_put_before_the_rules(claude) -> None:
-    found = await said(claude, "execute_trading_workflow", symbol="BTCUSDT")
-    assert (found["signal"], found["outcome"], found["preview"]) == ("HOLD", "HELD", None)
+    async with asyncio.timeout(30):  # the strategy was changed from the next tick on
+        while (found := await said(claude, "execute_trading_workflow", symbol="BTCUSDT"))["outcome"] != "HELD":
+            await sleep_seconds(0.1)
+    assert (found["signal"], found["preview"]) == ("HOLD", None)
     assert found["nothing_to_do"] == "The strategy said HOLD."
     assert "RSI" in found["reason"]
     # One that is nearly always right: RSI below 99 is oversold.
@@ -164,9 +177,9 @@ async def what_the_strategy_proposes_is_put_before_the_rules(claude) -> None:
 
 
 async def it_sells_within_its_budget_and_no_further(stack: Stack, claude) -> None:
-    preview = await said(claude, "place_sell_order", symbol="ETHUSDT", percent_of_free=100)
+    preview = await allowed(claude, "place_sell_order", symbol="ETHUSDT", percent_of_free=100)
     assert preview["budget"]["orders_this_hour"] == 1
-    another = await said(claude, "place_buy_order", symbol="BTCUSDT", quote_amount=20)
+    another = await allowed(claude, "place_buy_order", symbol="BTCUSDT", quote_amount=20)
     assert (await said(claude, "confirm_order", preview_id=preview["preview_id"]))["state"] == "done"
     sentence = await refused(claude, "confirm_order", preview_id=another["preview_id"])
     assert sentence.startswith("Assistants have placed 4 orders in the last hour and MCP_MAX_ORDERS_PER_HOUR is 4")

@@ -79,9 +79,15 @@ class Idle(Value, frozen=True):
         """How long nothing was traded, by the last tick."""
         return 0 if self.since_ms is None or self.now_ms is None else max(0, self.now_ms - self.since_ms)
 
+    @property
+    def counted(self) -> str:
+        """What the decisions since then came to, in a sentence; without what keeps entries away now."""
+        return _sentence(self)
+
     def __str__(self) -> str:
         """The same in one or two sentences."""
-        return " ".join(_sentences(self))
+        stops = f" Entries are kept away now: {'; '.join(self.stops)}." if self.stops else ""
+        return _sentence(self) + stops
 
 
 class _Ended(Value, frozen=True):
@@ -189,20 +195,19 @@ def _stops(connection: sqlite3.Connection) -> Iterator[str]:
             yield f"{alarm.kind}{f' ({alarm.subject})' if alarm.subject else ''}: {alarm.text}"
 
 
-def _sentences(found: Idle) -> Iterator[str]:
+def _sentence(found: Idle) -> str:
     if found.since_ms is None:
-        yield "Nothing was decided or traded yet."
-        return
-    if fill := found.last_fill:
+        return "Nothing was decided or traded yet."
+    fill = found.last_fill
+    if fill is None:
+        last = ""
+    else:
         trade = f"{fill.side} {exact(fill.quantity)} {fill.symbol} at {exact(fill.price)}"
         last = f"{trade}, {utc_text(fill.traded_ms)} UTC"
     if not found.decisions:
-        yield f"Nothing was decided since the last trade: {last}." if fill else "Nothing was decided or traded yet."
-    else:
-        began = f"since {last}" if fill else "and none before in this epoch"
-        yield f"No trade for {duration(found.idle_ms)}, {began}: {_counted(found)}."
-    if found.stops:
-        yield f"Entries are kept away now: {'; '.join(found.stops)}."
+        return f"Nothing was decided since the last trade: {last}." if last else "Nothing was decided or traded yet."
+    began = f"since {last}" if last else "and none before in this epoch"
+    return f"No trade for {duration(found.idle_ms)}, {began}: {_counted(found)}."
 
 
 def _counted(found: Idle) -> str:

@@ -173,7 +173,7 @@ def lines(found: Status) -> Iterator[str]:
     for alarm in found.alarms:
         blocks = ", keeps entries away" if alarm.blocks else ""
         yield f"  {alarm_name(alarm)} since {utc_text(alarm.raised_ms)}, {alarm.times} times{blocks}: {alarm.text}"
-    yield f"Why no trade: {found.idle}"
+    yield f"Why no trade: {found.idle.counted}"  # what keeps entries away stands above
     if found.fees_unknown:
         yield f"Commissions in a third asset without a price: {found.fees_unknown}"
 
