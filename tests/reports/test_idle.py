@@ -85,7 +85,7 @@ async def test_of_many_decisions_the_newest_are_counted_and_it_says_so(tmp_path)
     assert "of the newest 10 decisions 10 said HOLD" in str(seen)
 
 
-async def test_what_keeps_entries_away_is_the_second_sentence_and_status_says_both(tmp_path):
+async def test_what_keeps_entries_away_is_the_second_sentence_and_status_says_it_once(tmp_path):
     path = tmp_path / "ledger.db"
     async with trading_ledger(path) as ledger:
         await ledger.record_decisions([decision(2_000)])
@@ -96,7 +96,8 @@ async def test_what_keeps_entries_away_is_the_second_sentence_and_status_says_bo
     )
     with LedgerReader.open(path) as reader:
         said = list(lines(status(reader, None, is_running=False)))
-    assert f"Why no trade: {found(path)}" in said
+    assert f"Why no trade: {found(path).counted}" in said
+    assert sum("the kill switch is on" in line.lower() for line in said) == 1
 
 
 class TestTheLog:
