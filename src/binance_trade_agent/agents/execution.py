@@ -187,6 +187,8 @@ class TradeExecutionAgent:
         await self._move(intents, _SENT)
         crash_points.passed("order.sending")
         try:
+            if reason := self._may_send():  # the process may have been frozen while that was written
+                raise ExchangeError(reason)  # noqa: TRY301 (as if the exchange had not been reached)
             reports = await request()
             _refuse_other_answer(intents, reports)
         except UnknownOutcomeError as failure:

@@ -63,7 +63,7 @@ def test_a_port_that_is_taken_is_one_sentence_and_trading_goes_on(tmp_path, capl
             went_on = True
         assert scraped(port)[0] == 200
     assert went_on
-    (line,) = caplog.messages
+    (line,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
     assert line == (
         f"METRICS_HOST=127.0.0.1, METRICS_PORT={port}: no metrics are served, it cannot listen there: "
         "Address already in use"
