@@ -18,9 +18,14 @@ from binance_trade_agent.ops.tasks import spawn, stop
 from support.machine import print_head
 from support.processes import TRADE_AGENT, cpu_seconds, start
 
-METRICS_PORT, DASHBOARD_PORT = 19_464, 18_052
+METRICS_PORT, DASHBOARD_PORT, MCP_PORT = 19_464, 18_052, 18_081
 CLIENTS = 100
 AIM_P99_PCT, AIM_SCRAPE_MS = 10, 5
+ASK_STATUS = '{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"get_system_status","arguments":{}}}'
+_BEGIN = (
+    '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},'
+    '"clientInfo":{"name":"benchmark","version":"1"}}}'
+)
 _START_SECONDS = 60
 _LOOK_SECONDS = 0.02
 
@@ -33,6 +38,8 @@ class Window:
     clients: int
     port: int = METRICS_PORT
     path: str = "/metrics"
+    body: str = ""
+    headers: str = ""
     ticks_ms: list[float] = field(default_factory=list)
     lags_ms: list[float] = field(default_factory=list)
     answers_ms: list[float] = field(default_factory=list)
@@ -44,7 +51,8 @@ def windows() -> list[Window]:
         Window("nobody looks", 0),
         Window("a scrape each second", 1),
         Window(f"{CLIENTS} clients, metrics", CLIENTS),
-        Window(f"{CLIENTS} clients, status", CLIENTS, DASHBOARD_PORT, "/health"),
+        Window(f"{CLIENTS} clients, health", CLIENTS, DASHBOARD_PORT, "/health"),
+        Window(f"{CLIENTS} clients, MCP", CLIENTS, MCP_PORT, "/mcp", ASK_STATUS),
     ]
 
 
@@ -59,21 +67,26 @@ def main(seconds: float, rounds: int) -> None:
             "TRADING_DURATION_MINUTES": "0",
             "METRICS_PORT": str(METRICS_PORT),
             "DASHBOARD_PORT": str(DASHBOARD_PORT),
+            "MCP_PORT": str(MCP_PORT),
         }
         trader = start([TRADE_AGENT, "run"], folder, settings)
         dashboard = start([TRADE_AGENT, "dashboard"], folder, settings)
+        assistants = start([TRADE_AGENT, "mcp"], folder, settings)
         try:
             asyncio.run(measure(folder / "ledger.db", trader.pid, seconds, rounds))
         finally:
-            for process in (dashboard, trader):
+            for process in (assistants, dashboard, trader):
                 process.terminate()
-            for process in (dashboard, trader):
+            for process in (assistants, dashboard, trader):
                 process.wait(20)
 
 
 async def measure(ledger_path: Path, pid: int, seconds: float, rounds: int) -> None:
     await until(lambda: cycle_of(ledger_path) > 20)
     measured = windows()
+    for window in measured:
+        if window.body:
+            window.headers = await begun_session(window)
     for _ in range(rounds):
         for window in measured:
             await watch(window, ledger_path, pid, seconds)
@@ -112,17 +125,35 @@ async def watch(window: Window, ledger_path: Path, pid: int, seconds: float) -> 
 async def poll(window: Window, offset_seconds: float) -> None:
     """Ask once a second, from `offset_seconds` on."""
     await sleep_seconds(offset_seconds)
-    request = f"GET {window.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode()
     while True:
         begun = monotonic_seconds()
-        reader, writer = await asyncio.open_connection("127.0.0.1", window.port)
-        writer.write(request)
-        answer = await reader.read(-1)
-        writer.close()
-        if b" 200 " not in answer[:20]:
-            raise RuntimeError(f"{window.path} answered {answer[:60]!r}")
+        answer = await answered(window, window.body)
+        if b" 200 " not in answer[:20] or b'"isError":true' in answer:
+            raise RuntimeError(f"{window.path} answered {answer[:200]!r}")
         window.answers_ms.append(1000 * (monotonic_seconds() - begun))
         await sleep_seconds(max(0.0, 1 - (monotonic_seconds() - begun)))
+
+
+async def begun_session(window: Window) -> str:
+    """The header of a session with the MCP server, which its clients share."""
+    answer = await answered(window, _BEGIN)
+    (session,) = [line for line in answer.decode().splitlines() if line.lower().startswith("mcp-session-id:")]
+    window.headers = session + "\r\n"
+    await answered(window, '{"jsonrpc":"2.0","method":"notifications/initialized"}')
+    return window.headers
+
+
+async def answered(window: Window, body: str) -> bytes:
+    """The answer to one request on a connection of its own."""
+    head = f"{'POST' if body else 'GET'} {window.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+    if body:
+        head += "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
+        head += f"Content-Length: {len(body)}\r\n{window.headers}"
+    reader, writer = await asyncio.open_connection("127.0.0.1", window.port)
+    writer.write(f"{head}\r\n{body}".encode())
+    answer = await reader.read(-1)
+    writer.close()
+    return answer
 
 
 async def until(is_so: Callable[[], bool]) -> None:
