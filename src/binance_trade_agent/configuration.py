@@ -31,7 +31,7 @@ OWN_PREFIXES = (
 )
 ALIASES = {"BINANCE_SECRET_KEY": "BINANCE_API_SECRET"}
 PROFILES = "risk.toml"
-_SECRETS = frozenset(
+SECRETS = frozenset(
     {
         "BINANCE_API_KEY",
         "BINANCE_API_SECRET",
@@ -42,7 +42,7 @@ _SECRETS = frozenset(
         "NOTIFY_URLS",
     }
 )
-FROM_FILE = (*sorted(_SECRETS), *ALIASES)
+FROM_FILE = (*sorted(SECRETS), *ALIASES)
 
 
 class ConfigError(Exception):
@@ -204,7 +204,7 @@ def _sentences(failure: ValidationError, values: Mapping[str, Any], origins: Map
 
 
 def _sentence(name: str, value: Any, origin: str) -> str:
-    given = mask(str(value)) if name in _SECRETS else _as_written(value)
+    given = mask(str(value)) if name in SECRETS else _as_written(value)
     given = "****" if name == "NOTIFY_URLS" else given  # all of such an address is secret
     allowed = allowed_values(name)
     choices = tuple(allowed.removeprefix("one of ").replace(" or ", ", ").split(", "))

@@ -12,18 +12,8 @@ from binance_trade_agent import exit_codes
 if TYPE_CHECKING:
     from binance_trade_agent.configuration import Configuration
 
-# Flags are visible to every user of the machine, so secrets come from the environment or from files only.
-_NO_FLAGS = {
-    "BINANCE_API_KEY",
-    "BINANCE_API_SECRET",
-    "REDIS_URL",
-    "DASHBOARD_PASSWORD",
-    "DASHBOARD_VIEWER_PASSWORD",
-    "MCP_AUTH_TOKEN",
-    "NOTIFY_URLS",
-    "LIVE_TRADING_ACK",
-    "TRADING_AUTOSTART",
-}
+# Flags are visible to every user of the machine, so secrets have none; nor have these.
+_NO_FLAGS = {"LIVE_TRADING_ACK", "TRADING_AUTOSTART"}
 
 ledger_path_option = click.option(
     "--ledger-path", type=click.Path(path_type=Path), help="The ledger; LEDGER_PATH without this."
@@ -39,6 +29,7 @@ class SettingsCommand(click.Command):
         return [*super().get_params(context), *self._flags()]
 
     def _flags(self) -> list[click.Parameter]:
+        from binance_trade_agent.configuration import SECRETS
         from binance_trade_agent.settings import Settings, shown
 
         return [
@@ -49,7 +40,7 @@ class SettingsCommand(click.Command):
                 expose_value=True,
             )
             for name, field in Settings.model_fields.items()
-            if name.upper() not in _NO_FLAGS
+            if name.upper() not in _NO_FLAGS | SECRETS
         ]
 
 

@@ -1,7 +1,6 @@
 """The desk: everything that pages read from, and the one thing that they write, commands."""
 
 import asyncio
-import os
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ from binance_trade_agent.configuration import Configuration
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import CommandKind
 from binance_trade_agent.desk.looking import Looking
+from binance_trade_agent.ledger.connection import identity
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.lock import is_held
@@ -117,9 +117,9 @@ class Desk:
 
     def _reader(self) -> LedgerReader:
         """This thread's reader; opened anew when another file lies at the ledger's place."""
-        identity = _identity(self.ledger_path)
+        found = identity(self.ledger_path)
         kept: tuple[tuple[int, int] | None, LedgerReader] | None = getattr(self._open, "kept", None)
-        if kept is not None and kept[0] == identity and identity is not None:
+        if kept is not None and kept[0] == found and found is not None:
             return kept[1]
         if kept is not None:
             kept[1].close()
@@ -128,13 +128,5 @@ class Desk:
             reader = LedgerReader.open(self.ledger_path)
         except sqlite3.Error as failure:
             raise LedgerError(f"the ledger {self.ledger_path} cannot be opened: {failure}") from failure
-        self._open.kept = (identity, reader)
+        self._open.kept = (found, reader)
         return reader
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)  # noqa: PTH116 (its numbers are what is asked for)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

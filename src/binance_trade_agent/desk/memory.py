@@ -6,12 +6,12 @@ background, slice by slice, with the event loop's pages in between; what is show
 
 import asyncio
 import contextlib
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from binance_trade_agent.ledger.connection import identity
 from binance_trade_agent.ledger.equity import Series
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import LedgerReader
@@ -119,12 +119,12 @@ class Memory:
 
     def _open(self) -> _Kept:
         """What is kept of the file that lies at the path now."""
-        identity = _identity(self._path)
-        if self._kept is None or identity != self._identity or identity is None:
+        found = identity(self._path)
+        if self._kept is None or found != self._identity or found is None:
             reader = LedgerReader.open(self._path)
             if self._kept is not None:
                 self._kept.reader.close()
-            self._kept, self._identity = _Kept(reader), identity
+            self._kept, self._identity = _Kept(reader), found
         return self._kept
 
 
@@ -136,11 +136,3 @@ def _keep(kept: dict[K, tuple[V, _Job]], key: K, made: tuple[V, _Job]) -> tuple[
             del kept[idle]
     kept[key] = made
     return made
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)  # noqa: PTH116 (its numbers are what is asked for)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

@@ -129,6 +129,15 @@ def open_read_only(path: Path) -> sqlite3.Connection:
     return _prepared(_connect_existing(path, "ro"), path, _refuse_other_schema)
 
 
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file lies at `path` (device and inode), by which another one in its place is told; None where none does."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def explained(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> LedgerError:
     """The error for people that one of `FILE_ERRORS` stands for."""
     if isinstance(error, UnicodeDecodeError):

@@ -3,7 +3,7 @@
 import sqlite3
 from pathlib import Path
 
-from binance_trade_agent.ledger.connection import open_read_only
+from binance_trade_agent.ledger.connection import identity, open_read_only
 from binance_trade_agent.ledger.errors import LedgerError
 
 
@@ -13,19 +13,19 @@ class LedgerWatch:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = None
-        self._inode = 0
+        self._file: tuple[int, int] | None = None
         self._version = -1
 
     def has_changed(self) -> bool:
         """Whether anything was committed since the last look; True at the first look at a file."""
+        was_open = self._connection is not None
         try:
-            inode = self._path.stat().st_ino
-            if self._connection is None or inode != self._inode:
+            now = identity(self._path)
+            if self._connection is None or now != self._file:
                 self.close()
-                self._connection, self._inode = open_read_only(self._path), inode
+                self._connection, self._file = open_read_only(self._path), now
             version = int(self._connection.execute("PRAGMA data_version").fetchone()[0])
-        except (OSError, LedgerError, sqlite3.Error):
-            was_open = self._connection is not None
+        except (LedgerError, sqlite3.Error):
             self.close()
             return was_open
         has_changed = version != self._version

@@ -4,7 +4,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from starlette.responses import HTMLResponse, Response
 
 from binance_trade_agent.dashboard import decision_words, words
@@ -40,11 +40,11 @@ Text = Annotated[str, Query(max_length=60)]
 class _Asked:
     """What the lists are asked for, as it stands in the address."""
 
-    symbol: str = ""
-    outcome: str = ""
-    rule: str = ""
-    since: str = ""
-    until: str = ""
+    symbol: Text = ""
+    outcome: Text = ""
+    rule: Text = ""
+    since: Text = ""
+    until: Text = ""
 
     @property
     def filters(self) -> Filters:
@@ -70,16 +70,12 @@ class _Asked:
 async def show_signals(
     request: Request,
     desk: DeskOf,
-    symbol: Text = "",
-    outcome: Text = "",
-    rule: Text = "",
-    since: Text = "",
-    until: Text = "",
+    asked: Annotated[_Asked, Depends()],
     before: Text = "",
     span: Span = "day",
 ) -> Response:
     """The page."""
-    asked = _Asked(symbol.strip().upper(), outcome, rule, since, until)
+    asked = replace(asked, symbol=asked.symbol.strip().upper())
     _ = asked.filters, _place(before)
     try:
         symbols, rules = await desk.read(
@@ -96,7 +92,7 @@ async def show_signals(
         span=span,
         spans=tuple(_SPANS_MS),
         symbols=symbols,
-        rules=sorted({*rules, *([rule] if rule else [])}),
+        rules=sorted({*rules, *([asked.rule] if asked.rule else [])}),
         outcomes=list(Outcome),
     )
 
@@ -137,18 +133,10 @@ async def show_latest(request: Request, desk: DeskOf) -> Response:
 
 @router.get("/signals/parts/history", tags=[REGION])
 async def show_history(
-    request: Request,
-    desk: DeskOf,
-    symbol: Text = "",
-    outcome: Text = "",
-    rule: Text = "",
-    since: Text = "",
-    until: Text = "",
-    before: Text = "",
+    request: Request, desk: DeskOf, asked: Annotated[_Asked, Depends()], before: Text = ""
 ) -> Response:
     """Decisions, newest first. `before`: where the page before ended."""
-    asked, place = _Asked(symbol, outcome, rule, since, until), _place(before)
-    filters = asked.filters
+    place, filters = _place(before), asked.filters
     page: DecisionPage = await desk.read(lambda connection: decision_pages.decision_page(connection, filters, place))
     older = page.older and f"{page.older.run}.{page.older.tick_ms}.{page.older.symbol}"
     return await render(
