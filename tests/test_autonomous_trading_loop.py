@@ -513,6 +513,7 @@ async def test_kill_switch_cancels_entries_at_each_look_until_it_is_released_by_
         on = "the kill switch is on: nothing is entered until `trade-agent release mine`"
         assert await carried_out(CommandKind.KILL) == (CommandState.DONE, on)
         await until(lambda: "cancel what protects nothing: the kill switch is on" in ready.watch.asked)
+        await until(lambda: heartbeat.read(ready.beat_path) is not None)  # the first one may come after the answer
         await until(lambda: "the kill switch is on" in heartbeat.read(ready.beat_path).detail)
         assert await carried_out(CommandKind.RELEASE, name="yours") == (
             CommandState.REFUSED,
