@@ -1,7 +1,6 @@
 """The market board is kept from the real exchange, for who looks, and nothing is asked while nobody does."""
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,6 +28,7 @@ from binance_trade_agent.strategies.registry import create_strategy
 from binance_trade_agent.strategies.rsi_momentum import RsiMomentum
 from tests.agents.desk import Desk, desk
 from tests.exchange_process import running_exchange
+from tests.said import warnings_in
 from tests.test_daemon import EAGER, configured
 
 
@@ -98,10 +98,6 @@ async def studio(
             reader = IndicatorReader(strategies.of)
             publisher = MarketPublisher(board, ready.gateway, ready.clock, traded, "1m", views, reader)
             yield Studio(ready, board, machine, publisher, views)
-
-
-def warnings_in(caplog) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 async def test_while_nobody_looks_ticks_are_put_up_and_the_exchange_is_asked_nothing(tmp_path):

@@ -1,7 +1,6 @@
 """The folder that processes share when there is no Redis."""
 
 import asyncio
-import logging
 import stat
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 
 from binance_trade_agent.cache.folder_cache import FolderCache
 from binance_trade_agent.ops.clock import machine_time
+from tests.said import warnings_in
 
 
 class Machine:
@@ -37,10 +37,6 @@ def machine():
 @pytest.fixture
 def folder(tmp_path):
     return tmp_path / "ledger.db.board"
-
-
-def warnings_in(caplog) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 async def test_value_is_there_until_its_time_is_over(machine, folder):

@@ -1,7 +1,6 @@
 """The cache on a real Redis that is killed, restarted, flushed, full, and talks rubbish."""
 
 import asyncio
-import logging
 from contextlib import asynccontextmanager
 
 import pytest
@@ -11,6 +10,7 @@ from binance_trade_agent.cache import redis_cache
 from binance_trade_agent.cache.redis_cache import RedisCache
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
 from tests.cache.redis_server import REDIS_SERVER, RedisServer
+from tests.said import warnings_in
 
 needs_redis = [
     pytest.mark.redis,
@@ -43,10 +43,6 @@ async def redis(server):
 @pytest.fixture
 def short_rest(monkeypatch):
     monkeypatch.setattr(redis_cache, "_REST_SECONDS", 0.05)
-
-
-def warnings_in(caplog) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 class TestWithRedis:

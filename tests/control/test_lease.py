@@ -16,6 +16,7 @@ from binance_trade_agent.domain.order_ids import LARGEST_FENCE
 from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ops.clock import machine_time, monotonic_seconds, sleep_seconds
 from tests.cache.redis_server import REDIS_SERVER, RedisServer
+from tests.said import warnings_in
 
 ACCOUNT = "testnet.binance.vision:4711"
 FIRST = LeaseHolder("host-a", 12, "run-a", "default", "2026-01-05T00:00:00Z")
@@ -67,10 +68,6 @@ class LaterMachine:
 
     def monotonic_seconds(self) -> float:
         return self._now
-
-
-def warnings_in(caplog) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 async def written(redis) -> dict:

@@ -1,7 +1,6 @@
 """A stream of the daemon that runs for a test, whichever it is."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -36,8 +35,3 @@ async def until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert monotonic_seconds() < deadline, "it did not happen in time"
         await sleep_seconds(0.01)
-
-
-def warnings_in(caplog) -> list[str]:
-    """What was said as a warning or worse."""
-    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]

@@ -13,8 +13,9 @@ from binance_trade_agent.exchange.endpoints import simulated
 from binance_trade_agent.exchange.errors import RateLimitedError, UnavailableError
 from binance_trade_agent.exchange.price_stream import STALE_SECONDS, PriceStream
 from binance_trade_agent.ops.clock import machine_time, monotonic_seconds, sleep_seconds, wall_ms
-from tests.exchange.running_stream import live, running, until, warnings_in
+from tests.exchange.running_stream import live, running, until
 from tests.exchange.websocket_peer import agree, websocket_peer
+from tests.said import warnings_in
 from tests.torture.exchange import WorldExchange
 from tests.torture.loop import run_virtual
 from tests.torture.network import Network, NetworkFaults

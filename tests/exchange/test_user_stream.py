@@ -13,9 +13,10 @@ from binance_trade_agent.exchange.endpoints import simulated
 from binance_trade_agent.exchange.errors import UnavailableError
 from binance_trade_agent.exchange.user_stream import UserStream
 from binance_trade_agent.ops.clock import ScaledClock, monotonic_seconds, sleep_seconds
-from tests.exchange.running_stream import live, running, until, warnings_in
+from tests.exchange.running_stream import live, running, until
 from tests.exchange.websocket_peer import agree, websocket_peer
 from tests.exchange_process import API_KEY, API_SECRET
+from tests.said import warnings_in
 
 
 class Listener:

@@ -65,10 +65,13 @@ def attributes(span):
 
 @pytest.fixture
 def log_of_opentelemetry():
-    """It is the process's, and quieter afterwards."""
+    """It is the process's, and quieter afterwards; nor does a thread that still sends outlive the test."""
     logger = logging.getLogger("opentelemetry")
     before = logger.level
     yield
+    for thread in threading.enumerate():
+        if thread.name == "last traces":
+            thread.join()
     logger.setLevel(before)
 
 
