@@ -390,6 +390,27 @@ class TestTickets:
         assert await asyncio.gather(*(kept.redeem(ticket.name, "me", place) for _ in range(5))) == [7] * 5
         assert len(placed) == 1
 
+    async def test_who_gives_up_while_it_is_placed_and_asks_again_finds_that_command(self):
+        kept, placed = Tickets(), []
+        has_begun, may_end = asyncio.Event(), asyncio.Event()
+
+        async def place(ticket) -> int:
+            placed.append(ticket)
+            has_begun.set()
+            await may_end.wait()
+            return len(placed)
+
+        ticket = kept.issue(CommandKind.CLOSE, {}, "me")
+        first = asyncio.ensure_future(kept.redeem(ticket.name, "me", place))
+        await has_begun.wait()
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        second = asyncio.ensure_future(kept.redeem(ticket.name, "me", place))
+        may_end.set()
+        assert await second == 1
+        assert len(placed) == 1
+
     async def test_one_whose_placing_failed_can_be_sent_again(self):
         kept, tries = Tickets(), []
 

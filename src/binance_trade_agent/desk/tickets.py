@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from binance_trade_agent.control.commands import CommandKind
 from binance_trade_agent.ops.clock import monotonic_seconds
+from binance_trade_agent.ops.tasks import spawn
 
 LIFETIME_SECONDS = 60
 _KEPT_SECONDS = 3_600.0  # so long a form that was sent is recognised
@@ -85,12 +86,24 @@ class Tickets:
     async def redeem(self, name: str, owner: str, place: Callable[[Ticket], Awaitable[int]]) -> int:
         """The command of a ticket: placed now, or the one that it was placed as before.
 
+        Placing goes on when who asked for it gives up meanwhile, so that the next who asks finds that command.
+
         Raises:
             TicketError: it is not known, another session's, or too old.
         """
         ticket = self.find(name, owner)
-        async with ticket.turn:
-            if ticket.command_id is None:
-                ticket = self.find(name, owner)  # time has passed, or somebody has withdrawn it
-                ticket.command_id = await place(ticket)
-        return ticket.command_id
+
+        async def placed() -> int | Exception:
+            async with ticket.turn:
+                try:
+                    if ticket.command_id is None:
+                        self.find(name, owner)  # time has passed, or somebody has withdrawn it
+                        ticket.command_id = await place(ticket)
+                except Exception as failure:  # noqa: BLE001 (it belongs to who asked, and is no failure of the task)
+                    return failure
+                return ticket.command_id
+
+        came: int | Exception = await asyncio.shield(spawn(placed(), name="redeem"))
+        if isinstance(came, Exception):
+            raise came
+        return came
