@@ -7,8 +7,9 @@ PYTHON := $(shell for name in python3.11 python3.12 python3.13 python3 python; d
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$name; break; }; done)
 READY := $(VENV)/ready
 READY_DEV := $(VENV)/ready-dev
+AUDIT := $(VENV)/audit/ready
 
-.PHONY: help run dashboard test check bench torture docker-test lock clean
+.PHONY: help run dashboard test check bench torture docker-test sbom audit lock clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -44,11 +45,18 @@ torture: $(READY_DEV) ## Kill the daemon at random under random faults, SEEDS=20
 docker-test: ## Build the image, start it with docker-compose, watch it trade, kill it, start it again.
 	sh tests/docker/run.sh
 
+sbom: $(READY) $(AUDIT) ## Write what a release is made of (CycloneDX) into dist/.
+	@$(VENV)/audit/bin/python dependencies/sbom.py dist/sbom.cdx.json $(BIN)/python
+
+audit: | $(VENV) ## Ask whether a known weakness is in a pinned package; in CI it only tells.
+	@$(BIN)/python dependencies/audit.py
+
 lock: $(READY_DEV) ## Resolve the dependencies anew into the lock files.
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --extra dev $(LOCK_OPTIONS) -o requirements-dev.lock
 	$(BIN)/uv pip compile pyproject.toml --extra build --extra notify $(LOCK_OPTIONS) -c requirements-dev.lock -o requirements.lock
 	$(BIN)/uv pip compile --group node $(LOCK_OPTIONS) -o requirements-node.lock
+	$(BIN)/uv pip compile --group audit $(LOCK_OPTIONS) -o requirements-audit.lock
 	$(BIN)/uv pip compile --group ccxt --no-deps $(LOCK_OPTIONS) -o requirements-ccxt.lock
 
 LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
@@ -71,6 +79,12 @@ $(READY_DEV): requirements-dev.lock requirements-ccxt.lock pyproject.toml javasc
 	@$(BIN)/pip install -qq --disable-pip-version-check --require-hashes --no-deps -r requirements-ccxt.lock
 	@$(MAKE) --no-print-directory package
 	@touch $@ $(READY)
+
+# What `make sbom` and `make audit` need, apart from what the program is tested with.
+$(AUDIT): requirements-audit.lock | $(VENV)
+	@$(BIN)/python -m venv $(VENV)/audit
+	@$(VENV)/audit/bin/pip install -qq --disable-pip-version-check --require-hashes -r requirements-audit.lock
+	@touch $@
 
 .PHONY: package
 # The dashboard's JavaScript comes from npm; where there is none, from Node.js as a Python package.
