@@ -1,44 +1,56 @@
-# The trading agent: supervisord runs the trader, and the simulated exchange when the mode needs it.
+# The trading agent: supervisord runs the trader, the pages, and the simulated exchange when the mode needs it.
+# docs/guide/docker.md says what runs, and what the image is made of.
 
-# The package as a wheel, built with the backend (and what that needs) of requirements-dev.lock.
-FROM python:3.13-slim-bookworm AS wheel
+# What the program needs, as a virtual environment that the last stage copies. It changes rarely and is most of the image.
+# Wheels only, so no compiler is ever needed.
+FROM python:3.13-slim-bookworm AS dependencies
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
-COPY requirements-dev.lock ./
+RUN python -m venv --without-pip /venv
+COPY requirements.lock ./
+# What only builds the package stays out: it gets an environment of its own below.
+RUN awk '/^(editables|hatchling|pathspec|pluggy|tomlkit|trove-classifiers)==/, !/\\$/ {next} {print}' requirements.lock > run.lock \
+    && pip --python /venv/bin/python install --only-binary=:all: --require-hashes --requirement run.lock
+# Of libraries: their own tests, and of pyarrow its C headers, its clients of Flight and S3 (nothing here asks for them)
+# and second copies of libraries that are loaded as .so.N.
+RUN cd /venv/lib/python3.13/site-packages \
+    && find . -type d \( -name tests -o -name SelfTest \) -prune -exec rm -rf {} + \
+    && cd pyarrow \
+    && rm -rf include includes src ./*flight* ./*_s3* ./*cpp_tests* ./*.pyx ./*.pxi ./*.pxd ./*.so.*.*.* libarrow_python*.so \
+    && /venv/bin/python -P -c 'import pyarrow.parquet, pyarrow.dataset, pyarrow.csv, pyarrow.feather, pandas, numpy, talib, Crypto'
+
+
+# The package, built with the backend (and what that needs) of requirements-dev.lock.
+FROM dependencies AS package
+COPY requirements-dev.lock requirements-node.lock ./
 RUN awk '/^(hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers)==/, !/\\$/' requirements-dev.lock > backend.lock \
-    && pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore \
-        --require-hashes --requirement backend.lock
+    && pip install --require-hashes --requirement backend.lock \
+    && pip install --require-hashes --requirement requirements-node.lock
 # The dashboard's JavaScript, fetched from npm by its lock file.
-COPY requirements-node.lock ./
-RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore \
-        --require-hashes --requirement requirements-node.lock
 COPY javascript javascript
 RUN python javascript/fetch.py
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
 COPY docs/survival.md docs/survival.md
-RUN pip wheel --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir /wheel .
+RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheel . \
+    && pip --python /venv/bin/python install --no-deps --prefix /package /wheel/*.whl
 
 
 FROM python:3.13-slim-bookworm
 WORKDIR /app
-
-# Changes rarely, and is most of the image: a layer of its own. Wheels only, so no compiler is ever needed.
-COPY requirements.lock ./
-RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore \
-        --only-binary=:all: --require-hashes --requirement requirements.lock
-
-# A fixed id, so that the ledger's volume stays writable when the image is built anew.
-RUN groupadd --gid 10001 trader \
+# Nothing is installed from here on. A fixed id, so that the ledger's volume stays writable when the image is built anew.
+RUN pip uninstall --yes --quiet --root-user-action=ignore pip \
+    && groupadd --gid 10001 trader \
     && useradd --uid 10001 --gid trader --no-create-home --home-dir /app --shell /usr/sbin/nologin trader \
     && install --directory --owner=trader --group=trader /app/data
-
-COPY --from=wheel /wheel /tmp/wheel
-RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore --no-deps /tmp/wheel/*.whl
+COPY --from=dependencies /venv /venv
 COPY supervisord.conf analyze_portfolio.py ./
 COPY config config
+COPY --from=package /package /venv
 
 # CONTAINER_LOG: a trader that `docker exec` starts speaks there too, so that `docker logs` shows every trader.
-ENV PYTHONUNBUFFERED=1 \
+ENV PATH=/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
     CONTAINER_LOG=/proc/1/fd/1 \
     LEDGER_PATH=/app/data/ledger.db \
     HISTORY_PATH=/app/data/history \
@@ -55,3 +67,15 @@ EXPOSE 8050 8080 9464
 VOLUME /app/data
 HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=3 CMD ["trade-agent", "health"]
 CMD ["supervisord", "--configuration", "/app/supervisord.conf"]
+
+# Last, so that they cost no layer its cache. What a build does not tell is empty.
+ARG VERSION=0.1.0
+ARG REVISION=
+ARG CREATED=
+LABEL org.opencontainers.image.title="binance-trading-agent" \
+      org.opencontainers.image.description="A trading daemon for Binance spot" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="docker.io/library/python:3.13-slim-bookworm" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION" \
+      org.opencontainers.image.created="$CREATED"
