@@ -73,6 +73,7 @@ async def test_close_of_nothing_is_refused(tmp_path):
         who = person(ready)
         assert (await who.ask(CommandKind.CLOSE, symbol="BTCUSDT")).answer == "nothing is held of BTCUSDT"
         assert (await who.ask(CommandKind.CLOSE, symbol="")).answer == "nothing is held"
+        assert (await who.ask(CommandKind.CLOSE)).answer == "it does not say of which symbol"
 
 
 async def test_close_that_a_crash_cut_in_two_says_what_was_sold_and_sells_nothing_later(tmp_path):

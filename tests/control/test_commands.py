@@ -19,10 +19,11 @@ from binance_trade_agent.control.commands import (
     place,
     refuse_stale,
 )
+from binance_trade_agent.domain.pause_scope import PauseScope
 from binance_trade_agent.ledger.connection import BUSY_TIMEOUT_MS
 from binance_trade_agent.ledger.errors import LedgerError, LedgerUnavailable
 from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
-from binance_trade_agent.ledger.switches import closes_positions, kill_reason, killed, paused
+from binance_trade_agent.ledger.switches import closes_positions, kill_reason, killed, pause_scope, paused
 from binance_trade_agent.reports.audit import audit
 from tests.ledger.bookkeeping import trading_ledger
 
@@ -80,6 +81,18 @@ async def test_a_pause_holds_over_a_restart_until_resume(tmp_path):
         assert await is_paused(ledger)
         await carried_out(ledger, CommandKind.RESUME)
         assert not await is_paused(ledger)
+
+
+@pytest.mark.parametrize("payload", ["", "{", "[]", "null", '"everything"', '{"scope": 7}', '{"scope": "all"}'])
+async def test_a_pause_that_cannot_be_read_is_one_of_entries(ledger, payload):
+    await carried_out(ledger, CommandKind.PAUSE)
+    with closing(sqlite3.connect(ledger.path, isolation_level=None)) as connection:
+        connection.execute("UPDATE commands SET payload_json = ?", (payload,))
+    assert await ledger.read(pause_scope) is PauseScope.ENTRIES
+    await carried_out(ledger, CommandKind.RESUME)
+    with LedgerReader.open(ledger.path) as reader:
+        resumed, before = reader.snapshot(lambda inside: audit(inside, 5))
+    assert (resumed.what, before.what.split()[0]) == ("resume", "pause")
 
 
 async def test_a_pause_that_waits_or_was_refused_is_no_pause(ledger):

@@ -212,7 +212,7 @@ class ManualOrders:
     # Closing
 
     async def close(self, command: Command, moment: Moment) -> Carried | None:  # noqa: ARG002 (a Carrier)
-        """Close the position of a symbol or, without one, all of them; None while the outcome of a sale is not known.
+        """Close the position of `symbol` or, where that is empty, all; None while the outcome of a sale is not known.
 
         Raises:
             LedgerError: the ledger could not be read or written.
@@ -222,6 +222,8 @@ class ManualOrders:
         if command.client_order_id is None:
             if reason := self._reason_not_to_begin(command):
                 return refused(reason)
+            if "symbol" not in command.payload:  # what cannot be read must not come to mean all of them
+                return refused("it does not say of which symbol")
             try:
                 if symbol:
                     self._check_symbol(symbol, buys=False)

@@ -28,7 +28,7 @@ class CommandKind(StrEnum):
     protects nothing, closes all positions when asked to (`close_positions=true`), and is taken back only by a RELEASE
     that names the trader. SET_STRATEGY changes what decides, SET_RISK the limits (setting names and their new values).
     ORDER places an order of a person, CANCEL cancels one (`client_order_id`), CLOSE sells a position (`symbol`) or,
-    without one, all of them: they are for the trader that runs, so that one which comes too late is refused.
+    where that is empty, all of them: they are for the trader that runs, so that one which comes too late is refused.
     """
 
     STOP = "stop"

@@ -4,7 +4,6 @@ Pause is what the last carried-out `pause` or `resume` said, the kill switch wha
 `release` said. The functions take the SQLite connection and only read.
 """
 
-import json
 import sqlite3
 
 from binance_trade_agent.domain.pause_scope import PauseScope
@@ -16,14 +15,14 @@ def paused(connection: sqlite3.Connection) -> bool:
 
 
 def pause_scope(connection: sqlite3.Connection) -> PauseScope | None:
-    """What the pause keeps back; None while nothing is paused."""
+    """What the pause keeps back, entries where it does not say; None while nothing is paused."""
     row = connection.execute(
-        "SELECT kind, payload_json FROM commands WHERE kind IN ('pause', 'resume') AND state = 'DONE'"
-        " ORDER BY command_id DESC LIMIT 1"
+        "SELECT kind, CASE WHEN json_valid(payload_json) THEN json_extract(payload_json, '$.scope') END AS scope"
+        " FROM commands WHERE kind IN ('pause', 'resume') AND state = 'DONE' ORDER BY command_id DESC LIMIT 1"
     ).fetchone()
     if row is None or row["kind"] != "pause":
         return None
-    return PauseScope(json.loads(row["payload_json"]).get("scope", PauseScope.ENTRIES))
+    return PauseScope.EVERYTHING if row["scope"] == PauseScope.EVERYTHING else PauseScope.ENTRIES
 
 
 def killed(connection: sqlite3.Connection) -> bool:

@@ -193,11 +193,12 @@ def _switched(
     if not _counts(asked.kind, asked.state):
         return
     last = connection.execute(
-        "SELECT kind, state, payload_json FROM commands WHERE kind IN (?, ?) AND command_id < ?"
+        "SELECT command_id FROM commands WHERE kind IN (?, ?) AND command_id < ?"
         " AND (state = 'DONE' OR (kind = 'kill' AND state = 'PENDING')) ORDER BY command_id DESC LIMIT 1",
         (*kinds, asked.command_id),
     ).fetchone()
-    old = _position(CommandKind(last["kind"]), json.loads(last["payload_json"])) if last else "off"
+    before = command(connection, last["command_id"]) if last else None
+    old = _position(before.kind, before.payload) if before else "off"
     new = _position(asked.kind, asked.payload)
     if old != new:
         yield Changed(what, old, new)
