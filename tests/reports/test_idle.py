@@ -43,14 +43,15 @@ async def test_what_came_since_the_last_trade_is_counted(tmp_path):
                 refused(182_000, "cooldown"),
                 refused(242_000, "cooldown"),
                 refused(302_000, "spread"),
+                decision(362_000, Outcome.UNKNOWN),
             ]
         )
     seen = found(tmp_path / "ledger.db")
     assert str(seen) == (
-        "No trade for 5 min, since BUY 0.002 BTCUSDT at 60,000, 1970-01-01 00:00:02 UTC: of 5 decisions 3 were refused "
-        "(cooldown 2, spread 1), 2 said HOLD; most often: RSI … between 30 and 70 (2 times)."
+        "No trade for 6 min, since BUY 0.002 BTCUSDT at 60,000, 1970-01-01 00:00:02 UTC: of 6 decisions 3 were refused "
+        "(cooldown 2, spread 1), 2 said HOLD, 1 has an order of unknown outcome; most often: RSI … between 30 and 70 (2 times)."
     )
-    assert (seen.outcomes, seen.rules) == ({"REFUSED": 3, "HELD": 2}, {"cooldown": 2, "spread": 1})
+    assert (seen.outcomes, seen.rules) == ({"REFUSED": 3, "HELD": 2, "UNKNOWN": 1}, {"cooldown": 2, "spread": 1})
     assert as_dict(seen)["last_fill"]["traded_ms"] == 2_000
 
 
@@ -61,6 +62,7 @@ async def test_where_nothing_was_ever_traded_the_epoch_counts(tmp_path):
     assert str(found(tmp_path / "ledger.db")).startswith(
         "No trade for 1 min, and none before in this epoch: of 1 decision 1 said HOLD; most often: RSI 48.1"
     )
+    assert str(found(tmp_path / "ledger.db")).endswith("(once).")
 
 
 async def test_runs_of_an_earlier_epoch_do_not_count(tmp_path):

@@ -8,10 +8,29 @@ from binance_trade_agent.reports.wording import (
     exact,
     measured,
     money,
+    often,
     parse_utc,
+    sentence,
     signed_money,
     utc_text,
 )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("nothing is held", "Nothing is held."),
+        ("is it BTCUSDT?", "Is it BTCUSDT?"),
+        ("btacki-ETHUSDT-1-83 is over already: CANCELED", "btacki-ETHUSDT-1-83 is over already: CANCELED."),
+        ("max_order says no.", "max_order says no."),
+    ],
+)
+def test_a_sentence_has_a_capital_and_one_end_and_a_name_keeps_its_letters(text, said):
+    assert sentence(text) == said
+
+
+def test_what_happened_once_is_not_told_as_times():
+    assert [often(times) for times in (1, 2, 1_200)] == ["once", "2 times", "1,200 times"]
 
 
 def test_a_time_is_told_in_utc_and_read_back():

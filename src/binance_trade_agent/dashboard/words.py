@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from binance_trade_agent.domain.money import plain, rounded
-from binance_trade_agent.reports.wording import duration, exact
+from binance_trade_agent.reports.wording import duration, exact, sentence
 
 UNKNOWN = "unknown"
 # Quote assets that people count in cents.
@@ -90,14 +90,6 @@ def age(at_wall_ms: int | None, now_wall_ms: int, stale_seconds: float = 0) -> M
 def said(name: Any) -> str:
     """A name of the program in words: `max_open_positions` as `max open positions`."""
     return str(name).replace("_", " ").lower()
-
-
-def sentence(text: str) -> str:
-    """With a capital and an end; a name of the program that comes first keeps its letters."""
-    first = text.split(" ", 1)[0]
-    is_name = any(letter.isdigit() or letter == "_" for letter in first)
-    capital = text if is_name else f"{text[:1].upper()}{text[1:]}"
-    return capital if capital.endswith((".", "?", "!")) else f"{capital}."
 
 
 FILTERS = {

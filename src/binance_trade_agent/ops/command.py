@@ -13,6 +13,7 @@ from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.lock import is_held
 from binance_trade_agent.ops.clock import block_seconds, monotonic_seconds, wall_ms
+from binance_trade_agent.reports.wording import sentence
 from binance_trade_agent.settings import Settings
 from binance_trade_agent.strategies.in_use import StrategiesInUse
 
@@ -122,7 +123,7 @@ def place_and_wait(ledger_path: Path, kind: str, payload: Mapping[str, str] | No
     if answered is None or answered.state is CommandState.PENDING:
         print(f"The trader has not answered in {_ANSWER_SECONDS:g} s; {_what_then(wanted, answered)}.")
         return exit_codes.FAILURE
-    print(f"{answered.answer[:1].upper()}{answered.answer[1:]}.")
+    print(sentence(answered.answer))
     return exit_codes.OK if answered.state is CommandState.DONE else exit_codes.FAILURE
 
 

@@ -15,6 +15,7 @@ from binance_trade_agent.ops.command import needs_trader, place_and_wait
 from binance_trade_agent.reports import order_words
 from binance_trade_agent.reports.aligned import aligned
 from binance_trade_agent.reports.order_draft import Draft
+from binance_trade_agent.reports.wording import sentence
 
 LIFETIME_MS = 60_000  # it is not carried out later than so long after it was confirmed
 _LOOK_SECONDS = 8.0  # the trader reads a book about a second after somebody looks at it
@@ -66,14 +67,13 @@ def _lines(judged: Judged) -> Iterator[str]:
         yield order_words.in_words(shown, judged.market.rules)
         yield from aligned([(name, value) for name, value in order_words.rows(shown, judged.market.rules)])
         if shown.note:
-            yield f"{shown.note[:1].upper()}{shown.note[1:]}."
+            yield sentence(shown.note)
         for finding in shown.against:
             yield f"Refused by {finding.rule.replace('_', ' ')}: {finding.detail}."
         if not shown.against:
             yield f"All {len(shown.findings)} rules allow it."
     if judged.why_not and not (shown is not None and shown.against and not judged.blockers):
-        ends = "" if judged.why_not.endswith("?") else "."
-        yield f"{judged.why_not[:1].upper()}{judged.why_not[1:]}{ends}"
+        yield sentence(judged.why_not)
 
 
 def _agrees() -> bool:

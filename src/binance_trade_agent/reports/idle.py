@@ -16,7 +16,7 @@ from binance_trade_agent.domain.values import Value
 from binance_trade_agent.ledger import alarms, queries, switches
 from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.reports.alike import Count, counts
-from binance_trade_agent.reports.wording import duration, exact, utc_text
+from binance_trade_agent.reports.wording import duration, exact, often, utc_text
 
 COUNTED_DECISIONS = 2_000
 QUIET_MS = 30 * MINUTE_MS  # so long without a trade is nothing to speak of
@@ -212,14 +212,19 @@ def _sentence(found: Idle) -> str:
 
 def _counted(found: Idle) -> str:
     those = f"the newest {found.decisions:,}" if found.is_cut else f"{found.decisions:,}"
-    parts = [f"{times:,} {_WORDS[Outcome(outcome)]}" for outcome, times in found.outcomes.items()]
+    parts = [f"{times:,} {_ended(Outcome(outcome), times)}" for outcome, times in found.outcomes.items()]
     parts = [
         f"{part} ({_by_rule(found.rules)})" if outcome == Outcome.REFUSED and found.rules else part
         for part, outcome in zip(parts, found.outcomes, strict=True)
     ]
     said = f"of {those} decisions {', '.join(parts)}" if found.decisions > 1 else f"of 1 decision {parts[0]}"
     holds = [count for count in found.reasons if count.outcome in _OF_STRATEGY and count.reason]
-    return f"{said}; most often: {holds[0].reason} ({holds[0].times:,} times)" if holds else said
+    return f"{said}; most often: {holds[0].reason} ({often(holds[0].times)})" if holds else said
+
+
+def _ended(outcome: Outcome, times: int) -> str:
+    words = _WORDS[outcome]
+    return words if times != 1 else words.replace("were ", "was ").replace("have ", "has ")
 
 
 def _by_rule(rules: dict[str, int]) -> str:

@@ -17,7 +17,7 @@ from binance_trade_agent.ledger.risk_changes import RiskChange
 from binance_trade_agent.ledger.strategy_changes import StrategyChange
 from binance_trade_agent.ops.heartbeat import Heartbeat
 from binance_trade_agent.reports.idle import Idle, idle
-from binance_trade_agent.reports.wording import changed_limit, utc_text
+from binance_trade_agent.reports.wording import changed_limit, often, utc_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ def lines(found: Status) -> Iterator[str]:
     yield f"Alarms: {'none' if not found.alarms else len(found.alarms)}"
     for alarm in found.alarms:
         blocks = ", keeps entries away" if alarm.blocks else ""
-        yield f"  {alarm_name(alarm)} since {utc_text(alarm.raised_ms)}, {alarm.times} times{blocks}: {alarm.text}"
+        yield f"  {alarm_name(alarm)} since {utc_text(alarm.raised_ms)}, {often(alarm.times)}{blocks}: {alarm.text}"
     yield f"Why no trade: {found.idle.counted}"  # what keeps entries away stands above
     if found.fees_unknown:
         yield f"Commissions in a third asset without a price: {found.fees_unknown}"

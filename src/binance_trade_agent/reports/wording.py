@@ -10,6 +10,14 @@ from binance_trade_agent.ledger.risk_changes import RiskChange
 _ONE = {"entries": "entry", "failures": "failure", "losses": "loss", "orders": "order", "positions": "position"}
 
 
+def sentence(text: str) -> str:
+    """With a capital and an end; a name that comes first, such as an order's id, keeps its letters."""
+    first = text.split(" ", 1)[0]
+    is_name = any(letter.isdigit() or letter == "_" for letter in first)
+    capital = text if is_name else f"{text[:1].upper()}{text[1:]}"
+    return capital if capital.endswith((".", "?", "!")) else f"{capital}."
+
+
 def utc_text(at_ms: int) -> str:
     """A time in ms UTC as `2024-08-05 14:36:00`."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
@@ -32,6 +40,11 @@ def parse_utc(text: str) -> int:
     except ValueError:
         raise ValueError(f"{text!r} is not a date; write 2024-08-05 or 2024-08-05T14:30 (UTC)") from None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def often(times: int) -> str:
+    """`once`, `2 times`, `1,200 times`."""
+    return "once" if times == 1 else f"{times:,} times"
 
 
 def exact(value: Decimal) -> str:
