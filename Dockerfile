@@ -11,13 +11,17 @@ COPY requirements.lock ./
 # What only builds the package stays out: it gets an environment of its own below.
 RUN awk '/^(editables|hatchling|pathspec|pluggy|tomlkit|trove-classifiers)==/, !/\\$/ {next} {print}' requirements.lock > run.lock \
     && pip --python /venv/bin/python install --only-binary=:all: --require-hashes --requirement run.lock
-# Of libraries: their own tests, and of pyarrow its C headers, its clients of Flight and S3 (nothing here asks for them)
-# and second copies of libraries that are loaded as .so.N.
+# Nothing here uses libraries' own tests, their sources in C, pyarrow's clients of Flight and S3, and second copies of
+# shared libraries that are loaded as .so.N. Bytecode is kept of what is imported: the container's files are read-only.
 RUN cd /venv/lib/python3.13/site-packages \
-    && find . -type d \( -name tests -o -name SelfTest \) -prune -exec rm -rf {} + \
-    && cd pyarrow \
-    && rm -rf include includes src ./*flight* ./*_s3* ./*cpp_tests* ./*.pyx ./*.pxi ./*.pxd ./*.so.*.*.* libarrow_python*.so \
-    && /venv/bin/python -P -c 'import pyarrow.parquet, pyarrow.dataset, pyarrow.csv, pyarrow.feather, pandas, numpy, talib, Crypto'
+    && find . -type d \( -name tests -o -name SelfTest -o -name include -o -name __pycache__ \) -prune -exec rm -rf {} + \
+    && find . -type f \( -name '*.c' -o -name '*.h' -o -name '*.p[yx][xdi]' -o -name '*.a' -o -name '*.po' \) -delete \
+    && rm -rf pyarrow/*flight* pyarrow/*_s3* pyarrow/*cpp_tests* pyarrow/src pyarrow/*.so.*.*.* pyarrow/libarrow_python*.so \
+    && /venv/bin/python -P -c 'import aiohttp.web, aiosqlite, apprise, argon2, binance, fastapi, mcp.server.auth.provider, \
+        multipart, pandas, pandas_ta_classic, prometheus_client, pyarrow.csv, pyarrow.dataset, pyarrow.feather, \
+        pyarrow.parquet, pydantic_settings, redis.asyncio, rich.console, structlog, supervisor.supervisord, \
+        supervisor.supervisorctl, talib, uvicorn.protocols.http.h11_impl, uvicorn.protocols.websockets.websockets_impl, \
+        uvicorn.lifespan.on, uvloop, websockets.asyncio.client'
 
 
 # The package, built with the backend (and what that needs) of requirements-dev.lock.
