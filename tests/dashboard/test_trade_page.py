@@ -167,6 +167,11 @@ class TestWhatIsShownAsOneTypes:
         desk.put(RulesSeen(RULES, NOW_MS, wall_ms()), CANDLES, replace(QUOTE, read_wall_ms=wall_ms()))
         assert "the book of BTCUSDT is not read yet" in why_not(desk.preview())
 
+    def test_a_book_of_an_earlier_look_does_not_go_with_the_prices_of_a_tick(self, desk):
+        desk.put_market(age_ms=5_000)
+        desk.put(replace(QUOTE, last_price=None, read_wall_ms=wall_ms()))
+        assert "the book of BTCUSDT is not read yet" in why_not(desk.preview())
+
     def test_the_emergency_stop_keeps_purchases_back_and_says_so(self, desk):
         desk.put_market()
         path = desk.dashboard.ledger_path

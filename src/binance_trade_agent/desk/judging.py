@@ -90,7 +90,8 @@ async def look(desk: Desk, symbol: str) -> Market | None:
     if quote is None or rules is None or not quote.bid or not quote.ask:
         return None
     book: BookSeen | None = await desk.board.book(symbol)
-    if book is not None and quote.read_wall_ms - book.read_wall_ms > FRESH_SECONDS * 1000:
+    is_of_a_tick = quote.last_price is None  # the trader reads prices and book together once it knows of the look
+    if book is not None and (is_of_a_tick or quote.read_wall_ms - book.read_wall_ms > FRESH_SECONDS * 1000):
         book = None  # of another time than the prices
     return Market(rules, quote, book, await desk.board.candles(symbol, interval))
 
