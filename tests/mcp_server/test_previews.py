@@ -52,7 +52,7 @@ def client_of(desk: ExplainedDesk) -> Client:
     ],
 )
 async def test_what_is_not_sound_is_refused_in_a_sentence(desk, monkeypatch, tool, arguments, sentence_said):
-    monkeypatch.setattr("binance_trade_agent.mcp_server.trading.previews._LOOK_SECONDS", -1)
+    monkeypatch.setattr("binance_trade_agent.mcp_server.awaiting.WAIT_SECONDS", -1)
     await desk.put_market()
     async with client_of(desk) as client:
         given_symbol = {"symbol": "BTCUSDT"} if tool.startswith("place_") else {}
@@ -142,7 +142,7 @@ def test_whatever_is_asked_it_is_a_preview_that_keeps_its_promises_or_a_sentence
                     check_promises(result.structured_content)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("binance_trade_agent.mcp_server.trading.previews._LOOK_SECONDS", -1)
+        patch.setattr("binance_trade_agent.mcp_server.awaiting.WAIT_SECONDS", -1)
         asyncio.run(ask())
     assert desk.placed() == []
 

@@ -16,6 +16,7 @@ from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.market import Level
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.domain.values import Value
+from binance_trade_agent.ops.clock import wall_ms
 
 KEEP_SECONDS = 86_400.0
 WANTED_SECONDS = 20.0  # a wish that is not repeated is over after so long
@@ -158,13 +159,30 @@ class MarketBoard:
         seen = await self._get(f"rules:{symbol}", RulesSeen)
         return seen.rules if seen else None
 
-    async def want(self, reader: str, wishes: Iterable[Wish]) -> None:
-        """Say what is looked at now, in place of what this reader said before; `reader` is one of READERS."""
-        await self._put(f"wishes:{reader}", list(wishes), WANTED_SECONDS)
+    async def want(self, reader: str, wishes: Iterable[Wish], *, process: str = "") -> None:
+        """Say what is looked at now, in place of what this process said before.
+
+        Args:
+            reader: one of READERS.
+            wishes: all of them.
+            process: tells apart the processes of one reader. Where two of them say so at the same moment, the wishes
+                of one may be lost until it repeats them.
+        """
+        oldest_ms = wall_ms() - WANTED_SECONDS * 1000
+        others = {
+            name: kept
+            for name, kept in (await self._wishes(reader)).items()
+            if name != process and any(wish.wall_ms >= oldest_ms for wish in kept)
+        }
+        await self._put(f"wishes:{reader}", {**others, process: list(wishes)}, WANTED_SECONDS)
 
     async def wanted(self) -> list[Wish]:
-        """What the readers look at."""
-        return [wish for reader in READERS for wish in await self._get(f"wishes:{reader}", list[Wish]) or []]
+        """What the readers look at; some may be over already, see their times."""
+        return [wish for reader in READERS for kept in (await self._wishes(reader)).values() for wish in kept]
+
+    async def _wishes(self, reader: str) -> dict[str, list[Wish]]:
+        """By process."""
+        return await self._get(f"wishes:{reader}", dict[str, list[Wish]]) or {}
 
     async def _put(self, name: str, note: object, ttl_seconds: float) -> None:
         await self._cache.put(f"{self._namespace}:{name}", msgspec.msgpack.encode(note), ttl_seconds)

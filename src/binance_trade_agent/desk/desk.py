@@ -35,7 +35,7 @@ class Desk:
         configuration: the settings of this process, which are the trader's when both are started alike.
         cache: shared with the trader; the market board is in it.
         namespace: of the board.
-        reader: this process among those that read the board (cache/market_board.py READERS).
+        reader: what kind of process this is among those that read the board (cache/market_board.py READERS).
 
     Attributes:
         board: the market as the trader has read it.

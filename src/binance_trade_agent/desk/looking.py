@@ -1,5 +1,7 @@
 """What open pages look at, told to the trader, which then reads these symbols more often than its ticks need."""
 
+import secrets
+
 from binance_trade_agent.cache.market_board import MarketBoard, Wish
 from binance_trade_agent.ops.clock import monotonic_seconds, wall_ms
 
@@ -11,12 +13,14 @@ class Looking:
     """The looks of all pages of this process. Whoever makes a region that shows a market says so each time.
 
     Args:
-        reader: this process among those that read the board (cache/market_board.py READERS).
+        reader: what kind of process this is among those that read the board (cache/market_board.py READERS); of
+            several of a kind each gets a name of its own.
     """
 
     def __init__(self, board: MarketBoard, reader: str) -> None:
         self._board = board
         self._reader = reader
+        self._process = secrets.token_hex(4)
         self._looks: dict[tuple[str, str], float] = {}
         self._told_at = float("-inf")
 
@@ -29,4 +33,4 @@ class Looking:
             return
         self._looks = {look: at for look, at in self._looks.items() if now - at <= _FORGET_SECONDS}
         self._told_at = now
-        await self._board.want(self._reader, [Wish(*look, wall_ms()) for look in self._looks])
+        await self._board.want(self._reader, [Wish(*look, wall_ms()) for look in self._looks], process=self._process)

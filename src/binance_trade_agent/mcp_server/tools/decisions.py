@@ -9,11 +9,20 @@ from pydantic import BaseModel, Field
 
 from binance_trade_agent.desk.desk import Desk
 from binance_trade_agent.desk.health import health_of, told_of
-from binance_trade_agent.domain.decisions import Decision, Finding
+from binance_trade_agent.domain.decisions import Decision
 from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.ledger import strategy_changes
 from binance_trade_agent.ledger.errors import LedgerError
-from binance_trade_agent.mcp_server.fields import NOTICE, Moment, Number, Symbol, at_utc, maybe_utc, sentence
+from binance_trade_agent.mcp_server.fields import (
+    NOTICE,
+    Moment,
+    RuleFinding,
+    Symbol,
+    at_utc,
+    maybe_utc,
+    rule_finding,
+    sentence,
+)
 from binance_trade_agent.mcp_server.offering import Call, ToolError, reads, shared
 from binance_trade_agent.reports import why_text
 from binance_trade_agent.reports.why import Explainer, Explanation
@@ -36,17 +45,6 @@ class TradingSignal(BaseModel):
     outcome: str = Field(description="what came of the decision, such as HELD, REFUSED or EXECUTED")
     rule: str | None = Field(description="the risk rule that refused")
     detail: str = Field(description="why it ended so")
-
-
-class RuleFinding(BaseModel):
-    """What one risk rule found."""
-
-    rule: str
-    allows: bool
-    detail: str = Field(description="the comparison in words")
-    value: Number | None = Field(description="what was compared, in `unit`; null without a number")
-    limit: Number | None = Field(description="with what, in `unit`")
-    unit: str
 
 
 class ExplainedDecision(BaseModel):
@@ -172,18 +170,6 @@ async def list_strategies(call: Call) -> Strategies:
         in_use_parameters=dict(choice.params),
         in_use_since_utc=at_utc(change.at_ms) if change else None,
         strategies=[_strategy(each) for each in await desk.in_thread(describe)],
-    )
-
-
-def rule_finding(found: Finding) -> RuleFinding:
-    """A finding as outputs write it."""
-    return RuleFinding(
-        rule=found.rule,
-        allows=found.allows,
-        detail=str(found.detail),
-        value=found.value,
-        limit=found.limit,
-        unit=found.unit,
     )
 
 

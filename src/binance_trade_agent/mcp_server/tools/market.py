@@ -1,23 +1,18 @@
 """The market as the trader has read it. Nothing here asks the exchange: the trader does, when somebody looks."""
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from pydantic import BaseModel, Field
 
 from binance_trade_agent.cache.market_board import BookSeen, CandlesSeen, Quote
 from binance_trade_agent.desk.desk import Desk
 from binance_trade_agent.domain.market import Level
+from binance_trade_agent.mcp_server.awaiting import FRESH_SECONDS, LOOK_SECONDS, WAIT_SECONDS, awaited
 from binance_trade_agent.mcp_server.fields import Interval, Number, Symbol, age_seconds, at_utc, refuse_symbol
 from binance_trade_agent.mcp_server.offering import Call, ToolError, reads, shared
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds, wall_ms
 
-FRESH_SECONDS = 5.0  # the trader reads what is looked at about each second
-WAIT_SECONDS = 6.0
-_LOOK_SECONDS = 0.1
 _MOST_LOOKS = 3  # symbols that the trader reads each second for one reader (agents/market_publisher.py)
-
-T = TypeVar("T")
 
 
 class Price(BaseModel):
@@ -106,7 +101,7 @@ async def get_market_price(call: Call, symbol: Symbol) -> MarketPrice:
     Of a symbol that nobody looked at before, the trader reads them now, within some seconds.
     """
     desk = shared(call).desk
-    quote = await awaited(desk, lambda: _quote(desk, symbol), lambda quote: age_seconds(quote.read_wall_ms))
+    quote = await awaited(desk, lambda: _quote(desk, symbol), _is_fresh)
     if quote is None:
         raise await _nothing(desk, symbol)
     day = await desk.board.day(symbol)
@@ -139,7 +134,7 @@ async def get_order_book(
         await desk.looking.at(symbol)
         return await desk.board.book(symbol)
 
-    book = await awaited(desk, look, lambda book: age_seconds(book.read_wall_ms))
+    book = await awaited(desk, look, _is_fresh)
     if book is None:
         raise await _nothing(desk, symbol)
     return OrderBook(
@@ -166,7 +161,7 @@ async def get_candles(
         await desk.looking.at(symbol, length)
         return await desk.board.candles(symbol, length)
 
-    seen = await awaited(desk, look, lambda seen: age_seconds(seen.read_wall_ms))
+    seen = await awaited(desk, look, _is_fresh)
     if seen is None:
         raise await _nothing(desk, symbol, f"{length} candles")
     return Candles(
@@ -210,7 +205,7 @@ async def update_market_prices(
             if quote is not None and quote.read_wall_ms >= asked_ms:
                 found[symbol] = quote
         if len(found) < len(wanted):
-            await sleep_seconds(_LOOK_SECONDS)
+            await sleep_seconds(LOOK_SECONDS)
     if not found:
         raise await refuse_symbol(
             desk, next(iter(wanted)), f"No prices of {', '.join(wanted)} came within {WAIT_SECONDS:g} s"
@@ -221,15 +216,8 @@ async def update_market_prices(
     )
 
 
-async def awaited(desk: Desk, look: Callable[[], Awaitable[T | None]], age: Callable[[T], float]) -> T | None:
-    """What the board says, once it is fresh: until then it is looked at again for some seconds while a trader runs."""
-    until = monotonic_seconds() + WAIT_SECONDS
-    while True:
-        found = await look()
-        is_fresh = found is not None and age(found) <= FRESH_SECONDS
-        if is_fresh or monotonic_seconds() >= until or not desk.is_running():
-            return found
-        await sleep_seconds(_LOOK_SECONDS)
+def _is_fresh(seen: Quote | BookSeen | CandlesSeen) -> bool:
+    return age_seconds(seen.read_wall_ms) <= FRESH_SECONDS
 
 
 async def _quote(desk: Desk, symbol: str) -> Quote | None:

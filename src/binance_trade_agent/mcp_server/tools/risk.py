@@ -1,21 +1,30 @@
 """What the risk rules say: of an order on trial, and of the account as it stands."""
 
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
 from binance_trade_agent.desk.desk import Desk
 from binance_trade_agent.desk.judging import Judged, judge, look, trader_of
-from binance_trade_agent.mcp_server.fields import Number, Side, Symbol, age_seconds, maybe_utc, sentence
+from binance_trade_agent.domain.money import plain
+from binance_trade_agent.mcp_server.awaiting import FRESH_SECONDS, awaited
+from binance_trade_agent.mcp_server.fields import (
+    Number,
+    RuleFinding,
+    Side,
+    Symbol,
+    age_seconds,
+    maybe_utc,
+    rule_finding,
+    sentence,
+)
 from binance_trade_agent.mcp_server.offering import Call, ToolError, reads, shared
-from binance_trade_agent.mcp_server.tools.decisions import RuleFinding, rule_finding
-from binance_trade_agent.mcp_server.tools.market import awaited
 from binance_trade_agent.reports.order_draft import Draft
 from binance_trade_agent.reports.order_preview import Market, Preview
 from binance_trade_agent.reports.risk_limits import Limit, risk_limits
 
-Amount = Annotated[str, Field(max_length=40, description="digits with a dot, such as 0.015")]
-_NEVER_SECONDS = 1e9
+Amount = Annotated[Decimal, Field(description="more than 0", gt=0, max_digits=36, decimal_places=18)]
 
 
 class OrderFigures(BaseModel):
@@ -95,14 +104,23 @@ async def validate_trade_risk(
         Field(description="of the amount: base asset, quote asset, or percent of what is free"),
     ] = "quote",
     type: Annotated[Literal["market", "limit", "stop_limit", "oco"], Field(description="of the order")] = "market",  # noqa: A002
-    price: Annotated[Amount, Field(description="the limit; of an OCO its target")] = "",
-    stop_price: Annotated[Amount, Field(description="that awakes a stop_limit or the stop of an OCO")] = "",
-    stop_limit_price: Annotated[Amount, Field(description="the limit of an OCO's stop")] = "",
+    price: Annotated[
+        Amount | None, Field(description="the limit, quote per base; of an oco that of its target")
+    ] = None,
+    stop_price: Annotated[
+        Amount | None, Field(description="what awakes a stop_limit or the stop of an oco, quote per base")
+    ] = None,
+    stop_limit_price: Annotated[Amount | None, Field(description="the limit of an oco's stop, quote per base")] = None,
 ) -> RiskVerdict:
-    """What the order would come to, and what each risk rule says of it now. It places and reserves nothing."""
+    """What an order would come to, and what each risk rule says of it now.
+
+    It places and reserves nothing, and its answer cannot be confirmed: place_buy_order and place_sell_order preview an
+    order that can be.
+    """
     desk = shared(call).desk
-    draft = Draft(symbol, side, type, amount, unit, price, stop_price, stop_limit_price)
-    await awaited(desk, lambda: look(desk, draft.symbol), _age)
+    prices = ("" if each is None else plain(each) for each in (price, stop_price, stop_limit_price))
+    draft = Draft(symbol, side, type, plain(amount), unit, *prices)
+    await awaited(desk, lambda: look(desk, draft.symbol), _is_enough)
     judged = await judge(desk, draft, [] if desk.is_running() else ["no trader runs: it would carry the order out"])
     return verdict(judged)
 
@@ -129,9 +147,9 @@ def verdict(judged: Judged) -> RiskVerdict:
     )
 
 
-def _age(market: Market) -> float:
-    """Of what an order is judged by: of its prices, once the book is known too."""
-    return age_seconds(market.quote.read_wall_ms) if market.book is not None else _NEVER_SECONDS
+def _is_enough(market: Market) -> bool:
+    """Whether an order can be judged by it: its prices are fresh, and the book is known too."""
+    return market.book is not None and age_seconds(market.quote.read_wall_ms) <= FRESH_SECONDS
 
 
 def _figures(found: Preview) -> OrderFigures:

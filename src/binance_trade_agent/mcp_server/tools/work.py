@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
+from starlette.requests import Request
 
 from binance_trade_agent.cache.market_board import CandlesSeen
 from binance_trade_agent.desk.jobs.backtest import backtest, missing_candles
@@ -16,7 +17,17 @@ from binance_trade_agent.desk.jobs.candle_names import candle_names
 from binance_trade_agent.desk.jobs.job import Job, Work
 from binance_trade_agent.desk.jobs.runner import BusyError
 from binance_trade_agent.domain.money import plain
-from binance_trade_agent.mcp_server.fields import Interval, Moment, Number, Symbol, at_utc, moment_ms, refuse_symbol
+from binance_trade_agent.mcp_server.fields import (
+    Interval,
+    Moment,
+    Number,
+    Parameters,
+    Symbol,
+    at_utc,
+    moment_ms,
+    parameter_list,
+    refuse_symbol,
+)
 from binance_trade_agent.mcp_server.offering import Call, ToolError, reads, shared
 from binance_trade_agent.mcp_server.trading.client import requested_by
 from binance_trade_agent.ops.clock import sleep_seconds
@@ -61,6 +72,7 @@ class StrategyComparison(BaseModel):
     hold: int
     mean_vote: float | None = Field(description="mean of direction (1, -1, 0) times confidence")
     pairs: list[StrategyPair]
+    not_asked: str | None = Field(description="what the bot asks for beyond this before it buys; null for nothing")
 
 
 class BacktestResult(BaseModel):
@@ -72,6 +84,9 @@ class BacktestResult(BaseModel):
     start_utc: str
     end_utc: str
     quote_asset: str
+    confirm_interval: str | None = Field(
+        description="TRADING_CONFIRM_INTERVAL: purchases were made only where these larger candles said BUY too"
+    )
     opening_quote: Number
     final_quote: Number
     fees_quote: Number | None
@@ -91,8 +106,8 @@ async def compare_strategies(
 ) -> StrategyComparison:
     """What every strategy says on the newest closed candle that the trader has read, why, and how far they agree.
 
-    The one that STRATEGY_NAME chooses is asked with STRATEGY_PARAMS, the others with their defaults. Purchases need no
-    confirmation by larger candles here.
+    The one that STRATEGY_NAME chooses is asked with STRATEGY_PARAMS, the others with their defaults. Confirmation by
+    larger candles (TRADING_CONFIRM_INTERVAL) is not asked for; `not_asked` says so. It takes some seconds.
     """
     desk = shared(call).desk
     name = symbol or desk.settings.trading_symbols[0]
@@ -117,7 +132,7 @@ async def compare_strategies(
         limit_seconds=_COMPARE_SECONDS,
         keep=1,
     )
-    return _comparison((await _finished(call, work)).result)
+    return _comparison((await _finished(call, work)).result, desk.settings.trading_confirm_interval)
 
 
 async def run_backtest(
@@ -125,9 +140,9 @@ async def run_backtest(
     strategy: Annotated[str, Field(max_length=100, description="a name of list_strategies")],
     symbols: Annotated[list[Symbol], Field(min_length=1, max_length=20)],
     interval: Interval,
-    parameters: Annotated[dict[str, str], Field(max_length=50, description="those that differ from its defaults")] = {},  # noqa: B006 (the SDK copies it)
-    start: Moment | None = None,
-    end: Moment | None = None,
+    parameters: Parameters | None = None,
+    start: Annotated[Moment | None, Field(description="the first day or moment; of all candles without one")] = None,
+    end: Annotated[Moment | None, Field(description="where it ends, itself not included")] = None,
     cash_quote: Annotated[
         Decimal, Field(gt=0, le=10**12, max_digits=24, description="quote asset at the beginning")
     ] = Decimal(10_000),
@@ -137,7 +152,8 @@ async def run_backtest(
 ) -> BacktestResult:
     """Trade recorded candles (HISTORY_PATH) with the agents that trade live, by the limits of the settings.
 
-    It takes from a second to minutes, says how far it is, and ends when the call is cancelled. It trades nothing.
+    It takes from a second to 15 minutes at most, tells its progress in percent, and ends when the call is cancelled or
+    its client goes. One runs at a time. No order is placed.
     """
     desk = shared(call).desk
     names = await desk.in_thread(lambda: candle_names(desk.settings.history_path))
@@ -148,7 +164,7 @@ async def run_backtest(
         raise ToolError("The period is empty: its start is not before its end.")
     asked = {
         "strategy": strategy,
-        "params": ",".join(f"{name}={value}" for name, value in parameters.items()),
+        "params": parameter_list(parameters),
         "symbol": ",".join(dict.fromkeys(symbols)),
         "interval": interval,
         "data": str(names.folder),
@@ -161,7 +177,8 @@ async def run_backtest(
     }
     if any("\x00" in text for text in asked.values() if text):
         raise ToolError("A text holds a character that no strategy has in its name.")
-    return _result((await _finished(call, backtest(asked, _BACKTEST_SECONDS))).result)
+    done = await _finished(call, backtest(asked, _BACKTEST_SECONDS))
+    return _result(done.result, desk.settings.trading_confirm_interval)
 
 
 async def _finished(call: Call, work: Work) -> Job:
@@ -179,7 +196,7 @@ async def _finished(call: Call, work: Work) -> Job:
         raise ToolError(f"The {work.kind} cannot be started: {failure.strerror or failure}.") from None
     said = -1
     try:
-        while job.is_running:
+        while job.is_running and not await _has_gone(call):
             percent = jobs.progress_pct(job) or 0
             if percent > said:  # progress must grow with each message (MCP, Progress)
                 said = percent
@@ -188,9 +205,21 @@ async def _finished(call: Call, work: Work) -> Job:
     finally:
         if job.is_running:  # the client has gone, or has cancelled the call
             spawn(jobs.cancel(job), name="cancel-job")
+    if job.is_running:
+        raise ToolError(f"The client has gone, so the {work.kind} was ended.")
     if not job.is_done:
         raise ToolError(f"The {work.kind} has no result: {job.sentence.rstrip('.')}.")
     return job
+
+
+async def _has_gone(call: Call) -> bool:
+    """Whether the client of a request over HTTP has closed its connection: its answer would reach nobody.
+
+    Protocol versions before 2026-07-28 let a request go on then, so that its client may come back for the rest of the
+    stream; this server keeps no streams. Later ones cancel the call by themselves, and standard input just ends.
+    """
+    request = call.request_context.request
+    return isinstance(request, Request) and await request.is_disconnected()
 
 
 def _closed(seen: CandlesSeen) -> list[tuple[str, ...]]:
@@ -213,7 +242,7 @@ def _printed(folder: Path) -> dict[str, Any]:
     return made
 
 
-def _comparison(found: dict[str, Any]) -> StrategyComparison:
+def _comparison(found: dict[str, Any], confirm_interval: str | None) -> StrategyComparison:
     said = found["consensus"]
     return StrategyComparison(
         symbol=found["symbol"],
@@ -226,10 +255,14 @@ def _comparison(found: dict[str, Any]) -> StrategyComparison:
         hold=said["HOLD"],
         mean_vote=said["mean_vote"],
         pairs=found["agreement"]["pairs"],
+        not_asked=f"TRADING_CONFIRM_INTERVAL is {confirm_interval}: the bot buys only where {confirm_interval} candles "
+        "say BUY too, which is no part of this comparison."
+        if confirm_interval
+        else None,
     )
 
 
-def _result(found: dict[str, Any]) -> BacktestResult:
+def _result(found: dict[str, Any], confirm_interval: str | None) -> BacktestResult:
     setup, figures, trades, hold = found["setup"], found["figures"], found["trades"], found["hold"]
     fall = figures["drawdown"]
     return BacktestResult(
@@ -239,6 +272,7 @@ def _result(found: dict[str, Any]) -> BacktestResult:
         start_utc=at_utc(setup["start_ms"]),
         end_utc=at_utc(setup["end_ms"]),
         quote_asset=setup["quote_asset"],
+        confirm_interval=confirm_interval,
         opening_quote=setup["opening_quote"],
         final_quote=found["final_quote"],
         fees_quote=found["fees_quote"],

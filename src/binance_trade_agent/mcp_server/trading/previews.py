@@ -14,27 +14,18 @@ from binance_trade_agent.domain.money import EXACT, plain
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.domain.values import as_dict
-from binance_trade_agent.mcp_server.fields import Number, sentence
+from binance_trade_agent.mcp_server.awaiting import awaited
+from binance_trade_agent.mcp_server.fields import Number, RuleFinding, rule_finding, sentence
 from binance_trade_agent.mcp_server.offering import Call, ToolError, shared
 from binance_trade_agent.mcp_server.trading import budget
 from binance_trade_agent.mcp_server.trading.budget import Budget
 from binance_trade_agent.mcp_server.trading.client import owner
-from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds, wall_ms
+from binance_trade_agent.ops.clock import wall_ms
 from binance_trade_agent.reports import order_words
 from binance_trade_agent.reports.order_draft import Draft
 from binance_trade_agent.reports.order_preview import Market, Preview
 
-_LOOK_SECONDS = 5.0  # the trader reads book and candles within about two seconds of being told that somebody looks
-_LOOK_EVERY_SECONDS = 0.1
 _WORSE_FRACTION = Decimal("0.01")  # the price bound of a market order where neither caller nor settings give one
-
-
-class RuleFinding(BaseModel):
-    """What one risk rule found about the order."""
-
-    rule: str
-    allows: bool
-    detail: str = Field(description="the comparison, with its numbers and the name of the setting")
 
 
 class BudgetLeft(BaseModel):
@@ -91,13 +82,9 @@ async def preview_order(call: Call, draft: Draft) -> OrderPreview:
 
 async def seen(desk: Desk, symbol: str) -> Market | None:
     """The market of a symbol, with book and candles; waits for the trader to read those, but not for long."""
-    until = monotonic_seconds() + _LOOK_SECONDS
-    while True:
-        market = await look(desk, symbol)
-        is_whole = market is not None and market.book is not None and market.candles is not None
-        if is_whole or monotonic_seconds() > until:
-            return market
-        await sleep_seconds(_LOOK_EVERY_SECONDS)
+    return await awaited(
+        desk, lambda: look(desk, symbol), lambda market: market.book is not None and market.candles is not None
+    )
 
 
 async def _bounded(desk: Desk, draft: Draft) -> Judged:
@@ -139,6 +126,6 @@ def _told(shown: Preview, rules: SymbolRules, left: Budget, why_not: str, name: 
         fee=order_words.fee_words(shown, rules),
         protection=order_words.protection_words(shown, rules),
         rounded=shown.note or None,
-        findings=[RuleFinding(rule=one.rule, allows=one.allows, detail=str(one.detail)) for one in shown.findings],
+        findings=[rule_finding(one) for one in shown.findings],
         budget=BudgetLeft(orders_this_hour=left.orders_left, quote_today=left.quote_left),
     )

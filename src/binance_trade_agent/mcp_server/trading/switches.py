@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from binance_trade_agent.control.commands import CommandKind
-from binance_trade_agent.mcp_server.fields import Symbol
+from binance_trade_agent.mcp_server.fields import Parameters, Symbol, parameter_list
 from binance_trade_agent.mcp_server.offering import Call, ToolError, acts, shared
 from binance_trade_agent.mcp_server.trading.answers import ANSWER_SECONDS, Answer, answered
 from binance_trade_agent.mcp_server.trading.client import requested_by
@@ -14,15 +14,6 @@ from binance_trade_agent.ops.clock import wall_ms
 
 Reason = Annotated[str, Field(description="why, in a few words, for the record", max_length=500)]
 StrategyName = Annotated[str, Field(description="one of list_strategies", min_length=1, max_length=200)]
-Parameters = Annotated[
-    dict[
-        Annotated[str, Field(pattern=r"^[A-Za-z0-9_.]{1,60}$")],
-        int | float | bool | Annotated[str, Field(pattern=r"^[^,=\s]{1,60}$")],
-    ],
-    Field(
-        description="parameters of the strategy by name; those that are not given keep their defaults", max_length=40
-    ),
-]
 
 
 async def pause(
@@ -44,11 +35,7 @@ async def resume(call: Call) -> Answer:
 async def set_strategy(call: Call, name: StrategyName, parameters: Parameters | None = None) -> Answer:
     """Let another strategy decide, or the same with other parameters, from the next tick on and over restarts."""
     _needs_trader(call, "which would say whether it can be used")
-    texts = {
-        key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in (parameters or {}).items()
-    }
-    params = ",".join(f"{key}={value}" for key, value in texts.items())
-    return await _asked(call, CommandKind.SET_STRATEGY, {"name": name.strip(), "params": params})
+    return await _asked(call, CommandKind.SET_STRATEGY, {"name": name.strip(), "params": parameter_list(parameters)})
 
 
 async def set_emergency_stop(
