@@ -4,9 +4,10 @@ Flags win over the environment, that over `.env`, that over `config/*.toml`, tha
 over the defaults. The profiles are the tables of `config/risk.toml`, which is no file of settings itself.
 """
 
+import contextlib
 import os
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,36 @@ def load(
         values.update(layer)
         origins.update(dict.fromkeys(layer, origin))
     return Configuration(settled(values, origins), origins)
+
+
+def load_only(names: Collection[str], flags: Mapping[str, Any], *, folder: Path | None = None) -> Settings:
+    """The settings of these names where they can be read, whatever is wrong with others; the rest have their defaults.
+
+    Args:
+        names: of settings.
+        flags: by setting name, what the command line gave; None values are ignored.
+        folder: as for `load`.
+    """
+    folder = folder or Path.cwd()
+    wanted = {*names, *(f"{name}_FILE" for name in names)}
+    values: dict[str, Any] = {}
+    for layer in (
+        lambda: (pair for _, table in _toml_layers(folder / "config") for pair in table.items()),
+        lambda: _own_values(_only(wanted, _dotenv(folder / ".env")), ".env").items(),
+        lambda: _own_values(_only(wanted, os.environ), "the environment").items(),
+        lambda: ((name, value) for name, value in flags.items() if value is not None),
+    ):
+        with contextlib.suppress(ConfigError):
+            for name, value in layer():
+                with contextlib.suppress(ConfigError):
+                    if name in names:
+                        settled({name: value}, {name: ""})
+                        values[name] = value
+    return settled(values, dict.fromkeys(values, ""))
+
+
+def _only(wanted: Collection[str], variables: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in variables.items() if name in wanted}
 
 
 def settled(values: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:

@@ -25,6 +25,7 @@ from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
 from binance_trade_agent.ledger.lock import Holder, LedgerLock
 from binance_trade_agent.ledger.records import RunRecord
 from binance_trade_agent.ledger.takeover import take_over
+from binance_trade_agent.notifications.failed_start import told_if_it_fails
 from binance_trade_agent.notifications.notifier import notifying
 from binance_trade_agent.notifications.targets import targets
 from binance_trade_agent.ops import heartbeat
@@ -77,21 +78,22 @@ async def _run(configuration: Configuration, *, takeover: bool = False) -> int:
 
 async def _trade(configuration: Configuration, signals: StopSignals, *, takeover: bool) -> int:
     settings = configuration.settings
-    addresses = targets(settings)
     started_wall_ms = wall_ms()
     run_id = _run_id(started_wall_ms)
     async with contextlib.AsyncExitStack() as stack:
         holder = Holder(os.getpid(), run_id, started_wall_ms)
-        acquired = (
-            LedgerLock.acquire(settings.ledger_path, holder)
-            if not takeover
-            else await take_over(settings.ledger_path, holder)
-        )
-        lock = stack.enter_context(acquired)
-        tell = stack.enter_context(_signs_of_life(settings, run_id))
-        strategies = _strategies(settings)
-        ledger = await stack.enter_async_context(await Ledger.open(settings.ledger_path))
-        await stack.enter_async_context(notifying(settings, addresses))
+        async with told_if_it_fails(settings):
+            addresses = targets(settings)
+            acquired = (
+                LedgerLock.acquire(settings.ledger_path, holder)
+                if not takeover
+                else await take_over(settings.ledger_path, holder)
+            )
+            lock = stack.enter_context(acquired)
+            tell = stack.enter_context(_signs_of_life(settings, run_id))
+            strategies = _strategies(settings)
+            ledger = await stack.enter_async_context(await Ledger.open(settings.ledger_path))
+            await stack.enter_async_context(notifying(settings, addresses))
         connection = await stack.enter_async_context(connected(settings, is_trader=True, tell=tell))
         lease = await stack.enter_async_context(_lease(settings, ledger, connection, lock, holder, takeover=takeover))
         name = RunName(

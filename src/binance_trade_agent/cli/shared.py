@@ -1,6 +1,7 @@
 """What the commands share: settings as flags, options that several take, and how they end."""
 
 import sys
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -51,14 +52,26 @@ def fail(message: str, code: int = exit_codes.WRONG_CONFIGURATION) -> NoReturn:
     sys.exit(complain(message, code))
 
 
-def configuration_of(flags: dict[str, Any]) -> "Configuration":
-    """Load the settings, with flags by their names; a wrong one ends the process with a sentence."""
-    from binance_trade_agent.configuration import ConfigError, load
+def configuration_of(
+    flags: dict[str, Any], when_wrong: Callable[[dict[str, Any], str], None] | None = None
+) -> "Configuration":
+    """Load the settings, with flags by their names; a wrong one ends the process with a sentence.
 
+    Args:
+        flags: what the command line gave.
+        when_wrong: is told of it too, with the flags by setting names.
+    """
+    from binance_trade_agent.configuration import ConfigError, load
+    from binance_trade_agent.ops.terminal import complain
+
+    given = {name.upper(): value for name, value in flags.items()}
     try:
-        return load({name.upper(): value for name, value in flags.items()})
+        return load(given)
     except ConfigError as failure:
-        fail(str(failure))
+        complain(failure, exit_codes.WRONG_CONFIGURATION)
+        if when_wrong is not None:
+            when_wrong(given, str(failure))
+        sys.exit(exit_codes.WRONG_CONFIGURATION)
 
 
 class Amount(click.ParamType[Decimal]):

@@ -27,11 +27,17 @@ def run(takeover: bool, **flags: Any) -> None:
 
     end_quietly_until_listened_to("trading began")
     container_log.copy_output(os.environ)
-    configuration = configuration_of(flags)
+    configuration = configuration_of(flags, _tell_wrong_settings)
     set_up_log(configuration, "trader")
     from binance_trade_agent.daemon import run
 
     sys.exit(run(configuration, takeover=takeover))
+
+
+def _tell_wrong_settings(flags: dict[str, Any], sentences: str) -> None:
+    from binance_trade_agent.notifications.failed_start import tell_wrong_settings
+
+    tell_wrong_settings(flags, sentences)
 
 
 @click.command("config", cls=SettingsCommand)

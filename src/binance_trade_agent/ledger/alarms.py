@@ -46,6 +46,14 @@ def latest(connection: sqlite3.Connection, limit: int) -> list[Alarm]:
     return _alarms(connection, f"ORDER BY last_ms DESC, kind, subject LIMIT {int(limit)}")
 
 
+def changed(connection: sqlite3.Connection, limit: int) -> list[Alarm]:
+    """Those that stand, then those that are over, each the latest first."""
+    return _alarms(
+        connection,
+        f"ORDER BY cleared_ms IS NULL DESC, coalesce(cleared_ms, last_ms) DESC, kind, subject LIMIT {int(limit)}",
+    )
+
+
 def _alarms(connection: sqlite3.Connection, rest: str) -> list[Alarm]:
     rows = connection.execute(f"SELECT * FROM alarms {rest}")  # noqa: S608 (the two ends above, nothing from outside)
     names = [field.name for field in fields(Alarm)]

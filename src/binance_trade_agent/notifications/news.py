@@ -8,19 +8,21 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
-import msgspec
-
 from binance_trade_agent.domain.money import EXACT, ZERO
 from binance_trade_agent.domain.notify_events import NotifyEvent
 from binance_trade_agent.domain.orders import Fill, Side
 from binance_trade_agent.domain.values import Value, replace
 from binance_trade_agent.ledger import alarms, queries, switches
+from binance_trade_agent.ledger.rows import fill_from
 from binance_trade_agent.notifications.day import day_of_last_tick, day_summary
 from binance_trade_agent.reports.wording import amounts, exact, money, utc_text
 
-_FILLS_LOOKED_AT = 200  # of each symbol
-_ROWS_LOOKED_AT = 200  # of alarms and pauses
+FILLS_AT_ONCE = 5_000  # what is beyond is in the next look
+_FILLS_KNOWN = 200  # of each symbol: one that is booked late lies among these
+_PAUSES_LOOKED_AT = 200
+_ALARMS_LOOKED_AT = 2_000  # those that stand first, then those that changed last
 _ORDERS_SHOWN = 10  # of more, the sums are told instead
+_RUNS_SHOWN = 3
 
 
 class Notice(Value, frozen=True):
@@ -35,7 +37,7 @@ class Cursor(Value, frozen=True):
     """What was told.
 
     Attributes:
-        epoch: of the fills and pauses; fills: by symbol the newest trade ids.
+        epoch: of the fills and pauses; fills: by symbol the newest trade ids; None before the first look.
         started, ended: numbers of the newest runs whose start and whose end are told.
         kill: number of the newest kill; is_killed: whether the switch was on.
         raised, over: alarms that are told to stand, and to be over; pauses: those that are told.
@@ -43,7 +45,7 @@ class Cursor(Value, frozen=True):
     """
 
     epoch: int = 0
-    fills: dict[str, tuple[int, ...]] = msgspec.field(default_factory=dict)
+    fills: dict[str, tuple[int, ...]] | None = None
     started: int = 0
     ended: int = 0
     kill: int = 0
@@ -55,7 +57,9 @@ class Cursor(Value, frozen=True):
 
 
 def news(connection: sqlite3.Connection, cursor: Cursor) -> tuple[list[Notice], Cursor]:
-    """What is new, and the cursor after it. Give it an empty cursor, and all that is remembered is new.
+    """What is new, and the cursor after it; ask again with that one until it stays: a look reads FILLS_AT_ONCE at most.
+
+    To an empty cursor runs, alarms and pauses are new, fills are not: the ledger may hold a million.
 
     Args:
         connection: of a snapshot of the ledger.
@@ -81,15 +85,23 @@ def _runs(connection: sqlite3.Connection, cursor: Cursor) -> Found:
     ).fetchall()
     found: list[Notice] = []
     started, ended = cursor.started, cursor.ended
+    if len(runs) > _RUNS_SHOWN:
+        found.append(Notice(NotifyEvent.START, f"{len(runs)} runs since the last message; the newest {_RUNS_SHOWN}:"))
     for run in runs:
-        number = int(run["number"])
+        number, is_shown = int(run["number"]), run in runs[-_RUNS_SHOWN:]
         if number > cursor.started:
-            found.append(Notice(NotifyEvent.START, _started(run)))
+            found += [Notice(NotifyEvent.START, _started(run))] * is_shown
             started = number
         if number > cursor.ended and (run["ended_ms"] is not None or run is not runs[-1]):
-            found.append(_ended(run))
+            found += [_ended(run)] * is_shown
             ended = number
     return found, replace(cursor, started=started, ended=ended)
+
+
+def was_cut_off(connection: sqlite3.Connection, cursor: Cursor) -> bool:
+    """Whether the newest run ended without a word, which is not told yet; asked before another one has begun."""
+    run = connection.execute("SELECT number, ended_ms FROM runs ORDER BY number DESC LIMIT 1").fetchone()
+    return run is not None and run["ended_ms"] is None and run["number"] > cursor.ended
 
 
 def _started(run: sqlite3.Row) -> str:
@@ -127,7 +139,7 @@ def _breakers(connection: sqlite3.Connection, cursor: Cursor) -> Found:
     epoch = queries.epoch_number(connection)
     rows = connection.execute(
         "SELECT rule, since_ms, until_ms, detail FROM pauses WHERE epoch = ? ORDER BY since_ms DESC LIMIT ?",
-        (epoch, _ROWS_LOOKED_AT),
+        (epoch, _PAUSES_LOOKED_AT),
     ).fetchall()
     told = cursor.pauses if cursor.epoch == epoch else ()
     names = {f"{row['rule']} {row['since_ms']}": row for row in reversed(rows)}
@@ -145,7 +157,7 @@ def _breakers(connection: sqlite3.Connection, cursor: Cursor) -> Found:
 
 def _alarms(connection: sqlite3.Connection, cursor: Cursor) -> Found:
     raised, over, found = [], [], []
-    for alarm in reversed(alarms.latest(connection, _ROWS_LOOKED_AT)):
+    for alarm in reversed(alarms.changed(connection, _ALARMS_LOOKED_AT)):
         name = f"{alarm.kind} {alarm.subject} {alarm.raised_ms}"
         raised.append(name)
         event = NotifyEvent.UNPROTECTED if alarm.kind == "unprotected" else NotifyEvent.ALARMS
@@ -162,24 +174,45 @@ def _alarms(connection: sqlite3.Connection, cursor: Cursor) -> Found:
 
 def _fills(connection: sqlite3.Connection, cursor: Cursor) -> Found:
     epoch = queries.epoch_number(connection)
+    symbols = [symbol for (symbol,) in connection.execute("SELECT symbol FROM positions WHERE epoch = ?", (epoch,))]
+    if cursor.fills is None:
+        return [], replace(
+            cursor, epoch=epoch, fills={symbol: _newest(connection, epoch, symbol) for symbol in symbols}
+        )
     told = cursor.fills if cursor.epoch == epoch else {}
     fresh: list[Fill] = []
     seen: dict[str, tuple[int, ...]] = {}
-    for (symbol,) in connection.execute("SELECT symbol FROM positions WHERE epoch = ?", (epoch,)).fetchall():
-        known = frozenset(told.get(symbol, ()))
-        rows = connection.execute(
-            "SELECT trade_id FROM fills WHERE epoch = ? AND symbol = ? ORDER BY trade_id DESC LIMIT ?",
-            (epoch, symbol, _FILLS_LOOKED_AT),
-        )
-        seen[symbol] = tuple(trade_id for (trade_id,) in rows)
-        found = (
-            queries.fill(connection, epoch, symbol, trade_id) for trade_id in seen[symbol] if trade_id not in known
-        )
-        fresh += [fill for fill in found if fill is not None]
+    for symbol in symbols:
+        before = told.get(symbol, ())
+        found = _unknown(connection, epoch, symbol, before, FILLS_AT_ONCE - len(fresh))
+        newest = sorted({*before, *(fill.trade_id for fill in found)}, reverse=True)
+        seen[symbol] = tuple(newest[:_FILLS_KNOWN])
+        fresh += found
     fresh.sort(key=lambda fill: (fill.traded_ms, fill.symbol, fill.trade_id))
     assets = queries.symbol_assets(connection) if fresh else {}
     texts = list(_orders(connection, fresh, {symbol: quote for symbol, (_, quote) in assets.items()}))
     return [Notice(NotifyEvent.FILLS, text) for text in texts], replace(cursor, epoch=epoch, fills=seen)
+
+
+def _newest(connection: sqlite3.Connection, epoch: int, symbol: str) -> tuple[int, ...]:
+    rows = connection.execute(
+        "SELECT trade_id FROM fills WHERE epoch = ? AND symbol = ? ORDER BY trade_id DESC LIMIT ?",
+        (epoch, symbol, _FILLS_KNOWN),
+    )
+    return tuple(trade_id for (trade_id,) in rows)
+
+
+def _unknown(connection: sqlite3.Connection, epoch: int, symbol: str, known: tuple[int, ...], most: int) -> list[Fill]:
+    """The oldest fills, so many at most, that are not among the known ones nor before all of them."""
+    if most <= 0:
+        return []
+    from_id = known[-1] if len(known) >= _FILLS_KNOWN else -1
+    rows = connection.execute(
+        "SELECT * FROM fills WHERE epoch = ? AND symbol = ? AND trade_id > ? ORDER BY trade_id LIMIT ?",
+        (epoch, symbol, from_id, most + len(known)),
+    )
+    told = frozenset(known)
+    return [fill_from(row) for row in rows if row["trade_id"] not in told][:most]
 
 
 def _orders(connection: sqlite3.Connection, fresh: Iterable[Fill], quotes: dict[str, str]) -> Iterator[str]:
