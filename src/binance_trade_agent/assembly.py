@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from binance_trade_agent.agents.account_watch import AccountWatch
+from binance_trade_agent.agents.adoption import Adoption
 from binance_trade_agent.agents.alarms import Alarms
 from binance_trade_agent.agents.breakers import Breakers
 from binance_trade_agent.agents.closing import Closer, Emergency
@@ -123,6 +124,7 @@ async def _recovered(settings: Settings, ledger: Ledger, connection: Connection,
     may_reset = settings.mode != "live"
     epochs = Epochs(gateway, ledger, clock, known_rules, may_reset=may_reset, market=connection.market)
     reconciler = Reconciler(gateway, ledger, clock, known_rules, epochs, keeper, recovery, alarms)
+    await Adoption(gateway, ledger, clock, known_rules, instance=settings.trading_instance).after_restoration(epochs)
     await reconciler.run("start")
     await ledger.take_over(run_id)
     return _Ground(rules, known_rules, gate, alarms, keeper, recovery, reconciler)

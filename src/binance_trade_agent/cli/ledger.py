@@ -10,7 +10,7 @@ from binance_trade_agent.cli.shared import configuration_of, json_option, ledger
 
 @click.group("ledger")
 def ledger() -> None:
-    """Verify, back up or export the ledger; the trader may run meanwhile."""
+    """Verify, back up or export the ledger while the trader runs; restore it while none does."""
 
 
 @ledger.command("verify")
@@ -32,15 +32,32 @@ def verify(ledger_path: Path | None, as_json: bool) -> None:
 @click.option(
     "--to", type=click.Path(path_type=Path), help="A new file, or a folder for it; <ledger>.backup-TIME without it."
 )
-def backup(ledger_path: Path | None, to: Path | None) -> None:
+@click.option(
+    "--keep", type=click.IntRange(min=1), help="Leave only so many dated backups in the folder; the oldest go."
+)
+def backup(ledger_path: Path | None, to: Path | None, keep: int | None) -> None:
     """Copy the ledger as of one moment, check the copy, and print where it is and how large.
 
-    To restore one: stop the trader, move the ledger and its -wal file away, and copy the backup to the ledger's place.
+    The trader may run meanwhile. With --keep it can be called by a timer (docs/guide/systemd.md).
     """
     path = configuration_of({"LEDGER_PATH": ledger_path}).settings.ledger_path
     from binance_trade_agent.ops.ledger_commands import back_up_ledger
 
-    sys.exit(back_up_ledger(path, to))
+    sys.exit(back_up_ledger(path, to, keep))
+
+
+@ledger.command("restore")
+@click.argument("backup", type=click.Path(path_type=Path))
+@ledger_path_option
+def restore(backup: Path, ledger_path: Path | None) -> None:
+    """Put BACKUP in the ledger's place, after it was verified; refused while a trader runs.
+
+    What was there is kept beside it. The next start takes what was traded since the backup from the exchange.
+    """
+    path = configuration_of({"LEDGER_PATH": ledger_path}).settings.ledger_path
+    from binance_trade_agent.ops.ledger_commands import restore_ledger
+
+    sys.exit(restore_ledger(path, backup))
 
 
 @ledger.command("export")

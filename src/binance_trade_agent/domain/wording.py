@@ -19,3 +19,8 @@ def iso_second(at_ms: int) -> str:
 def clock_time(at_ms: int) -> str:
     """`14:36:00`, UTC."""
     return (_EPOCH + timedelta(milliseconds=at_ms)).strftime("%H:%M:%S")
+
+
+def compact_utc(at_ms: int) -> str:
+    """`20260105T143600Z`, for names of files."""
+    return (_EPOCH + timedelta(milliseconds=at_ms)).strftime("%Y%m%dT%H%M%SZ")

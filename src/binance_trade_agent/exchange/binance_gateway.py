@@ -18,6 +18,7 @@ from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.market import BookTicker, DayTicker, Depth
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.orders import Fill, OrderIntent, OrderReport, OrderType
+from binance_trade_agent.domain.placed_orders import PlacedOrder
 from binance_trade_agent.domain.symbols import SymbolRules, symbol_rules
 from binance_trade_agent.exchange.auth_halt import AuthHalt
 from binance_trade_agent.exchange.breaker import Breaker
@@ -43,6 +44,7 @@ from binance_trade_agent.exchange.payloads import (
     day_ticker,
     depth,
     order_report,
+    placed_order,
     replacement,
     trade_fill,
 )
@@ -55,6 +57,7 @@ from binance_trade_agent.ops.vitals import ExchangeVitals
 RECV_WINDOW_MS = 5_000
 _CANDLES_A_PAGE = 1000
 _TRADES_A_PAGE = 1000
+_ORDERS_A_PAGE = 1000
 _WITH_TIME_IN_FORCE = frozenset({OrderType.LIMIT, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
 _CLOSE_SECONDS = 3
 
@@ -304,6 +307,17 @@ class BinanceGateway:
         """See Gateway."""
         request = self._client.get_all_orders(symbol=symbol, limit=limit)
         return await self._call(request, lambda rows: [order_report(row, row["clientOrderId"]) for row in rows])
+
+    async def orders_since(self, symbol: str, first_exchange_order_id: int) -> list[PlacedOrder]:
+        """See Gateway. Page by page, by the exchange's numbers, which only rise (binance-protocol.md 1.3)."""
+        found: list[PlacedOrder] = []
+        while True:
+            first = found[-1].report.exchange_order_id + 1 if found else first_exchange_order_id
+            request = self._client.get_all_orders(symbol=symbol, orderId=first, limit=_ORDERS_A_PAGE)
+            page = await self._call(request, lambda rows: [placed_order(row) for row in rows])
+            found += page
+            if len(page) < _ORDERS_A_PAGE:
+                return found
 
     async def latest_trade_id(self, symbol: str) -> int | None:
         """See Gateway."""

@@ -8,6 +8,7 @@ from typing import Protocol
 from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.market import BookTicker, DayTicker, Depth
 from binance_trade_agent.domain.orders import Fill, OrderIntent, OrderReport
+from binance_trade_agent.domain.placed_orders import PlacedOrder
 from binance_trade_agent.domain.symbols import SymbolRules
 
 
@@ -123,6 +124,10 @@ class Gateway(TradingGateway, Protocol):
 
     async def latest_orders(self, symbol: str, limit: int) -> list[OrderReport]:
         """The account's latest orders on `symbol`, of whatever status, foreign ones too; oldest first."""
+        ...
+
+    async def orders_since(self, symbol: str, first_exchange_order_id: int) -> list[PlacedOrder]:
+        """The account's orders from the exchange's `first_exchange_order_id` on, foreign ones too; oldest first."""
         ...
 
     async def latest_trade_id(self, symbol: str) -> int | None:

@@ -6,7 +6,8 @@ from typing import Any
 
 from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.market import BookTicker, DayTicker, Depth, Level
-from binance_trade_agent.domain.orders import Fill, OrderReport, Side
+from binance_trade_agent.domain.orders import Fill, OrderReport, OrderType, Side
+from binance_trade_agent.domain.placed_orders import PlacedOrder
 from binance_trade_agent.exchange.errors import OUTCOME_UNKNOWN_CODES, ReplaceRefusedError
 from binance_trade_agent.exchange.gateway import Account
 
@@ -108,6 +109,18 @@ def order_report(payload: Mapping[str, Any], client_order_id: str) -> OrderRepor
         at_ms=at_ms,
         detail=payload.get("expiryReason", ""),
         fills=fills,
+    )
+
+
+def placed_order(payload: Mapping[str, Any]) -> PlacedOrder:
+    """A row of allOrders; a price of 0 and a list of -1 are the exchange's way to say that there is none."""
+    return PlacedOrder(
+        report=order_report(payload, payload["clientOrderId"]),
+        type=OrderType(payload["type"]),
+        price=Decimal(payload["price"]) or None,
+        stop_price=Decimal(payload.get("stopPrice", "0")) or None,
+        list_id=None if int(payload["orderListId"]) < 0 else str(payload["orderListId"]),
+        placed_ms=int(payload["time"]),
     )
 
 

@@ -129,6 +129,26 @@ def open_read_only(path: Path) -> sqlite3.Connection:
     return _prepared(_connect_existing(path, "ro"), path, _refuse_other_schema)
 
 
+def open_of_any_schema(path: Path, *, is_immutable: bool = False) -> sqlite3.Connection:
+    """Open the ledger at `path` for copying it; never makes or changes one, and does not look into its tables.
+
+    With `is_immutable`, of a file that nobody writes and that is all of the ledger, no file is made beside it.
+
+    Raises:
+        LedgerError: there is none, it is no ledger, or it cannot be read.
+    """
+    connection = _connect_existing(path, "ro&immutable=1" if is_immutable else "ro")
+    try:
+        _refuse_foreign_file(connection, path)
+    except FILE_ERRORS as error:
+        connection.close()
+        raise explained(error, path) from error
+    except LedgerError:
+        connection.close()
+        raise
+    return connection
+
+
 def identity(path: Path) -> tuple[int, int] | None:
     """Which file lies at `path` (device and inode), by which another one in its place is told; None where none does."""
     try:

@@ -35,6 +35,7 @@ from binance_trade_agent.ledger.integrity import check_at_start
 from binance_trade_agent.ledger.order_rows import required_order
 from binance_trade_agent.ledger.records import Alarm, AppliedReport, Epoch, EquityPoint, OrderEntry, RunRecord
 from binance_trade_agent.ledger.sql_view import SqlView
+from binance_trade_agent.ledger.upgrade import back_up_before_upgrade
 from binance_trade_agent.ops.clock import monotonic_seconds
 from binance_trade_agent.risk.state import Pause
 
@@ -66,6 +67,7 @@ class Ledger:
         """
 
         def connect() -> sqlite3.Connection:
+            back_up_before_upgrade(path)
             connection = open_or_create(path, busy_timeout_ms=busy_timeout_ms)
             try:
                 check_at_start(path)

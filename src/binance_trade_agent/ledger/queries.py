@@ -45,9 +45,11 @@ def runs(connection: sqlite3.Connection) -> list[RunRecord]:
 
 
 def next_fence(connection: sqlite3.Connection) -> int:
-    """The generation after the latest that is in the ledger."""
-    row = connection.execute("SELECT fence FROM runs ORDER BY number DESC LIMIT 1").fetchone()
-    return int(row["fence"]) + 1 if row else 1
+    """The generation after the latest that is in the ledger, and that may have traded on after a restored backup."""
+    last, least = connection.execute(
+        "SELECT (SELECT fence FROM runs ORDER BY number DESC LIMIT 1), (SELECT max(least_fence) FROM restorations)"
+    ).fetchone()
+    return max((last or 0) + 1, least or 1)
 
 
 def order_entry(connection: sqlite3.Connection, client_order_id: str) -> OrderEntry | None:

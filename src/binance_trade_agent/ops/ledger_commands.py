@@ -1,14 +1,24 @@
-"""`trade-agent ledger`: verify, back up and export the ledger, whether the trader runs or not."""
+"""`trade-agent ledger`: verify, back up and export the ledger, whether a trader runs or not; restore it."""
 
+import contextlib
 import json
+import os
+import re
 import sqlite3
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from binance_trade_agent import exit_codes
-from binance_trade_agent.ledger import backup, tables
+from binance_trade_agent.control import commands
+from binance_trade_agent.control.commands import CommandKind
+from binance_trade_agent.domain.pause_scope import PauseScope
+from binance_trade_agent.domain.wording import compact_utc, iso_second
+from binance_trade_agent.ledger import backup, switches, tables
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.lock import Holder, LedgerInUse, LedgerLock, named
+from binance_trade_agent.ledger.restore import Restored, restore
 from binance_trade_agent.ledger.verify import Say, verify
 from binance_trade_agent.ops.clock import wall_ms
 from binance_trade_agent.ops.terminal import complain
@@ -43,15 +53,113 @@ def _verified(path: Path, say: Say) -> dict[str, int]:
         return reader.snapshot(work)
 
 
-def back_up_ledger(path: Path, to: Path | None) -> int:
-    """Copy the ledger and print where to, and how large it is. Returns 0, or 2 when it could not be done."""
+def back_up_ledger(path: Path, to: Path | None, keep: int | None = None) -> int:
+    """Copy the ledger and print where to, and how large it is. Returns 0, or 2 when it could not be done.
+
+    With `keep` only so many of the dated backups stay that are in the same folder; the oldest go, once the new one is.
+    """
+    if keep is not None and to is not None and not to.is_dir():
+        what = f"--keep counts the dated backups of a folder, and {to} is none; make it first, or leave --keep away"
+        return complain(what, exit_codes.WRONG_CONFIGURATION)
     target = _target(path, to, "backup")
     try:
         size = backup.back_up(path, target)
     except LedgerError as failure:
         return complain(failure, exit_codes.WRONG_CONFIGURATION)
     print(f"{target}  {size} bytes")
+    if keep is not None:
+        for old in _dated_backups(path, target.parent)[:-keep]:
+            old.unlink(missing_ok=True)
+            print(f"{old}  deleted, as --keep {keep} says")
     return exit_codes.OK
+
+
+def _dated_backups(path: Path, folder: Path) -> list[Path]:
+    """Those of this ledger that are named for their time, the oldest first."""
+    name = re.compile(rf"{re.escape(path.name)}\.backup-\d{{8}}T\d{{6}}Z")
+    return sorted(file for file in folder.iterdir() if name.fullmatch(file.name))
+
+
+@dataclass(frozen=True, slots=True)
+class _Switches:
+    """What a person has thrown: the reason of the kill switch, None while it is off, and what a pause keeps back."""
+
+    kill_reason: str | None
+    closes_positions: bool
+    pause: PauseScope | None
+
+
+def restore_ledger(path: Path, from_: Path) -> int:
+    """Put a backup in the ledger's place, and print what came of it. Returns 0, or 2 when it could not be done."""
+    try:
+        with _held_while_none_trades(path):
+            before = _switches(path)
+            restored = restore(path, from_, wall_ms(), lambda fresh: _throw_again(fresh, before))
+    except LedgerError as failure:
+        return complain(failure, exit_codes.WRONG_CONFIGURATION)
+    for line in _told(path, from_, restored, before):
+        print(line)
+    return exit_codes.OK
+
+
+@contextlib.contextmanager
+def _held_while_none_trades(path: Path) -> Iterator[None]:
+    try:
+        lock = LedgerLock.acquire(path, Holder(os.getpid(), "ledger restore", wall_ms()))
+    except LedgerInUse as refusal:
+        raise LedgerError(
+            f"a trader runs: {named(refusal.holder)} owns the ledger {path}. End it with `trade-agent stop`, and see "
+            "that nothing starts it again (`systemctl stop trade-agent`; in Docker start the container with "
+            "TRADING_AUTOSTART=false), then restore. Nothing was changed."
+        ) from None
+    with lock:
+        yield
+
+
+def _switches(path: Path) -> _Switches | None:
+    """Where the switches of the present ledger stand; None where there is none that can be read."""
+
+    def read(connection: sqlite3.Connection) -> _Switches:
+        reason = switches.kill_reason(connection) if switches.killed(connection) else None
+        return _Switches(reason, switches.closes_positions(connection), switches.pause_scope(connection))
+
+    try:
+        with LedgerReader.open(path) as reader:
+            return reader.snapshot(read)
+    except LedgerError:
+        return None
+
+
+def _throw_again(fresh: Path, before: _Switches | None) -> None:
+    """A switch that a person has thrown since the backup stays thrown: the restored ledger would not know of it."""
+    now = _switches(fresh)
+    if before is None or now is None:
+        return
+    at_ms = wall_ms()
+    if before.kill_reason is not None and now.kill_reason is None:
+        closing = {"close_positions": "true"} if before.closes_positions else {}
+        wanted = {"reason": before.kill_reason, **closing}
+        commands.place(fresh, CommandKind.KILL, requested_by="restore", requested_wall_ms=at_ms, payload=wanted)
+    if before.pause is not None and now.pause != before.pause:
+        wanted = {"scope": before.pause.value}
+        commands.place(fresh, CommandKind.PAUSE, requested_by="restore", requested_wall_ms=at_ms, payload=wanted)
+
+
+def _told(path: Path, from_: Path, restored: Restored, before: _Switches | None) -> Iterator[str]:
+    counts = ", ".join(f"{count} {what}" for what, count in restored.counts.items())
+    last = "" if restored.last_tick_ms is None else f", as of {iso_second(restored.last_tick_ms)} (its last tick)"
+    yield f"{from_} was checked: {counts}, 0 differences{last}."
+    yield f"It is the ledger {path} now, with this program's schema (the backup has schema {restored.schema})."
+    if restored.kept is None:
+        yield "There was no ledger before."
+    else:
+        yield f"The ledger that was there is kept as {restored.kept}."
+    if restored.kept is not None and before is None:
+        yield "It could not be read: if it was killed or paused, say `trade-agent kill` or `trade-agent pause` again."
+    elif before is not None and (before.kill_reason is not None or before.pause is not None):
+        thrown = ["the kill switch"] * (before.kill_reason is not None) + ["the pause"] * (before.pause is not None)
+        yield f"{' and '.join(thrown)} of that ledger holds in this one too.".capitalize()
+    yield "The next start (`trade-agent run`) takes what was traded since from the exchange, before it decides."
 
 
 def export_ledger(path: Path, to: Path | None, form: str) -> int:
@@ -70,5 +178,5 @@ def _target(path: Path, to: Path | None, what: str) -> Path:
     """Where it goes: to a new path as it was given; into a folder that is there, and beside the ledger, by its time."""
     if to is not None and not to.is_dir():
         return to
-    name = f"{path.name}.{what}-{datetime.fromtimestamp(wall_ms() // 1000, UTC):%Y%m%dT%H%M%SZ}"
+    name = f"{path.name}.{what}-{compact_utc(wall_ms())}"
     return path.with_name(name) if to is None else to / name

@@ -1,0 +1,144 @@
+"""What a restored ledger takes back from the exchange, and what it leaves alone."""
+
+from contextlib import asynccontextmanager
+from decimal import Decimal
+
+from binance_trade_agent.agents.adoption import Adoption
+from binance_trade_agent.domain.order_ids import client_order_id
+from binance_trade_agent.domain.orders import OrderState, Role, Side
+from binance_trade_agent.domain.values import replace
+from binance_trade_agent.ledger import queries, restorations
+from binance_trade_agent.ledger.backup import back_up
+from binance_trade_agent.ledger.lock import Holder, LedgerLock
+from binance_trade_agent.ledger.restore import restore
+from tests.agents.desk import Desk, desk, reopened
+from tests.survival.trader import alarms
+
+
+def put_back(tmp_path) -> None:
+    """Restore the backup, as a person does who has ended the trader."""
+    path = tmp_path / "ledger.db"
+    with LedgerLock.acquire(path, Holder(1, "test", 0)):
+        restore(path, tmp_path / "backup", 1_000, lambda _: None)
+
+
+@asynccontextmanager
+async def restored(tmp_path, ready: Desk):
+    """The desk after its ledger was put back and it has started again."""
+    await ready.ledger.close()
+    put_back(tmp_path)
+    async with reopened(tmp_path, ready.exchange) as again:
+        await adopt(again)
+        yield again
+
+
+async def adopt(ready: Desk) -> None:
+    """What a start does before it trades."""
+    adoption = Adoption(ready.gateway, ready.ledger, ready.clock, ready.rules, instance="test")
+    await adoption.after_restoration(ready.epochs)
+    await ready.reconciler.run("start")
+
+
+async def test_position_and_protection_that_came_after_the_backup_are_the_bots_again(tmp_path):
+    async with desk(tmp_path) as ready:
+        await ready.trade()
+        back_up(tmp_path / "ledger.db", tmp_path / "backup")
+        await ready.wait(1_000)
+        await ready.trade(quantity="0.02")
+        await ready.protection().ensure_all(ready.rules)
+        lost = {entry.order.client_order_id: entry.order for entry in await ready.orders()}
+        held = (await ready.ledger.positions())["BTCUSDT"]
+        async with restored(tmp_path, ready) as again:
+            orders = {entry.order.client_order_id: entry.order for entry in await again.orders()}
+            assert orders.keys() == lost.keys()
+            for name, order in orders.items():
+                told = ("side", "type", "quantity", "price", "stop_price", "role", "state", "executed_base", "exit")
+                assert [getattr(order, field) for field in told] == [getattr(lost[name], field) for field in told]
+            legs = [order for order in orders.values() if order.role.is_protective]
+            assert {leg.role for leg in legs} == {Role.STOP_LOSS, Role.TAKE_PROFIT}
+            assert len({leg.list_id for leg in legs}) == 1
+            found = (await again.ledger.positions())["BTCUSDT"]
+            assert (found.quantity, found.cost_quote) == (held.quantity, held.cost_quote)
+            assert again.reconciler.found == 0
+            assert await alarms(again) == []
+            sent = await again.times_sent()
+            await again.protection().ensure_all(again.rules)
+            assert await again.times_sent() == sent, "it is protected already"
+
+
+async def test_a_sale_after_the_backup_closes_the_position(tmp_path):
+    async with desk(tmp_path) as ready:
+        await ready.trade()
+        back_up(tmp_path / "ledger.db", tmp_path / "backup")
+        await ready.wait(1_000)
+        await ready.trade(Side.SELL, quantity="0.00999")
+        async with restored(tmp_path, ready) as again:
+            assert (await again.ledger.positions())["BTCUSDT"].quantity == 0
+            await again.assert_reconciled()
+
+
+async def test_an_order_whose_answer_was_not_seen_at_the_backup_is_found_by_its_own_name(tmp_path):
+    async with desk(tmp_path) as ready:
+        intent = await ready.sent()
+        back_up(tmp_path / "ledger.db", tmp_path / "backup")
+        await ready.gateway.place_order(intent)
+        async with restored(tmp_path, ready) as again:
+            assert (await again.entry(intent)).order.state is OrderState.FILLED
+            await again.assert_reconciled()
+
+
+async def test_orders_of_another_instance_stay_foreign(tmp_path):
+    async with desk(tmp_path) as ready:
+        await ready.trade()
+        back_up(tmp_path / "ledger.db", tmp_path / "backup")
+        await ready.wait(1_000)
+        other = client_order_id(
+            instance="other", epoch=1, strategy="s", symbol="BTCUSDT", tick_ms=1, leg="BUY", attempt=1
+        )
+        await ready.gateway.place_order(replace(await ready.intent(), client_order_id=other))
+        async with restored(tmp_path, ready) as again:
+            assert (await again.ledger.positions())["BTCUSDT"].quantity == Decimal("0.00999")
+            assert len(await again.orders()) == 1
+            assert await alarms(again) == ["difference"]
+
+
+async def test_a_ledger_that_was_not_restored_adopts_nothing(tmp_path):
+    async with desk(tmp_path) as ready:
+        await ready.trade()
+        mine = replace(await ready.intent(), client_order_id="btaxyz-BTCUSDT-1-0f3c5a9be1d274")
+        await ready.gateway.place_order(mine)
+        await adopt(ready)
+        assert len(await ready.orders()) == 1
+
+
+async def test_adopting_is_done_once_and_a_start_that_was_killed_on_the_way_goes_on(tmp_path):
+    async with desk(tmp_path) as ready:
+        back_up(tmp_path / "ledger.db", tmp_path / "backup")
+        await ready.trade()
+        await ready.wait(1_000)
+        await ready.trade(quantity="0.02")
+        await ready.ledger.close()
+        put_back(tmp_path)
+        async with reopened(tmp_path, ready.exchange) as killed:
+            first, *_ = await killed.gateway.orders_since("BTCUSDT", 0)
+            assets = {"base_asset": "BTC", "quote_asset": "USDT"}
+            assert await killed.ledger.write(lambda inside: restorations.adopt(inside, first, **assets))
+            assert not await killed.ledger.write(lambda inside: restorations.adopt(inside, first, **assets))
+        async with reopened(tmp_path, ready.exchange) as again:
+            await adopt(again)
+            assert await again.ledger.read(restorations.to_adopt) is None
+            assert len(await again.orders()) == 2
+            await adopt(again)
+            await again.assert_reconciled()
+
+
+async def test_an_exchange_that_was_reset_since_the_backup_begins_a_new_epoch_and_nothing_is_adopted(tmp_path):
+    async with desk(tmp_path) as ready:
+        await ready.trade()
+        back_up(tmp_path / "ledger.db", tmp_path / "backup")
+        await ready.reset()
+        async with restored(tmp_path, ready) as again:
+            assert await again.ledger.read(queries.epoch_number) == 2
+            assert await again.ledger.positions() == {}
+            assert await again.ledger.read(restorations.to_adopt) is None
+            assert again.reconciler.found == 0
