@@ -5,6 +5,8 @@ import pytest
 from binance_trade_agent.cli import group
 from binance_trade_agent.control.commands import CommandState, latest_commands
 from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.lock import Holder, LedgerLock
+from binance_trade_agent.ops import command
 from tests.ledger.bookkeeping import trading_ledger
 
 
@@ -41,6 +43,19 @@ def test_a_switch_is_placed_with_what_it_is_to_keep_back_and_why(path, capsys, a
     assert typed(path, *arguments) == 0
     assert placed(path) == [(arguments[0], payload)]
     assert capsys.readouterr().out.startswith(f"No trader runs on {path}; ")
+
+
+def test_a_kill_that_no_trader_takes_says_what_holds_and_what_is_left_to_do(path, capsys):
+    assert typed(path, "kill", "--close-positions") == 0
+    held = "the kill switch is on; what rests on the exchange and what is held stay until one runs"
+    assert capsys.readouterr().out == f"No trader runs on {path}; {held}.\n"
+
+
+def test_a_kill_without_an_answer_is_said_to_hold(path, capsys, monkeypatch):
+    monkeypatch.setattr(command, "_ANSWER_SECONDS", 0.0)
+    with LedgerLock.acquire(path, Holder(1, "run", 0)):
+        assert typed(path, "kill") == 1
+    assert "has not answered in 0 s; the kill switch is on all the same" in capsys.readouterr().out
 
 
 def test_limits_are_placed_for_the_next_trader(path, capsys):

@@ -116,7 +116,9 @@ def place_and_wait(ledger_path: Path, kind: str, payload: Mapping[str, str] | No
     typed = wanted.value.replace("_", "-")
     command_id = commands.place(ledger_path, wanted, requested_by="cli", requested_wall_ms=wall_ms(), payload=payload)
     if not runs:
-        then = "the kill switch is on" if wanted is CommandKind.KILL else f"the next one will carry this out: {typed}"
+        then = f"the next one will carry this out: {typed}"
+        if wanted is CommandKind.KILL:
+            then = "the kill switch is on; what rests on the exchange and what is held stay until one runs"
         print(f"No trader runs on {ledger_path}; {then}.")
         return exit_codes.OK
     answered = _answer(ledger_path, command_id)
@@ -137,6 +139,8 @@ def needs_trader(ledger_path: Path) -> bool:
 
 def _what_then(kind: CommandKind, command: Command | None) -> str:
     """What becomes of a command without an answer."""
+    if kind is CommandKind.KILL:
+        return "the kill switch is on all the same, how far its work has come says `trade-agent status`"
     if command is not None and command.client_order_id is not None:
         return f"its order {command.client_order_id} is under way: `trade-agent status`"
     if kind in FOR_THE_RUN and kind is not CommandKind.STOP:

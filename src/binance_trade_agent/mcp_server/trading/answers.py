@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from binance_trade_agent.control import commands
-from binance_trade_agent.control.commands import Command, CommandState
+from binance_trade_agent.control.commands import Command, CommandKind, CommandState
 from binance_trade_agent.desk.desk import Desk
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.mcp_server.fields import Number, at_utc, sentence
@@ -104,5 +104,7 @@ def _state(found: Command) -> State:
 
 def _said(found: Command) -> str:
     if found.state is CommandState.PENDING:
+        if found.kind is CommandKind.KILL:
+            return "The emergency stop is on; the trader has not said yet how far its work has come."
         return "The trader has not answered yet; it carries this out, or refuses it, when it looks."
     return sentence(found.answer)

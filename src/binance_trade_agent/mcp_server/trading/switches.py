@@ -90,7 +90,7 @@ async def _asked(call: Call, kind: CommandKind, payload: dict[str, str]) -> Answ
         return await answered(desk, command_id)
     then = "it will carry this out when it starts"
     if kind is CommandKind.KILL:
-        then = "the emergency stop is on all the same, and keeps it from entering anything when it starts"
+        then = "the emergency stop is on; what rests on the exchange and what is held stay until one starts"
     return Answer(state="pending", answer=f"No trader runs; {then}.", command_id=command_id)
 
 
