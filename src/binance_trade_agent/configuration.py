@@ -30,6 +30,7 @@ OWN_PREFIXES = (
     "TRACING_",
     "NOTIFY_",
 )
+_OF_OTHERS = frozenset({"NOTIFY_SOCKET"})  # systemd's
 ALIASES = {"BINANCE_SECRET_KEY": "BINANCE_API_SECRET"}
 PROFILES = "risk.toml"
 SECRETS = frozenset(
@@ -159,6 +160,8 @@ def _own_values(variables: Mapping[str, str], place: str) -> dict[str, Any]:
     given_as: dict[str, str] = {}
     for name, value in variables.items():
         if name not in known:
+            if name in _OF_OTHERS:
+                continue
             if name.upper().startswith(OWN_PREFIXES):
                 raise ConfigError(f"{name} in {place} is not a setting{suggestion(name, tuple(sorted(known)))}.")
             continue

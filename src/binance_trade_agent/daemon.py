@@ -31,10 +31,13 @@ from binance_trade_agent.notifications.targets import targets
 from binance_trade_agent.ops import heartbeat
 from binance_trade_agent.ops.clock import MarketGoneError, wall_ms
 from binance_trade_agent.ops.signals import StopSignals, stop_signals
+from binance_trade_agent.ops.systemd import Service
 from binance_trade_agent.reports.session import render, session_report
 from binance_trade_agent.settings import Settings
 from binance_trade_agent.strategies.in_use import StrategiesInUse
 from binance_trade_agent.strategies.registry import BadStrategyParams, StrategyError
+
+_START_SECONDS = 90  # systemd's own default, which a start has beyond the time that it may wait for the exchange
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +81,7 @@ async def _run(configuration: Configuration, *, takeover: bool = False) -> int:
 
 async def _trade(configuration: Configuration, signals: StopSignals, *, takeover: bool) -> int:
     settings = configuration.settings
+    service = Service(os.environ)
     started_wall_ms = wall_ms()
     run_id = _run_id(started_wall_ms)
     async with contextlib.AsyncExitStack() as stack:
@@ -90,7 +94,7 @@ async def _trade(configuration: Configuration, signals: StopSignals, *, takeover
                 else await take_over(settings.ledger_path, holder)
             )
             lock = stack.enter_context(acquired)
-            tell = stack.enter_context(_signs_of_life(settings, run_id))
+            tell = stack.enter_context(_signs_of_life(settings, run_id, service))
             strategies = _strategies(settings)
             ledger = await stack.enter_async_context(await Ledger.open(settings.ledger_path))
             await stack.enter_async_context(notifying(settings, addresses))
@@ -115,8 +119,10 @@ async def _trade(configuration: Configuration, signals: StopSignals, *, takeover
         async with assembly.following_the_stream():
             await ledger.begin_run(record)
             signals.loop = assembly.loop
+            assembly.loop.on_beat.append(lambda: _tell_service(service, settings))
             lease.when_lost(assembly.loop.request_stop)
             reason = await assembly.loop.run()
+            service.stopping(f"stopped: {reason}")
         await _note_end(ledger, run_id, connection.clock.now_ms(), reason)
         log.info("Stopped: %s", reason)
     with LedgerReader.open(settings.ledger_path) as reader:
@@ -135,7 +141,7 @@ def _strategies(settings: Settings) -> StrategiesInUse:
 
 
 @contextlib.contextmanager
-def _signs_of_life(settings: Settings, run_id: str) -> Iterator[Callable[[str], None]]:
+def _signs_of_life(settings: Settings, run_id: str, service: Service) -> Iterator[Callable[[str], None]]:
     """Heartbeats of the start, by a function that is told what keeps it, and the last one of a run that fails."""
     path = heartbeat.heartbeat_path(settings.ledger_path)
     within_seconds = settings.exchange_startup_seconds
@@ -144,6 +150,7 @@ def _signs_of_life(settings: Settings, run_id: str) -> Iterator[Callable[[str], 
         heartbeat.beat(
             path, run_id=run_id, state="starting", cycle=0, next_within_seconds=within_seconds, detail=detail
         )
+        service.starting(detail, within_seconds + _START_SECONDS)
 
     tell("")
     try:
@@ -154,6 +161,12 @@ def _signs_of_life(settings: Settings, run_id: str) -> Iterator[Callable[[str], 
     except Exception as failure:
         heartbeat.end(path, "failed", str(failure))
         raise
+
+
+def _tell_service(service: Service, settings: Settings) -> None:
+    """Pass the loop's heartbeat on to systemd."""
+    if service.is_due and (last := heartbeat.read(heartbeat.heartbeat_path(settings.ledger_path))):
+        service.alive(f"{last.state}, cycle {last.cycle}; {last.detail}".rstrip("; "))
 
 
 def _lease(
