@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -50,7 +50,7 @@ async def webhook() -> AsyncIterator[Webhook]:
     hook = Webhook()
     hook.gate.set()
     application = web.Application()
-    application.router.add_post("/hook", hook.receive)
+    application.router.add_post("/hook{rest:.*}", hook.receive)
     runner = web.AppRunner(application, shutdown_timeout=0.1, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -83,3 +83,29 @@ async def mail_server() -> AsyncIterator[tuple[int, list[str]]]:
     server = await asyncio.start_server(talk, "127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()[1], mails
+
+
+@asynccontextmanager
+async def rude_server(how: str) -> AsyncIterator[int]:
+    """The port of one that takes connections and then resets them, says nothing, or says a byte now and then."""
+    is_over = asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        if how == "resets":
+            writer.transport.abort()
+        while not is_over.is_set() and not writer.is_closing():
+            if how == "drips":
+                writer.write(b"H")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(is_over.wait(), 0.05)
+        writer.close()
+
+    async def hang(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await is_over.wait()
+        writer.close()
+
+    server = await asyncio.start_server(hang if how == "hangs" else talk, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+        is_over.set()

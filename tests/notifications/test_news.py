@@ -10,6 +10,7 @@ from binance_trade_agent.control.commands import CommandKind, CommandState
 from binance_trade_agent.domain.candles import DAY_MS
 from binance_trade_agent.domain.notify_events import NotifyEvent
 from binance_trade_agent.ledger.records import EquityPoint
+from binance_trade_agent.notifications import news as news_module
 from binance_trade_agent.notifications.news import Cursor, news
 from binance_trade_agent.risk.state import Pause
 from tests.ledger.bookkeeping import BTCUSDT, OPENING, fill, place, report, run_record, trading_ledger
@@ -79,6 +80,37 @@ async def test_a_storm_is_told_by_its_sums_and_its_newest(ledger, told):
         "fills",
         "60 orders have traded, 60 BUY and 0 SELL, worth 3,600 USDT; the newest 10 of them:",
     )
+
+
+async def test_however_many_fills_there_are_each_is_told_once(ledger, told, monkeypatch):
+    monkeypatch.setattr(news_module, "FILLS_AT_ONCE", 7)
+    for number in range(1, 41):
+        await bought(ledger, number)
+    said = []
+    while found := await told():
+        said.append(sum("Entry: BUY 0.001 of 0.002" in text for _, text in found))
+    assert said == [7, 7, 7, 7, 7, 5]
+    await bought(ledger, 50)
+    assert len(await told()) == 1
+
+
+async def test_of_a_ledger_with_more_fills_than_are_remembered_only_what_comes_later_is_told(ledger, told):
+    many = [fill(number, "bta-BTCUSDT-many", exchange_order_id=1) for number in range(1, 1_001)]
+    await place(ledger, "bta-BTCUSDT-many", tick_ms=1_001)
+    await ledger.apply_report(report("PARTIALLY_FILLED", "1", *many, order_id="bta-BTCUSDT-many"), **BTCUSDT)
+    assert len(await told()) == 1
+    afresh = Teller(ledger)
+    assert [event for event, _ in await afresh() if event == "fills"] == []
+    await bought(ledger, 2_000)
+    assert [event for event, _ in await afresh()] == ["fills"]
+
+
+async def test_three_hundred_symbols_without_protection_are_all_told_and_all_over(ledger, told):
+    for number in range(300):
+        await ledger.raise_alarm("unprotected", f"S{number}USDT", "0.2 held: refused", 2_000 + number)
+    assert len(await told()) == 300
+    await ledger.clear_alarm("unprotected", "S0USDT", 9_000)
+    assert await told() == [("unprotected", "The alarm unprotected (S0USDT) is over.")]
 
 
 async def test_fills_of_a_new_epoch_are_new_though_their_numbers_are_known(ledger, told):

@@ -1,24 +1,29 @@
 """Notifications as they are delivered: to a real webhook and a real mail server, also a dead and a slow one."""
 
 import asyncio
+import contextlib
 import logging
+import shutil
 import sys
 
+import msgspec
 import pytest
 
 from binance_trade_agent import daemon as daemon_module
 from binance_trade_agent.cli.shared import set_up_log
 from binance_trade_agent.configuration import ConfigError, load
+from binance_trade_agent.ledger import alarms
 from binance_trade_agent.notifications import notifier
+from binance_trade_agent.notifications import targets as module_of_targets
 from binance_trade_agent.notifications.command import notify
-from binance_trade_agent.notifications.news import Notice
+from binance_trade_agent.notifications.news import Cursor, Notice
 from binance_trade_agent.notifications.notifier import cursor_folder, message, notifying
 from binance_trade_agent.notifications.targets import targets
 from binance_trade_agent.ops.clock import monotonic_seconds
 from binance_trade_agent.settings import shown
 from tests.exchange_process import running_exchange
 from tests.ledger.bookkeeping import run_record, trading_ledger
-from tests.notifications.receivers import mail_server, until, webhook
+from tests.notifications.receivers import mail_server, rude_server, until, webhook
 from tests.notifications.test_news import bought
 
 DEAD = "json://127.0.0.1:9/hook"
@@ -136,6 +141,108 @@ async def test_a_dead_or_slow_address_holds_up_neither_the_others_nor_the_end(le
         slow.gate.set()
         if is_slow:
             await until(lambda: "Trading has stopped: SIGTERM." in slow.lines)
+
+
+@pytest.mark.parametrize(
+    ("how", "scheme"),
+    [("resets", "json"), ("hangs", "json"), ("drips", "json"), ("hangs", "mailto"), ("resets", "mailto")],
+)
+async def test_an_address_that_misbehaves_holds_up_nobody_and_shows_nothing(ledger, monkeypatch, caplog, how, scheme):
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setattr(notifier, "_FAREWELL_SECONDS", 0.1)
+    monkeypatch.setattr(module_of_targets, "_LONG_SECONDS", 0.2)
+    async with rude_server(how) as port, webhook() as hook:
+        rude = f"{scheme}://me:hunter2secret@127.0.0.1:{port}/hunter2path?cto=0.2&rto=0.2"
+        rude += "&from=bot@example.org&to=me@example.org&smtp=127.0.0.1&mode=insecure" if scheme == "mailto" else ""
+        async with telling(ledger.path, rude, f"{hook.url}/hunter2hook"):
+            await bought(ledger, 1)
+            await until(lambda: hook.bodies)
+            trouble = "a minute and not answered" if how == "drips" else f"could not be delivered to {scheme}://****"
+            await until(lambda: trouble in caplog.text)
+    assert "hunter2" not in caplog.text
+    assert "/hook" not in caplog.text
+
+
+def fills_told(path) -> list[int]:
+    (noted,) = [file for file in cursor_folder(path).glob("*.json") if "failures" not in file.name]
+    return msgspec.json.decode(noted.read_bytes(), type=Cursor).fills.get("BTCUSDT", [])
+
+
+async def test_too_many_requests_are_tried_again_later(ledger):
+    async with webhook() as hook:
+        hook.answers = [429, 429]
+        async with telling(ledger.path, hook.url):
+            await bought(ledger, 1)
+            await until(lambda: hook.bodies)
+        assert hook.asked == 3
+
+
+async def test_what_is_rolled_back_is_never_told(ledger):
+    async with webhook() as hook, telling(ledger.path, hook.url):
+
+        def fails(connection):
+            alarms.raise_alarm(connection, "keys", "", "never was", 2_000)
+            raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            await ledger.write(fails)
+        await ledger.raise_alarm("keys", "", "is so", 2_000)
+        await until(lambda: hook.bodies)
+    assert hook.lines == ["Alarm, keys: is so."]
+
+
+class TestRestarts:
+    """A supervisor starts the trader again and again; each start is a run that may fail."""
+
+    async def failing_run(self, ledger, hook, why: str = "no disk", *, has_begun: bool = True) -> None:
+        with contextlib.suppress(RuntimeError):
+            async with telling(ledger.path, hook.url):
+                if has_begun:
+                    await ledger.begin_run(run_record(f"run-{monotonic_seconds()}"))
+                raise RuntimeError(why)
+
+    async def test_what_fails_over_and_over_is_told_once_and_its_starts_not_at_all(self, ledger):
+        await ledger.end_run("run-a", 5_000, 6_000, "SIGTERM")
+        async with webhook() as hook:
+            for number in range(4):
+                await self.failing_run(ledger, hook, f"no disk, {number} bytes are free")
+            await self.failing_run(ledger, hook, "another reason", has_begun=False)
+        assert hook.lines == [
+            "Trading has started: BTCUSDT, ETHUSDT with combined_default on simulated.",
+            "The trader has failed: no disk, 0 bytes are free",
+            "The trader has failed: another reason",
+        ]
+
+    async def test_after_a_failure_a_start_is_told_when_it_has_lasted(self, ledger, monkeypatch):
+        await ledger.end_run("run-a", 5_000, 6_000, "SIGTERM")
+        async with webhook() as hook:
+            await self.failing_run(ledger, hook)
+            async with telling(ledger.path, hook.url):
+                await ledger.begin_run(run_record("run-lasts"))
+                await bought(ledger, 1)  # told at once
+                await until(lambda: len(hook.lines) == 3)
+                monkeypatch.setattr(notifier, "LASTING_SECONDS", 0.0)
+                await until(lambda: len(hook.lines) == 4)
+            assert hook.lines[3].startswith("Trading has started")
+            await self.failing_run(ledger, hook)
+        assert hook.lines[-1] == "The trader has failed: no disk", "after a run that has lasted it is news"
+
+    async def test_a_run_that_is_killed_over_and_over_is_told_once(self, ledger, tmp_path):
+        async with webhook() as hook:
+            for number in range(4):
+                folder = tmp_path / str(number)  # what a killed process leaves
+                async with telling(ledger.path, hook.url):
+                    await ledger.begin_run(run_record(f"run-{number}"))
+                    await bought(ledger, number + 1)
+                    await until(lambda number=number: number + 1 in fills_told(ledger.path))
+                    shutil.copytree(cursor_folder(ledger.path), folder)
+                    hook.answers = [500]  # to what it says as it ends here, which a killed one does not
+                hook.answers = []
+                shutil.rmtree(cursor_folder(ledger.path))
+                folder.rename(cursor_folder(ledger.path))
+        assert [line for line in hook.lines if "Entry" not in line] == [
+            "The run of 1970-01-01 00:00:00 UTC ended without a word: it was killed, or cut off.",
+        ]
 
 
 async def test_a_failure_is_told_with_its_sentence_and_without_secrets(ledger):

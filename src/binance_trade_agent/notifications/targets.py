@@ -67,9 +67,7 @@ def targets(settings: Settings, *, skip_wrong: bool = False) -> Sequence[Target]
             "NOTIFY_URLS needs Apprise, which is not installed: pip install 'binance-trading-agent[notify]'."
         ) from None
     for name in _TALKATIVE:  # what matters of it is said by the notifier
-        quiet = logging.getLogger(name)
-        quiet.propagate = False
-        quiet.addHandler(logging.NullHandler())
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     asset = apprise.AppriseAsset(app_id="binance-trading-agent", app_desc="binance-trading-agent", app_url="")
     found = []
     for number, secret in enumerate(settings.notify_urls, start=1):
