@@ -42,6 +42,12 @@ def client_of(desk: ExplainedDesk) -> Client:
         ("place_buy_order", {"quantity": 1, "type": "iceberg"}, "type: "),
         ("place_buy_order", {"quantity": "0.000001"}, "0.000001 BTC is less than the least step"),
         ("place_buy_order", {"symbol": "BTCUSD", "quantity": 1}, "BTCUSD is not traded here, only BTCUSDT"),
+        (
+            "place_buy_order",
+            {"quantity": 1, "worst_prise": 1},
+            "place_buy_order takes no 'worst_prise'; did you mean wor",
+        ),
+        ("place_buy_order", {"size": 1}, "place_buy_order takes no 'size'; it takes symbol, quantity, quote_amount,"),
         ("execute_trading_workflow", {"symbol": "DOGEUSDT"}, "The ledger has no symbol 'DOGEUSDT', only"),
         ("cancel_order", {"order_id": ""}, "order_id: "),
         ("set_strategy", {"name": "rsi_momentum", "parameters": {"a,b": 1}}, "parameters"),
@@ -58,6 +64,11 @@ async def test_what_is_not_sound_is_refused_in_a_sentence(desk, monkeypatch, too
         given_symbol = {"symbol": "BTCUSDT"} if tool.startswith("place_") else {}
         assert (await refused(client, tool, **{**given_symbol, **arguments})).startswith(sentence_said)
     assert desk.placed() == []
+
+
+async def test_clients_that_never_send_nothing_are_answered(desk):
+    async with client_of(desk) as client:
+        assert (await said(client, "list_strategies", random_string=""))["strategies"]
 
 
 async def test_a_market_order_always_has_a_price_bound(desk):

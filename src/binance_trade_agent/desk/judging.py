@@ -54,16 +54,14 @@ class Judged:
 async def judge(desk: Desk, draft: Draft, blockers: Iterable[str] = ()) -> Judged:
     """What is thought of a draft now; `blockers`: what the caller knows to keep every order back."""
     market, kept_back = await look(desk, draft.symbol), tuple(blockers)
-    if market is None:
-        known = await orderable(desk)
-        if draft.symbol in known:
-            return Judged(
-                draft, blockers=(*kept_back, f"the trader has told nothing of the market of {draft.symbol} yet")
-            )
+    known = await orderable(desk)
+    if draft.symbol not in known:
         near = nearest(draft.symbol, known)
         hint = f"; did you mean {near}?" if near else ""
         problem = f"{draft.symbol or 'no symbol'} is not traded here, only {', '.join(known)}{hint}"
-        return Judged(draft, problem=problem, blockers=kept_back)
+        return Judged(draft, market, problem=problem, blockers=kept_back)
+    if market is None:
+        return Judged(draft, blockers=(*kept_back, f"the trader has told nothing of the market of {draft.symbol} yet"))
     age_seconds = (wall_ms() - market.quote.read_wall_ms) / 1000
     if age_seconds > FRESH_SECONDS:
         kept_back += (f"the last prices of {draft.symbol} are older than {FRESH_SECONDS} s",)

@@ -59,6 +59,7 @@ class TradingServer(MCPServer[Shared]):
         )
         self._may_trade = desk.settings.mcp_allow_trading
         self._offered: dict[str, Tool] = {}
+        self._takes: dict[str, list[str]] = {}  # names of arguments by tool, once they are asked for
 
     def offer(self, tool: Tool) -> None:
         """Take a tool in."""
@@ -88,6 +89,7 @@ class TradingServer(MCPServer[Shared]):
             raise ToolError(f"There is no tool {name[:60]!r}" + (f"; did you mean {hint}?" if hint else "."))
         if not self._may_be_called(name):
             raise ToolError(f"{name} changes what is traded, and this server only reads: MCP_ALLOW_TRADING is false.")
+        await self._refuse_unknown(name, arguments)
         try:
             return await super().call_tool(name, arguments, context)
         except UnexpectedToolError as failure:
@@ -134,6 +136,25 @@ class TradingServer(MCPServer[Shared]):
                 raise
             there = ", ".join(str(each.uri) for each in await self.list_resources())
             raise ResourceNotFoundError(f"There is no document {str(uri)[:80]!r}; there are {there}.") from None
+
+    async def _refuse_unknown(self, name: str, arguments: Iterable[str]) -> None:
+        """Refuse an argument that the tool does not take: what was meant by it would be left out in silence.
+
+        A tool without arguments takes none amiss, as some clients never send nothing.
+
+        Raises:
+            ToolError: there is one; the text names the nearest.
+        """
+        if not self._takes:
+            self._takes = {
+                tool.name: list(tool.input_schema.get("properties", {})) for tool in await super().list_tools()
+            }
+        takes = self._takes[name]
+        for argument in arguments if takes else ():
+            if argument not in takes:
+                hint = nearest(argument, takes)
+                meant = f"did you mean {hint}?" if hint else f"it takes {', '.join(takes)}."
+                raise ToolError(f"{name} takes no {argument[:60]!r}; {meant}")
 
     def _may_be_called(self, name: str) -> bool:
         return self._may_trade or not self._offered[name].changes

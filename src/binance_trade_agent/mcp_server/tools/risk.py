@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from binance_trade_agent.desk.desk import Desk
-from binance_trade_agent.desk.judging import Judged, judge, look, trader_of
+from binance_trade_agent.desk.judging import Judged, judge, look, orderable, trader_of
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.mcp_server.awaiting import FRESH_SECONDS, awaited
 from binance_trade_agent.mcp_server.fields import (
@@ -120,7 +120,8 @@ async def validate_trade_risk(
     desk = shared(call).desk
     prices = ("" if each is None else plain(each) for each in (price, stop_price, stop_limit_price))
     draft = Draft(symbol, side, type, plain(amount), unit, *prices)
-    await awaited(desk, lambda: look(desk, draft.symbol), _is_enough)
+    if draft.symbol in await orderable(desk):
+        await awaited(desk, lambda: look(desk, draft.symbol), _is_enough)
     judged = await judge(desk, draft, [] if desk.is_running() else ["no trader runs: it would carry the order out"])
     return verdict(judged)
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from binance_trade_agent.control.commands import CommandKind
 from binance_trade_agent.desk.desk import Desk
-from binance_trade_agent.desk.judging import Judged, judge, look
+from binance_trade_agent.desk.judging import Judged, judge, look, orderable
 from binance_trade_agent.desk.tickets import LIFETIME_SECONDS
 from binance_trade_agent.domain.manual_orders import OrderKind
 from binance_trade_agent.domain.money import EXACT, plain
@@ -81,7 +81,12 @@ async def preview_order(call: Call, draft: Draft) -> OrderPreview:
 
 
 async def seen(desk: Desk, symbol: str) -> Market | None:
-    """The market of a symbol, with book and candles; waits for the trader to read those, but not for long."""
+    """The market of a symbol, with book and candles; waits for the trader to read those, but not for long.
+
+    For what is not traded here nothing is waited.
+    """
+    if symbol not in await orderable(desk):
+        return await look(desk, symbol)
     return await awaited(
         desk, lambda: look(desk, symbol), lambda market: market.book is not None and market.candles is not None
     )
