@@ -1,5 +1,6 @@
 """The commands that need nothing but their row: they are switches, and the row itself is where a switch stands."""
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 
 from binance_trade_agent.control import commands
@@ -8,6 +9,8 @@ from binance_trade_agent.control.commands import Command, CommandKind
 from binance_trade_agent.domain.orders import Role
 from binance_trade_agent.domain.pause_scope import PauseScope
 from binance_trade_agent.ledger.ledger import Ledger
+
+log = logging.getLogger(__name__)
 
 
 class SwitchCarriers:
@@ -60,7 +63,11 @@ class SwitchCarriers:
 
     async def _kill(self, command: Command, moment: Moment) -> Carried:  # noqa: ARG002 (a Carrier)
         said = f"the kill switch is on: nothing is entered until {self._release}"
-        progress = await self._obey()
+        try:
+            progress = await self._obey()
+        except Exception as failure:  # refused, the switch would be off: it stands, and is obeyed at the next look
+            log.exception("what the kill switch asks for failed")
+            progress = f"not everything could be done yet: {type(failure).__name__}: {failure}"
         return done(f"{said}; {progress}" if progress else said)
 
     async def _let_go(self, command: Command, moment: Moment) -> Carried:  # noqa: ARG002 (a Carrier)
