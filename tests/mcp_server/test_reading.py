@@ -209,7 +209,8 @@ class TestSystem:
 
     async def test_without_a_ledger_each_tool_says_so(self, serve_mcp):
         async with serve_mcp(played=False).client() as client:
-            assert (await said(client, "get_system_status"))["state"] == "never ran"
+            status = await said(client, "get_system_status")
+            assert (status["state"], status["is_emergency_stopped"]) == ("never ran", None)
             for tool in (
                 "get_portfolio_summary",
                 "get_current_positions",

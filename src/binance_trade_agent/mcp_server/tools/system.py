@@ -52,7 +52,7 @@ class SystemStatus(BaseModel):
     strategy: str | None
     run_id: str | None
     started_utc: str | None = Field(description="of the newest run, market time")
-    is_emergency_stopped: bool = Field(description="the kill switch; only a person on the host releases it")
+    is_emergency_stopped: bool | None = Field(description="the kill switch, which a person releases; null: not known")
     paused: str | None = Field(description="what a pause keeps back: entries or everything")
     alarms: list[Alarm]
     since_last_trade: SinceLastTrade | None
@@ -107,7 +107,7 @@ async def get_system_status(call: Call) -> SystemStatus:
         strategy=books.strategy if books else None,
         run_id=run.run_id if run else None,
         started_utc=maybe_utc(run.started_ms if run else None),
-        is_emergency_stopped=books.is_killed if books else False,
+        is_emergency_stopped=books.is_killed if books else None,
         paused=books.pause if books else None,
         alarms=books.alarms if books else [],
         since_last_trade=_since_last_trade(books.idle) if books else None,
