@@ -24,6 +24,7 @@ from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
 from binance_trade_agent.ledger.lock import Holder, LedgerLock
+from binance_trade_agent.ops import vitals
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds, wall_ms
 from tests.dashboard.served import WITH_PASSWORDS, Served, served
 from tests.dashboard.stack import AT_SPEED
@@ -166,6 +167,11 @@ class TestWhatIsShownAsOneTypes:
     def test_it_needs_the_book(self, desk):
         desk.put(RulesSeen(RULES, NOW_MS, wall_ms()), CANDLES, replace(QUOTE, read_wall_ms=wall_ms()))
         assert "the book of BTCUSDT is not read yet" in why_not(desk.preview())
+
+    def test_where_the_trader_has_another_name_that_is_said(self, desk):
+        path = vitals.vitals_path(desk.dashboard.ledger_path)
+        vitals.write(path, vitals.Vitals(instance="home"))
+        assert "TRADING_INSTANCE is default, and the trader is home" in why_not(desk.preview())
 
     def test_a_book_of_an_earlier_look_does_not_go_with_the_prices_of_a_tick(self, desk):
         desk.put_market(age_ms=5_000)

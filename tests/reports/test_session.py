@@ -31,14 +31,14 @@ ETHUSDT
   fees         0.0002 BNB
   realised     0.00 USDT
   position     0.1 ETH, cost 200.00
-  unrealised   +10.05 USDT at 2,100.5
+  unrealised   +10.05 USDT at 2,100.5, the bid of 00:04:00
 In all, USDT
   traded       3 buys, 1 sells, 5 fills
   volume       444.94 USDT
   fees         0.0002 BNB, 0.000001 BTC, 0.123938 USDT
   realised     +2.81 USDT
   unrealised   +10.05 USDT
-Equity 10,000.00 before, 10,003.25 after (+3.25)"""
+Equity 10,000.00 before, 10,003.25 after (+3.25), at the prices of 00:04:00"""
 
 
 async def test_the_report_of_a_trading_day(tmp_path):

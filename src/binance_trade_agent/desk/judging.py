@@ -10,6 +10,7 @@ from binance_trade_agent.domain.nearest import nearest
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.errors import LedgerError
+from binance_trade_agent.ops import vitals
 from binance_trade_agent.ops.clock import wall_ms
 from binance_trade_agent.reports.order_draft import Draft, IncompleteError
 from binance_trade_agent.reports.order_preview import Market, Preview, preview
@@ -61,7 +62,7 @@ async def judge(desk: Desk, draft: Draft, blockers: Iterable[str] = ()) -> Judge
         problem = f"{draft.symbol or 'no symbol'} is not traded here, only {', '.join(known)}{hint}"
         return Judged(draft, market, problem=problem, blockers=kept_back)
     if market is None:
-        return Judged(draft, blockers=(*kept_back, f"the trader has told nothing of the market of {draft.symbol} yet"))
+        return Judged(draft, blockers=(*kept_back, _nothing_told(desk, draft.symbol)))
     age_seconds = (wall_ms() - market.quote.read_wall_ms) / 1000
     if age_seconds > FRESH_SECONDS:
         kept_back += (f"the last prices of {draft.symbol} are older than {FRESH_SECONDS} s",)
@@ -107,6 +108,14 @@ async def orderable(desk: Desk) -> list[str]:
         return await desk.read(read) or list(desk.settings.trading_symbols)
     except LedgerError:
         return list(desk.settings.trading_symbols)
+
+
+def _nothing_told(desk: Desk, symbol: str) -> str:
+    """Why the board has nothing of a symbol: boards go by the name of the trader."""
+    told, ours = vitals.read(vitals.vitals_path(desk.ledger_path)), desk.settings.trading_instance
+    if told is not None and told.instance not in {"", ours}:
+        return f"the market of {symbol} is not seen here: TRADING_INSTANCE is {ours}, and the trader is {told.instance}"
+    return f"the trader has told nothing of the market of {symbol} yet"
 
 
 def trader_of(desk: Desk) -> Trader:

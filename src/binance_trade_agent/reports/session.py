@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.positions import Position
+from binance_trade_agent.domain.wording import clock_time
 from binance_trade_agent.ledger import alarms, queries
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import LedgerReader
@@ -156,7 +157,8 @@ def _totals(report: SessionReport) -> Iterator[str]:
         yield f"  unrealised   {signed_money(unrealised)} {figures.quote_asset}"
     if report.equity:
         change = signed_money(report.equity.change_quote)
-        yield f"Equity {money(report.equity.first_quote)} before, {money(report.equity.last_quote)} after ({change})"
+        before, after = money(report.equity.first_quote), money(report.equity.last_quote)
+        yield f"Equity {before} before, {after} after ({change}), at the prices of {clock_time(report.equity.last_ms)}"
 
 
 def _traded(figures: Figures) -> Iterator[str]:
@@ -171,7 +173,9 @@ def _held(held: Holding) -> Iterator[str]:
         yield "  position     flat"
         return
     yield f"  position     {exact(held.quantity_base)} {held.base_asset}, cost {money(held.cost_quote)}"
-    at = f" at {exact(held.mark_price)}" if held.mark_price is not None else ", no price seen"
+    at = ", no price seen"
+    if held.mark_price is not None and held.mark_ms is not None:
+        at = f" at {exact(held.mark_price)}, the bid of {clock_time(held.mark_ms)}"
     yield f"  unrealised   {signed_money(held.unrealised_pnl_quote)} {held.quote_asset}{at}"
 
 
