@@ -90,7 +90,8 @@ def test_each_alert_says_what_to_do_and_where_more_is_written(rule):
 
 
 def test_monitoring_is_a_profile_that_publishes_to_this_machine_only():
-    monitoring = {name: service for name, service in COMPOSE["services"].items() if "profiles" in service}
+    services = COMPOSE["services"].items()
+    monitoring = {name: service for name, service in services if "monitoring" in service.get("profiles", ())}
     assert monitoring.keys() == {"prometheus", "grafana"}
     for service in monitoring.values():
         assert service["profiles"] == ["monitoring"]
@@ -104,6 +105,21 @@ def test_monitoring_is_a_profile_that_publishes_to_this_machine_only():
 @needs_prometheus
 def test_promtool_takes_configuration_and_rules():
     assert "SUCCESS" in promtool("check", "config", str(CONFIG / "prometheus.yml"))
+
+
+@needs_prometheus
+def test_promtool_can_read_every_question_of_the_dashboard(tmp_path):
+    given = {"$__rate_interval": "1m", "$__interval": "15s", "$__range": "1h"}
+    rules = []
+    for number, panel in enumerate(panels()):
+        for target in panel["targets"]:
+            expression = target["expr"]
+            for name, value in given.items():
+                expression = expression.replace(name, value)
+            rules.append({"record": f"panel:{number}:{target['refId'].lower()}", "expr": expression})
+    questions = tmp_path / "questions.yml"
+    questions.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}), "utf-8")
+    assert f"SUCCESS: {len(rules)} rules found" in promtool("check", "rules", str(questions))
 
 
 @needs_prometheus

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import socket
 import threading
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -104,10 +105,14 @@ def test_what_goes_wrong_inside_stays_in_the_log(tmp_path, caplog):
         assert scraped(port)[0] == 200
 
 
-def test_openmetrics_is_spoken_to_who_asks_for_it(tmp_path):
+def test_it_speaks_the_text_format_of_prometheus_whatever_is_asked_for(tmp_path):
     with served(tmp_path) as (_, port):
-        assert scraped(port, Accept="application/openmetrics-text; version=1.0.0")[1].endswith("# EOF\n")
-        assert "# EOF" not in scraped(port)[1]
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"}
+        )
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+            assert read(answer.read().decode())["trade_agent_ticks_total"] == {(): 1}
 
 
 def test_a_client_that_says_nothing_keeps_nobody_waiting_and_too_many_are_closed(tmp_path):
@@ -138,12 +143,26 @@ class TestHowOften:
         now = 100.0
         few = Few(tmp_path)
         answers = Answers(few, lambda: now)
-        told = [answers.answer("")[1]]
+        told = [answers.answer()]
         now += FRESH_SECONDS - 0.01
-        told.append(answers.answer("")[1])
+        told.append(answers.answer())
         now += 0.02
-        told.append(answers.answer("")[1])
+        told.append(answers.answer())
         assert [read(text.decode())["trade_agent_ticks_total"] for text in told] == [{(): 1}, {(): 1}, {(): 2}]
+        answers.close()
+
+    def test_what_takes_long_is_made_more_seldom(self, tmp_path):
+        now = 100.0
+        few = Few(tmp_path)
+
+        def clock():
+            nonlocal now
+            now += 0.2
+            return now
+
+        answers = Answers(few, clock)
+        told = [answers.answer() for _ in range(12)]
+        assert len(set(told)) == 2, "one takes 0.2 s, so it is the same for two"
         answers.close()
 
 
@@ -152,13 +171,13 @@ class TestLedgerAway:
         now = 100.0
         few = Few(tmp_path)
         answers = Answers(few, lambda: now)
-        told = read(answers.answer("")[1].decode())
+        told = read(answers.answer().decode())
         assert told["trade_agent_ledger_readable"] == {(): 0}
         assert "trade_agent_killed" not in told
         assert told["trade_agent_ticks_total"] == {(): 1}
         async with await Ledger.open(few.settings.ledger_path):
             now += 10
-            told = read(answers.answer("")[1].decode())
+            told = read(answers.answer().decode())
         assert told["trade_agent_ledger_readable"] == {(): 1}
         assert told["trade_agent_killed"] == {(): 0}
         answers.close()

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from binance_trade_agent.domain.orders import OrderState
+from binance_trade_agent.domain.decisions import Outcome
+from binance_trade_agent.domain.orders import OrderState, Role, Side
 from binance_trade_agent.domain.signals import Action
 from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.ledger.counts import LedgerCounts
@@ -31,7 +32,7 @@ symbols = st.text(min_size=1, max_size=12) | st.sampled_from(TRADED)
 counts = st.integers(min_value=1, max_value=10**9)
 
 
-def sources_of(ledger_counts: LedgerCounts, decided=(), looked_up=()) -> Sources:
+def sources_of(ledger_counts: LedgerCounts, decided=(), looked_up=(), traded=TRADED) -> Sources:
     """Sources whose parts have counted this much."""
     requests = SimpleNamespace(unanswered=0, by_endpoint={})
     parts = SimpleNamespace(
@@ -40,7 +41,7 @@ def sources_of(ledger_counts: LedgerCounts, decided=(), looked_up=()) -> Sources
         market_data=SimpleNamespace(looked_up=Counter(dict(looked_up))),
     )
     return Sources(
-        Settings(trading_symbols=TRADED),
+        Settings(trading_symbols=traded),
         parts,
         SimpleNamespace(latest=None, loop_lags=Durations()),
         ledger_counts,
@@ -70,6 +71,20 @@ def test_a_symbol_is_named_only_where_it_is_traded_and_nothing_is_lost_by_that(d
     assert sum(told.get("trade_agent_decisions_total", {}).values()) == sum(decided.values())
     assert sum(told.get("trade_agent_fills_total", {}).values()) == sum(fills.values())
     assert sum(told.get("trade_agent_traded_quote_total", {}).values()) == pytest.approx(float(sum(volume.values())))
+
+
+def test_five_hundred_symbols_to_which_everything_has_happened_are_some_thousand_series():
+    traded = tuple(f"S{number}USDT" for number in range(500))
+    ledger_counts = LedgerCounts()
+    ledger_counts.fills.update(itertools.product(traded, Side))
+    ledger_counts.orders.update(itertools.product(traded, Side, Role, OrderState))
+    decided = dict.fromkeys(itertools.product(traded, Outcome, ["cooldown", "drawdown"]), 1)
+    samples = Samples()
+    sources_of(ledger_counts, decided, traded=traded).put_counts(samples)
+    told = text_of(samples)
+    assert len(told["trade_agent_decisions_total"]) == 500 * len(Outcome)
+    assert len(told["trade_agent_order_states_total"]) == len(Side) * len(Role) * len(OrderState)
+    assert sum(map(len, told.values())) < 7_000
 
 
 def test_it_is_read_while_others_count():

@@ -1,7 +1,8 @@
 """Every metric of the trader: its name, what it counts or measures, and what its labels may be.
 
 Names follow Prometheus' conventions: base units, `_total` for counters, times as timestamps. Labels are bounded:
-symbols are those that are traded (all others together are `other`), the rest are words of this program. `_quote` and
+symbols are those that are traded (all others together are `other`), the rest are words of this program; where there are
+many such words, symbols are added up, so that 500 symbols are some thousand series. `_quote` and
 `_base` are amounts in the asset that the label `asset` names. Numbers are floats, for charts; the exact ones are in the
 ledger.
 """
@@ -68,7 +69,7 @@ SECTIONS: dict[str, tuple[Metric, ...]] = {
     ),
     "Decisions": (
         _counter("decisions", "Decisions by how they ended; each symbol leaves one at each tick.", "symbol outcome"),
-        _counter("refusals", "Decisions that a rule has ended, by the rule.", "symbol rule"),
+        _counter("refusals", "Decisions that a rule has ended, by the rule.", "rule"),
         _gauge("entries_blocked", "For how many subjects nothing is entered now, by the reason.", "reason"),
         _gauge("limit_pause_active", "Whether entries pause now because a limit was passed, 0 or 1.", "rule"),
         _gauge("symbol_failures", "Failures of a symbol's last ticks in a row.", "symbol"),
@@ -77,7 +78,7 @@ SECTIONS: dict[str, tuple[Metric, ...]] = {
         _gauge("killed", "Whether the kill switch is on, 0 or 1."),
     ),
     "Orders": (
-        _counter("order_states", "How often an order of ours came to a state.", "symbol side role state"),
+        _counter("order_states", "How often an order of ours came to a state.", "side role state"),
         _counter("fills", "Fills that were booked.", "symbol side"),
         _counter("traded_quote", "What fills have traded, in quote asset.", "symbol asset"),
         _counter("fees", "Commissions of the fills that were booked, in the asset they were taken in.", "asset"),

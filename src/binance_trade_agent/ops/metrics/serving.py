@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from binance_trade_agent.ops.metrics.answers import Answers
+from binance_trade_agent.ops.metrics.answers import CONTENT_TYPE, Answers
 from binance_trade_agent.ops.metrics.sources import Sources
 
 PATH = "/metrics"
@@ -102,12 +102,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         try:
-            content_type, text = self.server.answers.answer(self.headers.get("Accept", ""))
+            text = self.server.answers.answer()
         except Exception:
             log.exception("metrics could not be collected")
             self._say(HTTPStatus.INTERNAL_SERVER_ERROR, "Metrics could not be collected; the log says why.")
             return
-        self._send(HTTPStatus.OK, content_type, text)
+        self._send(HTTPStatus.OK, CONTENT_TYPE, text)
 
     def _say(self, status: HTTPStatus, sentence: str) -> None:
         self._send(status, "text/plain; charset=utf-8", f"{sentence}\n".encode())

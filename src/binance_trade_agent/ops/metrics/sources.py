@@ -72,10 +72,10 @@ class Sources:
         for (symbol, outcome, rule), count in dict(loop.decided).items():
             samples.put("decisions_total", count, name(symbol), outcome)
             if rule:
-                samples.put("refusals_total", count, name(symbol), rule)
+                samples.put("refusals_total", count, rule)
         samples.put_durations("ledger_commit_seconds", self.counts.commits)
-        for (symbol, side, role, state), count in dict(self.counts.orders).items():
-            samples.put("order_states_total", count, name(symbol), side, role, state)
+        for (_, side, role, state), count in dict(self.counts.orders).items():
+            samples.put("order_states_total", count, side, role, state)
         for (symbol, side), count in dict(self.counts.fills).items():
             samples.put("fills_total", count, name(symbol), side)
         for (symbol, asset), amount in dict(self.counts.volume_quote).items():
