@@ -61,6 +61,14 @@ async def test_an_order_that_filled_is_one_sentence_with_all_of_its_fills(ledger
     assert await told() == []
 
 
+async def test_what_a_person_or_an_assistant_has_ordered_is_told_as_theirs(ledger, told):
+    asked = commands.place(ledger.path, CommandKind.ORDER, requested_by="cli", requested_wall_ms=1)
+    await ledger.write(lambda connection: commands.name_order(connection, asked, "bta-BTCUSDT-1"))
+    await bought(ledger, 1, 2)
+    ((_, said),) = await told()
+    assert said.startswith("By hand: BUY 0.002 BTCUSDT at 60,000")
+
+
 async def test_a_fill_that_is_booked_late_is_told_too(ledger, told):
     await bought(ledger, 7)
     assert await told() == [

@@ -15,6 +15,7 @@ from binance_trade_agent.domain.values import Value, replace
 from binance_trade_agent.ledger import alarms, queries, switches
 from binance_trade_agent.ledger.rows import fill_from
 from binance_trade_agent.notifications.day import day_of_last_tick, day_summary
+from binance_trade_agent.reports.order_strategies import is_by_hand
 from binance_trade_agent.reports.wording import amounts, exact, money, utc_text
 
 FILLS_AT_ONCE = 5_000  # what is beyond is in the next look
@@ -244,6 +245,7 @@ def _order(connection: sqlite3.Connection, name: str, fills: list[Fill], quote: 
     if entry is not None:
         exit_kind = entry.order.exit
         role = (exit_kind.value if exit_kind is not None else entry.order.role.value).replace("_", " ").capitalize()
+        role = "By hand" if is_by_hand(connection, name) else role
         if entry.order.executed_base < entry.order.quantity:
             part = f" of {exact(entry.order.quantity)}"
     traded = f"{first.side} {exact(base)}{part} {first.symbol} at {exact(price)}"

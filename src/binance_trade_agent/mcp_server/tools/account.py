@@ -57,7 +57,7 @@ class PortfolioSummary(BaseModel):
     today: Gain | None = Field(description="since midnight UTC")
     week: Gain | None = Field(description="since seven days before")
     all_time: Gain = Field(description="since the epoch began")
-    positions: int = Field(description="how many are held")
+    positions: int = Field(description="how many are held, what is too little to be sold too")
     open_orders: int = Field(description="orders that are not settled")
     is_trader_running: bool = Field(description="without a trader the figures are those of its last tick")
 
