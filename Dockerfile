@@ -52,10 +52,12 @@ COPY supervisord.conf analyze_portfolio.py ./
 COPY config config
 COPY --from=package /package /venv
 
+# SUPERVISION_FILE: what the watchdog knows, for `trade-agent health`.
 # CONTAINER_LOG: a trader that `docker exec` starts speaks there too, so that `docker logs` shows every trader.
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     CONTAINER_LOG=/proc/1/fd/1 \
+    SUPERVISION_FILE=/tmp/supervision.json \
     LEDGER_PATH=/app/data/ledger.db \
     HISTORY_PATH=/app/data/history \
     DASHBOARD_HOST=0.0.0.0 \
@@ -69,7 +71,8 @@ ENV PATH=/venv/bin:$PATH \
 USER trader
 EXPOSE 8050 8080 9464
 VOLUME /app/data
-HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=3 CMD ["trade-agent", "health"]
+# A trader that gives no sign of life is late after 26 s, and seen to be so twice within 60 s.
+HEALTHCHECK --interval=10s --timeout=10s --start-period=60s --retries=2 CMD ["trade-agent", "health"]
 CMD ["supervisord", "--configuration", "/app/supervisord.conf"]
 
 # Last, so that they cost no layer its cache. What a build does not tell is empty.

@@ -38,6 +38,7 @@ from binance_trade_agent.orchestrator import Tick, TradingOrchestrator
 from binance_trade_agent.reports.decision_line import decision_line
 
 _LOOK_AROUND_SECONDS = 1.0
+_LONGEST_WORK_LOOKS = 120  # a tick that takes longer is no sign of life any more
 # A stop is over within 10 s: so long it waits for what is under way. An order cut off is asked about later.
 _LAST_CALL_SECONDS = 4.0
 _LAST_LOOK_SECONDS = 1.0
@@ -182,7 +183,7 @@ class AutonomousTradingLoop:
         closing = self._survive(self._watch.close_down(self._schedule.orders_on_stop))
         await self._until_done_or_stopped(closing, _LAST_CANCEL_SECONDS)
         await self._until_done_or_stopped(self._record_equity(self._clock.now_ms()), _LAST_EQUITY_SECONDS)
-        self.request_stop("the duration is over")  # unless it was asked to before
+        self.request_stop(heartbeat.DURATION_OVER)  # unless it was asked to before
         if self.missed_ticks:
             log.warning("%d ticks were missed in this run", self.missed_ticks)
         self._beat("stopped")
@@ -224,10 +225,18 @@ class AutonomousTradingLoop:
             await stop(stopped)
 
     async def _until_done_or_stopped(self, work: Coroutine[Any, Any, None], last_call_seconds: float) -> None:
-        """Let `work` end; from a stop on it has `last_call_seconds` left, then it is cut off."""
+        """Let `work` end; from a stop on it has `last_call_seconds` left, then it is cut off.
+
+        While it is at work, as with a slow exchange, there are signs of life, for two minutes.
+        """
         task = asyncio.ensure_future(work)
         stopped = spawn(self._stop.wait(), name="stop")
         try:
+            for _ in range(_LONGEST_WORK_LOOKS):
+                await asyncio.wait({task, stopped}, timeout=_LOOK_AROUND_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                if task.done() or stopped.done():
+                    break
+                self._beat("trading")
             await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
                 await asyncio.wait({task}, timeout=last_call_seconds)
@@ -326,7 +335,7 @@ class AutonomousTradingLoop:
             state=state,
             cycle=self._cycle,
             next_within_seconds=_LOOK_AROUND_SECONDS,
-            detail="" if state == "stopped" else detail,
+            detail=self._stop_reason if state == "stopped" else detail,
             stream_is_live=stream_is_live,
             news_age_seconds=round(news_age_seconds, 3),
         )

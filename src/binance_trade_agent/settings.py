@@ -121,6 +121,9 @@ class Settings(BaseSettings):
     trading_autostart: Boolean = _setting(
         True, "in Docker: start trading with the container", "true, false, 1, 0, yes or no"
     )
+    trader_on_finish: Annotated[Literal["stay", "end"], BeforeValidator(setting_types.lower)] = _setting(
+        "stay", "in Docker: what the container does when TRADING_DURATION_MINUTES is over", "stay or end"
+    )
     strategy_name: str = _setting("combined_default", "strategy; `trade-agent strategies` lists them", "a strategy")
     strategy_params: Annotated[dict[str, str], BeforeValidator(setting_types.strategy_params)] = _setting(
         {},

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from binance_trade_agent import configuration
+from binance_trade_agent.ops import watchdog
 from binance_trade_agent.settings import Settings, setting_names
 
 ROOT = Path(__file__).parents[2]
@@ -113,15 +114,66 @@ def test_the_trader_stops_before_the_exchange():
 
 
 def test_the_container_waits_for_all_programs_to_end():
-    programs = supervised()
-    waits = [programs.getint(f"program:{name}", "stopwaitsecs") for name in ("trader", "exchange", "dashboard")]
+    """Those of one priority are stopped together, one priority after the other."""
+    waits = {}
+    for section in programs_of(supervised()).values():
+        waits[section["priority"]] = max(waits.get(section["priority"], 0), int(section["stopwaitsecs"]))
     grace = re.search(r"stop_grace_period: (\d+)s", (ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
-    assert sum(waits) < int(grace[1])
+    assert sum(waits.values()) + 10 <= int(grace[1])
 
 
-@pytest.mark.parametrize("program", ["trader", "exchange", "dashboard"])
-def test_wrong_settings_are_not_tried_again(program):
-    section = supervised()[f"program:{program}"]
-    assert section["autorestart"] == "unexpected"
-    assert "2" in section["exitcodes"].split(",")
-    assert section["startsecs"] == "0"
+def programs_of(parser):
+    return {name.removeprefix("program:"): parser[name] for name in parser.sections() if name.startswith("program:")}
+
+
+def test_programs_are_started_again_by_the_watchdog_only_and_the_watchdog_by_supervisord():
+    programs = programs_of(supervised())
+    assert programs.keys() == {*watchdog.PROGRAMS, "watchdog"}
+    restarts = {name: (section["autorestart"], section["startsecs"]) for name, section in programs.items()}
+    assert restarts == dict.fromkeys(watchdog.PROGRAMS, ("false", "0")) | {"watchdog": ("true", "0")}
+
+
+def test_every_program_writes_to_the_log_of_the_container_under_its_name():
+    for name, section in programs_of(supervised()).items():
+        assert (section["redirect_stderr"], section["stdout_logfile"]) == ("true", "/dev/fd/1")
+        assert f'PROGRAM_NAME="{name}"' in section["environment"].split(",")
+
+
+def services():
+    """Each service of docker-compose.yml as its text."""
+    text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    text = re.search(r"^services:\n(.*?)^networks:", text, re.MULTILINE | re.DOTALL)[1]
+    return dict(re.findall(r"^  ([\w-]+):\n(.*?)(?=^  [\w-]+:|\Z)", text, re.MULTILINE | re.DOTALL))
+
+
+@pytest.mark.parametrize("name", ["redis", "trading-agent", "simulated-exchange", "prometheus", "grafana"])
+def test_every_service_is_held_within_bounds(name):
+    text = services()[name]
+    for line in ("cap_drop: [ALL]", 'security_opt: ["no-new-privileges:true"]', "logging: *bounded-log"):
+        assert f"    {line}\n" in text
+    assert re.search(r"^    mem_limit: ", text, re.MULTILINE)
+    assert re.search(r"^    pids_limit: ", text, re.MULTILINE)
+    assert "privileged: true" not in text
+    assert ("read_only: true" in text) is (name != "grafana")  # which installs its plugins where it stands
+
+
+def test_ports_are_for_this_machine_unless_somebody_says_otherwise():
+    published = {
+        name: re.findall(r'"([^"]+:\d+|[^"]+})"', re.search(r"ports:(.*?)\n    \w", text, re.DOTALL)[1])
+        for name, text in services().items()
+        if "ports:" in text
+    }
+    assert published.keys() == {"trading-agent", "simulated-exchange", "prometheus", "grafana"}
+    addresses = [port for ports in published.values() for port in ports]
+    assert len(addresses) == 5
+    assert all(port.startswith(("127.0.0.1:", "${PUBLISH_ADDRESS:-127.0.0.1}:")) for port in addresses)
+
+
+def test_nothing_of_yours_reaches_the_build():
+    allowed = [
+        line.removeprefix("!")
+        for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+        if line.startswith("!")
+    ]
+    assert not [path for path in allowed if re.search(r"env|data|git|key|secret|^config$", path)]
+    assert all((ROOT / path).exists() for path in allowed)

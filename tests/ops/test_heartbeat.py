@@ -30,7 +30,7 @@ def test_later_sign_replaces_the_earlier_one(tmp_path):
 
 @pytest.mark.parametrize(
     ("state", "age_seconds", "is_healthy"),
-    [("trading", 0, True), ("trading", 60, True), ("trading", 62, False), ("stopped", 9_999, True)],
+    [("trading", 0, True), ("trading", 26, True), ("trading", 27, False), ("stopped", 9_999, True)],
 )
 def test_health_is_a_trading_loop_that_is_not_late(monkeypatch, state, age_seconds, is_healthy):
     monkeypatch.setattr(module, "wall_ms", lambda: 1_000_000)
@@ -59,3 +59,17 @@ def test_missing_file_is_none(tmp_path):
 def test_sign_that_cannot_be_written_does_not_stop_the_loop(tmp_path):
     given(tmp_path / "missing" / "beat")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_on_a_full_disk_the_last_sign_is_written_over(tmp_path, monkeypatch):
+    path = tmp_path / "beat"
+    given(path, detail="a long detail, which the next one does not have")
+    written = path.stat().st_size
+
+    def full(*_args, **_kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.Path, "write_text", full)
+    given(path, cycle=4)
+    assert (read(path).cycle, read(path).detail) == (4, "")
+    assert path.stat().st_size == written

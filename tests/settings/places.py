@@ -159,6 +159,8 @@ PLACES: dict[str, Effect | ShownBy] = {
         **KEYS, LIVE_TRADING_ACK=LIVE_ACKNOWLEDGEMENT),
     "TRADING_AUTOSTART": ShownBy(
         "tests/test_cli.py::TestHealth::test_a_trader_that_nobody_has_started_is_no_illness", "tests/docker/run.sh"),
+    "TRADER_ON_FINISH": ShownBy(
+        "tests/ops/test_supervision.py::test_the_setting_says_whether_the_container_ends"),
     "BINANCE_API_KEY": effect(
         at_binance(lambda connection: connection.api_key), {"c3" * 32: "c3" * 32, "d4" * 32: "d4" * 32}, **KEYS),
     "BINANCE_API_SECRET": effect(

@@ -1,5 +1,6 @@
 """The command `trade-agent`. Everything heavy is imported inside the command that needs it, so that help is instant."""
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -22,10 +23,12 @@ from binance_trade_agent.cli import (
     strategies,
     trading,
 )
+from binance_trade_agent.ops import container_log
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit with its code."""
+    container_log.speak_as_program(os.environ)
     sys.exit(group.main(arguments, prog_name="trade-agent", standalone_mode=True))
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from binance_trade_agent.configuration import Configuration
 
 # Flags are visible to every user of the machine, so secrets have none; nor have these.
-_NO_FLAGS = {"LIVE_TRADING_ACK", "TRADING_AUTOSTART"}
+_NO_FLAGS = {"LIVE_TRADING_ACK", "TRADER_ON_FINISH", "TRADING_AUTOSTART"}
 
 ledger_path_option = click.option(
     "--ledger-path", type=click.Path(path_type=Path), help="The ledger; LEDGER_PATH without this."

@@ -166,18 +166,23 @@ def _is_needed(settings: Any, port: int) -> bool:
 
 @click.command("health")
 def health() -> None:
-    """Exit code 0 when the trading loop's heartbeat is fresh; for a container's health check."""
-    from binance_trade_agent.ops import heartbeat
+    """Exit code 0 while the trading loop gives signs of life, or was stopped on purpose; for a health check."""
+    from binance_trade_agent.ops import heartbeat, supervision
 
     settings = configuration_of({}).settings
     last = heartbeat.read(heartbeat.heartbeat_path(settings.ledger_path))
+    watched = supervision.read(supervision.file_of(os.environ)).get(supervision.TRADER, supervision.Supervision())
+    trades = last is not None and last.state == "trading" and last.is_healthy
     if last is None:
-        if not settings.trading_autostart:
-            print("TRADING_AUTOSTART=false, and nobody has started the trader.")
-            return
-        fail(f"no trader has ever run on {settings.ledger_path}.", exit_codes.FAILURE)
-    said = f"run {last.run_id}: {last.state}, cycle {last.cycle}, heartbeat {last.age_seconds:.0f} s old"
-    said += f"; {last.detail}" if last.detail else "."
-    if not last.is_healthy:
+        said = f"no trader has ever run on {settings.ledger_path}"
+    else:
+        said = f"run {last.run_id}: {last.state}, cycle {last.cycle}, heartbeat {last.age_seconds:.0f} s old"
+        said += f"; {last.detail}" if last.detail else ""
+    said += f"; {watched.said}." if watched.said else "."
+    if not trades and watched.is_failing:
+        fail(said, exit_codes.FAILURE)
+    if last is None and not settings.trading_autostart:
+        said = "TRADING_AUTOSTART=false, and nobody has started the trader."
+    elif last is None or not last.is_healthy:
         fail(said, exit_codes.FAILURE)
     print(said)

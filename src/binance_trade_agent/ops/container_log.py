@@ -1,10 +1,33 @@
-"""The container's log for a process that `docker exec` starts: its own output ends at `exec`, with `-d` nowhere."""
+"""The container's log: programs that write to it together, and processes of `docker exec`, whose output ends there."""
 
+import atexit
 import io
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import TextIO
+
+_WITHOUT_PREFIX = "trader"  # its lines are what people read and search
+_program = ""
+
+
+def program() -> str:
+    """The name of this process among the container's programs; empty elsewhere."""
+    return _program
+
+
+def speak_as_program(environment: MutableMapping[str, str]) -> None:
+    """Write whole lines that begin with the program's name, where supervisord.conf has set PROGRAM_NAME.
+
+    The trader's lines, and JSON, which names the program in a field, have no such beginning. The variable is removed:
+    a process that this one starts, and whose output it reads, is no program of the container.
+    """
+    global _program  # noqa: PLW0603 (the process has one name)
+    _program = environment.pop("PROGRAM_NAME", "")
+    if _program:
+        beginning = "" if _program == _WITHOUT_PREFIX else f"{_program} | "
+        sys.stdout, sys.stderr = _Lines(sys.stdout, beginning), _Lines(sys.stderr, beginning)
 
 
 def copy_output(environment: Mapping[str, str]) -> None:
@@ -45,3 +68,40 @@ class _Both(io.TextIOBase):
 
     def isatty(self) -> bool:
         return self._own.isatty()
+
+
+class _Lines(io.TextIOBase):
+    """A text stream that writes whole lines to another, each with the same beginning, so that none is torn."""
+
+    encoding = "utf-8"
+
+    def __init__(self, own: TextIO, beginning: str) -> None:
+        self._own = own
+        self._beginning = beginning
+        self._rest = ""
+        self._lock = threading.RLock()  # a signal's handler may write while a line is being written
+        atexit.register(self._end)
+
+    def write(self, text: str) -> int:
+        with self._lock:
+            whole, newline, self._rest = f"{self._rest}{text}".rpartition("\n")
+            if newline:
+                self._own.write("".join(f"{self._begun(line)}\n" for line in whole.split("\n")))
+        return len(text)
+
+    def flush(self) -> None:
+        self._own.flush()
+
+    def fileno(self) -> int:
+        return self._own.fileno()
+
+    def isatty(self) -> bool:
+        return self._own.isatty()
+
+    def _begun(self, line: str) -> str:
+        return line if line.startswith("{") else f"{self._beginning}{line}"
+
+    def _end(self) -> None:
+        if self._rest:
+            self.write("\n")
+        self._own.flush()

@@ -1,5 +1,6 @@
 """The trading loop's own heartbeat, in a small file beside the ledger: what health means for every watcher."""
 
+import contextlib
 import json
 import os
 from dataclasses import asdict, dataclass
@@ -7,7 +8,8 @@ from pathlib import Path
 
 from binance_trade_agent.ops.clock import wall_ms
 
-_GRACE_SECONDS = 60  # beyond the planned silence: a slow start, a tick that waits for a slow exchange
+_GRACE_SECONDS = 25  # beyond the planned silence: the container has to be unhealthy within a minute
+DURATION_OVER = "the duration is over"  # detail of a run that ended so
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +21,8 @@ class Heartbeat:
         cycle: last tick that ended, 0 before the first.
         beat_wall_ms: when, machine time.
         next_within_seconds: wall time within which the loop means to give the next sign.
-        detail: what a person should know of the state, such as why a start takes so long, or why no position is entered
-            now; mostly empty.
+        detail: what a person should know of the state, such as why a start takes so long, why no position is entered
+            now, or why it stopped; mostly empty.
         stream_is_live: whether the user stream delivered then; None where nobody knows.
         news_age_seconds: age of the last news of the account then, by stream or by asking, in market time.
     """
@@ -66,7 +68,7 @@ def beat(
     stream_is_live: bool | None = None,
     news_age_seconds: float | None = None,
 ) -> None:
-    """Give a sign of life; a full disk must not stop the loop, so a failure is silent and shows as age."""
+    """Give a sign of life; a disk that takes none must not stop the loop, so a failure is silent and shows as age."""
     heartbeat = Heartbeat(
         os.getpid(),
         run_id,
@@ -79,11 +81,13 @@ def beat(
         news_age_seconds,
     )
     fresh = path.with_name(f"{path.name}.new")
+    text = json.dumps(asdict(heartbeat))
     try:
-        fresh.write_text(json.dumps(asdict(heartbeat)), encoding="utf-8")
+        fresh.write_text(text, encoding="utf-8")
         fresh.replace(path)
     except OSError:
-        return
+        with contextlib.suppress(OSError), path.open("r+", encoding="utf-8") as file:
+            file.write(text.ljust(path.stat().st_size))  # a full disk takes what is written over something
 
 
 def end(path: Path, state: str, detail: str = "") -> None:

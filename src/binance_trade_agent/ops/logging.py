@@ -15,6 +15,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from binance_trade_agent.domain.wording import iso_utc
 from binance_trade_agent.ops.clock import wall_ms
+from binance_trade_agent.ops.container_log import program
 from binance_trade_agent.ops.log_file import LogFile, LogFileHandler, json_line
 
 # Libraries that log frames and requests, and with them keys and signatures, below this level (binance-protocol.md P24).
@@ -69,7 +70,7 @@ def configure(log_format: str, level: str, *, secrets: Iterable[str] = (), file:
         _redacting(tuple(secrets)),
     ]
     as_json = structlog.processors.JSONRenderer(ensure_ascii=False)
-    render: list[Processor] = [_without_line, as_json] if log_format == "json" else [_sentence]
+    render: list[Processor] = [_without_line, _with_program, as_json] if log_format == "json" else [_sentence]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -130,6 +131,10 @@ def _without(value: Any, secrets: tuple[str, ...]) -> Any:
 def _without_line(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """The event without its sentence for a person, and without what it has nothing to say on."""
     return {name: value for name, value in event.items() if name != "line" and value is not None}
+
+
+def _with_program(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    return {**event, "program": program()} if program() else event
 
 
 def _words(_: WrappedLogger, __: str, event: EventDict) -> str:
