@@ -1,5 +1,6 @@
 """A disk of a few MB in memory, to be filled and to be mounted read-only. Needs the right to mount (root)."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,11 @@ def fill_up(folder: Path) -> Path:
         except OSError:
             return filler
     raise AssertionError("the disk takes everything")
+
+
+def leave_one_mb(filler: Path) -> None:
+    """Give some of the space back: SQLite needs a little for its files beside a ledger that is read."""
+    os.truncate(filler, filler.stat().st_size - 1_100_000)
 
 
 def _mount(*arguments: str) -> subprocess.CompletedProcess[bytes]:

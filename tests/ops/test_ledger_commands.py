@@ -1,6 +1,7 @@
 """`trade-agent ledger`, as a person types it."""
 
 import json
+import os
 import re
 import sqlite3
 from contextlib import closing
@@ -69,6 +70,31 @@ def test_backup_is_named_for_its_time_or_goes_where_it_is_told(path, tmp_path):
     assert ledger("verify", "--ledger-path", tmp_path / "copy")[0] == 0
 
 
+def test_keep_leaves_the_newest_dated_backups_and_touches_nothing_else(path, tmp_path):
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    dated = [f"ledger.db.backup-2026010{day}T031700Z" for day in range(1, 6)]
+    others = ["ledger.db.backup-mine", "ledger.db.backup-20260101T031700Z.gz", "other.db.backup-20260101T031700Z"]
+    abandoned = folder / ".ledger.db.backup-20260101T031700Z.4711.unfinished"
+    for name in [*dated, *others, abandoned.name]:
+        (folder / name).write_text("a backup")
+    os.utime(abandoned, (1, 1))
+    code, output, _ = ledger("backup", "--ledger-path", path, "--to", folder, "--keep", 3)
+    made = output.splitlines()[0].split("  ")[0].removeprefix(f"{folder}/")
+    assert code == 0
+    assert output.splitlines()[1:] == [f"{folder / name}  deleted, as --keep 3 says" for name in dated[:3]]
+    assert sorted(file.name for file in folder.iterdir()) == sorted([*dated[3:], made, *others])
+
+
+def test_keep_deletes_nothing_when_the_backup_fails(path, tmp_path):
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    (folder / "ledger.db.backup-20260101T031700Z").write_text("a backup")
+    path.write_text("no ledger")
+    assert ledger("backup", "--ledger-path", path, "--to", folder, "--keep", 1)[0] == 2
+    assert [file.name for file in folder.iterdir()] == ["ledger.db.backup-20260101T031700Z"]
+
+
 def test_export_names_each_file_and_its_rows(path, tmp_path):
     code, output, _ = ledger("export", "--ledger-path", path, "--format", "jsonl", "--to", tmp_path / "out")
     assert code == 0
@@ -89,6 +115,9 @@ def test_export_names_each_file_and_its_rows(path, tmp_path):
         (("backup", "--ledger-path", "ledger.db", "--to", "none/copy"), "there is no folder none to write copy to"),
         (("backup", "--ledger-path", "ledger.db", "--to", "ledger.db"), "ledger.db is there already"),
         (("export", "--ledger-path", "ledger.db", "--to", "ledger.db"), "ledger.db is there already"),
+        (("backup", "--ledger-path", "ledger.db", "--to", "copy", "--keep", "3"), "--keep counts the dated backups of"),
+        (("backup", "--ledger-path", "ledger.db", "--keep", "0"), "0 is not in the range x>=1"),
+        (("restore", "none", "--ledger-path", "ledger.db"), "there is no backup at none"),
         (("export", "--ledger-path", "ledger.db", "--format", "xml"), "'xml' is not one of 'csv', 'jsonl'"),
     ],
 )

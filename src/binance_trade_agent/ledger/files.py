@@ -32,6 +32,14 @@ def in_place_when_whole(path: Path) -> Iterator[Path]:
             unfinished.unlink(missing_ok=True)
 
 
+def remove_abandoned(path: Path, beginning: str, *, before_wall_ms: int) -> None:
+    """Remove what killed processes have left of files `path`.`beginning`..., where it was last written before that."""
+    for file in path.parent.iterdir():
+        is_unfinished = file.name.startswith(f".{path.name}.{beginning}") and file.name.endswith(".unfinished")
+        if is_unfinished and file.stat().st_mtime_ns < before_wall_ms * 1_000_000:
+            file.unlink(missing_ok=True)
+
+
 def sync_file(path: Path) -> None:
     """Have the disk hold all of a file."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -30,6 +30,7 @@ from binance_trade_agent.ledger.verify import verify
 
 _BESIDE = ("-wal", "-shm", "-journal")  # what SQLite puts beside a file, by what is added to its name
 _SHOWN = 3
+_BUSY_SECONDS = 1.0  # of a reader that keeps the log from being written back; it is moved as it is then
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +187,11 @@ def _keep(place: Path, kept: Path) -> None:
 
 
 def _write_back(place: Path) -> None:
-    """Let SQLite bring what is in the write-ahead log into the file, where both are sound."""
-    with contextlib.suppress(*FILE_ERRORS), closing(sqlite3.connect(place, isolation_level=None)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    """Let SQLite bring what is in the write-ahead log into the file, where both are sound.
+
+    Of a file that is none SQLite would delete the log.
+    """
+    with contextlib.suppress(LedgerError, *FILE_ERRORS):
+        open_of_any_schema(place).close()
+        with closing(sqlite3.connect(place, isolation_level=None, timeout=_BUSY_SECONDS)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

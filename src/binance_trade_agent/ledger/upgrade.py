@@ -9,6 +9,7 @@ from binance_trade_agent.domain.wording import compact_utc
 from binance_trade_agent.ledger.backup import copy_of_one_moment
 from binance_trade_agent.ledger.connection import explained, open_of_any_schema
 from binance_trade_agent.ledger.errors import LedgerUnavailable
+from binance_trade_agent.ledger.files import remove_abandoned
 from binance_trade_agent.ledger.migrations import latest_version, schema_version
 from binance_trade_agent.ops.clock import wall_ms
 
@@ -31,6 +32,7 @@ def back_up_before_upgrade(path: Path) -> Path | None:
         found, needed = _version(connection, path), latest_version()
         if not 0 < found < needed:
             return None
+        remove_abandoned(path, "schema-", before_wall_ms=wall_ms())
         copy = path.with_name(f"{path.name}.schema-{found}-{compact_utc(wall_ms())}")
         try:
             copy_of_one_moment(connection, path, copy)

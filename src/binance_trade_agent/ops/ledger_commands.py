@@ -16,12 +16,15 @@ from binance_trade_agent.domain.pause_scope import PauseScope
 from binance_trade_agent.domain.wording import compact_utc, iso_second
 from binance_trade_agent.ledger import backup, switches, tables
 from binance_trade_agent.ledger.errors import LedgerError
+from binance_trade_agent.ledger.files import remove_abandoned
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.lock import Holder, LedgerInUse, LedgerLock, named
 from binance_trade_agent.ledger.restore import Restored, restore
 from binance_trade_agent.ledger.verify import Say, verify
 from binance_trade_agent.ops.clock import wall_ms
 from binance_trade_agent.ops.terminal import complain
+
+_LONGEST_BACKUP_MS = 24 * 3_600_000  # what is unfinished for longer is nobody's
 
 
 def verify_ledger(path: Path, *, as_json: bool) -> int:
@@ -71,6 +74,7 @@ def back_up_ledger(path: Path, to: Path | None, keep: int | None = None) -> int:
         for old in _dated_backups(path, target.parent)[:-keep]:
             old.unlink(missing_ok=True)
             print(f"{old}  deleted, as --keep {keep} says")
+        remove_abandoned(target.with_name(path.name), "backup-", before_wall_ms=wall_ms() - _LONGEST_BACKUP_MS)
     return exit_codes.OK
 
 
