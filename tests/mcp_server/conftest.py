@@ -3,13 +3,21 @@
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from tests.dashboard.conftest import played_folder
 
 __all__ = ["played_folder"]  # a trader that has traded 20 simulated minutes, once for all workers
+from tests.made_up_candles import write_minutes
 from tests.mcp_server.served import ServedMcp, served_mcp
+
+
+@pytest.fixture(scope="session")
+def history(tmp_path_factory) -> Path:
+    """A data folder with ten hours of minutes of BTCUSDT."""
+    return write_minutes(tmp_path_factory.mktemp("history"))
 
 
 @pytest.fixture

@@ -1,43 +1,22 @@
-"""Every tool that reads, by the official client over HTTP and over standard input, on the real stack."""
+"""Every tool that reads, by the official client over HTTP, on the ledger of a trader that has ended."""
 
-import asyncio
 import shutil
-import sys
-from contextlib import asynccontextmanager
 from decimal import Decimal
-from random import Random
 
 import pytest
-from mcp import Client
-from mcp.client.stdio import StdioServerParameters
 
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.mcp_server.fields import at_utc
 from tests.mcp_server.served import GENERATIONS, served_mcp
-from tests.mcp_server.stack import refused, running_stack, said
-from tests.sessions.daemon_process import CLEAN_ENVIRONMENT
+from tests.mcp_server.stack import refused, said
 
-NOON_MS = 1_767_614_400_000
 READING = {
     "get_market_price", "get_order_book", "get_candles", "update_market_prices", "generate_trading_signal",
     "validate_trade_risk", "get_portfolio_summary", "get_trade_history", "get_current_positions", "get_open_orders",
     "get_system_status", "get_performance_metrics", "get_risk_status", "explain_decision", "list_strategies", "get_logs",
     "compare_strategies", "run_backtest",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def history(tmp_path_factory):
-    """Ten hours of made-up minutes of BTCUSDT."""
-    folder = tmp_path_factory.mktemp("history")
-    random, price, rows = Random(7), 40_000.0, []
-    for minute in range(600):
-        opened, price = price, price * (1 + random.gauss(0, 0.001))
-        high, low = max(opened, price) + 5, min(opened, price) - 5
-        rows.append(f"{NOON_MS + minute * 60_000},{opened:.2f},{high:.2f},{low:.2f},{price:.2f},12.5\n")
-    (folder / "BTCUSDT-1m.csv").write_text("".join(rows))
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -53,17 +32,6 @@ def played(played_folder, history, tmp_path_factory):
 def ledger(played):
     with LedgerReader.open(played.configuration.settings.ledger_path) as reader:
         yield reader
-
-
-@asynccontextmanager
-async def over_stdio(folder, **settings):
-    """A client that starts the server itself."""
-    environment = {**CLEAN_ENVIRONMENT, "LEDGER_PATH": str(folder / "ledger.db"), **settings}
-    command = ["-m", "binance_trade_agent.cli", "mcp", "--stdio"]
-    async with Client(
-        StdioServerParameters(command=sys.executable, args=command, env=environment, cwd=folder)
-    ) as client:
-        yield client
 
 
 class TestWhatIsOffered:
@@ -297,73 +265,3 @@ class TestWork:
         assert await refused(played, "run_backtest", **asked) == ("There are no 5m candles of BTCUSDT; there are: 1m.")
         text = await refused(played, "run_backtest", **{**asked, "strategy": "rsi_momentun", "interval": "1m"})
         assert "did you mean rsi_momentum?" in text
-
-    @pytest.mark.parametrize("generation", GENERATIONS)
-    async def test_it_ends_when_the_call_is_cancelled(self, played, generation):
-        asked = {"strategy": "rsi_momentum", "symbols": ["BTCUSDT"], "interval": "1m"}
-        async with played.client(mode=generation) as client:
-            begun = asyncio.Event()
-
-            async def note(progress, total, message):
-                begun.set()
-
-            running = asyncio.ensure_future(client.call_tool("run_backtest", asked, progress_callback=note))
-            await begun.wait()
-            busy = await refused(client, "run_backtest", **asked)
-            assert busy == "A backtest runs already: wait for it, or cancel it first."
-            running.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await running
-            async with asyncio.timeout(20):
-                while (await client.call_tool("run_backtest", {**asked, "strategy": "none"})).content[0].text == busy:
-                    pass
-
-
-EACH = {
-    "get_market_price": {"symbol": "BTCUSDT"},
-    "get_order_book": {"symbol": "BTCUSDT", "levels": 5},
-    "get_candles": {"symbol": "BTCUSDT", "interval": "5m", "limit": 3},
-    "generate_trading_signal": {"symbol": "ETHUSDT"},
-    "validate_trade_risk": {"symbol": "BTCUSDT", "side": "BUY", "amount": "50"},
-    "explain_decision": {"symbol": "BTCUSDT"},
-    "compare_strategies": {"symbol": "BTCUSDT"},
-    "run_backtest": {"strategy": "rsi_momentum", "symbols": ["BTCUSDT"], "interval": "1m"},
-}
-
-
-@pytest.mark.slow
-async def test_every_tool_tells_of_a_trader_that_runs_over_both_transports(tmp_path, history):
-    async with (
-        running_stack(tmp_path, HISTORY_PATH=str(history), MCP_ALLOW_TRADING="false") as stack,
-        over_stdio(tmp_path, **stack.settings) as own,
-        stack.client() as remote,
-    ):
-
-        async def each(client):
-            """All answers; prices first, so that the trader has told of the market."""
-            updated = await said(client, "update_market_prices")
-            return {"update_market_prices": updated} | {
-                tool: await said(client, tool, **EACH.get(tool, {}))
-                for tool in sorted(READING - {"update_market_prices"})
-            }
-
-        for found in await asyncio.gather(each(own), each(remote)):
-            check_market(found)
-            assert found["get_system_status"]["state"] == "trading"
-            assert found["get_open_orders"]["orders"] == [], "a trial places nothing"
-            assert found["generate_trading_signal"]["age_seconds"] is not None
-            assert found["validate_trade_risk"]["why_not"] is None
-            compared = found["compare_strategies"]
-            assert compared["buy"] + compared["sell"] + compared["hold"] == len(compared["strategies"]) == 8
-        verdict = await said(remote, "validate_trade_risk", symbol="BTCUSDT", side="BUY", amount="700")
-        assert verdict["why_not"].startswith("refused by max order: ")
-
-
-def check_market(found: dict) -> None:
-    updated, price, book = (found[tool] for tool in ("update_market_prices", "get_market_price", "get_order_book"))
-    assert [one["symbol"] for one in updated["prices"]] == ["BTCUSDT", "ETHUSDT"]
-    assert all(one["age_seconds"] < 5 and one["last_price"] for one in updated["prices"])
-    assert Decimal(price["bid"]) < Decimal(price["ask"])
-    assert len(book["bids"]) == len(book["asks"]) == 5
-    assert Decimal(book["bids"][0]["price"]) < Decimal(book["asks"][0]["price"])
-    assert [one["is_closed"] for one in found["get_candles"]["candles"]][:2] == [True, True]

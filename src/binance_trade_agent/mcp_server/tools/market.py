@@ -151,7 +151,7 @@ async def get_candles(
     call: Call,
     symbol: Symbol,
     interval: Annotated[Interval | None, Field(description="TRADING_CANDLE_INTERVAL without one")] = None,
-    limit: Annotated[int, Field(ge=1, le=1000, description="so many, the newest")] = 100,
+    limit: Annotated[int, Field(ge=1, le=500, description="so many, the newest")] = 100,
 ) -> Candles:
     """Candles as the trader has read them, the running one last."""
     desk = shared(call).desk
