@@ -17,6 +17,7 @@ from binance_trade_agent.configuration import ConfigError, Configuration
 from binance_trade_agent.control.lease import Lease, LeaseHeldError, LeaseHolder, account_name, leased
 from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.domain.wording import iso_utc
+from binance_trade_agent.exchange.auth_halt import ADVICE
 from binance_trade_agent.exchange.connect import Connection, connected, until_reached
 from binance_trade_agent.exchange.embedded import ExchangeStartError
 from binance_trade_agent.exchange.errors import AuthError, ExchangeError
@@ -55,7 +56,8 @@ def run(configuration: Configuration, *, takeover: bool = False) -> int:
         log.error("%s", failure)  # noqa: TRY400 (a sentence for the user, not a trace)
         return exit_codes.FAILURE
     except (ConfigError, StrategyError, LedgerError, LeaseHeldError, AuthError) as failure:
-        log.error("%s", failure)  # noqa: TRY400
+        advice = f"; {ADVICE} (BINANCE_API_KEY, BINANCE_API_SECRET)" if isinstance(failure, AuthError) else ""
+        log.error("%s%s", failure, advice)  # noqa: TRY400
         return exit_codes.WRONG_CONFIGURATION
     except CannotReconcileError as failure:
         log.error("%s", failure)  # noqa: TRY400

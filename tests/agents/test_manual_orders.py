@@ -8,6 +8,7 @@ from binance_trade_agent.control.commands import NOT_TAKEN, CommandKind, Command
 from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.orders import OrderState, OrderType, Role, Side
 from binance_trade_agent.domain.signals import Action, Signal
+from binance_trade_agent.domain.values import replace
 from tests.agents.desk import Desk, desk, reopened
 from tests.agents.market import alarms, assert_equal, held, killed_at, open_orders, price, resting
 from tests.agents.persons import ASKED_WALL_MS, Person, person
@@ -222,6 +223,23 @@ async def test_daemon_that_dies_on_the_way_answers_after_the_next_start_and_send
             assert await held(again) == before + moved
             assert await protected(again) == again.rules["BTCUSDT"].round_market_quantity(before + moved)
             await assert_equal(again)
+
+
+async def test_market_order_that_is_accepted_and_has_not_traded_yet_is_not_said_to_rest(tmp_path):
+    async with desk(tmp_path) as ready:
+        who = person(ready)
+        await bought(ready, who)
+        await ready.exchange.fault("unknown_executed", method="POST", path="order")
+        waiting = await who.order("SELL", "0.004")
+        unsettled = await ready.ledger.consult(lambda books: list(books.unsettled_orders()))
+        (order,) = [entry.order for entry in unsettled if not entry.order.role.is_protective]
+        traded = await ready.gateway.order(order.symbol, order.client_order_id)
+        await ready.keeper.book(order, replace(traded, status="NEW", executed_base=D(0), executed_quote=D(0), fills=()))
+        await who.carry_out()
+        assert (await who.command(waiting.command_id)).state is CommandState.PENDING
+        await ready.keeper.book(order, traded)
+        await who.carry_out()
+        assert (await who.command(waiting.command_id)).answer.startswith("EXECUTED 0.004 @ 64,000.00")
 
 
 async def test_outcome_that_is_not_known_keeps_the_command_waiting_and_the_rest_protected(tmp_path):

@@ -42,6 +42,8 @@ async def test_s30_wrong_keys_end_the_start_with_one_line(tmp_path, status, body
             (line,) = running.log
             assert line.startswith("❌")
             assert sentence in line
+            assert "check at the exchange that the key exists" in line
+            assert "BINANCE_API_SECRET" in line
         assert await signed_requests(exchange) <= 2
         assert await ids_sent(exchange) == []
     assert (await trade_agent(tmp_path, "health")).code == 1

@@ -26,7 +26,7 @@ from binance_trade_agent.domain.market import MarketView
 from binance_trade_agent.domain.money import ZERO, plain
 from binance_trade_agent.domain.nearest import nearest
 from binance_trade_agent.domain.order_ids import decision_digest
-from binance_trade_agent.domain.orders import Fill, Order, OrderState, Side
+from binance_trade_agent.domain.orders import Fill, Order, OrderState, OrderType, Side
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.ledger import queries
@@ -332,10 +332,10 @@ class ManualOrders:
         entry = await self._ledger.order(client_order_id)
         assert entry is not None, "an order never leaves the ledger"
         legs = await self._of_list(entry)
-        if await self._are_under_way([leg for leg in legs if not leg.order.is_on_exchange]):
-            return None
+        resting = [leg.order for leg in legs if leg.order.is_on_exchange and leg.order.type is not OrderType.MARKET]
+        if await self._are_under_way([leg for leg in legs if leg.order not in resting]):
+            return None  # a market order never rests: one that is there and has not traded yet is about to
         executed = await self._executed(legs)
-        resting = [leg.order for leg in legs if leg.order.is_on_exchange]
         if not executed and not resting:
             return Carried(CommandState.REFUSED, _joined(_ended(entry.order), protection), client_order_id)
         texts = [f"EXECUTED {executed}"] if executed else []

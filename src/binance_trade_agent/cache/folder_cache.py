@@ -48,7 +48,8 @@ class FolderCache:
             fresh.replace(path)
         except OSError as failure:
             if not self._is_failing:
-                log.warning("%s cannot be written (%s); other programs are told nothing there", self._folder, failure)
+                reason = failure.strerror or failure
+                log.warning("%s cannot be written (%s); other programs are told nothing there", self._folder, reason)
             self._is_failing = True
         else:
             self._is_failing = False

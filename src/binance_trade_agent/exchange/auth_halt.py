@@ -10,7 +10,7 @@ from binance_trade_agent.exchange.probing import Prober
 from binance_trade_agent.ops.clock import MarketClock
 
 _FIRST_DELAY_SECONDS, _LAST_DELAY_SECONDS = 60.0, 3600.0
-_ADVICE = (
+ADVICE = (
     "check at the exchange that the key exists, may trade spot and allows this address, and that key and secret belong "
     "together"
 )
@@ -54,7 +54,7 @@ class AuthHalt:
         await self._prober.catch_up()
         if self.reason is not None and self.since_ms is not None:
             since = f"{datetime.fromtimestamp(self.since_ms // 1000, UTC):%H:%M:%S} UTC"
-            raise AuthError(f"the exchange has refused these API keys since {since}: {self.reason}; {_ADVICE}")
+            raise AuthError(f"the exchange has refused these API keys since {since}: {self.reason}; {ADVICE}")
 
     def begin(self, error: AuthError) -> None:
         """The exchange has refused the keys."""
