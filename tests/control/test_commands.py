@@ -205,7 +205,7 @@ async def test_however_many_commands_there_were_none_is_read_to_know_what_waits_
         asked = []
         connection.set_trace_callback(asked.append)
         killed(connection), paused(connection), closes_positions(connection), kill_reason(connection)
-        commands._pending(connection)
+        commands.waiting(connection)
         connection.set_trace_callback(None)
         return [row[3] for query in asked for row in connection.execute(f"EXPLAIN QUERY PLAN {query}")]
 

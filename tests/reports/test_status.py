@@ -57,6 +57,16 @@ async def test_why_the_kill_switch_is_on_is_said_until_it_is_released(path):
     assert (found(path).is_killed, found(path).kill_reason) == (False, "")
 
 
+async def test_what_waits_for_the_trader_is_said_until_it_is_answered(path):
+    commands.place(path, CommandKind.RELEASE, requested_by="cli", requested_wall_ms=1, payload={"name": "default"})
+    commands.place(path, CommandKind.SET_STRATEGY, requested_by="dashboard", requested_wall_ms=2)
+    assert "Waiting for the next trader: release by cli, set-strategy by dashboard" in list(lines(found(path)))
+    async with await Ledger.open(path) as ledger:
+        for each in await commands.pending(ledger):
+            await commands.answer(ledger, each.command_id, CommandState.DONE, "done", 2_000)
+    assert found(path).waiting == []
+
+
 async def test_changed_limits_of_the_newest_run_are_said_with_who_and_since_when(path):
     async with await Ledger.open(path) as ledger:
         changes = [

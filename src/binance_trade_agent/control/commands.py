@@ -137,7 +137,14 @@ def place(
 
 async def pending(ledger: Ledger) -> list[Command]:
     """The commands that wait for the trader, oldest first."""
-    return await ledger.read(_pending)
+    return await ledger.read(waiting)
+
+
+def waiting(connection: sqlite3.Connection) -> list[Command]:
+    """The same, of a snapshot."""
+    # The state is written out: so SQLite knows that the index of what waits will do.
+    rows = connection.execute("SELECT * FROM commands WHERE state = 'PENDING' ORDER BY command_id")
+    return [_command_from(row) for row in rows]
 
 
 async def answer(
@@ -178,7 +185,7 @@ async def refuse_stale(ledger: Ledger, done_ms: int) -> list[Command]:
     def refuse(connection: sqlite3.Connection) -> list[Command]:
         stale = [
             command
-            for command in _pending(connection)
+            for command in waiting(connection)
             if command.kind in FOR_THE_RUN and command.client_order_id is None
         ]
         for command in stale:
@@ -221,12 +228,6 @@ def latest_commands(connection: sqlite3.Connection, limit: int, before: int | No
 def name_order(connection: sqlite3.Connection, command_id: int, client_order_id: str) -> None:
     """Note which order a command has asked for, in the transaction that its intent is committed in."""
     connection.execute("UPDATE commands SET client_order_id = ? WHERE command_id = ?", (client_order_id, command_id))
-
-
-def _pending(connection: sqlite3.Connection) -> list[Command]:
-    # The state is written out: so SQLite knows that the index of what waits will do.
-    rows = connection.execute("SELECT * FROM commands WHERE state = 'PENDING' ORDER BY command_id")
-    return [_command_from(row) for row in rows]
 
 
 def _answer(connection: sqlite3.Connection, command_id: int, state: CommandState, text: str, done_ms: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from binance_trade_agent.control import commands
 from binance_trade_agent.control.risk_switch import changes_in_force, written_from
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.pause_scope import PauseScope
@@ -56,6 +57,7 @@ class Status:
         strategy: what decides, and since when and at whose wish; None before the first run.
         is_killed: whether the kill switch is on; kill_reason: why, as who threw it has said.
         is_paused: whether `pause` holds; pause_scope: what it keeps back, None without one.
+        waiting: commands that the trader has not carried out yet, oldest first, such as `release by cli`.
         changed_limits: what persons have changed of the newest run's limits while it ran, or before, and holds.
         alarms: those that stand.
         idle: why it has not traded since its last trade.
@@ -72,6 +74,7 @@ class Status:
     kill_reason: str
     is_paused: bool
     pause_scope: PauseScope | None
+    waiting: list[str]
     changed_limits: list[RiskChange]
     orders: list[OpenOrder]
     alarms: list[Alarm]
@@ -102,6 +105,7 @@ def status(reader: LedgerReader, heartbeat: Heartbeat | None, *, is_running: boo
             kill_reason=switches.kill_reason(connection),
             is_paused=switches.paused(connection),
             pause_scope=switches.pause_scope(connection),
+            waiting=[f"{each.kind.replace('_', '-')} by {each.requested_by}" for each in commands.waiting(connection)],
             changed_limits=_changed_limits(connection),
             orders=open_orders(connection, number),
             alarms=alarms.standing(connection),
@@ -189,6 +193,8 @@ def _what_was_asked_for(found: Status) -> Iterator[str]:
         yield f"It was thrown because: {found.kill_reason}"
     if found.pause_scope is not None:
         yield f"{found.pause_scope.held_back.capitalize()} paused until `trade-agent resume`"
+    if found.waiting:
+        yield f"Waiting for {'the' if found.is_running else 'the next'} trader: {', '.join(found.waiting)}"
     for limit in found.changed_limits:
         yield f"Limit: {changed_limit(limit)}"
 
