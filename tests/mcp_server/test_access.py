@@ -1,9 +1,12 @@
 """Who may ask the MCP server: this machine, or whoever has the token; and what may be asked of it."""
 
+import asyncio
+
 import httpx2
 import pytest
 
 from binance_trade_agent.configuration import ConfigError, load
+from binance_trade_agent.desk import serving
 from binance_trade_agent.mcp_server.command import serve
 from tests.mcp_server.served import GENERATIONS, configuration
 
@@ -110,3 +113,29 @@ class TestTrading:
         async with serve_mcp(MCP_ALLOW_TRADING="true").client() as client:
             names = [tool.name for tool in (await client.list_tools()).tools]
         assert not [name for name in names if any(word in name for word in ("withdraw", "key", "mode", "release"))]
+
+
+class TestPatience:
+    """Who has no token must not use up the connections that the process may have."""
+
+    @pytest.mark.parametrize(
+        "begun",
+        [
+            b"",
+            b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nX-Endless: ",
+            b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n",  # refused by its headers
+        ],
+    )
+    async def test_a_connection_that_asks_for_nothing_is_closed(self, serve_mcp, monkeypatch, begun):
+        monkeypatch.setattr(serving, "_PATIENCE_SECONDS", 0.1)
+        server = serve_mcp(MCP_AUTH_TOKEN=TOKEN)
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(server.base.rpartition(":")[2]))
+        writer.write(begun)
+        answer = await asyncio.wait_for(reader.read(), 30)
+        assert answer.startswith(b"HTTP/1.1 401" if b"Content-Length" in begun else b"")
+        writer.close()
+
+    async def test_one_that_waits_for_its_answer_is_kept(self, serve_mcp, monkeypatch):
+        monkeypatch.setattr(serving, "_PATIENCE_SECONDS", 0.01)
+        async with serve_mcp().client() as client:
+            assert (await client.call_tool("get_system_status", {})).is_error is False

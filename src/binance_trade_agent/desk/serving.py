@@ -1,5 +1,6 @@
 """Serving over HTTP until a signal comes: what the dashboard and the MCP server have in common."""
 
+import asyncio
 import logging
 import signal
 import socket
@@ -7,10 +8,12 @@ from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from binance_trade_agent.desk.addresses import listening
 
 _STOP_SECONDS = 3
+_PATIENCE_SECONDS = 10.0  # for a connection that does not say what it wants
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +34,7 @@ def web_server(app: ASGIApp, **options: Any) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             app,
+            http=_Impatient,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -39,6 +43,41 @@ def web_server(app: ASGIApp, **options: Any) -> uvicorn.Server:
             **options,
         )
     )
+
+
+class _Impatient(H11Protocol):
+    """Closes a connection that asks for nothing for too long: each holds one of the files that the process may open."""
+
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """It waits for its first request."""
+        super().connection_made(transport)
+        self._look()
+
+    def data_received(self, data: bytes) -> None:
+        """A request may begin with it."""
+        super().data_received(data)
+        self._look()
+
+    def on_response_complete(self) -> None:
+        """It waits for its next request."""
+        super().on_response_complete()
+        self._look()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is waited for any more."""
+        super().connection_lost(exc)
+        self._look()
+
+    def _look(self) -> None:
+        """Have a timer run while no request is under way. A connection that became a WebSocket is not among these."""
+        waits = self in self.connections and (self.cycle is None or self.cycle.response_complete)
+        if waits and self._patience is None:
+            self._patience = self.loop.call_later(_PATIENCE_SECONDS, self.transport.close)
+        elif not waits and self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
 
 
 def serve_until_told(server: uvicorn.Server, made: socket.socket) -> None:
