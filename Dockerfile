@@ -72,7 +72,7 @@ USER trader
 EXPOSE 8050 8080 9464
 VOLUME /app/data
 # A trader that gives no sign of life is late after 26 s, and seen to be so twice within 60 s.
-HEALTHCHECK --interval=10s --timeout=10s --start-period=60s --retries=2 CMD ["trade-agent", "health"]
+HEALTHCHECK --interval=10s --timeout=10s --start-period=40s --retries=2 CMD ["trade-agent", "health"]
 CMD ["supervisord", "--configuration", "/app/supervisord.conf"]
 
 # Last, so that they cost no layer its cache. What a build does not tell is empty.

@@ -174,7 +174,8 @@ class Watchdog:
             return Action.END if _is_done(process, beat) and self._ends_container() else None
         if process.state == "EXITED" and process.exit_code == exit_codes.WRONG_CONFIGURATION:
             self._note(stage=Stage.REFUSED)
-            self._warn(f"the {self.name} {ended}; it is not started again (`supervisorctl start {self.name}` does)")
+            if self.name == TRADER:  # wrong settings end all programs: one sentence of the watchdog's is enough
+                self._warn(f"the trader {ended}; it is not started again (`supervisorctl start {TRADER}` does)")
             return None
         was_good = process.ended_seconds - process.started_seconds >= _GOOD_RUN_SECONDS
         failures = 1 if was_good else self.known.failures + 1
