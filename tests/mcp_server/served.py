@@ -69,8 +69,8 @@ def configuration(folder: Path, **settings: str) -> Configuration:
 
 
 @contextmanager
-def served_mcp(folder: Path, *, is_locked: bool = False, **settings: str) -> Iterator[ServedMcp]:
-    """Serve the ledger in `folder` until the end of the block."""
+def served_mcp(folder: Path, *, is_locked: bool = False, port: int = 0, **settings: str) -> Iterator[ServedMcp]:
+    """Serve the ledger in `folder` until the end of the block; on a free port unless one is named."""
     known = configuration(folder, **settings)
     running = web_server(application(trading_server(desk_of(known)), known.settings, is_locked=is_locked))
     ended: list[BaseException] = []
@@ -82,7 +82,7 @@ def served_mcp(folder: Path, *, is_locked: bool = False, **settings: str) -> Ite
             ended.append(failure)
             raise
 
-    with listening("127.0.0.1", 0) as made:
+    with listening("127.0.0.1", port) as made:
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
         try:

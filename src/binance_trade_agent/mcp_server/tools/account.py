@@ -262,7 +262,7 @@ async def get_trade_history(
     strategy: Annotated[str | None, Field(max_length=100, description="`by hand` for persons' orders")] = None,
     since: Moment | None = None,
     until: Moment | None = None,
-    limit: Annotated[int, Field(ge=1, le=100)] = 20,
+    limit: Annotated[int, Field(ge=1, le=100, description="trades a page")] = 20,
     before: Annotated[str | None, Field(max_length=100, description="`older` of the page before")] = None,
 ) -> TradeHistory:
     """Trades with their profit and fees, newest first, in pages."""

@@ -153,7 +153,7 @@ async def get_candles(
     interval: Annotated[Interval | None, Field(description="TRADING_CANDLE_INTERVAL without one")] = None,
     limit: Annotated[int, Field(ge=1, le=500, description="so many, the newest")] = 100,
 ) -> Candles:
-    """Candles as the trader has read them, the running one last."""
+    """Candles in time order as the trader has read them; the last one still runs, see is_closed."""
     desk = shared(call).desk
     length = interval or desk.settings.trading_candle_interval
 
@@ -192,7 +192,7 @@ async def update_market_prices(
         Field(min_length=1, max_length=_MOST_LOOKS, description="without them the first three that are traded"),
     ] = None,
 ) -> UpdatedPrices:
-    """Have the trader read prices now, and wait for them."""
+    """Have the trader read prices now, and wait for them some seconds; for one symbol get_market_price is enough."""
     desk = shared(call).desk
     if not desk.is_running():
         raise ToolError("No trader runs, so nobody can read prices.")

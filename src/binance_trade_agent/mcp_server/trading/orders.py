@@ -62,7 +62,9 @@ async def place_buy_order(
 ) -> OrderPreview:
     """Preview a purchase: what it would come to, and what every risk rule says.
 
-    Nothing is placed yet: confirm_order with the preview_id places it, once, within 60 s.
+    A limit order needs price, a stop_limit stop_price and price, an oco price, stop_price and stop_limit_price. Nothing
+    is placed yet: confirm_order with the preview_id places it, once, within 60 s. Where the verdict is `refused`,
+    why_not says what to change.
     """
     amounts = (quantity, quote_amount, percent_of_free)
     return await preview_order(
@@ -84,7 +86,8 @@ async def place_sell_order(
 ) -> OrderPreview:
     """Preview a sale of what the bot holds: what it would come to, and what every risk rule says.
 
-    Nothing is placed yet: confirm_order with the preview_id places it, once, within 60 s.
+    To leave a position at once, close_position is shorter. Prices by type: see place_buy_order. Nothing is placed yet:
+    confirm_order with the preview_id places it, once, within 60 s.
     """
     amounts = (quantity, quote_amount, percent_of_free)
     return await preview_order(
@@ -103,7 +106,7 @@ async def _ask_person(call: Call, preview_id: PreviewId) -> Confirmation | Elici
 async def confirm_order(
     call: Call, preview_id: PreviewId, person: Annotated[ElicitationResult[Confirmation], Resolve(_ask_person)]
 ) -> OrderOutcome:
-    """Place the order of a preview, and wait for what comes of it.
+    """Place the order of a preview that is not older than 60 s, and wait for what comes of it.
 
     The same id places it once, however often it is sent: sent again it says where the order stands. Where the client
     can ask its person, that person decides.

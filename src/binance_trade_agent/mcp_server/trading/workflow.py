@@ -38,7 +38,7 @@ class Proposal(BaseModel):
 async def execute_trading_workflow(call: Call, symbol: Symbol) -> Proposal:
     """Take what the strategy said last on a symbol, and put the order that follows from it before every risk rule.
 
-    Nothing is placed yet: confirm_order with the preview's id places it, once, within 60 s.
+    Nothing is placed yet: confirm_order with the preview_id places it, once, within 60 s.
     """
     name = symbol.strip().upper()
     decision = await _last_decision(call, name)
