@@ -13,7 +13,7 @@ from tests.ops.metrics.promtool import CONFIG, ROOT, needs_prometheus, promtool
 RULES = yaml.safe_load((CONFIG / "rules.yml").read_text(encoding="utf-8"))["groups"][0]["rules"]
 BOARD = json.loads((ROOT / "config/grafana/dashboards/trader.json").read_text(encoding="utf-8"))
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
-GUIDE = (ROOT / "docs/guide/metrics.md").read_text(encoding="utf-8")
+RUNBOOK = (ROOT / "docs/guide/runbook.md").read_text(encoding="utf-8")
 # What prometheus-client adds about the process, on Linux.
 OF_THE_PROCESS = {"process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"}
 
@@ -84,8 +84,8 @@ def test_each_alert_says_what_to_do_and_where_more_is_written(rule):
     summary, link = rule["annotations"]["summary"], rule["annotations"]["runbook_url"]
     assert len(summary.split(". ")) >= 2 or "`" in summary or ": " in summary
     page, _, anchor = link.partition("#")
-    assert page == "docs/guide/metrics.md"
-    assert f'<a id="{anchor}"></a>' in GUIDE
+    assert page == "docs/guide/runbook.md"
+    assert f'<a id="{anchor}"></a>' in RUNBOOK
     assert rule["labels"]["severity"] in {"critical", "warning", "info"}
 
 
