@@ -52,12 +52,17 @@ async def _judged(configuration: Configuration, draft: Draft) -> Judged:
     deadline = monotonic_seconds() + _LOOK_SECONDS
     try:
         judged = await judge(desk, draft)
-        while judged.blockers and monotonic_seconds() < deadline:
+        while (judged.blockers or _lacks_candles(judged)) and monotonic_seconds() < deadline:
             await sleep_seconds(_LOOK_EVERY_SECONDS)
             judged = await judge(desk, draft)
         return judged
     finally:
         await desk.close()
+
+
+def _lacks_candles(judged: Judged) -> bool:
+    """Whether rules that measure the market's range have nothing to measure yet."""
+    return judged.market is not None and judged.market.candles is None
 
 
 def _lines(judged: Judged) -> Iterator[str]:
