@@ -9,6 +9,9 @@ from tests.sessions.daemon_process import EAGER, assert_books_balance, daemon, l
 
 pytestmark = pytest.mark.slow
 
+# Another time zone, and a terminal that knows few letters.
+ELSEWHERE = {"TZ": "Asia/Kathmandu", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+
 
 def folder(tmp_path: Path, name: str) -> Path:
     made = tmp_path / name
@@ -19,7 +22,7 @@ def folder(tmp_path: Path, name: str) -> Path:
 async def test_same_seed_leaves_the_same_ledger_and_another_does_not(tmp_path):
     first, second, other = (folder(tmp_path, name) for name in ("first", "second", "other"))
     await session(first, **EAGER)
-    await session(second, **EAGER, SIMULATION_SPEED="1000", LOG_FORMAT="json")
+    await session(second, **EAGER, SIMULATION_SPEED="1000", LOG_FORMAT="json", **ELSEWHERE)
     assert assert_books_balance(first / "ledger.db") > 0
     dumped = lines(first / "ledger.db")
     assert lines(second / "ledger.db") == dumped

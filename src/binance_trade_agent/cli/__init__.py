@@ -23,11 +23,12 @@ from binance_trade_agent.cli import (
     strategies,
     trading,
 )
-from binance_trade_agent.ops import container_log
+from binance_trade_agent.ops import container_log, terminal
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit with its code."""
+    terminal.lack_no_character()
     container_log.speak_as_program(os.environ)
     sys.exit(group.main(arguments, prog_name="trade-agent", standalone_mode=True))
 

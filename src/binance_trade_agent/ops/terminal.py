@@ -1,5 +1,6 @@
-"""Saying what is wrong to a person at a terminal."""
+"""Saying something to a person at a terminal."""
 
+import io
 import sys
 
 
@@ -8,3 +9,10 @@ def complain(failure: object, exit_code: int) -> int:
     for line in str(failure).splitlines():
         print(f"Error: {line}", file=sys.stderr)
     return exit_code
+
+
+def lack_no_character() -> None:
+    """Let a `?` stand for what the terminal's encoding lacks, as with LANG=C; otherwise it would end the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
