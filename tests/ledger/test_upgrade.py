@@ -13,7 +13,8 @@ from click.testing import CliRunner
 from binance_trade_agent.cli import group
 from binance_trade_agent.ledger import upgrade
 from binance_trade_agent.ledger.errors import LedgerError
-from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.lock import Holder, LedgerLock
 from binance_trade_agent.ledger.migrations import latest_version, schema_version
 from tests.ledger.old_ledgers import ledger_of_schema
 from tests.ledger.test_backup import orders_and_differences
@@ -137,3 +138,14 @@ def test_commands_that_do_not_upgrade_say_what_to_do(tmp_path, monkeypatch, comm
     assert sentence in said
     assert "Traceback" not in said
     assert version_of(tmp_path / "ledger.db") == version
+
+
+def test_a_trader_of_an_older_version_is_named_as_what_is_in_the_way(tmp_path):
+    path = tmp_path / "ledger.db"
+    ledger_of_schema(1, path)
+    lock = LedgerLock.acquire(path, Holder(4711, "run-a", 1))
+    try:
+        with pytest.raises(LedgerError, match=r"process 4711 \(run run-a\) of an older version trades on it: end that"):
+            LedgerReader.open(path)
+    finally:
+        lock.release()

@@ -13,6 +13,7 @@ from typing import TypeVar
 import aiosqlite
 
 from binance_trade_agent.ledger.errors import LedgerError, LedgerUnavailable
+from binance_trade_agent.ledger.lock import is_held, named, read_holder
 from binance_trade_agent.ledger.migrations import (
     APPLICATION_ID,
     application_id,
@@ -314,7 +315,10 @@ def _refuse_other_schema(connection: sqlite3.Connection, path: Path) -> None:
             f"the ledger {path} has schema {found}, this program knows up to {needed}; use the newer program"
         )
     if found < needed:
-        raise LedgerError(f"the ledger {path} has schema {found}, not {needed}; start `trade-agent run` to bring it up")
+        then = "start `trade-agent run` to bring it up"
+        if is_held(path):
+            then = f"{named(read_holder(path))} of an older version trades on it: end that (SIGTERM), then {then}"
+        raise LedgerError(f"the ledger {path} has schema {found}, not {needed}; {then}")
 
 
 def damaged(path: Path, what: str) -> LedgerError:
