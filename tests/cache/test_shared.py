@@ -5,6 +5,8 @@ import pytest
 from binance_trade_agent.cache.market_board import MarketBoard, Wish
 from binance_trade_agent.cache.shared import board_folder, board_namespace, shared_cache
 from binance_trade_agent.configuration import load
+from binance_trade_agent.desk.looking import Looking
+from binance_trade_agent.ops.clock import wall_ms
 from tests.cache.redis_server import REDIS_SERVER, RedisServer
 
 WISH = Wish("BTCUSDT", "1m", 1_760_000_000_000)
@@ -25,6 +27,25 @@ async def test_without_redis_the_notes_lie_beside_the_ledger(tmp_path):
     assert await board(known).wanted() == [WISH]
     assert board_folder(known.ledger_path) == tmp_path / "ledger.db.board"
     assert len(list((tmp_path / "ledger.db.board").iterdir())) == 1
+
+
+async def test_of_several_processes_of_a_reader_each_has_its_own_wishes(tmp_path):
+    known = settings(tmp_path)
+    now_ms = wall_ms()
+    ours, theirs, old = (Wish(name, "", at_ms) for name, at_ms in (("A1", now_ms), ("B1", now_ms), ("C1", 1)))
+    for process, wish in (("ended", old), ("one", ours), ("other", theirs)):
+        await board(known).want("mcp", [wish], process=process)
+    assert await board(known).wanted() == [ours, theirs], "what is long over goes"
+    await board(known).want("mcp", [], process="other")
+    assert await board(known).wanted() == [ours]
+
+
+async def test_each_desk_of_a_kind_looks_for_itself(tmp_path):
+    first, second = (Looking(board(settings(tmp_path)), "mcp") for _ in range(2))
+    await first.at("BTCUSDT")
+    await second.at("ETHUSDT", "5m")
+    wanted = await board(settings(tmp_path)).wanted()
+    assert [(wish.symbol, wish.interval) for wish in wanted] == [("BTCUSDT", ""), ("ETHUSDT", "5m")]
 
 
 @pytest.mark.redis

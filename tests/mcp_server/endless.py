@@ -9,7 +9,7 @@ from pathlib import Path
 
 from binance_trade_agent.ops.clock import sleep_seconds
 
-ENDLESS = {"strategy": "rsi_momentum", "symbols": ["BTCUSDT"], "interval": "1m"}
+ENDLESS = {"strategy": "rsi_momentum", "symbols": ["BTCUSDT"], "interval": "1m"}  # asks for candles of the pipe
 BUSY = "A backtest runs already: wait for it, or cancel it first."
 _LOOK_SECONDS = 0.02
 
