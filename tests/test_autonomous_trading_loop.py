@@ -298,6 +298,22 @@ async def test_tick_that_hangs_is_cut_off_some_time_after_the_stop(tmp_path, mon
         assert "the stop cut off what was under way" in caplog.text
 
 
+async def test_a_tick_that_takes_long_gives_signs_of_life_for_a_while_and_no_longer(tmp_path, monkeypatch):
+    monkeypatch.setattr(autonomous_trading_loop, "_LOOK_AROUND_SECONDS", 0.01)
+    monkeypatch.setattr(autonomous_trading_loop, "_LONGEST_WORK_LOOKS", 3)
+    async with rig(tmp_path) as ready:
+        ready.orchestrator.hangs = True
+        beats = []
+        ready.loop.on_beat.append(lambda: ready.ticks and beats.append(heartbeat.read(ready.beat_path).state))
+        running = spawn(ready.loop.run(), name="loop")
+        await until(lambda: len(beats) >= 3)
+        await sleep_seconds(0.05)  # time for one too many
+        monkeypatch.setattr(autonomous_trading_loop, "_LAST_CALL_SECONDS", 0.1)
+        ready.loop.request_stop("SIGTERM")
+        await running
+        assert beats == ["trading"] * 3 + ["stopped"]
+
+
 async def test_looking_around_that_hangs_does_not_keep_the_stop(tmp_path, monkeypatch):
     monkeypatch.setattr(autonomous_trading_loop, "_LAST_LOOK_SECONDS", 0.1)
     async with rig(tmp_path) as ready:
