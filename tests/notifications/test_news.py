@@ -179,6 +179,15 @@ async def test_the_emergency_stop_and_its_release(ledger, told):
     assert await told() == [("kill", "The emergency stop was released: entries are allowed again.")]
 
 
+async def test_a_release_does_not_say_that_entries_are_allowed_while_they_are_paused(ledger, told):
+    commands.place(ledger.path, CommandKind.KILL, requested_by="cli", requested_wall_ms=1)
+    await told()
+    for kind in (CommandKind.PAUSE, CommandKind.RELEASE):
+        asked = commands.place(ledger.path, kind, requested_by="cli", requested_wall_ms=2)
+        await commands.answer(ledger, asked, CommandState.DONE, "done", 3_000)
+    assert await told() == [("kill", "The emergency stop was released, but entries are paused.")]
+
+
 async def test_a_day_is_summed_up_at_the_first_tick_of_the_next(ledger, told):
     async def equity(at_ms: int, worth: str) -> None:
         await ledger.record_equity(

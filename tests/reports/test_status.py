@@ -10,6 +10,8 @@ from binance_trade_agent.domain.pause_scope import PauseScope
 from binance_trade_agent.ledger import risk_changes
 from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
 from binance_trade_agent.ledger.risk_changes import RiskChange
+from binance_trade_agent.ops.clock import wall_ms
+from binance_trade_agent.ops.heartbeat import Heartbeat
 from binance_trade_agent.reports.status import as_json, lines, status
 from tests.ledger.bookkeeping import OPENING, run_record
 
@@ -55,6 +57,14 @@ async def test_why_the_kill_switch_is_on_is_said_until_it_is_released(path):
     assert "It was thrown because: the news" in list(lines(found(path)))
     await asked(path, CommandKind.RELEASE, name="default")
     assert (found(path).is_killed, found(path).kill_reason) == (False, "")
+
+
+async def test_a_run_that_was_killed_is_not_said_to_trade(path):
+    beat = Heartbeat(1, "run-a", "trading", 3, wall_ms(), 1.0)
+    with LedgerReader.open(path) as reader:
+        for is_running, state in ((True, "trading"), (False, "gone without a word")):
+            said = list(lines(status(reader, beat, is_running=is_running)))
+            assert said[1].startswith(f"  run run-a: {state}, cycle 3, heartbeat ")
 
 
 async def test_what_waits_for_the_trader_is_said_until_it_is_answered(path):

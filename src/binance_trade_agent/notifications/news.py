@@ -132,7 +132,9 @@ def _kill_switch(connection: sqlite3.Connection, cursor: Cursor) -> Found:
         found.append(Notice(NotifyEvent.KILL, text, is_bad=True))
         cursor = replace(cursor, kill=row["command_id"], is_killed=True)
     if cursor.is_killed and not is_killed:
-        found.append(Notice(NotifyEvent.KILL, "The emergency stop was released: entries are allowed again."))
+        scope = switches.pause_scope(connection)
+        then = ": entries are allowed again" if scope is None else f", but {scope.held_back} paused"
+        found.append(Notice(NotifyEvent.KILL, f"The emergency stop was released{then}."))
     return found, replace(cursor, is_killed=is_killed)
 
 

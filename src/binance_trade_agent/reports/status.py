@@ -160,7 +160,9 @@ def lines(found: Status) -> Iterator[str]:
     """The status for a person."""
     yield f"Ledger {found.ledger}, {'a trader owns it' if found.is_running else 'no trader runs'}"
     if beat := found.heartbeat:
-        yield f"  run {beat.run_id}: {beat.state}, cycle {beat.cycle}, heartbeat {beat.age_seconds:.0f} s old"
+        has_gone = not found.is_running and beat.state not in {"stopped", "failed"}
+        state = "gone without a word" if has_gone else beat.state
+        yield f"  run {beat.run_id}: {state}, cycle {beat.cycle}, heartbeat {beat.age_seconds:.0f} s old"
         if beat.stream_is_live is not None:
             stream = "delivers" if beat.stream_is_live else "is away"
             yield f"  user stream {stream}, last news of the account {beat.news_age_seconds:g} s old at that heartbeat"
