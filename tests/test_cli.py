@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from binance_trade_agent.cli import group
+from binance_trade_agent.ops.supervision import Stage, Supervision
 from binance_trade_agent.settings import setting_names
 from tests.reports.explained_day import write_explained_day
 
@@ -419,3 +420,24 @@ class TestHealth:
         result = invoke("health")
         assert result.exit_code == exit_code
         assert "run run-a" in result.output
+
+    @pytest.mark.parametrize(
+        ("known", "state", "exit_code", "said"),
+        [
+            (Supervision(Stage.RUNNING, restarts=2), "trading", 0, "restarts since the container began: 2"),
+            (Supervision(Stage.REFUSED, ended="ended with exit code 2"), "stopped", 1, "it ended with exit code 2"),
+            (Supervision(Stage.WAITING, failures=4, ended="was killed"), "stopped", 1, "failures in a row: 4"),
+            (Supervision(Stage.REFUSED, ended="ended with exit code 2"), "trading", 0, "it is not started again"),
+            (Supervision(Stage.OVER), "stopped", 0, "stopped, cycle 3"),
+        ],
+        ids=["restarted", "refused", "waiting", "refused beside another trader", "over"],
+    )
+    def test_what_the_watchdog_of_a_container_knows_counts(self, invoke, known, state, exit_code, said):
+        from binance_trade_agent.ops import heartbeat, supervision
+
+        Path("data").mkdir()
+        heartbeat.beat(Path("data/ledger.db.heartbeat"), run_id="run-a", state=state, cycle=3, next_within_seconds=60)
+        supervision.write(Path("known"), {"trader": known})
+        result = invoke("health", SUPERVISION_FILE="known")
+        assert result.exit_code == exit_code
+        assert said in result.output
