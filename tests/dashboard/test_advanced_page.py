@@ -7,7 +7,6 @@ import shutil
 import sqlite3
 from contextlib import closing, contextmanager
 from io import BytesIO
-from random import Random
 from zipfile import ZipFile
 
 import pytest
@@ -16,23 +15,16 @@ from binance_trade_agent.control.commands import CommandKind, latest_commands, p
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.lock import Holder, LedgerLock
 from tests.dashboard.served import WITH_PASSWORDS, served
+from tests.made_up_candles import NOON_MS, write_minutes
 
 SECTIONS = ("", "/strategy", "/risk", "/configuration", "/backtest", "/ledger", "/changes")
 SCRIPT = "<script>alert(1)</script>"
-NOON_MS = 1_767_614_400_000
 
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory):
     """Ten hours of made-up minutes of BTCUSDT."""
-    folder = tmp_path_factory.mktemp("history")
-    random, price, rows = Random(7), 40_000.0, []
-    for minute in range(600):
-        opened, price = price, price * (1 + random.gauss(0, 0.001))
-        high, low = max(opened, price) + 5, min(opened, price) - 5
-        rows.append(f"{NOON_MS + minute * 60_000},{opened:.2f},{high:.2f},{low:.2f},{price:.2f},12.5\n")
-    (folder / "BTCUSDT-1m.csv").write_text("".join(rows))
-    return folder
+    return write_minutes(tmp_path_factory.mktemp("history"))
 
 
 @pytest.fixture
