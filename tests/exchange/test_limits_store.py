@@ -209,7 +209,7 @@ class TestRedis:
             async with daemons[0].spend(QUESTION):
                 pass
         await daemons[0].block(OrderLimitError(1, "Too many new orders."))
-        assert monotonic_seconds() - began < 2
+        assert monotonic_seconds() - began < 8, "each wait would be half a second"
         assert [record.message.partition("(")[0] for record in caplog.records] == ["Redis does not answer "]
         await server.start()
         monkeypatch.setattr(limits_store, "monotonic_seconds", lambda: monotonic_seconds() + 16)
@@ -226,7 +226,7 @@ class TestRedis:
         for _ in range(20):
             async with budget.spend(QUESTION):
                 pass
-        assert monotonic_seconds() - began < 2
+        assert monotonic_seconds() - began < 8, "each wait would be half a second"
         assert len(caplog.records) == 1
         await budget.close()
         for connection in connections:

@@ -82,7 +82,7 @@ async def test_a_person_trades_from_the_command_line_and_each_command_says_what_
         assert (last.requested_by, last.client_order_id) == ("cli", name)
         assert await done("cancel", name) == (0, "Cancelled.\n")
         code, said = await done("cancel", name)
-        assert (code, said) == (1, f"{name[:1].upper()}{name[1:]} is over already: CANCELED.\n")
+        assert (code, said) == (1, f"{name} is over already: CANCELED.\n")
 
         code, said = await done("close", "BTCUSDT", "--reason", "enough")
         assert code == 0

@@ -45,6 +45,6 @@ def test_a_market_that_runs_ahead_of_the_machine_is_advanced_for_a_bounded_time_
         block_seconds(0.2)  # nearly two and a half market days
         began = monotonic_seconds()
         exchange.advance()
-        assert monotonic_seconds() - began < 2
+        assert monotonic_seconds() - began < 8
     assert first_ms < exchange.now_ms < first_ms + 48 * HOUR_MS
     assert exchange.clock.now_ms() - exchange.now_ms < 1_000_000 * 1_000  # a real second

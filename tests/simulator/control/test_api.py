@@ -96,3 +96,13 @@ async def test_kicked_client_that_looks_later_still_sees_the_code(exchange):
                 await exchange.control("kick", target="streams" if path == "ws" else "ws-api", code=1012)
                 assert (await socket.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
                 assert socket.close_code == 1012
+
+
+async def test_a_page_in_a_browser_commands_nothing(exchange):
+    origin = {"Origin": "http://evil.example", "Content-Type": "text/plain"}  # what any page may send without asking
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{exchange.control_url}/sim/reset", data='{"fixture": "F1"}', headers=origin) as answer,
+    ):
+        assert answer.status == 403
+        assert (await answer.json())["error"] == "this was asked for by a page in a browser: refused"
