@@ -44,6 +44,12 @@ def test_person_reads_the_line_of_an_event_or_its_text(written):
     assert written() == ["BTCUSDT: HOLD signal", "⚠️  Redis does not answer: refused", "❌ no"]
 
 
+def test_what_others_have_said_moves_no_cursor_and_makes_no_line_of_its_own(written):
+    configure("console", "INFO")
+    logging.getLogger("somewhere").warning("it says %s", "\x1b[2Jno\r\n❌ all is sold\u202e")
+    assert written() == ["⚠️  it says \\x1b[2Jno\\r", "  ❌ all is sold\\u202e"]
+
+
 def test_machine_reads_one_object_an_event_with_what_is_bound(written):
     configure("json", "INFO")
     with structlog.contextvars.bound_contextvars(run="run-a", cycle=3):

@@ -143,9 +143,20 @@ def _words(_: WrappedLogger, __: str, event: EventDict) -> str:
 
 def _sentence(_: WrappedLogger, __: str, event: EventDict) -> str:
     """The event as a line for a person: its `line` when it has one, else its text."""
-    text = _words(_, __, event)
+    text = _visible(_words(_, __, event))
     trace = f"\n{event['exception']}" if "exception" in event else ""
     return f"{_PREFIXES.get(event['level'], '')}{text}{trace}"
+
+
+def _visible(text: str) -> str:
+    """The text with nothing that a terminal obeys, and none of its further lines looking like a line of the log.
+
+    It may hold what the exchange, a strategy or an assistant has said.
+    """
+    if text.isprintable():
+        return text
+    shown = (each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode() for each in text)
+    return "".join(shown).replace("\n", "\n  ")
 
 
 def _with_logger(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
