@@ -16,6 +16,7 @@ from binance_trade_agent.simulator.control.bodies import (
     answer,
     levels,
     mistakes_as_json,
+    no_pages,
     positive,
     read_clock,
     read_json,
@@ -37,7 +38,7 @@ class ControlApi:
 
     def application(self) -> web.Application:
         """The web application of the control port."""
-        app = web.Application(middlewares=[mistakes_as_json])
+        app = web.Application(middlewares=[no_pages, mistakes_as_json])
         app.add_routes(self._routes())
         return app
 

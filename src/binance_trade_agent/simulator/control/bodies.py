@@ -86,15 +86,20 @@ def answer(payload: Any) -> web.Response:
 
 
 @web.middleware
+async def no_pages(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """What names an Origin comes from a page in a browser of this machine, which has nothing to command here: 403."""
+    if "Origin" in request.headers:
+        return _mistake(403, "this was asked for by a page in a browser: refused")
+    return await handler(request)
+
+
+@web.middleware
 async def mistakes_as_json(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """A mistake is answered with 400 and one sentence in `error`, an unknown path with 404 and the known ones.
-
-    What names an Origin comes from a page in a browser of this machine, which has nothing to command here: 403.
-    """
-    if "Origin" in request.headers:
-        return _mistake(403, "this was asked for by a page in a browser: refused")
+    """A mistake is answered with 400 and one sentence in `error`, an unknown path with 404 and the known ones."""
     try:
         return await handler(request)
     except (ValueError, OptionsError) as error:
