@@ -12,11 +12,25 @@ SLOW = {"SIMULATION_SPEED": "60", "TRADING_DURATION_MINUTES": "0"}
 
 
 async def test_doctor_before_the_first_run_finds_everything_well(tmp_path):
-    said = await trade_agent(tmp_path, "doctor", LEDGER_PATH=str(tmp_path / "not there yet" / "ledger.db"))
+    ports = {"DASHBOARD_PORT": "0", "MCP_PORT": "0"}
+    said = await trade_agent(tmp_path, "doctor", LEDGER_PATH=str(tmp_path / "not there yet" / "ledger.db"), **ports)
     assert said.code == 0, said
     verdicts = {line.split()[1]: line.split()[0] for line in said.out.splitlines() if line[:1].islower()}
     assert set(verdicts.values()) == {"ok"}, said.out
-    assert {"python", "ledger", "disk", "redis", "exchange", "clock", "keys", "BTCUSDT", "ETHUSDT"} <= verdicts.keys()
+    assert {
+        "python",
+        "ledger",
+        "disk",
+        "redis",
+        "folder",
+        "settings",
+        "notify",
+        "exchange",
+        "clock",
+        "keys",
+        "BTCUSDT",
+        "ETHUSDT",
+    } <= verdicts.keys()
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,10 @@ def config(as_json: bool, **flags: Any) -> None:
 
 @click.command("doctor", cls=SettingsCommand)
 def doctor(**flags: Any) -> None:
-    """Check python, libraries, exchange, clock, keys, symbols, Redis, ledger and disk; a line each.
+    """Check all that a start depends on, and what is around it; a line each, and what to do where it is not well.
+
+    Python, libraries, strategy, settings, folder, ledger, disk, ports, notifications, Redis, exchange, clock, keys and
+    symbols.
 
     Exit code 1 when something failed.
     """

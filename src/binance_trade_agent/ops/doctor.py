@@ -3,10 +3,8 @@
 import asyncio
 import importlib.metadata
 import platform
-import shutil
 import sys
 from collections.abc import AsyncIterator, Iterable, Iterator
-from pathlib import Path
 
 from binance_trade_agent import exit_codes
 from binance_trade_agent.agents.symbols import tradable_rules
@@ -18,43 +16,47 @@ from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.connect import Connection, connected
 from binance_trade_agent.exchange.embedded import ExchangeStartError
 from binance_trade_agent.exchange.errors import ExchangeError
-from binance_trade_agent.ledger.errors import LedgerError
-from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.lock import is_held
+from binance_trade_agent.ops import doctor_surroundings
 from binance_trade_agent.ops.clock import wall_ms
 from binance_trade_agent.settings import LIVE_ACKNOWLEDGEMENT, Settings
 from binance_trade_agent.strategies.in_use import StrategiesInUse
 from binance_trade_agent.strategies.registry import StrategyError
 
 _NEWEST_TESTED_PYTHON = (3, 13)
-_LEAST_FREE_MB, _COMFORTABLE_FREE_MB = 100, 1000
 _LIBRARIES = ("python-binance", "aiohttp", "websockets", "pandas", "TA-Lib", "redis", "aiosqlite", "pydantic")
 _MOST_OFFSET_MS = 1000  # what recvWindow allows ahead of the exchange's clock (binance-protocol.md 2.3)
 
 
 def examine(configuration: Configuration) -> int:
     """Check everything and print a line each. Returns 1 when something failed, else 0."""
-    findings = asyncio.run(_printed(configuration.settings))
+    findings = asyncio.run(_printed(configuration))
     if configuration.settings.mode != "live":
         print(f'\nReal money: only with TRADING_MODE=live and LIVE_TRADING_ACK="{LIVE_ACKNOWLEDGEMENT}".')
     failed = sum(finding.verdict is Verdict.FAILED for finding in findings)
     return exit_codes.FAILURE if failed else exit_codes.OK
 
 
-async def _printed(settings: Settings) -> list[Checked]:
+async def _printed(configuration: Configuration) -> list[Checked]:
     findings = []
-    async for finding in _findings(settings):
+    async for finding in _findings(configuration):
         print(finding, flush=True)
         findings.append(finding)
     return findings
 
 
-async def _findings(settings: Settings) -> AsyncIterator[Checked]:
+async def _findings(configuration: Configuration) -> AsyncIterator[Checked]:
+    settings = configuration.settings
     yield _python()
     yield _libraries()
     yield _strategy(settings)
-    yield _ledger(settings.ledger_path)
-    yield _disk(settings.ledger_path)
+    yield doctor_surroundings.settings_line(configuration)
+    yield doctor_surroundings.folder(settings.ledger_path)
+    yield doctor_surroundings.ledger(settings.ledger_path)
+    yield doctor_surroundings.disk(settings.ledger_path, settings.ledger_min_free_mb)
+    for finding in doctor_surroundings.servers(settings):
+        yield finding
+    yield doctor_surroundings.notifications(settings)
     yield await _redis(settings)
     if settings.is_simulated and settings.exchange_url is None and is_held(settings.ledger_path):
         yield Checked("exchange", Verdict.OK, "the running trader has its simulated exchange; not disturbed")
@@ -88,26 +90,6 @@ def _strategy(settings: Settings) -> Checked:
         return Checked("strategy", Verdict.FAILED, str(failure))
     needed = max(map(strategies.warm_up, settings.trading_symbols))
     return Checked("strategy", Verdict.OK, f"{strategies.name}, needs {needed} candles")
-
-
-def _ledger(path: Path) -> Checked:
-    if not path.exists():
-        return Checked("ledger", Verdict.OK, f"{path} does not exist yet; the first run makes it")
-    try:
-        with LedgerReader.open(path):
-            pass
-    except LedgerError as failure:
-        return Checked("ledger", Verdict.FAILED, str(failure))
-    return Checked("ledger", Verdict.OK, f"{path}{', a trader is running on it' if is_held(path) else ''}")
-
-
-def _disk(ledger_path: Path) -> Checked:
-    folder = next(parent for parent in ledger_path.absolute().parents if parent.exists())
-    free_mb = shutil.disk_usage(folder).free // 1_000_000
-    if free_mb < _LEAST_FREE_MB:
-        return Checked("disk", Verdict.FAILED, f"{free_mb} MB free under {folder}: the ledger needs room, free some")
-    verdict = Verdict.OK if free_mb >= _COMFORTABLE_FREE_MB else Verdict.WARNING
-    return Checked("disk", verdict, f"{free_mb} MB free under {folder}")
 
 
 async def _redis(settings: Settings) -> Checked:
