@@ -49,8 +49,11 @@ def main() -> int:
     """The exit code: 0 all passed or no engine, 1 one failed, 2 wrong usage or a container that is in the way."""
     known = {name_of(scenario): scenario for scenario in SCENARIOS}
     parser = argparse.ArgumentParser(prog="make docker-test", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="scenarios; all without a name")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="scenarios, commas between them too; all without a name"
+    )
     parser.add_argument("--list", action="store_true", help="show the scenarios and end")
+    parser.add_argument("--no-build", action="store_true", help="try the image as it is")
     parser.add_argument("--minutes", type=float, default=1, help="how long `soak` lasts; 1")
     given = parser.parse_args()
     if given.list:
@@ -59,7 +62,8 @@ def main() -> int:
         return 0
     if given.minutes <= 0:
         parser.error(f"--minutes {given.minutes:g} is not allowed: it must be above 0")
-    for name in given.names:
+    names = [name for part in given.names for name in part.split(",") if name]
+    for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
             parser.error(
@@ -75,7 +79,9 @@ def main() -> int:
         parser.error(f"a container {AGENT} exists already: remove it first, its ledger stays in its volume")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # containers are removed on the way out
     with Session(engine, soak_minutes=given.minutes) as session:
-        chosen = {name: known[name] for name in given.names} or known
+        chosen = {name: known[name] for name in names} or known
+        if not given.no_build and "build" not in chosen and not building.is_built(session):
+            return 1
         return session.run(chosen)
 
 

@@ -30,6 +30,14 @@ def build(session: Session) -> None:
     _rebuild(session)
 
 
+def is_built(session: Session) -> bool:
+    """Build the image of the present source, for scenarios that run without `build`; say why it could not be."""
+    done = session.engine.build(ROOT)
+    if done.code:
+        print(f"docker-test: the build failed: {done.output[-3_000:]}")
+    return done.code == 0
+
+
 def _contents(session: Session) -> None:
     look = f"for name in {' '.join(_NOT_IN_IT)}; do command -v $name; done; ls -d /root/.cache /app/.cache 2>/dev/null"
     found = session.engine.docker("run", "--rm", "--network", "none", IMAGE, "sh", "-c", look).out.split()

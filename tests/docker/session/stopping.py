@@ -6,7 +6,6 @@ from tests.docker.session.engine import AGENT, FailedError
 from tests.docker.session.scenario import Session, pause, seconds
 from tests.docker.session.stack import BRISK, Stack
 
-_GRACE_SECONDS = 30  # stop_grace_period
 _RESTARTS = 20
 _ORDER = ("trade-agent", "order", "buy", "BTCUSDT", "--quote", "50", "--yes")
 
@@ -28,12 +27,11 @@ def stop_mid_tick(session: Session) -> None:
         session.within(
             30, "a tick has begun that waits 3 s for candles", lambda: stack.count("Trading Cycle #") > ticks
         )
+        grace_seconds = int(stack.inspect("{{.Config.StopTimeout}}"))
         began = seconds()
         done = session.engine.docker("stop", AGENT)
         took = seconds() - began
-        session.expect(
-            done.code == 0 and took < _GRACE_SECONDS, f"stopped in {took:.1f} s ({_GRACE_SECONDS} s allowed)"
-        )
+        session.expect(done.code == 0 and took < grace_seconds, f"stopped in {took:.1f} s ({grace_seconds} s allowed)")
         session.expect(stack.state == "exited 0", "exit code 0", stack.state)
         report = stack.lines("Equity ")
         session.expect(report, f"the report is printed: {report[-1].strip() if report else ''}")
@@ -54,14 +52,13 @@ def kill_mid_order(session: Session) -> None:
 
 
 def _kill_with_order_in_flight(session: Session, stack: Stack, what: str) -> None:
-    before = {row[0] for row in stack.ask_ledger("SELECT client_order_id FROM orders")}
-    stack.exec_detached(*_ORDER)
-    order_id = session.within(30, f"an order is in flight ({what})", lambda: _sent_since(stack, before))
+    stack.exec_detached(*_ORDER)  # or one of the strategy's, whichever comes first
+    order_id = session.within(30, f"an order is in flight ({what})", lambda: _in_flight(stack))
     done = session.engine.docker("kill", "--signal", "KILL", AGENT)
     session.expect(done.code == 0, "killed with everything in it", done.output)
     session.within(10, "exit code 137", lambda: stack.state == "exited 137")
     stack.do("start", "trading-agent")
-    state = session.within(60, "asked about after the start", lambda: _outcome(stack, order_id))
+    state = session.within(60, "the next start has asked about it", lambda: _outcome(stack, order_id))
     session.expect(state in {"FILLED", "NOT_PLACED", "REJECTED"}, f"its outcome is known: {state}")
     known = [row for row in stack.exchange("GET", "state")["orders"] if row["clientOrderId"] == order_id]
     session.expect(len(known) == (state == "FILLED"), f"the exchange has it {len(known)} times", known)
@@ -101,10 +98,12 @@ def _until_trading(stack: Stack, times: int) -> None:
         pause(0.5)
 
 
-def _sent_since(stack: Stack, before: set[str]) -> str:
-    """A client order id that the ledger says was sent and not answered."""
-    sent = stack.ask_ledger("SELECT client_order_id FROM orders WHERE state = 'SENT' AND side = 'BUY'")
-    return next((row[0] for row in sent if row[0] not in before), "")
+def _in_flight(stack: Stack) -> str:
+    """The client order id of one that was sent and that nobody has answered for half a second."""
+    sent = "SELECT client_order_id FROM orders WHERE state = 'SENT'"
+    earlier = {row[0] for row in stack.ask_ledger(sent)}
+    pause(0.5)
+    return next((row[0] for row in stack.ask_ledger(sent) if row[0] in earlier), "")
 
 
 def _outcome(stack: Stack, order_id: str) -> str:

@@ -35,7 +35,7 @@ class Visitor:
 
     def get(self, path: str) -> Answer:
         """A page of the dashboard."""
-        return self.ask(urllib.request.Request(DASHBOARD + path))
+        return self.ask(urllib.request.Request(DASHBOARD + path, headers={"Accept": "text/html"}))
 
     def log_in(self, password: str) -> Answer:
         """Fill in the form."""
