@@ -172,7 +172,7 @@ def until(tab, words):
     """The first piece of the page that holds these words."""
     deadline = monotonic_seconds() + 10
     while monotonic_seconds() < deadline:
-        message = json.loads(tab.recv(timeout=5))
+        message = json.loads(tab.recv(timeout=20))
         if words in message.get("html", ""):
             return message["html"]
     raise AssertionError(f"{words} never came")

@@ -431,7 +431,7 @@ def test_a_fill_is_pushed_to_an_open_page(serve):
 
 
 def _next_html(tab):
-    while '"html"' not in (message := tab.recv(timeout=5)):
+    while '"html"' not in (message := tab.recv(timeout=20)):
         pass
     return message
 

@@ -26,12 +26,12 @@ async def running(stream: S) -> AsyncIterator[S]:
 
 async def live(stream: PriceStream | UserStream) -> None:
     """Wait until the stream delivers."""
-    await asyncio.wait_for(stream.is_live.wait(), 5)
+    await asyncio.wait_for(stream.is_live.wait(), 20)
 
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until `condition` holds."""
-    deadline = monotonic_seconds() + 5
+    deadline = monotonic_seconds() + 20
     while not condition():
         assert monotonic_seconds() < deadline, "it did not happen in time"
         await sleep_seconds(0.01)

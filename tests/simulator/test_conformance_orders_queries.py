@@ -211,7 +211,7 @@ async def ask(socket, method: str, params: dict) -> dict:
     named = {**params, "apiKey": API_KEY, "timestamp": wall_ms()}
     payload = "&".join(f"{name}={named[name]}" for name in sorted(named))
     await socket.send_str(json.dumps({"id": 1, "method": method, "params": {**named, "signature": sign(payload)}}))
-    return await socket.receive_json(timeout=5)
+    return await socket.receive_json(timeout=20)
 
 
 async def test_websocket_api_answers_queries_like_rest(exchange, client, raw):

@@ -152,7 +152,7 @@ async def test_stop_announces_itself_to_every_socket():
         market = await session.ws_connect(f"{exchange.url}/stream?streams=btcusdt@trade")
         api = await session.ws_connect(f"{exchange.url}/ws-api/v3")
         exchange.process.terminate()
-        assert (await market.receive_json(timeout=2))["stream"] == "!serverShutdown"
-        assert (await api.receive_json(timeout=2))["event"]["e"] == "serverShutdown"
-        assert (await market.receive(timeout=2)).data == 1001
-        assert (await api.receive(timeout=2)).data == 1001
+        assert (await market.receive_json(timeout=20))["stream"] == "!serverShutdown"
+        assert (await api.receive_json(timeout=20))["event"]["e"] == "serverShutdown"
+        assert (await market.receive(timeout=20)).data == 1001
+        assert (await api.receive(timeout=20)).data == 1001

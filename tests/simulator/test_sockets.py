@@ -19,7 +19,7 @@ async def session():
 
 async def ask(socket, method: str, request_id="1", **request):
     await socket.send_json({"id": request_id, "method": method, **request})
-    return await socket.receive_json(timeout=5)
+    return await socket.receive_json(timeout=20)
 
 
 async def events(socket, number: int) -> list[dict]:
@@ -63,7 +63,7 @@ async def test_kick_closes_connections_with_a_code(exchange, session):
     async with session.ws_connect(f"{exchange.url}/ws-api/v3") as socket:
         await ask(socket, "ping")
         assert await exchange.control("kick", target="ws-api", code=1008) == {"closed": 1}
-        message = await socket.receive(timeout=5)
+        message = await socket.receive(timeout=20)
         assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1008)
 
 
@@ -108,7 +108,7 @@ async def test_c57_control_messages_of_streams(exchange, session):
         await socket.send_str("{")
         assert (await socket.receive_json())["code"] == 3
         await exchange.control("trade", symbol="BTCUSDT", price="100000", qty="1", taker="BUY")
-        message = await socket.receive_json(timeout=5)
+        message = await socket.receive_json(timeout=20)
         assert (message["e"], message["q"]) == ("aggTrade", "1.00000000")
 
 
@@ -124,6 +124,6 @@ async def test_nonsense_frames_are_answered_and_the_connection_stays(exchange, s
     for path in ("ws-api/v3", "ws"):
         async with session.ws_connect(f"{exchange.url}/{path}") as socket:
             await socket.send_str(frame)
-            assert isinstance(await socket.receive_json(timeout=5), dict)
+            assert isinstance(await socket.receive_json(timeout=20), dict)
             await socket.send_json({"id": 2, "method": "LIST_SUBSCRIPTIONS" if path == "ws" else "ping"})
-            assert (await socket.receive_json(timeout=5))["id"] == 2
+            assert (await socket.receive_json(timeout=20))["id"] == 2

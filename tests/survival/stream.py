@@ -14,7 +14,7 @@ from binance_trade_agent.ops.tasks import spawn, stop
 from tests.agents.desk import Desk
 from tests.exchange_process import API_KEY, API_SECRET
 
-_PATIENCE_SECONDS = 5
+_PATIENCE_SECONDS = 20
 
 
 class Following:

@@ -53,7 +53,7 @@ async def test_events_of_an_order_under_a_fault(exchange, client, events, fault,
 async def test_fault_of_one_occasion_spares_the_next_order(exchange, client, events):
     await exchange.fault("event_drop", method="POST", path="order")
     orders = [await place(client, **RESTING) for _ in range(2)]
-    report, position = [(await events.socket.receive_json(timeout=2))["event"] for _ in range(2)]
+    report, position = [(await events.socket.receive_json(timeout=20))["event"] for _ in range(2)]
     assert (report["i"], position["e"]) == (orders[1]["orderId"], POSITION)
 
 
@@ -61,7 +61,7 @@ async def test_delayed_event_holds_back_those_of_later_requests(exchange, client
     await exchange.fault("event_delay", ms=200)
     first = await place(client, **RESTING)
     second = await place(client, **RESTING)
-    seen = [(await events.socket.receive_json(timeout=2))["event"] for _ in range(4)]
+    seen = [(await events.socket.receive_json(timeout=20))["event"] for _ in range(4)]
     assert [event["e"] for event in seen] == [REPORT, POSITION] * 2
     assert [event["i"] for event in seen[::2]] == [first["orderId"], second["orderId"]]
 
@@ -82,5 +82,5 @@ async def test_lost_events_change_nothing_in_the_account(exchange, client, event
 async def test_connection_can_be_cut_when_an_event_is_due(exchange, client, events):
     await exchange.fault("ws_abort", event=POSITION)
     await place(client, **RESTING)
-    seen = [await events.socket.receive(timeout=2) for _ in range(2)]
+    seen = [await events.socket.receive(timeout=20) for _ in range(2)]
     assert events.socket.closed or seen[-1].type.name in {"CLOSED", "ERROR", "CLOSING"}

@@ -46,7 +46,7 @@ async def session():
 
 async def ask(socket, method: str, **request):
     await socket.send_json({"method": method, "id": 1, **request})
-    return await socket.receive_json(timeout=5)
+    return await socket.receive_json(timeout=20)
 
 
 async def test_streams_are_named_in_the_address(exchange, session):
@@ -68,10 +68,10 @@ async def test_messages_are_wrapped_by_default_only_under_stream(exchange, sessi
 async def test_wrapping_can_be_switched_while_listening(exchange, session):
     async with session.ws_connect(f"{exchange.url}/ws/btcusdt@trade") as socket:
         await exchange.control("trade", **TRADE)
-        assert (await socket.receive_json(timeout=5))["e"] == "trade"
+        assert (await socket.receive_json(timeout=20))["e"] == "trade"
         await ask(socket, "SET_PROPERTY", params=["combined", True])
         await exchange.control("trade", **TRADE)
-        message = await socket.receive_json(timeout=5)
+        message = await socket.receive_json(timeout=20)
         assert (message["stream"], message["data"]["e"]) == ("btcusdt@trade", "trade")
 
 
@@ -85,10 +85,10 @@ async def test_microseconds_on_request(exchange, session):
         await ask(raw, "LIST_SUBSCRIPTIONS")
         await ask(combined, "LIST_SUBSCRIPTIONS")
         await exchange.control("trade", **TRADE)
-        expected = await plain.receive_json(timeout=5)
+        expected = await plain.receive_json(timeout=20)
         expected = {**expected, "E": expected["E"] * 1000, "T": expected["T"] * 1000}
-        assert await raw.receive_json(timeout=5) == expected
-        assert await combined.receive_json(timeout=5) == {"stream": "btcusdt@trade", "data": expected}
+        assert await raw.receive_json(timeout=20) == expected
+        assert await combined.receive_json(timeout=20) == {"stream": "btcusdt@trade", "data": expected}
 
 
 async def test_connection_takes_at_most_1024_streams(exchange, session):
@@ -120,7 +120,7 @@ async def test_more_than_five_messages_a_second_disconnect(exchange, session):
     async with session.ws_connect(f"{exchange.url}/ws") as socket:
         for _ in range(11):
             await socket.send_json({"method": "LIST_SUBSCRIPTIONS", "id": 1})
-        messages = [await socket.receive(timeout=5) for _ in range(11)]
+        messages = [await socket.receive(timeout=20) for _ in range(11)]
         assert [message.type for message in messages] == [WSMsgType.TEXT] * 10 + [WSMsgType.CLOSE]
         assert messages[-1].data == 1008
 
@@ -143,11 +143,11 @@ async def test_new_market_goes_on_under_the_same_connections(exchange, session):
     async with session.ws_connect(f"{exchange.url}/ws/btcusdt@trade") as socket:
         await exchange.control("clock", **at_a_time)
         await exchange.control("trade", **TRADE)
-        first = await socket.receive_json(timeout=5)
+        first = await socket.receive_json(timeout=20)
         await exchange.control("reset", fixture="F0")
         await exchange.control("clock", **at_a_time)
         await exchange.control("trade", **TRADE)
-        assert (await socket.receive_json(timeout=5))["t"] == first["t"]
+        assert (await socket.receive_json(timeout=20))["t"] == first["t"]
 
 
 async def test_connections_that_end_leave_nothing_behind(exchange, session):

@@ -24,7 +24,7 @@ class WsClient:
         self._ids = itertools.count(1)
 
     async def receive(self) -> Json:
-        return await self.socket.receive_json(timeout=5)
+        return await self.socket.receive_json(timeout=20)
 
     async def ask(self, method: str, **params: Any) -> Json:
         """Send a request and return the next frame, which must be its answer."""

@@ -97,7 +97,7 @@ async def test_fragments_make_one_request(client):
 async def test_message_that_is_too_large_closes_this_connection_only(exchange, client):
     async with ws_client(exchange.url) as other:
         await client.socket.send_str(" " * 200_000)
-        closed = await client.socket.receive(timeout=5)
+        closed = await client.socket.receive(timeout=20)
         assert (closed.type, closed.data) == (aiohttp.WSMsgType.CLOSE, 1009)
         assert (await other.ask("ping"))["status"] == 200
 
@@ -188,10 +188,10 @@ async def test_client_is_pinged_and_cut_off_when_it_does_not_answer(exchange):
         session.ws_connect(f"{exchange.url}/ws-api/v3", autoping=False) as silent,
         ws_client(exchange.url) as answering,
     ):
-        kinds = [(await silent.receive(timeout=5)).type for _ in range(3)]
+        kinds = [(await silent.receive(timeout=20)).type for _ in range(3)]
         assert kinds == [aiohttp.WSMsgType.PING] * 3
         waiting = asyncio.ensure_future(answering.socket.receive())
-        while (message := await silent.receive(timeout=5)).type is aiohttp.WSMsgType.PING:
+        while (message := await silent.receive(timeout=20)).type is aiohttp.WSMsgType.PING:
             pass
         assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1008)
         assert not waiting.done()
@@ -202,7 +202,7 @@ async def test_client_is_pinged_and_cut_off_when_it_does_not_answer(exchange):
 async def test_connection_ends_at_its_greatest_age(exchange):
     exchange.simulation.ws_api_rules = SocketRules(age_seconds=0.2)
     async with ws_client(exchange.url) as client:
-        closed = await client.socket.receive(timeout=5)
+        closed = await client.socket.receive(timeout=20)
         assert (closed.type, closed.data) == (aiohttp.WSMsgType.CLOSE, 1001)
 
 
@@ -212,5 +212,5 @@ async def test_clients_ping_is_answered_with_its_payload(exchange):
         session.ws_connect(f"{exchange.url}/ws-api/v3", autoping=False) as socket,
     ):
         await socket.ping(b"payload")
-        message = await socket.receive(timeout=5)
+        message = await socket.receive(timeout=20)
         assert (message.type, bytes(message.data)) == (aiohttp.WSMsgType.PONG, b"payload")
