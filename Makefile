@@ -42,8 +42,11 @@ SEEDS ?= 200
 torture: $(READY_DEV) ## Kill the daemon at random under random faults, SEEDS=200 times or for MINUTES=n, and compare the books.
 	$(BIN)/python -m tests.torture.run $(if $(MINUTES),--minutes $(MINUTES),--seeds $(SEEDS))
 
-docker-test: ## Build the image, start it with docker-compose, watch it trade, kill it, start it again.
-	sh tests/docker/run.sh
+docker-test: ## Build the image and try it with docker-compose, in scenarios; ONLY=name,name runs some.
+	@$(PYTHON) -m tests.docker.session $(ONLY)
+
+docker-soak: ## Run the container for MINUTES=10 with everything at work, and sample memory and open files.
+	@$(PYTHON) -m tests.docker.session soak --minutes $(or $(MINUTES),10)
 
 sbom: $(READY) $(AUDIT) ## Write what a release is made of (CycloneDX) into dist/.
 	@$(VENV)/audit/bin/python dependencies/sbom.py dist/sbom.cdx.json $(BIN)/python

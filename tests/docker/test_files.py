@@ -1,4 +1,4 @@
-"""The files around the image, checked without an engine; run.sh beside this file is the session with one."""
+"""The files around the image, checked without an engine; session/ beside this file is for one."""
 
 import configparser
 import re

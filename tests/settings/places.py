@@ -158,7 +158,7 @@ PLACES: dict[str, Effect | ShownBy] = {
         at_binance(lambda connection: connection.endpoints.rest), {None: TESTNET, "testnet": TESTNET, "live": PRODUCTION},
         **KEYS, LIVE_TRADING_ACK=LIVE_ACKNOWLEDGEMENT),
     "TRADING_AUTOSTART": ShownBy(
-        "tests/test_cli.py::TestHealth::test_a_trader_that_nobody_has_started_is_no_illness", "tests/docker/run.sh"),
+        "tests/test_cli.py::TestHealth::test_a_trader_that_nobody_has_started_is_no_illness", "tests/docker/session/starting.py"),
     "TRADER_ON_FINISH": ShownBy(
         "tests/ops/test_supervision.py::test_the_setting_says_whether_the_container_ends"),
     "BINANCE_API_KEY": effect(
