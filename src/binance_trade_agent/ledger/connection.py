@@ -324,5 +324,6 @@ def _refuse_other_schema(connection: sqlite3.Connection, path: Path) -> None:
 def damaged(path: Path, what: str) -> LedgerError:
     """The refusal of a ledger that is not whole."""
     return LedgerError(
-        f"the ledger {path} is damaged ({what.splitlines()[0]}); move it away with its -wal file and put back a backup"
+        f"the ledger {path} is damaged ({what.splitlines()[0]}); move it away with its -wal file and put back a backup "
+        "(`trade-agent ledger restore` does both)"
     )
