@@ -1,5 +1,7 @@
 """What is new in the ledger, in sentences: each thing once, whatever comes late."""
 
+import sqlite3
+from contextlib import closing
 from decimal import Decimal
 
 import msgspec
@@ -177,6 +179,16 @@ async def test_the_emergency_stop_and_its_release(ledger, told):
     assert await told() == []
     await commands.answer(ledger, number, CommandState.DONE, "the kill switch is off", 9_000)
     assert await told() == [("kill", "The emergency stop was released: entries are allowed again.")]
+
+
+@pytest.mark.parametrize("payload", ["", "{", "[]", "null", '"x"', '{"reason": {"a": 1}, "close_positions": true}'])
+async def test_an_emergency_stop_that_cannot_be_read_is_told(ledger, told, payload):
+    commands.place(ledger.path, CommandKind.KILL, requested_by="somebody", requested_wall_ms=1)
+    with closing(sqlite3.connect(ledger.path, isolation_level=None)) as connection:
+        connection.execute("UPDATE commands SET payload_json = ?", (payload,))
+    ((event, text),) = await told()
+    assert event == "kill"
+    assert text.startswith("Emergency stop by somebody: nothing is entered, until it is released")
 
 
 async def test_a_release_does_not_say_that_entries_are_allowed_while_they_are_paused(ledger, told):

@@ -3,7 +3,6 @@
 A cursor names what was told, not when: what is booked late, after an outage or a crash, is new all the same.
 """
 
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
@@ -119,15 +118,16 @@ def _ended(run: sqlite3.Row) -> Notice:
 
 def _kill_switch(connection: sqlite3.Connection, cursor: Cursor) -> Found:
     row = connection.execute(
-        "SELECT command_id, requested_by, payload_json FROM commands WHERE kind = 'kill' AND state != 'REFUSED'"
-        " ORDER BY command_id DESC LIMIT 1"
+        "SELECT command_id, requested_by, json_extract(payload, '$.reason') AS reason,"
+        " json_extract(payload, '$.close_positions') AS closes FROM (SELECT *,"
+        " CASE WHEN json_valid(payload_json) THEN payload_json ELSE '{}' END AS payload FROM commands)"
+        " WHERE kind = 'kill' AND state != 'REFUSED' ORDER BY command_id DESC LIMIT 1"
     ).fetchone()
     is_killed = switches.killed(connection)
     found = []
     if row is not None and row["command_id"] > cursor.kill:
-        given = json.loads(row["payload_json"])
-        closes = " and all positions are closed" if given.get("close_positions") == "true" else ""
-        reason = f": {given['reason']}" if given.get("reason") else ""
+        closes = " and all positions are closed" if row["closes"] == "true" else ""
+        reason = f": {row['reason']}" if row["reason"] else ""
         text = f"Emergency stop by {row['requested_by']}: nothing is entered{closes}, until it is released{reason}."
         found.append(Notice(NotifyEvent.KILL, text, is_bad=True))
         cursor = replace(cursor, kill=row["command_id"], is_killed=True)
