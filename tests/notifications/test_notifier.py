@@ -227,6 +227,14 @@ class TestRestarts:
             await self.failing_run(ledger, hook)
         assert hook.lines[-1] == "The trader has failed: no disk", "after a run that has lasted it is news"
 
+    async def test_the_start_of_what_was_soon_stopped_comes_before_its_end(self, ledger):
+        async with webhook() as hook, telling(ledger.path, hook.url):
+            await ledger.begin_run(run_record("run-b"))  # run-a was cut off
+            await until(lambda: hook.lines)
+            await ledger.end_run("run-b", 7_000, 8_000, "SIGTERM")
+            await until(lambda: len(hook.lines) > 1)
+        assert [line.partition(":")[0] for line in hook.lines[1:]] == ["Trading has started", "Trading has stopped"]
+
     async def test_a_run_that_is_killed_over_and_over_is_told_once(self, ledger, tmp_path):
         async with webhook() as hook:
             for number in range(4):

@@ -134,6 +134,8 @@ class Courier(threading.Thread):
     def _tell_news(self, reader: LedgerReader, *, is_last: bool) -> bool:
         """Tell what one look reads; whether that was anything."""
         notices, cursor = reader.snapshot(lambda connection: news(connection, self._cursor))
+        if any(notice.event is NotifyEvent.STOP and not notice.is_bad for notice in notices):
+            self._holds_start = False  # what was stopped on purpose has lasted, and its start comes before its end
         if is_last and self._is_failing:
             cursor = replace(cursor, ended=cursor.started)  # it does not end without a word
         elif self._holds_start:
