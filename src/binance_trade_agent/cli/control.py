@@ -115,7 +115,9 @@ def cancel(client_order_id: str, ledger_path: Path | None) -> None:
     show_default=True,
 )
 @click.option("--price", default="", help="The limit; of an oco that of its target.")
-@click.option("--stop-price", default="", help="From which price on a stop-limit, or the stop of an oco, is an order.")
+@click.option(
+    "--stop-price", default="", help="The price that makes an order of a stop-limit, or of the stop of an oco."
+)
 @click.option("--stop-limit-price", default="", help="The limit of an oco's stop.")
 @click.option(
     "--worst-price",
