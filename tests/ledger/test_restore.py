@@ -207,6 +207,15 @@ def test_while_a_trader_runs_it_is_refused(path):
     assert_untouched(path)
 
 
+def test_the_next_trader_still_knows_whom_a_kill_has_ended(path):
+    ended = Holder(4711, "run-7", 5)
+    lock = LedgerLock.acquire(path, ended)
+    os.close(lock._descriptor)  # as the kernel does it for a process that is killed
+    assert restored(path)[0] == 0
+    with LedgerLock.acquire(path, Holder(1, "run-8", 9)) as found:
+        assert found.killed == ended
+
+
 @pytest.mark.parametrize("step", ["_checked", "_noted", "sync_file"])
 def test_what_fails_on_the_way_leaves_the_ledger_as_it_was(path, monkeypatch, step):
     def fail(*_arguments):

@@ -79,6 +79,7 @@ def test_keep_leaves_the_newest_dated_backups_and_touches_nothing_else(path, tmp
     for name in [*dated, *others, abandoned.name]:
         (folder / name).write_text("a backup")
     os.utime(abandoned, (1, 1))
+    (folder / f"{dated[0]}-shm").write_text("of who has looked into it")
     code, output, _ = ledger("backup", "--ledger-path", path, "--to", folder, "--keep", 3)
     made = output.splitlines()[0].split("  ")[0].removeprefix(f"{folder}/")
     assert code == 0

@@ -68,20 +68,32 @@ class LedgerLock:
             os.close(descriptor)
             raise LedgerInUse(ledger_path, read_holder(ledger_path))
         killed = _holder_in(os.pread(descriptor, _LONGEST_NAME, 0), inode=os.fstat(descriptor).st_ino)
-        # A copy of the folder has another inode, and its lock says nothing of the process that runs on the original.
-        name = {**asdict(holder), "inode": os.fstat(descriptor).st_ino}
+        lock = cls(path, descriptor, killed)
         try:
-            os.truncate(descriptor, 0)
-            os.pwrite(descriptor, json.dumps(name).encode(), 0)
+            lock._write(holder)
         except OSError as error:  # a full disk: no place to trade on
             os.close(descriptor)
             raise LedgerUnavailable(f"cannot write {path}: {error.strerror}; free some space") from error
-        return cls(path, descriptor, killed)
+        return lock
+
+    def _write(self, holder: Holder) -> None:
+        # A copy of the folder has another inode, and its lock says nothing of the process that runs on the original.
+        name = {**asdict(holder), "inode": os.fstat(self._descriptor).st_ino}
+        os.truncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, json.dumps(name).encode(), 0)
 
     def release(self) -> None:
         """Give the lock back."""
         os.truncate(self._descriptor, 0)
         os.close(self._descriptor)
+
+    def hand_back(self) -> None:
+        """Give it back as it was found, for who was no trader: the next one has to know whom a kill has ended."""
+        if self.killed is None:
+            self.release()
+        else:
+            self._write(self.killed)
+            os.close(self._descriptor)
 
     def __enter__(self) -> Self:
         return self

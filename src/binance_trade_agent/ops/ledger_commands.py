@@ -72,7 +72,8 @@ def back_up_ledger(path: Path, to: Path | None, keep: int | None = None) -> int:
     print(f"{target}  {size} bytes")
     if keep is not None:
         for old in _dated_backups(path, target.parent)[:-keep]:
-            old.unlink(missing_ok=True)
+            for name in ("", "-wal", "-shm"):  # left by who has looked into it
+                old.with_name(old.name + name).unlink(missing_ok=True)
             print(f"{old}  deleted, as --keep {keep} says")
         remove_abandoned(target.with_name(path.name), "backup-", before_wall_ms=wall_ms() - _LONGEST_BACKUP_MS)
     return exit_codes.OK
@@ -116,8 +117,10 @@ def _held_while_none_trades(path: Path) -> Iterator[None]:
             "that nothing starts it again (`systemctl stop trade-agent`; in Docker start the container with "
             "TRADING_AUTOSTART=false), then restore. Nothing was changed."
         ) from None
-    with lock:
+    try:
         yield
+    finally:
+        lock.hand_back()
 
 
 def _switches(path: Path) -> _Switches | None:
