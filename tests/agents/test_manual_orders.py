@@ -225,6 +225,17 @@ async def test_daemon_that_dies_on_the_way_answers_after_the_next_start_and_send
             await assert_equal(again)
 
 
+async def test_purchase_whose_protection_is_refused_says_that_nothing_protects_it(tmp_path):
+    async with desk(tmp_path) as ready:
+        who = person(ready)
+        refusal = {"code": -1013, "msg": "Filter failure: MAX_NUM_ALGO_ORDERS"}
+        await ready.exchange.fault("http", method="POST", path="orderList/oco", status=400, body=refusal, count=None)
+        await ready.exchange.fault("http", method="POST", path="order", nth=2, status=400, body=refusal, count=None)
+        command = await who.order("BUY", "0.01")
+        assert command.answer.startswith("EXECUTED 0.01 @ ")
+        assert command.answer.endswith("; its position is NOT protected now, `trade-agent status` says why")
+
+
 async def test_market_order_that_is_accepted_and_has_not_traded_yet_is_not_said_to_rest(tmp_path):
     async with desk(tmp_path) as ready:
         who = person(ready)

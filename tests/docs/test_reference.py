@@ -22,9 +22,11 @@ def pages() -> list[Path]:
 
 
 def headings(page: Path) -> set[str]:
-    """Anchors of a page as GitHub makes them."""
-    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+    """Anchors of a page: those that GitHub makes of headings, and those that are written."""
+    text = page.read_text(encoding="utf-8")
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    made = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+    return made | set(re.findall(r'<a id="([\w-]+)"></a>', text))
 
 
 def test_reference_pages_say_what_the_code_says():

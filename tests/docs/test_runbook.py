@@ -68,11 +68,6 @@ def row_names(heading: str) -> set[str]:
     return {name for line in part.splitlines() for name in re.findall(r"^\| `?([^|`]+?)`?(?:,[^|]*)? \|", line)}
 
 
-def slug(heading: str) -> str:
-    """The anchor that GitHub gives a heading."""
-    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
-
-
 def test_each_alarm_has_an_entry_of_its_name():
     kinds = alarm_kinds()
     assert {"unprotected", "late_fill", "stranger"} <= kinds
@@ -115,8 +110,3 @@ def test_it_says_the_programs_words(words):
     assert words in " ".join(PAGE.split())
     joined = "".join(CODE.values())
     assert words in re.sub(r'"\s+f?"', "", joined), "as a sentence of the program, over the ends of lines"
-
-
-def test_each_link_within_leads_somewhere():
-    anchors = {slug(heading) for heading in HEADINGS} | set(re.findall(r'<a id="([\w-]+)">', PAGE))
-    assert set(re.findall(r"\]\(#([\w-]+)\)", PAGE)) <= anchors

@@ -174,6 +174,7 @@ async def test_s22_the_daemon_refuses_it_with_one_sentence_and_exit_code_2_and_l
         assert await running.ended() == 2
     (line,) = [line for line in running.log if str(path) in line]
     assert sentence in line
+    assert "***" not in line, "the title of SQLite's answer says nothing"
     assert (path.read_bytes() if path.exists() else None) == before
 
 

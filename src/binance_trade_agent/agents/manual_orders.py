@@ -15,7 +15,7 @@ from binance_trade_agent.agents.closing import Closer
 from binance_trade_agent.agents.execution import TradeExecutionAgent, execution_text
 from binance_trade_agent.agents.market_data import MarketDataAgent, MarketDataError
 from binance_trade_agent.agents.order_keeper import OrderKeeper
-from binance_trade_agent.agents.protection import Protection
+from binance_trade_agent.agents.protection import UNPROTECTED, Protection
 from binance_trade_agent.agents.risk import Asked, Identity, OrderReview, RiskManagementAgent
 from binance_trade_agent.agents.standing import standing
 from binance_trade_agent.control.carriers import Carried, Carrier, Moment, done, refused
@@ -362,11 +362,15 @@ class ManualOrders:
         return " and ".join(texts)
 
     async def _protect(self, symbol: str, rules: SymbolRules) -> str:
+        """What was done to protect the position; where it stands without protection, that."""
         try:
-            return await self._protection.ensure(symbol, rules)
+            done = await self._protection.ensure(symbol, rules)
+            alarms = [] if done else await self._ledger.alarms()
         except (ExchangeError, LedgerError) as failure:
             log.warning("%s: its protection is put right later: %s", symbol, failure)
             return ""
+        is_bare = any((alarm.kind, alarm.subject) == (UNPROTECTED, symbol) for alarm in alarms)
+        return "its position is NOT protected now, `trade-agent status` says why" if is_bare else done
 
 
 def _asked(command: Command) -> Asked:

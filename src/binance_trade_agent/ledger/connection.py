@@ -323,7 +323,8 @@ def _refuse_other_schema(connection: sqlite3.Connection, path: Path) -> None:
 
 def damaged(path: Path, what: str) -> LedgerError:
     """The refusal of a ledger that is not whole."""
+    found = next((line for line in what.splitlines() if not line.startswith("***")), what)  # SQLite begins with a title
     return LedgerError(
-        f"the ledger {path} is damaged ({what.splitlines()[0]}); move it away with its -wal file and put back a backup "
+        f"the ledger {path} is damaged ({found}); move it away with its -wal file and put back a backup "
         "(`trade-agent ledger restore` does both)"
     )
