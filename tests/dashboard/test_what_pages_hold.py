@@ -9,9 +9,9 @@ from pathlib import Path
 
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import CommandKind
-from binance_trade_agent.dashboard.words import sentence
 from binance_trade_agent.ops import heartbeat
 from binance_trade_agent.ops.log_file import TRADER, log_files, log_folder
+from binance_trade_agent.reports.wording import sentence
 from tests.dashboard.served import TRADER_PASSWORD, VIEWER_PASSWORD, Served
 from tests.dashboard.walking import addresses
 

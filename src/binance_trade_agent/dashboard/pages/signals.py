@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from starlette.responses import HTMLResponse, Response
 
-from binance_trade_agent.dashboard import decision_words, words
+from binance_trade_agent.dashboard import decision_words
 from binance_trade_agent.dashboard.region import PROBLEMS, REGION, DeskOf
 from binance_trade_agent.dashboard.rendering import render
 from binance_trade_agent.desk.judging import trader_of
@@ -24,7 +24,7 @@ from binance_trade_agent.reports.decision_pages import DecisionPage, Filters, Pl
 from binance_trade_agent.reports.idle import Idle, idle
 from binance_trade_agent.reports.risk_limits import RiskLimits, risk_limits
 from binance_trade_agent.reports.why import Explainer, Explanation
-from binance_trade_agent.reports.wording import exact, measured, parse_utc, signed_money, utc_text
+from binance_trade_agent.reports.wording import exact, measured, parse_utc, sentence, signed_money, utc_text
 
 router = APIRouter(default_response_class=HTMLResponse, responses=PROBLEMS)
 
@@ -108,7 +108,7 @@ async def show_standing(request: Request, desk: DeskOf, part: Literal["verdict",
     try:
         limits, standing = await desk.with_reader(read)
     except ValueError as failure:
-        raise HTTPException(404, words.sentence(str(failure))) from None
+        raise HTTPException(404, sentence(str(failure))) from None
     return await render(
         request,
         f"signals/{part}.html",
@@ -222,7 +222,7 @@ def _explained(connection: sqlite3.Connection, symbol: str, at: str) -> Explanat
         explainer = Explainer(connection, "", symbol)
         return explainer.at(at) if at else explainer.last()
     except ValueError as failure:
-        raise HTTPException(404, words.sentence(str(failure))) from None
+        raise HTTPException(404, sentence(str(failure))) from None
 
 
 def _of_order(connection: sqlite3.Connection, name: str) -> Explanation:

@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, Response
 
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import Command, CommandKind
-from binance_trade_agent.dashboard import decision_words, words
+from binance_trade_agent.dashboard import decision_words
 from binance_trade_agent.dashboard.access.guard import SessionOf
 from binance_trade_agent.dashboard.access.sessions import Session
 from binance_trade_agent.dashboard.pages.command_life import followed
@@ -28,7 +28,7 @@ from binance_trade_agent.reports import order_words
 from binance_trade_agent.reports.order_draft import Draft, Unit
 from binance_trade_agent.reports.order_preview import Funds, funds
 from binance_trade_agent.reports.positions_now import PositionNow, positions_now
-from binance_trade_agent.reports.wording import exact, measured
+from binance_trade_agent.reports.wording import exact, measured, sentence
 
 router = APIRouter(default_response_class=HTMLResponse, responses=PROBLEMS)
 
@@ -210,7 +210,7 @@ async def place(
 ) -> Response:
     """Place what was confirmed, once however often it is sent, and follow it."""
     if why_not := _why_not_now(desk, session):
-        raise HTTPException(409, f"{words.sentence(why_not)} Nothing was placed.")
+        raise HTTPException(409, f"{sentence(why_not)} Nothing was placed.")
 
     async def put(kind: CommandKind, payload: dict[str, str]) -> int:
         expires = str(wall_ms() + LIFETIME_SECONDS * 1000)
@@ -221,7 +221,7 @@ async def place(
             ticket, session.token, lambda known: put(known.kind, dict(known.payload))
         )
     except TicketError as failure:
-        raise HTTPException(409, words.sentence(str(failure))) from None
+        raise HTTPException(409, sentence(str(failure))) from None
     return await followed(request, command_id)
 
 
