@@ -177,3 +177,16 @@ def test_nothing_of_yours_reaches_the_build():
     ]
     assert not [path for path in allowed if re.search(r"env|data|git|key|secret|^config$", path)]
     assert all((ROOT / path).exists() for path in allowed)
+
+
+def test_the_image_says_the_version_of_the_package():
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert f"ARG VERSION={version}\n" in dockerfile
+
+
+def test_nothing_is_installed_in_the_last_stage():
+    last = (ROOT / "Dockerfile").read_text(encoding="utf-8").split("\nFROM ")[-1]
+    assert "pip uninstall" in last
+    assert not re.search(r"pip install|apt-get|curl|wget", last)
+    assert "USER trader" in last
