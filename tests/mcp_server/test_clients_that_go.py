@@ -82,8 +82,8 @@ async def legacy_session(server: ServedMcp) -> AsyncIterator[Callable[..., Await
         yield lambda method, message=None: http.request(method, f"{server.base}/mcp", headers=headers, json=message)
 
 
-@pytest.mark.parametrize("how", ["killed", "standard input ends"])
-async def test_the_server_that_it_started_ends(tmp_path, pipe, how):
+async def test_the_server_that_it_started_is_killed(tmp_path, pipe):
+    """That standard input ends: see test_command.py."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "binance_trade_agent.cli", "mcp", "--stdio"),
         cwd=tmp_path,
@@ -100,10 +100,7 @@ async def test_the_server_that_it_started_ends(tmp_path, pipe, how):
     process.stdin.writelines(f"{json.dumps(message)}\n".encode() for message in MESSAGES)
     async with asyncio.timeout(_AT_MOST_SECONDS):
         await pipe.has_reader()
-        if how == "standard input ends":
-            process.stdin.close()
-        else:
-            process.kill()
+        process.kill()
         await pipe.has_no_reader()
         _, log = await process.communicate()
     assert b"Traceback" not in log

@@ -5,12 +5,14 @@ import json
 import signal
 import socket
 import sys
+from pathlib import Path
 
 import pytest
 from mcp import Client
 
 from binance_trade_agent.mcp_server.command import serve
 from tests.dashboard.test_command import free_port
+from tests.mcp_server.endless import ENDLESS, Pipe, endless_candles
 from tests.mcp_server.served import configuration
 from tests.mcp_server.stack import mcp_process
 from tests.sessions.daemon_process import CLEAN_ENVIRONMENT
@@ -34,7 +36,15 @@ def test_a_port_that_is_taken_is_named(tmp_path, caplog):
 
 
 async def test_standard_output_holds_nothing_but_the_protocol(tmp_path):
-    """A client that speaks by itself, with everything logged: each line of standard output is a message to it."""
+    """A client that speaks by itself, with everything logged: each line of standard output is a message to it.
+
+    It goes in the midst of a backtest, which ends then.
+    """
+    with endless_candles(tmp_path / "endless") as pipe:
+        await speak_by_hand(tmp_path, pipe)
+
+
+async def speak_by_hand(tmp_path: Path, pipe: Pipe) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -42,7 +52,12 @@ async def test_standard_output_holds_nothing_but_the_protocol(tmp_path):
         "mcp",
         "--stdio",
         cwd=tmp_path,
-        env={**CLEAN_ENVIRONMENT, "LEDGER_PATH": str(tmp_path / "ledger.db"), "LOG_LEVEL": "DEBUG"},
+        env={
+            **CLEAN_ENVIRONMENT,
+            "LEDGER_PATH": str(tmp_path / "ledger.db"),
+            "HISTORY_PATH": str(tmp_path / "endless"),
+            "LOG_LEVEL": "DEBUG",
+        },
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -61,6 +76,7 @@ async def test_standard_output_holds_nothing_but_the_protocol(tmp_path):
         {"id": 2, "method": "tools/call", "params": {"name": "get_system_status", "arguments": {}}},
         {"id": 3, "method": "tools/call", "params": {"name": "get_logs", "arguments": {"limit": 1_000_000}}},
         {"id": 4, "method": "no/such"},
+        {"id": 5, "method": "tools/call", "params": {"name": "run_backtest", "arguments": ENDLESS}},
     ]
     lines = [json.dumps({"jsonrpc": "2.0", **message}) for message in messages]
     assert process.stdin is not None
@@ -70,7 +86,9 @@ async def test_standard_output_holds_nothing_but_the_protocol(tmp_path):
     answers = []
     while {answer.get("id") for answer in answers} < {1, 2, 3, 4}:
         answers.append(json.loads(await asyncio.wait_for(process.stdout.readline(), 30)))
+    await asyncio.wait_for(pipe.has_reader(), 30)
     process.stdin.close()
+    await asyncio.wait_for(pipe.has_no_reader(), 30)
     rest, log = await asyncio.wait_for(process.communicate(), 30)
     answers += [json.loads(line) for line in rest.splitlines()]
     assert all(answer["jsonrpc"] == "2.0" for answer in answers)

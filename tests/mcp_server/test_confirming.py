@@ -151,7 +151,7 @@ async def test_without_a_trader_only_switches_can_be_thrown(alone):
             "No trader runs; it will carry this out when it starts.",
         )
         answer = await said(client, "set_emergency_stop", reason=" odd\x1b[31m\n\tprices ")
-        assert answer["answer"].startswith("No trader runs; the emergency stop is on all the same")
+        assert answer["answer"].startswith("No trader runs; the emergency stop is on; ")
     assert alone.placed()[0].payload == {"reason": "odd [31m prices", "close_positions": "false"}
 
 

@@ -104,7 +104,7 @@ class Assistant:
 
         result = await self._client.call_tool(tool, arguments, progress_callback=note)
         assert not result.is_error, result.content
-        assert progress == sorted(set(progress))
+        assert progress == sorted(set(progress)), "it only grows"
         assert (tool in {"run_backtest", "compare_strategies"}) == bool(progress)
         assert result.structured_content is not None
         assert json.loads(result.content[0].text) == result.structured_content
@@ -155,7 +155,10 @@ async def it_reads(assistant: Assistant) -> None:
     assert [one["is_closed"] for one in found["get_candles"]["candles"]][:2] == [True, True]
     assert found["generate_trading_signal"]["age_seconds"] is not None
     assert found["validate_trade_risk"]["why_not"] is None
-    compared = found["compare_strategies"]
+    tested, compared = found["run_backtest"], found["compare_strategies"]
+    assert (tested["strategy"], tested["symbols"], tested["interval"]) == ("rsi_momentum", ["BTCUSDT"], "1m")
+    assert tested["opening_quote"] == "10000" != tested["final_quote"]
+    assert (tested["confirm_interval"], compared["not_asked"]) == (None, None)
     assert compared["buy"] + compared["sell"] + compared["hold"] == len(compared["strategies"]) == 8
     assert (await assistant.ask("get_open_orders"))["orders"] == [], "a trial places nothing"
 

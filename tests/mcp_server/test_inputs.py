@@ -145,14 +145,14 @@ def check(answer: dict) -> None:
 
 
 @pytest.mark.parametrize("name", READING)
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(st.data())
 def test_no_input_of_a_tool_brings_it_down(session, name, data):
     check_tool(session, name, data)
 
 
 @pytest.mark.parametrize("name", CHANGING)
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(st.data())
 def test_no_input_of_a_tool_that_trades_brings_it_down(trading_session, name, data):
     check_tool(trading_session, name, data)

@@ -8,7 +8,7 @@ import pytest
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.mcp_server.fields import at_utc
-from tests.mcp_server.explained_desk import explained_desk
+from binance_trade_agent.mcp_server.tools.work import not_asked
 from tests.mcp_server.served import GENERATIONS, served_mcp
 from tests.mcp_server.stack import refused, said
 
@@ -241,30 +241,7 @@ class TestDocuments:
             assert {word for word in asked if word.startswith(("get_", "explain_", "run_", "generate_"))} <= READING
 
 
-@pytest.fixture
-def confirming(tmp_path):
-    """A server beside a trader that buys only where larger candles agree."""
-    with explained_desk(tmp_path, TRADING_CONFIRM_INTERVAL="1h") as desk:
-        yield desk
-
-
 class TestWork:
-    async def test_a_backtest_says_how_far_it_is_and_what_came_of_it(self, played):
-        said_so_far = []
-
-        async def note(progress, total, message):
-            said_so_far.append(progress)
-
-        asked = {**BACKTEST, "parameters": {"rsi_period": "5"}}
-        answer = await played.call_tool("run_backtest", asked, progress_callback=note)
-        assert not answer.is_error, answer.content
-        found = answer.structured_content
-        assert (found["strategy"], found["symbols"], found["interval"]) == ("rsi_momentum", ["BTCUSDT"], "1m")
-        assert found["opening_quote"] == "10000" != found["final_quote"]
-        assert found["confirm_interval"] is None
-        assert said_so_far[0] == 0
-        assert said_so_far == sorted(set(said_so_far))
-
     async def test_a_backtest_asks_larger_candles_where_the_settings_say_so(self, serve_mcp, history, monkeypatch):
         monkeypatch.setenv("TRADING_CONFIRM_INTERVAL", "1d")  # of ten hours there is no whole day, so nothing is bought
         server = serve_mcp(played=False, HISTORY_PATH=str(history), TRADING_CONFIRM_INTERVAL="1d")
@@ -273,10 +250,8 @@ class TestWork:
         assert found["confirm_interval"] == "1d"
         assert (found["round_trips"], found["opening_quote"]) == (0, found["final_quote"])
 
-    async def test_a_comparison_says_that_it_does_not(self, confirming):
-        async with confirming.client() as client:
-            found = await said(client, "compare_strategies", symbol="BTCUSDT")
-        assert found["not_asked"] == (
+    def test_a_comparison_says_that_it_does_not(self):
+        assert not_asked("1h") == (
             "TRADING_CONFIRM_INTERVAL is 1h: the bot buys only where 1h candles say BUY too, which is no part of this "
             "comparison."
         )

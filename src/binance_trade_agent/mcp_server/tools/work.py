@@ -181,6 +181,14 @@ async def run_backtest(
     return _result(done.result, desk.settings.trading_confirm_interval)
 
 
+def not_asked(confirm_interval: str) -> str:
+    """What the bot asks for beyond what is compared, a sentence."""
+    return (
+        f"TRADING_CONFIRM_INTERVAL is {confirm_interval}: the bot buys only where {confirm_interval} candles say BUY "
+        "too, which is no part of this comparison."
+    )
+
+
 async def _finished(call: Call, work: Work) -> Job:
     """The job of some work when it has a result.
 
@@ -255,10 +263,7 @@ def _comparison(found: dict[str, Any], confirm_interval: str | None) -> Strategy
         hold=said["HOLD"],
         mean_vote=said["mean_vote"],
         pairs=found["agreement"]["pairs"],
-        not_asked=f"TRADING_CONFIRM_INTERVAL is {confirm_interval}: the bot buys only where {confirm_interval} candles "
-        "say BUY too, which is no part of this comparison."
-        if confirm_interval
-        else None,
+        not_asked=not_asked(confirm_interval) if confirm_interval else None,
     )
 
 
