@@ -55,6 +55,45 @@ async def test_what_came_since_the_last_trade_is_counted(tmp_path):
     assert as_dict(seen)["last_fill"]["traded_ms"] == 2_000
 
 
+async def test_in_a_few_words_it_is_the_commonest_answer_and_the_rule_that_refuses_most(tmp_path):
+    async with trading_ledger(tmp_path / "ledger.db") as ledger:
+        await trade(ledger, 2_000)
+        await ledger.record_decisions([decision(62_000, detail="score +0.1 within ±0.15: rsi HOLD, macd HOLD")])
+        assert (await ledger.read(idle)).brief == "", "a minute without a trade is nothing to speak of"
+        await ledger.record_decisions([refused(tick, "cooldown") for tick in (10_000_000, 10_060_000)])
+        assert (await ledger.read(idle)).brief == (
+            "No trade for 2 h 47 min: 1 × score +0.1 within ±0.15, 2 × limit cooldown"
+        )
+
+
+async def test_in_a_few_words_without_either_it_is_how_most_ended(tmp_path):
+    async with trading_ledger(tmp_path / "ledger.db") as ledger:
+        await ledger.record_decisions([decision(tick, Outcome.NO_DATA) for tick in (3_600_000, 7_209_000)])
+        assert (await ledger.read(idle)).brief == "No trade for 2 h 0 min: 2 had no sound data"
+
+
+async def test_runs_before_the_last_trade_are_not_gone_through(tmp_path):
+    async with trading_ledger(tmp_path / "ledger.db") as ledger:
+        await ledger.record_decisions([decision(1_500)])
+        for number in range(3):
+            await ledger.begin_run(run_record(f"run-{number}", started_ms=10_000 + number))
+        await trade(ledger, 10_001)
+        await ledger.record_decisions([decision(20_000, run_id="run-2")])
+        statements: list[str] = []
+
+        def traced(connection):
+            connection.set_trace_callback(statements.append)
+            try:
+                return idle(connection)
+            finally:
+                connection.set_trace_callback(None)
+
+        assert (await ledger.read(traced)).decisions == 1
+    assert sum("FROM decisions" in statement for statement in statements) == 2, (
+        "run-2, and run-1, which began before it"
+    )
+
+
 async def test_where_nothing_was_ever_traded_the_epoch_counts(tmp_path):
     async with trading_ledger(tmp_path / "ledger.db") as ledger:
         assert str(await ledger.read(idle)) == "Nothing was decided or traded yet."

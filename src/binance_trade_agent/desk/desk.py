@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from binance_trade_agent.cache.cache import Cache
 from binance_trade_agent.cache.market_board import MarketBoard
@@ -70,6 +70,17 @@ class Desk:
         """
         return await self.with_reader(lambda reader: reader.snapshot(work))
 
+    async def read_unless_same(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """`read`, of which the answer is kept while nothing is committed: for what many ask again and again.
+
+        Args:
+            work: a function of a module, which reads nothing but the ledger.
+
+        Raises:
+            LedgerError: see read.
+        """
+        return await self.with_reader(lambda reader: reader.snapshot(lambda inside: self._same_or_read(inside, work)))
+
     async def with_reader(self, work: Callable[[LedgerReader], T]) -> T:
         """The same with the reader itself, for the functions of `reports/`.
 
@@ -114,6 +125,19 @@ class Desk:
         """Give back threads, files and connections."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         await self._cache.close()
+
+    def _same_or_read(self, connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+        # A thread's connection has a count of its own of what others commit.
+        now = connection, int(connection.execute("PRAGMA data_version").fetchone()[0])
+        answers: dict[Callable[[sqlite3.Connection], Any], Any]
+        kept, answers = getattr(self._open, "answers", (None, {}))
+        if kept != now:
+            answers = {}
+            self._open.answers = now, answers
+        if work not in answers:
+            answers[work] = work(connection)
+        answer: T = answers[work]
+        return answer
 
     def _reader(self) -> LedgerReader:
         """This thread's reader; opened anew when another file lies at the ledger's place."""

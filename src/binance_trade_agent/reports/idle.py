@@ -84,6 +84,13 @@ class Idle(Value, frozen=True):
         """What the decisions since then came to, in a sentence; without what keeps entries away now."""
         return _sentence(self)
 
+    @property
+    def brief(self) -> str:
+        """The same in a few words, for where there is little room; empty where there is nothing to speak of."""
+        if self.idle_ms < QUIET_MS:
+            return ""
+        return f"No trade for {duration(self.idle_ms)}: {', '.join(_brief(self))}"
+
     def __str__(self) -> str:
         """The same in one or two sentences."""
         stops = f" Entries are kept away now: {'; '.join(self.stops)}." if self.stops else ""
@@ -171,11 +178,11 @@ class IdleTalk:
 def _decided_since(connection: sqlite3.Connection, epoch: int, since_ms: int, most: int) -> Iterator[_Ended]:
     """What was decided in an epoch after a time, newest first. An epoch may begin in the middle of a run."""
     runs = connection.execute(
-        "SELECT run_id FROM runs WHERE number >= (SELECT coalesce(max(number), 0) FROM runs WHERE epoch < ?)"
-        " ORDER BY number DESC",
+        "SELECT run_id, started_ms FROM runs"
+        " WHERE number >= (SELECT coalesce(max(number), 0) FROM runs WHERE epoch < ?) ORDER BY number DESC",
         (epoch,),
-    ).fetchall()
-    for (run_id,) in runs:
+    )
+    for run_id, started_ms in runs:
         rows = connection.execute(
             "SELECT tick_ms, outcome, rule, detail FROM decisions WHERE run_id = ? AND tick_ms > ?"
             " ORDER BY tick_ms DESC, symbol DESC LIMIT ?",
@@ -183,6 +190,8 @@ def _decided_since(connection: sqlite3.Connection, epoch: int, since_ms: int, mo
         )
         for tick_ms, outcome, rule, detail in rows:
             yield _Ended(tick_ms, Outcome(outcome), rule, detail)
+        if started_ms <= since_ms:
+            return  # runs of an epoch follow each other: those before it ended before
 
 
 def _stops(connection: sqlite3.Connection) -> Iterator[str]:
@@ -225,6 +234,19 @@ def _counted(found: Idle) -> str:
 def _ended(outcome: Outcome, times: int) -> str:
     words = _WORDS[outcome]
     return words if times != 1 else words.replace("were ", "was ").replace("have ", "has ")
+
+
+def _brief(found: Idle) -> Iterator[str]:
+    """The strategy's most frequent answer and the rule that refuses most; without both, how most decisions ended."""
+    holds = [count for count in found.reasons if count.outcome in _OF_STRATEGY and count.reason]
+    if holds:
+        yield f"{holds[0].times:,} × {holds[0].reason.partition(': ')[0]}"
+    if found.rules:
+        rule, times = next(iter(found.rules.items()))
+        yield f"{times:,} × limit {rule}"
+    if not holds and not found.rules:
+        outcome, times = next(iter(found.outcomes.items()))
+        yield f"{times:,} {_WORDS[Outcome(outcome)]}"
 
 
 def _by_rule(rules: dict[str, int]) -> str:

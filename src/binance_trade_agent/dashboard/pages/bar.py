@@ -16,6 +16,9 @@ from binance_trade_agent.ledger.equity import Series
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ops.heartbeat import Heartbeat
 from binance_trade_agent.reports.equity_curve import quote_assets
+from binance_trade_agent.reports.idle import idle
+
+_COUNTED_DECISIONS = 300  # enough for a few words, in some ms after each commit
 
 router = APIRouter(default_response_class=HTMLResponse, responses=PROBLEMS)
 
@@ -30,6 +33,7 @@ class Bar:
         why: a sentence on the state, empty where there is nothing to say.
         equity_quote: the quote asset and the bot's positions by the last tick; None before the first one.
         alarms: how many stand.
+        idle: why nothing is traded, in a few words; empty while no trader runs, or where there is nothing to speak of.
     """
 
     mode: str
@@ -39,6 +43,7 @@ class Bar:
     equity_quote: Decimal | None
     quote_asset: str
     alarms: int
+    idle: str
 
     @property
     def is_live(self) -> bool:
@@ -54,6 +59,7 @@ class _Books:
     equity_quote: Decimal | None = None
     quote_asset: str = ""
     alarms: int = 0
+    idle: str = ""
 
 
 @router.get("/bar", tags=[REGION])
@@ -65,13 +71,14 @@ async def show_bar(request: Request, desk: DeskOf) -> Response:
 async def bar_of(desk: Desk) -> Bar:
     """What the bar says now; without a ledger only what is known without one."""
     try:
-        books = await desk.read(_books)
+        books = await desk.read_unless_same(_books)
     except LedgerError:
         books = _Books()
     beat = desk.heartbeat()
     state, why = _state(desk, beat, books)
     mode = books.mode or desk.settings.mode
-    return Bar(mode, state, why, beat, books.equity_quote, books.quote_asset, books.alarms)
+    idle_now = books.idle if desk.is_running() else ""
+    return Bar(mode, state, why, beat, books.equity_quote, books.quote_asset, books.alarms, idle_now)
 
 
 def _books(connection: sqlite3.Connection) -> _Books:
@@ -86,6 +93,7 @@ def _books(connection: sqlite3.Connection) -> _Books:
         equity_quote=mark.adjusted_quote + mark.external_quote if mark else None,
         quote_asset=assets[0] if assets else "",
         alarms=len(alarms.standing(connection)),
+        idle=idle(connection, most=_COUNTED_DECISIONS).brief,
     )
 
 
