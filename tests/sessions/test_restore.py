@@ -13,7 +13,7 @@ from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.verify import sentences
 from binance_trade_agent.ops.ledger_commands import back_up_ledger, restore_ledger
 from tests.exchange_process import exchange_process
-from tests.sessions.daemon_process import EAGER, assert_books_balance, daemon, session
+from tests.sessions.daemon_process import EAGER, assert_books_balance, daemon
 from tests.sessions.test_session import reconciled
 
 PROTECTED = {**EAGER, "RISK_STOP_LOSS_PCT": "0.3", "RISK_TAKE_PROFIT_PCT": "0.4", "TRADING_DURATION_MINUTES": "0"}
@@ -41,8 +41,11 @@ async def test_what_was_traded_after_the_backup_is_adopted_to_the_last_digit(tmp
         assert names(backup) < ids, "it has traded on"
         assert await asyncio.to_thread(restore_ledger, ledger, backup) == 0
         assert names(ledger) == names(backup)
-        ended = await session(tmp_path, **{**PROTECTED, "TRADING_DURATION_MINUTES": "5"}, **urls)
-        assert "the ledger was restored from backup: " in ended.everything
+        async with daemon(tmp_path, **PROTECTED, **urls) as again:
+            await again.until_logged("TRADE EXECUTED")
+            again.send(signal.SIGTERM)
+            assert await again.ended() == 0
+        assert "the ledger was restored from backup: " in again.everything
         assert await reconciled(tmp_path, **urls) == "0 differences"
         assert_books_balance(ledger)
         await assert_holds_what_the_exchange_has(ledger, exchange)
