@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Awaitable, Callable
 
 from binance_trade_agent import exit_codes
 from binance_trade_agent.agents.facts import compared, ledger_facts
@@ -12,8 +13,12 @@ from binance_trade_agent.exchange.errors import AuthError, ExchangeError
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.lock import is_held
 from binance_trade_agent.ledger.reconciliation import LedgerFacts, Reconciliation
+from binance_trade_agent.ops.clock import sleep_seconds
 from binance_trade_agent.ops.terminal import complain
+
+_TRIES, _SETTLE_SECONDS = 10, 1.0
 
 
 def compare(configuration: Configuration) -> int:
@@ -35,15 +40,52 @@ def compare(configuration: Configuration) -> int:
 async def _compare(configuration: Configuration) -> Reconciliation:
     settings = configuration.settings
     with LedgerReader.open(settings.ledger_path) as reader:
-        ours, symbols = reader.snapshot(lambda connection: _our_side(connection, settings.trading_symbols))
-    if settings.is_simulated and settings.exchange_url is None and not has_traded_market(settings):
-        raise ConfigError(
-            f"{settings.ledger_path} was traded on another market: give the TRADING_SYMBOLS and SIMULATION_ settings "
-            "that the trader had."
-        )
-    async with connected(settings) as connection:
-        rules = await connection.gateway.symbol_rules(symbols)
-        return await compared(connection.gateway, ours, rules.values())
+
+        def our_side() -> tuple[LedgerFacts, tuple[str, ...]]:
+            return reader.snapshot(lambda connection: _our_side(connection, settings.trading_symbols))
+
+        _, symbols = our_side()
+        if settings.is_simulated and settings.exchange_url is None and not has_traded_market(settings):
+            raise ConfigError(
+                f"{settings.ledger_path} was traded on another market: give the TRADING_SYMBOLS and SIMULATION_ "
+                "settings that the trader had."
+            )
+        async with connected(settings) as connection:
+            rules = await connection.gateway.symbol_rules(symbols)
+            return await what_stands(
+                lambda: our_side()[0],
+                lambda ours: compared(connection.gateway, ours, rules.values()),
+                lambda: is_held(settings.ledger_path),
+            )
+
+
+async def what_stands(
+    read: Callable[[], LedgerFacts],
+    compare_with_exchange: Callable[[LedgerFacts], Awaitable[Reconciliation]],
+    somebody_trades: Callable[[], bool],
+    *,
+    settle_seconds: float = _SETTLE_SECONDS,
+) -> Reconciliation:
+    """What differs and stays so. A trader that works moves ledger and exchange between one being read and the other.
+
+    A difference counts when nobody trades, or when the ledger says a moment later what it said before; else both are
+    read again, at most `_TRIES` times.
+
+    Args:
+        read: the ledger's side.
+        compare_with_exchange: asks the exchange for its side.
+        somebody_trades: whether a trader has the ledger.
+        settle_seconds: how long what is under way has to reach the ledger.
+    """
+    result = await compare_with_exchange(ours := read())
+    for _ in range(_TRIES - 1):
+        if not result.differences or not somebody_trades():
+            break
+        await sleep_seconds(settle_seconds)
+        if read() == ours:
+            break
+        result = await compare_with_exchange(ours := read())
+    return result
 
 
 def _our_side(connection: sqlite3.Connection, symbols: tuple[str, ...]) -> tuple[LedgerFacts, tuple[str, ...]]:

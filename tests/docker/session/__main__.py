@@ -34,6 +34,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     doors.simulated_exchange,
     pages.pages,
     secrets.canary,
+    volume.backup_and_restore,
     volume.upgrade,
     volume.downgrade,
     soak.soak,

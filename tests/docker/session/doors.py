@@ -1,6 +1,8 @@
 """What is open and what is closed: users, file system, ports, limits."""
 
 import json
+import socket
+import urllib.request
 
 from tests.docker.session.engine import AGENT
 from tests.docker.session.scenario import Session
@@ -66,6 +68,9 @@ def _limits(session: Session, stack: Stack) -> None:
 def _ports(session: Session, stack: Stack) -> None:
     published = session.engine.docker("port", stack.container("redis")).out.strip()
     session.expect(not published, "Redis has no port on the host", published)
+    form = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
+    for address in stack.inspect(form, stack.container("redis")).split():
+        session.expect(not _answers(address, 6379), f"this machine does not reach {address}:6379, where it is")
     lines = session.engine.docker("port", AGENT).out.strip().splitlines()
     session.expect(
         lines and all("-> 127.0.0.1:" in line for line in lines),
@@ -74,6 +79,12 @@ def _ports(session: Session, stack: Stack) -> None:
     )
     found = json.loads(stack.run_beside("python", "-c", _OPEN_PORTS).out)
     session.expect(found == [8050, 8080, 9464], f"a container beside it reaches {found}, and no control port", found)
+
+
+def _answers(address: str, port: int) -> bool:
+    with socket.socket() as tried:
+        tried.settimeout(3)
+        return tried.connect_ex((address, port)) == 0
 
 
 def metrics(session: Session) -> None:
@@ -105,7 +116,5 @@ def simulated_exchange(session: Session) -> None:
 
 
 def _asked(visitor: Visitor, address: str) -> str:
-    import urllib.request
-
     answer = visitor.ask(urllib.request.Request(address))
     return answer.text if answer.status == 200 else ""

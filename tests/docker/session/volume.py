@@ -17,6 +17,29 @@ with sqlite3.connect("/app/data/ledger.db") as ledger:
 """
 
 
+def backup_and_restore(session: Session) -> None:
+    """a backup made while it trades is put back: the next start takes from the exchange what was traded since."""
+    with session.stack(BRISK) as stack:
+        stack.up()
+        session.within(90, "trading", lambda: stack.fills() >= 2)
+        stack.exec("mkdir", "-p", "/app/data/backups")
+        done = stack.exec("trade-agent", "ledger", "backup", "--to", "/app/data/backups")
+        session.expect(done.code == 0, done.out.strip(), done.output)
+        had = stack.fills()
+        session.within(90, "four fills more", lambda: stack.fills() >= had + 4)
+        session.expect(stack.exec("trade-agent", "stop").code == 0, "`trade-agent stop`")
+        session.within(20, "stopped", lambda: "EXITED" in stack.exec("supervisorctl", "status", "trader").out)
+        traded = stack.fills()
+        name = stack.exec("ls", "/app/data/backups").out.strip()
+        done = stack.exec("trade-agent", "ledger", "restore", f"/app/data/backups/{name}")
+        session.expect(done.code == 0, done.out.strip().splitlines()[-1], done.output)
+        session.expect(stack.fills() < traded, f"{stack.fills()} fills of {traded} are in it")
+        stack.exec("supervisorctl", "start", "trader")
+        session.within(60, "it trades again", lambda: stack.count("Trading Cycle #1 ") >= 2)
+        session.expect(stack.fills() >= traded, f"and has {stack.fills()} fills")
+        session.no_differences(stack)
+
+
 def upgrade(session: Session) -> None:
     """a volume that an earlier release has traded on is upgraded, with a backup beside it, and trading goes on."""
     for version, commit in _earlier_versions().items():
