@@ -12,7 +12,7 @@ from binance_trade_agent.ledger.backup import back_up
 from binance_trade_agent.ledger.lock import Holder, LedgerLock
 from binance_trade_agent.ledger.restore import restore
 from tests.agents.desk import Desk, desk, reopened
-from tests.survival.trader import alarms
+from tests.survival.trader import alarms, legs
 
 
 def put_back(tmp_path) -> None:
@@ -74,6 +74,26 @@ async def test_a_sale_after_the_backup_closes_the_position(tmp_path):
         await ready.trade(Side.SELL, quantity="0.00999")
         async with restored(tmp_path, ready) as again:
             assert (await again.ledger.positions())["BTCUSDT"].quantity == 0
+            await again.assert_reconciled()
+
+
+async def test_a_target_that_had_sold_a_part_when_it_was_cancelled_is_told_by_its_list(tmp_path):
+    async with desk(tmp_path) as ready:
+        await ready.trade()
+        back_up(tmp_path / "ledger.db", tmp_path / "backup")
+        await ready.wait(1_000)
+        await ready.protection().ensure_all(ready.rules)
+        target = (await legs(ready))[Role.TAKE_PROFIT]
+        price = str(target.price)
+        await ready.exchange.control("trade", symbol="BTCUSDT", price=price, qty="0.004", taker="BUY")
+        await ready.recovery.catch_up()
+        assert (await ready.entry(target)).filled_base == Decimal("0.004")
+        await ready.gateway.cancel_order("BTCUSDT", target.exchange_order_id)
+        await ready.recovery.catch_up()
+        held = (await ready.ledger.positions())["BTCUSDT"].quantity
+        async with restored(tmp_path, ready) as again:
+            assert (await again.ledger.positions())["BTCUSDT"].quantity == held
+            assert again.reconciler.found == 0
             await again.assert_reconciled()
 
 

@@ -15,6 +15,7 @@ from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.order_ids import instance_tag, parse_order_id
 from binance_trade_agent.domain.placed_orders import PlacedOrder
 from binance_trade_agent.domain.symbols import SymbolRules
+from binance_trade_agent.domain.values import changed
 from binance_trade_agent.exchange.gateway import Gateway
 from binance_trade_agent.ledger import restorations
 from binance_trade_agent.ledger.ledger import Ledger
@@ -70,13 +71,27 @@ class Adoption:
         rules, adopted = self._rules[symbol], 0
         last = await self._ledger.read(lambda inside: restorations.last_exchange_order_id(inside, symbol))
         for placed in await self._gateway.orders_since(symbol, last + 1):
-            if self._is_own(placed):
-                write = partial(_adopt, placed=placed, base_asset=rules.base_asset, quote_asset=rules.quote_asset)
+            if own := await self._own(placed):
+                write = partial(_adopt, placed=own, base_asset=rules.base_asset, quote_asset=rules.quote_asset)
                 adopted += await self._ledger.write(write)
         return adopted
 
-    def _is_own(self, placed: PlacedOrder) -> bool:
-        own = parse_order_id(placed.report.client_order_id)
+    async def _own(self, placed: PlacedOrder) -> PlacedOrder | None:
+        """The order under an id of ours; None where it is none of ours.
+
+        A cancelled order shows the cancel's id. What it had traded is known by the list that it was in, whose id it is
+        given: of the two in a list only one trades.
+        """
+        report = placed.report
+        if self._is_marked(report.client_order_id):
+            return placed
+        if placed.list_id is None or report.status != "CANCELED" or not report.executed_base:
+            return None
+        name = await self._gateway.list_client_id(placed.list_id)
+        return changed(placed, report=changed(report, client_order_id=name)) if self._is_marked(name) else None
+
+    def _is_marked(self, client_id: str) -> bool:
+        own = parse_order_id(client_id)
         return own is not None and own.tag == self._tag
 
 

@@ -319,6 +319,11 @@ class BinanceGateway:
             if len(page) < _ORDERS_A_PAGE:
                 return found
 
+    async def list_client_id(self, list_id: str) -> str:
+        """See Gateway."""
+        request = self._client.v3_get_order_list(orderListId=list_id)
+        return await self._call(request, lambda payload: str(payload["listClientOrderId"]))
+
     async def latest_trade_id(self, symbol: str) -> int | None:
         """See Gateway."""
         request = self._client.get_my_trades(symbol=symbol, limit=1)

@@ -130,6 +130,10 @@ class Gateway(TradingGateway, Protocol):
         """The account's orders from the exchange's `first_exchange_order_id` on, foreign ones too; oldest first."""
         ...
 
+    async def list_client_id(self, list_id: str) -> str:
+        """Our id of an order list by the exchange's number; it stays when the list is cancelled."""
+        ...
+
     async def latest_trade_id(self, symbol: str) -> int | None:
         """Id of the account's latest trade on `symbol`, None when it has none."""
         ...
