@@ -106,15 +106,12 @@ async def test_a_ledger_of_a_newer_program_is_refused_and_left_alone(tmp_path):
 
 READING = [
     ("analyze",),
-    ("analyze", "--json"),
     ("status",),
-    ("status", "--json"),
     ("why", "BTCUSDT"),
     ("risk",),
     ("pause",),
     ("ledger", "verify"),
     ("ledger", "backup"),
-    ("ledger", "export"),
     ("reconcile",),
 ]
 
