@@ -167,7 +167,7 @@ Steps = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(steps=Steps)
 def test_no_hour_and_no_day_ever_holds_more_and_nothing_that_fits_is_kept_back(shared_ledger, steps):
     book = Book(shared_ledger, Settings(mcp_max_orders_per_hour=3, mcp_max_quote_per_day=Decimal(100)))

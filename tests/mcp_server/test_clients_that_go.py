@@ -83,7 +83,7 @@ async def legacy_session(server: ServedMcp) -> AsyncIterator[Callable[..., Await
 
 
 async def test_the_server_that_it_started_is_killed(tmp_path, pipe):
-    """That standard input ends: see test_command.py."""
+    """See test_command.py for one whose standard input ends."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "binance_trade_agent.cli", "mcp", "--stdio"),
         cwd=tmp_path,

@@ -157,7 +157,7 @@ async def it_reads(assistant: Assistant) -> None:
     assert found["validate_trade_risk"]["why_not"] is None
     tested, compared = found["run_backtest"], found["compare_strategies"]
     assert (tested["strategy"], tested["symbols"], tested["interval"]) == ("rsi_momentum", ["BTCUSDT"], "1m")
-    assert tested["opening_quote"] == "10000" != tested["final_quote"]
+    assert tested["opening_quote"] == tested["final_quote"] == "10000", "it obeys RISK_MIN_CONFIDENCE too"
     assert (tested["confirm_interval"], compared["not_asked"]) == (None, None)
     assert compared["buy"] + compared["sell"] + compared["hold"] == len(compared["strategies"]) == 8
     assert (await assistant.ask("get_open_orders"))["orders"] == [], "a trial places nothing"
@@ -170,6 +170,7 @@ async def it_buys_what_the_strategy_proposes(assistant: Assistant) -> None:
         symbol="BTCUSDT",
     )
     assert (proposal["signal"], proposal["outcome"]) == ("BUY", "REFUSED")
+    assert Decimal(95) < Decimal(proposal["preview"]["worth_quote"]) <= Decimal(100), "the size of the settings"
     outcome = await assistant.confirm(proposal["preview"])
     assert outcome["order_state"] == "FILLED"
     (held,) = [one for one in (await assistant.ask("get_current_positions"))["positions"] if one["symbol"] == "BTCUSDT"]

@@ -242,7 +242,12 @@ class TestDocuments:
 
 
 class TestWork:
-    async def test_a_backtest_asks_larger_candles_where_the_settings_say_so(self, serve_mcp, history, monkeypatch):
+    async def test_a_backtest_asks_larger_candles_where_the_settings_say_so(
+        self, played, serve_mcp, history, monkeypatch
+    ):
+        found = await said(played, "run_backtest", **BACKTEST, parameters={"rsi_period": "5"})
+        assert found["confirm_interval"] is None
+        assert found["opening_quote"] == "10000" != found["final_quote"]
         monkeypatch.setenv("TRADING_CONFIRM_INTERVAL", "1d")  # of ten hours there is no whole day, so nothing is bought
         server = serve_mcp(played=False, HISTORY_PATH=str(history), TRADING_CONFIRM_INTERVAL="1d")
         async with server.client() as client:
@@ -259,5 +264,3 @@ class TestWork:
     async def test_what_cannot_be_tested_is_refused(self, played):
         asked = {**BACKTEST, "interval": "5m"}
         assert await refused(played, "run_backtest", **asked) == ("There are no 5m candles of BTCUSDT; there are: 1m.")
-        text = await refused(played, "run_backtest", **{**BACKTEST, "strategy": "rsi_momentun"})
-        assert "did you mean rsi_momentum?" in text
