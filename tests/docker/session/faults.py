@@ -84,16 +84,17 @@ def disk_full(session: Session) -> None:
         pause(5)
         before = _purchases(stack)
         refused = stack.exec(*_ORDER)
-        session.expect(refused.code != 0, f"an order by hand is refused: {_last(refused.output)}")
+        session.expect(refused.code != 0, f"an order by hand is refused: {_reason(refused.output)}")
         status = stack.exec("trade-agent", "status").out
         session.expect("LEDGER_MIN_FREE_MB" in status, "`trade-agent status` says why nothing is entered", status)
         pause(15)
-        session.expect(_purchases(stack) == before, "nothing was bought in a quarter of market time")
+        session.expect(_purchases(stack) == before, "nothing was bought in a quarter of an hour of market time")
         session.expect(not stack.lines("Traceback"), "no traceback")
         session.expect(_pid(stack), "the trader runs")
         stack.exec("rm", "/app/data/filler")
         session.within(60, "with space again an order by hand is placed", lambda: stack.exec(*_ORDER).code == 0)
-        session.within(90, "and it buys again", lambda: _purchases(stack) > before)
+        before = _purchases(stack)
+        session.within(90, "and the strategy buys again", lambda: _purchases(stack) > before)
         session.no_differences(stack)
 
 
@@ -114,5 +115,5 @@ def _pid(stack: Stack) -> int:
     return int(answer) if answer.isdigit() else 0
 
 
-def _last(output: str) -> str:
-    return (output.strip().splitlines() or [""])[-1].strip()
+def _reason(output: str) -> str:
+    return next((line.strip() for line in output.splitlines() if "LEDGER_MIN_FREE_MB" in line), output.strip())

@@ -27,8 +27,8 @@ for pid in filter(str.isdigit, os.listdir("/proc")):
         files = len(os.listdir(f"/proc/{pid}/fd"))
     except OSError:
         continue
-    named = re.search(r"trade-agent (run|exchange|dashboard|mcp)", line)
-    name = named[1] if named else "supervisord" if "supervisord" in line else None
+    named = re.search(r"python\\S* (?:-m )?\\S*(?:trade-agent |ops\\.|/)(run|exchange|dashboard|mcp|watchdog|supervisord)\\b", line)
+    name = named and named[1].replace("run", "trader")
     memory = re.search(r"VmRSS:\\s+(\\d+)", status)
     if name and memory:
         found.append([name, int(memory[1]) / 1024, files, int(re.search(r"Threads:\\s+(\\d+)", status)[1])])
@@ -104,7 +104,9 @@ def _judge(session: Session, stack: Stack, lines: list[Line], took_seconds: floa
     print("        process        first  middle    last    most  MiB/hour   files: first, last  threads: first, last")
     for line in lines:
         print(f"        {line}")
-    session.expect({"run", "exchange", "dashboard", "mcp"} <= {line.name for line in lines}, "each program was seen")
+    session.expect(
+        {"trader", "exchange", "dashboard", "mcp", "watchdog"} <= {line.name for line in lines}, "each program was seen"
+    )
     minutes, cycles = took_seconds / 60, stack.count("Trading Cycle #")
     session.expect(cycles > minutes * 40, f"{minutes:.1f} min, {cycles} cycles, {stack.fills()} fills")
     size = stack.exec("du", "-sm", "/app/data").out.split()[0]

@@ -42,7 +42,8 @@ def backup_and_restore(session: Session) -> None:
 
 def upgrade(session: Session) -> None:
     """a volume that an earlier release has traded on is upgraded, with a backup beside it, and trading goes on."""
-    for version, commit in _earlier_versions().items():
+    earlier = sorted(_earlier_versions().items())
+    for version, commit in {earlier[0], earlier[-1]}:
         with session.stack(BRISK) as stack:
             stack.do("up", "--no-start")
             had = _trade_with(session, stack, commit, version)
