@@ -25,6 +25,7 @@ from binance_trade_agent.agents.valuation import Valuation
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.carriers import Carried, Carrier, Moment, Switch, refused
 from binance_trade_agent.control.commands import Command, CommandKind, CommandState
+from binance_trade_agent.control.persons_pause import why_not_by_assistant
 from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.decisions import Decision
 from binance_trade_agent.domain.wording import clock_time, iso_utc
@@ -264,8 +265,7 @@ class AutonomousTradingLoop:
         """
         moment = Moment(self._identity.run_id, self._clock.now_ms(), self._next_tick_ms)
         try:
-            carrier = self._carriers.get(command.kind)
-            carried = await carrier(command, moment) if carrier else refused(f"this trader takes no {command.kind}")
+            carried = await self._carried(command, moment)
         except (ExchangeError, LedgerError):
             raise
         except Exception as failure:
@@ -285,6 +285,16 @@ class AutonomousTradingLoop:
         log.info("command %s by %s: %s", command.kind.replace("_", "-"), command.requested_by, carried.answer)
         if carried.afterwards:
             carried.afterwards()
+
+    async def _carried(self, command: Command, moment: Moment) -> Carried | None:
+        if command.is_by_assistant and (
+            why_not := await self._ledger.read(
+                lambda connection: why_not_by_assistant(connection, command.kind, command.payload)
+            )
+        ):
+            return refused(why_not)
+        carrier = self._carriers.get(command.kind)
+        return await carrier(command, moment) if carrier else refused(f"this trader takes no {command.kind}")
 
     async def _stop_when_asked(self, command: Command, moment: Moment) -> Carried:  # noqa: ARG002 (a Carrier)
         reason = f"stop, asked by {command.requested_by}"

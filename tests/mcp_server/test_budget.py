@@ -17,7 +17,15 @@ from binance_trade_agent.domain.candles import DAY_MS, MINUTE_MS
 from binance_trade_agent.domain.manual_orders import manual_order
 from binance_trade_agent.ledger.connection import open_existing
 from binance_trade_agent.ledger.ledger import Ledger
-from binance_trade_agent.mcp_server.trading.budget import Budget, BudgetError, budget, check, cost_quote
+from binance_trade_agent.mcp_server.trading.budget import (
+    COMMANDS_PER_HOUR,
+    Budget,
+    BudgetError,
+    budget,
+    check,
+    check_pace,
+    cost_quote,
+)
 from binance_trade_agent.settings import Settings
 
 HOUR_MS = 60 * MINUTE_MS
@@ -194,3 +202,56 @@ def test_no_hour_and_no_day_ever_holds_more_and_nothing_that_fits_is_kept_back(s
         left = book.left(at_ms)
         assert left.orders == sum(at_ms - placed_ms < HOUR_MS for placed_ms, _ in counted)
         assert left.quote == sum(spent for placed_ms, spent in counted if at_ms - placed_ms < DAY_MS)
+
+
+@pytest.mark.parametrize("payload", ["[]", "{", '{"side": "HODL"}', '{"symbol": 1}'])
+def test_an_order_that_cannot_be_read_counts_and_keeps_no_preview_back(book, payload):
+    number = book.order(SELL)
+    with closing(open_existing(book.path)) as connection:
+        connection.execute("UPDATE commands SET payload_json = ? WHERE command_id = ?", (payload, number))
+    assert (book.left().orders, book.left().quote) == (1, 0)
+
+
+def test_of_a_command_that_is_no_order_an_hour_takes_sixty(book):
+    def pause(minute: int) -> None:
+        at_ms = NOW_MS + minute * MINUTE_MS
+        commands.place(
+            book.path,
+            CommandKind.PAUSE,
+            requested_by=CLAUDE,
+            requested_wall_ms=at_ms,
+            allow=lambda connection: check_pace(connection, CommandKind.PAUSE, {}, at_ms),
+        )
+
+    for _ in range(COMMANDS_PER_HOUR - 1):
+        pause(0)
+    pause(10)
+    with pytest.raises(BudgetError, match=r"^assistants have asked for pause 60 times .* the next one in 40 min$"):
+        pause(20)
+    pause(60)
+
+
+def test_the_sixty_first_emergency_stop_of_an_hour_is_taken_where_it_stops_more(book):
+    wanted = {"close_positions": "false"}
+
+    def stop() -> int:
+        return commands.place(
+            book.path,
+            CommandKind.KILL,
+            requested_by=CLAUDE,
+            requested_wall_ms=NOW_MS,
+            payload=wanted,
+            allow=lambda connection: check_pace(connection, CommandKind.KILL, wanted, NOW_MS),
+        )
+
+    for _ in range(COMMANDS_PER_HOUR):
+        stop()
+    with pytest.raises(BudgetError):
+        stop()
+    wanted["close_positions"] = "true"
+    stop()
+    with pytest.raises(BudgetError):
+        stop()
+    released = commands.place(book.path, CommandKind.RELEASE, requested_by="cli", requested_wall_ms=NOW_MS)
+    book.answer(released, "DONE")
+    stop()

@@ -7,12 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcp_types import ElicitResult
 
+from binance_trade_agent.control import commands
+from binance_trade_agent.control.commands import OF_ASSISTANTS, CommandKind, CommandState
 from binance_trade_agent.desk import tickets
 from binance_trade_agent.desk.desk import Desk
 from binance_trade_agent.mcp_server.trading import orders, switches, workflow
-from binance_trade_agent.mcp_server.trading.budget import OF_ASSISTANTS
 from binance_trade_agent.mcp_server.trading.client import recorded
-from binance_trade_agent.ops.clock import monotonic_seconds
+from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
 from tests.mcp_server.explained_desk import ExplainedDesk, explained_desk
 from tests.mcp_server.stack import refused, said
 
@@ -210,3 +211,17 @@ def test_the_record_of_a_client_is_one_short_line_whatever_it_calls_itself(name,
     assert len(found) <= 100
     assert found.count("(") == found.count(")") == found.count(",") == 1
     assert "(" not in recorded(name, version).removeprefix(OF_ASSISTANTS)
+
+
+async def test_what_a_person_has_paused_is_not_resumed_and_nothing_is_placed(desk):
+    async with desk.client() as client, desk.answering():
+        commands.place(desk.path, CommandKind.PAUSE, requested_by="cli", requested_wall_ms=1)
+        while desk.placed()[0].state is CommandState.PENDING:
+            await sleep_seconds(0.01)
+        sentence = await refused(client, "resume")
+        await refused(client, "set_strategy", name="rsi_momentum")
+    assert sentence == (
+        "Entries are paused by cli since 1970-01-01T00:00:00Z, and an assistant cannot resume: a person ends it, by "
+        "`trade-agent resume` or on the dashboard."
+    )
+    assert [command.kind for command in desk.placed()] == [CommandKind.PAUSE]

@@ -19,6 +19,8 @@ from binance_trade_agent.ledger.connection import explained, in_transaction, ope
 from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ledger.switches import killed, pause_scope, paused
 
+OF_ASSISTANTS = "mcp ("  # how the name of an assistant that placed a command begins
+
 
 class CommandKind(StrEnum):
     """What can be asked.
@@ -57,7 +59,7 @@ class Command:
 
     Attributes:
         command_id: from 1, in the order of their placing.
-        requested_by: who asked, for a person: `cli`, `dashboard`.
+        requested_by: who asked, for a person: `cli`, `dashboard`; an assistant's begins with OF_ASSISTANTS.
         requested_wall_ms: the machine's time, ms UTC.
         answer: one sentence, empty while pending.
         done_ms: market time of the answer.
@@ -73,6 +75,11 @@ class Command:
     answer: str = ""
     done_ms: int | None = None
     client_order_id: str | None = None
+
+    @property
+    def is_by_assistant(self) -> bool:
+        """Whether it came by the MCP server, which writes that down whatever its client says of itself."""
+        return self.requested_by.startswith(OF_ASSISTANTS)
 
 
 def command_kind(name: str) -> CommandKind:

@@ -7,21 +7,21 @@ and never sent does not. Times are the machine's: a market may run faster.
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
-from binance_trade_agent.control.commands import CommandKind, CommandState
+from binance_trade_agent.control.commands import OF_ASSISTANTS, CommandKind, CommandState
 from binance_trade_agent.domain.candles import DAY_MS, MINUTE_MS
 from binance_trade_agent.domain.manual_orders import ManualOrder, manual_order
 from binance_trade_agent.domain.money import EXACT, ZERO
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.domain.values import Value
+from binance_trade_agent.ledger import switches
 from binance_trade_agent.reports.wording import duration, money
 from binance_trade_agent.settings import Settings
 
 _HOUR_MS = 60 * MINUTE_MS
-
-OF_ASSISTANTS = "mcp ("  # how the name of who placed a command begins (client.py)
+COMMANDS_PER_HOUR = 60  # of a kind that is no order: each is a row for good
 
 
 class BudgetError(ValueError):
@@ -76,8 +76,8 @@ def budget(connection: sqlite3.Connection, settings: Settings, wall_ms: int) -> 
     # The oldest of those that have to be over before there is room for one more.
     leaves = sorted(hour)[len(hour) - most_orders] if most_orders and len(hour) >= most_orders else wall_ms - _HOUR_MS
     spent = ZERO
-    for _, order in placed:
-        spent = EXACT.add(spent, cost_quote(order))
+    for _, cost in placed:
+        spent = EXACT.add(spent, cost)
     return Budget(most_orders, settings.mcp_max_quote_per_day, len(hour), spent, leaves + _HOUR_MS - wall_ms)
 
 
@@ -89,6 +89,33 @@ def check(connection: sqlite3.Connection, settings: Settings, wall_ms: int, orde
     """
     if why_not := budget(connection, settings, wall_ms).why_not(cost_quote(order)):
         raise BudgetError(why_not)
+
+
+def check_pace(connection: sqlite3.Connection, kind: CommandKind, payload: Mapping[str, str], wall_ms: int) -> None:
+    """Refuse a command that is no order where assistants have placed too many of its kind within an hour.
+
+    An emergency stop is refused only where it would ask for nothing that is not in force already.
+
+    Raises:
+        BudgetError: they have.
+    """
+    if kind is CommandKind.KILL:
+        closes = payload.get("close_positions") != "true" or switches.closes_positions(connection)
+        if not (switches.killed(connection) and closes):
+            return
+    placed = [
+        row["requested_wall_ms"]
+        for row in connection.execute(
+            "SELECT requested_wall_ms FROM commands WHERE kind = ? AND requested_wall_ms > ?"
+            " AND substr(requested_by, 1, ?) = ? ORDER BY requested_wall_ms DESC LIMIT ?",
+            (kind, wall_ms - _HOUR_MS, len(OF_ASSISTANTS), OF_ASSISTANTS, COMMANDS_PER_HOUR),
+        )
+    ]
+    if len(placed) == COMMANDS_PER_HOUR:
+        raise BudgetError(
+            f"assistants have asked for {kind.replace('_', ' ')} {COMMANDS_PER_HOUR} times within an hour, and no more "
+            f"is taken: the next one in {duration(placed[-1] + _HOUR_MS - wall_ms)}"
+        )
 
 
 def cost_quote(order: ManualOrder) -> Decimal:
@@ -107,12 +134,16 @@ def cost_quote(order: ManualOrder) -> Decimal:
     return EXACT.multiply(order.quantity, max(limits))
 
 
-def _placed(connection: sqlite3.Connection, after_ms: int) -> Iterator[tuple[int, ManualOrder]]:
-    """When assistants placed an order since, machine's time, and which."""
+def _placed(connection: sqlite3.Connection, after_ms: int) -> Iterator[tuple[int, Decimal]]:
+    """When assistants placed an order since, machine's time, and what it costs at most."""
     rows = connection.execute(
         "SELECT requested_wall_ms, payload_json FROM commands WHERE kind = ? AND requested_wall_ms > ?"
         " AND substr(requested_by, 1, ?) = ? AND NOT (state = ? AND client_order_id IS NULL) ORDER BY command_id",
         (CommandKind.ORDER, after_ms, len(OF_ASSISTANTS), OF_ASSISTANTS, CommandState.REFUSED),
     )
     for row in rows:
-        yield row["requested_wall_ms"], manual_order(json.loads(row["payload_json"]))
+        try:
+            cost = cost_quote(manual_order(json.loads(row["payload_json"])))
+        except (ValueError, TypeError, AttributeError, RecursionError):
+            cost = ZERO  # another program wrote what this one cannot read: its trader refuses that, too
+        yield row["requested_wall_ms"], cost

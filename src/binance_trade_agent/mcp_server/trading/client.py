@@ -8,8 +8,8 @@ import re
 
 from mcp_types.version import is_version_at_least
 
+from binance_trade_agent.control.commands import OF_ASSISTANTS
 from binance_trade_agent.mcp_server.offering import Call
-from binance_trade_agent.mcp_server.trading.budget import OF_ASSISTANTS
 
 _LONGEST_NAME, _LONGEST_VERSION = 40, 20
 _ASKED_IN_THE_ANSWER = "2026-07-28"  # from this version on a server asks in its answer, and needs no way back

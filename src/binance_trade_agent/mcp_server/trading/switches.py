@@ -1,14 +1,17 @@
 """What stops and goes: pause, resume, the strategy, the emergency stop; and what ends a position or an order."""
 
 import re
+import sqlite3
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from binance_trade_agent.control.commands import CommandKind
-from binance_trade_agent.mcp_server.fields import Parameters, Symbol, parameter_list
+from binance_trade_agent.control.persons_pause import why_not_by_assistant
+from binance_trade_agent.mcp_server.fields import Parameters, Symbol, parameter_list, sentence
 from binance_trade_agent.mcp_server.offering import Call, ToolError, acts, shared
 from binance_trade_agent.mcp_server.trading.answers import ANSWER_SECONDS, Answer, answered
+from binance_trade_agent.mcp_server.trading.budget import BudgetError, check_pace
 from binance_trade_agent.mcp_server.trading.client import requested_by
 from binance_trade_agent.ops.clock import wall_ms
 
@@ -28,7 +31,7 @@ async def pause(
 
 
 async def resume(call: Call) -> Answer:
-    """Take a pause back. The emergency stop is not released by it."""
+    """Take a pause of an assistant back; a person's only a person ends. The emergency stop is not released by it."""
     return await _asked(call, CommandKind.RESUME, {})
 
 
@@ -83,9 +86,22 @@ async def cancel_order(
 
 
 async def _asked(call: Call, kind: CommandKind, payload: dict[str, str]) -> Answer:
-    """Place a command and wait for its answer; what nobody takes waits in the ledger for the next start."""
+    """Place a command and wait for its answer; what nobody takes waits in the ledger for the next start.
+
+    Raises:
+        ToolError: a person's pause keeps it back, or too many were asked for. Nothing was placed.
+    """
+
+    def allow(connection: sqlite3.Connection) -> None:
+        if why_not := why_not_by_assistant(connection, kind, payload):
+            raise ToolError(sentence(why_not))
+        try:
+            check_pace(connection, kind, payload, wall_ms())
+        except BudgetError as failure:
+            raise ToolError(sentence(str(failure))) from None
+
     desk = shared(call).desk
-    command_id = await desk.place(kind, payload, by=requested_by(call))
+    command_id = await desk.place(kind, payload, by=requested_by(call), allow=allow)
     if desk.is_running():
         return await answered(desk, command_id)
     then = "it will carry this out when it starts"
