@@ -88,10 +88,12 @@ async def mail_server() -> AsyncIterator[tuple[int, list[str]]]:
 @asynccontextmanager
 async def rude_server(how: str) -> AsyncIterator[int]:
     """The port of one that takes connections and then resets them, says nothing, or says a byte now and then."""
-    is_over = asyncio.Event()
+    is_over, talks = asyncio.Event(), set()
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(1)
+        talks.add(asyncio.current_task())
+        if how != "hangs":
+            await reader.read(1)
         if how == "resets":
             writer.transport.abort()
         while not is_over.is_set() and not writer.is_closing():
@@ -100,12 +102,12 @@ async def rude_server(how: str) -> AsyncIterator[int]:
             with suppress(TimeoutError):
                 await asyncio.wait_for(is_over.wait(), 0.05)
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
-    async def hang(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await is_over.wait()
-        writer.close()
-
-    server = await asyncio.start_server(hang if how == "hangs" else talk, "127.0.0.1", 0)
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()[1]
         is_over.set()
+    if talks:
+        await asyncio.wait(talks, timeout=10)

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import shutil
 import sys
+import threading
 
 import msgspec
 import pytest
@@ -33,6 +34,11 @@ DEAD = "json://127.0.0.1:9/hook"
 def _quick(monkeypatch):
     monkeypatch.setattr(notifier, "LOOK_EVERY_SECONDS", 0.02)
     monkeypatch.setattr(notifier.Courier.__init__, "__defaults__", ((), 0.02))
+    yield
+    for thread in threading.enumerate():  # one that still waits for an address would speak in the next test
+        if thread.name.startswith("notify "):
+            thread.join(30)
+            assert not thread.is_alive()
 
 
 def settings_of(path, *urls: str, **given: str):
@@ -151,6 +157,7 @@ async def test_an_address_that_misbehaves_holds_up_nobody_and_shows_nothing(ledg
     caplog.set_level(logging.DEBUG)
     monkeypatch.setattr(notifier, "_FAREWELL_SECONDS", 0.1)
     monkeypatch.setattr(module_of_targets, "_LONG_SECONDS", 0.2)
+    monkeypatch.setattr("apprise.NotifyBase.request_rate_per_sec", 0)  # between two mails, some seconds
     async with rude_server(how) as port, webhook() as hook:
         rude = f"{scheme}://me:hunter2secret@127.0.0.1:{port}/hunter2path?cto=0.2&rto=0.2"
         rude += "&from=bot@example.org&to=me@example.org&smtp=127.0.0.1&mode=insecure" if scheme == "mailto" else ""
