@@ -3,16 +3,24 @@
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from binance_trade_agent.cli import group
+from binance_trade_agent.control import commands
+from binance_trade_agent.control.commands import CommandKind, CommandState
+from binance_trade_agent.ledger.lock import Holder, LedgerLock
+from binance_trade_agent.ledger.pauses import begin_pause
 from binance_trade_agent.ops.supervision import Stage, Supervision
+from binance_trade_agent.risk.state import Pause
 from binance_trade_agent.settings import setting_names
+from tests.ledger.bookkeeping import trading_ledger
 from tests.reports.explained_day import write_explained_day
 
 KEY, SECRET = "a1" * 32, "b2" * 32
@@ -389,7 +397,54 @@ class TestExchange:
         assert "is not needed" in result.stdout
 
 
+async def _paused(path: Path) -> None:
+    async with trading_ledger(path) as ledger:
+        number = commands.place(path, CommandKind.PAUSE, requested_by="cli", requested_wall_ms=1)
+        await commands.answer(ledger, number, CommandState.DONE, "paused", 1_000)
+        await ledger.write(lambda connection: begin_pause(connection, 1, Pause("daily_loss", 1_000, 3_000, "lost")))
+
+
+@pytest.fixture
+def holding():
+    """holding(ledger_path): the ledger is held, as by a trader that runs, until the test ends."""
+    with ExitStack() as stack:
+        yield lambda path: stack.enter_context(LedgerLock.acquire(path, Holder(4711, "run-a", 1)))
+
+
 class TestHealth:
+    def test_a_trader_that_was_killed_is_ill_at_once(self, invoke, explained_day, holding):
+        from binance_trade_agent.ops import heartbeat
+
+        beat = heartbeat.heartbeat_path(Path(explained_day))
+        heartbeat.beat(beat, run_id="run-a", state="trading", cycle=3, next_within_seconds=60)
+        result = invoke("health", LEDGER_PATH=explained_day)
+        assert result.exit_code == 1
+        assert only_error(result.stderr) == "run run-a: gone without a word, cycle 3, heartbeat 0 s old."
+        holding(Path(explained_day))
+        assert invoke("health", LEDGER_PATH=explained_day).exit_code == 0
+
+    def test_what_keeps_a_healthy_trader_from_trading_is_said(self, invoke, tmp_path, holding):
+        from binance_trade_agent.ops import heartbeat, vitals
+        from binance_trade_agent.ops.clock import wall_ms
+
+        path = tmp_path / "paused.db"
+        asyncio.run(_paused(path))
+        holding(path)
+        beat = {"run_id": "run-a", "state": "trading", "cycle": 3, "next_within_seconds": 60, "detail": "no news"}
+        heartbeat.beat(heartbeat.heartbeat_path(path), **beat)
+        silent = vitals.BudgetVitals(silent_until_wall_ms=wall_ms() + 600_000)
+        known = vitals.Vitals(run_id="run-a", market_ms=2_000, exchange=vitals.ExchangeVitals(budget=silent))
+        vitals.write(vitals.vitals_path(path), known)
+        result = invoke("health", LEDGER_PATH=str(path))
+        assert result.exit_code == 0
+        assert re.fullmatch(
+            r"run run-a: trading, cycle 3, heartbeat \d s old; no news; entries are paused by a person, until resume; "
+            r"entries rest because a limit was passed: daily loss; "
+            r"the exchange is asked nothing for (10|9) min( \d+ s)?, as it has demanded "
+            r"\(a limit of requests, or a ban\)\.",
+            result.stdout.strip(),
+        ), result.stdout
+
     def test_without_a_trader_it_is_unhealthy(self, invoke):
         result = invoke("health")
         assert result.exit_code == 1
@@ -401,10 +456,10 @@ class TestHealth:
     @pytest.mark.parametrize(
         ("age_ms", "state", "exit_code"), [(0, "trading", 0), (90_000, "trading", 1), (90_000, "stopped", 0)]
     )
-    def test_fresh_heartbeat_is_health(self, invoke, age_ms, state, exit_code):
+    def test_fresh_heartbeat_is_health(self, invoke, age_ms, state, exit_code, holding):
         from binance_trade_agent.ops.clock import wall_ms
 
-        Path("data").mkdir()
+        holding(Path("data/ledger.db"))
         Path("data/ledger.db.heartbeat").write_text(
             json.dumps(
                 {
@@ -432,10 +487,10 @@ class TestHealth:
         ],
         ids=["restarted", "refused", "waiting", "refused beside another trader", "over"],
     )
-    def test_what_the_watchdog_of_a_container_knows_counts(self, invoke, known, state, exit_code, said):
+    def test_what_the_watchdog_of_a_container_knows_counts(self, invoke, known, state, exit_code, said, holding):
         from binance_trade_agent.ops import heartbeat, supervision
 
-        Path("data").mkdir()
+        holding(Path("data/ledger.db"))
         heartbeat.beat(Path("data/ledger.db.heartbeat"), run_id="run-a", state=state, cycle=3, next_within_seconds=60)
         supervision.write(Path("known"), {"trader": known})
         result = invoke("health", SUPERVISION_FILE="known")

@@ -169,23 +169,28 @@ def _is_needed(settings: Any, port: int) -> bool:
 
 @click.command("health")
 def health() -> None:
-    """Exit code 0 while the trading loop gives signs of life, or was stopped on purpose; for a health check."""
-    from binance_trade_agent.ops import heartbeat, supervision
+    """Exit code 0 while the trading loop gives signs of life, or was stopped on purpose; for a health check.
+
+    It says, too, what keeps a healthy trader from trading: a pause, an emergency stop, a limit that was passed, a ban.
+    """
+    from binance_trade_agent.ops import supervision
+    from binance_trade_agent.ops.health import health_at, restraints_at
 
     settings = configuration_of({}).settings
-    last = heartbeat.read(heartbeat.heartbeat_path(settings.ledger_path))
+    found = health_at(settings.ledger_path)
+    last = found.beat
     watched = supervision.read(supervision.file_of(os.environ)).get(supervision.TRADER, supervision.Supervision())
-    trades = last is not None and last.state == "trading" and last.is_healthy
     if last is None:
         said = f"no trader has ever run on {settings.ledger_path}"
     else:
-        said = f"run {last.run_id}: {last.state}, cycle {last.cycle}, heartbeat {last.age_seconds:.0f} s old"
-        said += f"; {last.detail}" if last.detail else ""
+        state = "gone without a word" if found.state == "gone" else last.state
+        said = f"run {last.run_id}: {state}, cycle {last.cycle}, heartbeat {last.age_seconds:.0f} s old"
+        said = "; ".join(filter(None, [said, last.detail, *restraints_at(settings.ledger_path, found)]))
     said += f"; {watched.said}." if watched.said else "."
-    if not trades and watched.is_failing:
+    if not found.is_healthy and watched.is_failing:
         fail(said, exit_codes.FAILURE)
     if last is None and not settings.trading_autostart:
         said = "TRADING_AUTOSTART=false, and nobody has started the trader."
-    elif last is None or not last.is_healthy:
+    elif not found.is_healthy and found.state != "stopped":
         fail(said, exit_codes.FAILURE)
     print(said)

@@ -10,10 +10,10 @@ from starlette.responses import HTMLResponse, Response
 from binance_trade_agent.dashboard.region import PROBLEMS, REGION, DeskOf
 from binance_trade_agent.dashboard.rendering import render
 from binance_trade_agent.desk.desk import Desk
-from binance_trade_agent.desk.health import is_overdue
 from binance_trade_agent.ledger import alarms, equity, queries, switches
 from binance_trade_agent.ledger.equity import Series
 from binance_trade_agent.ledger.errors import LedgerError
+from binance_trade_agent.ops.health import is_overdue
 from binance_trade_agent.ops.heartbeat import Heartbeat
 from binance_trade_agent.reports.equity_curve import quote_assets
 from binance_trade_agent.reports.idle import idle
