@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from binance_trade_agent import autonomous_trading_loop
+from binance_trade_agent.agents.alarms import Alarms
 from binance_trade_agent.agents.breakers import Breakers
 from binance_trade_agent.agents.closing import Emergency
+from binance_trade_agent.agents.entry_gate import EntryGate
 from binance_trade_agent.agents.risk import Identity
 from binance_trade_agent.autonomous_trading_loop import AutonomousTradingLoop, RunIdentity, Schedule
 from binance_trade_agent.control import commands
@@ -118,6 +120,7 @@ class Rig:
     limits: RiskSwitch
     loop: AutonomousTradingLoop
     beat_path: Path
+    gate: EntryGate
     chores: list[str] = field(default_factory=list)
 
     @property
@@ -142,7 +145,9 @@ async def rig(tmp_path: Path, *, duration_ms: int | None = None):
     async with trading_ledger(tmp_path / "ledger.db") as ledger:
         strategies = StrategiesInUse(StrategyChoice("rsi_momentum"), SYMBOLS)
         limits = RiskSwitch(Settings(), ledger)
-        emergency = Emergency(ledger, watch, None, clock, Identity("mine", "rsi_momentum"))
+        gate = EntryGate()
+        alarms = Alarms(ledger, clock, gate)
+        emergency = Emergency(ledger, watch, None, clock, Identity("mine", "rsi_momentum"), alarms)
         loop = AutonomousTradingLoop(
             Schedule(INTERVAL_MS, duration_ms),
             SYMBOLS,
@@ -159,7 +164,7 @@ async def rig(tmp_path: Path, *, duration_ms: int | None = None):
             before_tick=before_tick,
             periodically=periodically,
         )
-        yield Rig(clock, orchestrator, valuation, watch, ledger, strategies, limits, loop, beat_path, chores)
+        yield Rig(clock, orchestrator, valuation, watch, ledger, strategies, limits, loop, beat_path, gate, chores)
 
 
 async def until(condition) -> None:
@@ -576,6 +581,33 @@ async def test_kill_that_was_placed_while_no_trader_ran_holds_before_the_first_t
         await ready.loop.run()
         asked = ready.watch.asked
         assert asked.index("cancel what protects nothing: the kill switch is on") < asked.index("decide")
+
+
+async def test_a_look_at_the_kill_switch_that_fails_ends_no_run_and_keeps_entries_away(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(autonomous_trading_loop, "_LOOK_AROUND_SECONDS", 0.01)
+    async with rig(tmp_path) as ready:
+        commands.place(ready.ledger.path, CommandKind.KILL, requested_by="cli", requested_wall_ms=1)
+        cancel, tries = ready.watch.cancel_unprotective, []
+
+        async def fails(why: str) -> int:
+            tries.append(why)
+            raise ZeroDivisionError("nobody thought of it")
+
+        ready.watch.cancel_unprotective = fails
+        ready.clock.is_held = True
+        running = spawn(ready.loop.run(), name="loop")
+        await until(lambda: len(tries) > 3)
+        assert ready.gate.refusal("BTCUSDT") == (
+            "kill_not_obeyed",
+            "the kill switch could not be looked at or obeyed, ZeroDivisionError: nobody thought of it",
+        )
+        (alarm,) = await ready.ledger.alarms()
+        assert (alarm.kind, alarm.blocks, alarm.times) == ("kill_not_obeyed", True, 1)
+        assert sum("looking at the kill switch failed" in each for each in caplog.messages) == 1
+        ready.watch.cancel_unprotective = cancel
+        await until(lambda: ready.gate.refusal("BTCUSDT") is None)
+        ready.loop.request_stop("enough")
+        assert await running == "enough"
 
 
 async def test_stop_command_is_answered_before_the_run_ends(tmp_path):

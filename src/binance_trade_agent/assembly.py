@@ -259,7 +259,7 @@ class Assembly:
             witness,
         )
         closer = Closer(market_data, risk, execution, protection, ground.keeper, ledger, clock, ground.known_rules)
-        emergency = Emergency(ledger, watch, closer, clock, identity)
+        emergency = Emergency(ledger, watch, closer, clock, identity, ground.alarms)
         manual = ManualOrders(
             market_data,
             risk,

@@ -311,7 +311,7 @@ class AutonomousTradingLoop:
 
     async def _obey_kill_switch(self) -> None:
         """While it is on, no entry is left to fill: not one of before, nor one whose outcome was not known then."""
-        await self._emergency.obey()
+        await self._emergency.obey_or_alarm()
 
     async def _note_missed(self, missed: int) -> None:
         """Late ticks are never made up for; after a long gap what happened meanwhile is asked for first."""

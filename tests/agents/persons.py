@@ -39,7 +39,7 @@ class Person:
         self.closer = Closer(
             market_data, risk, ready.execution, protection, ready.keeper, ready.ledger, ready.clock, ready.rules
         )
-        self.emergency = Emergency(ready.ledger, self.watch.watch, self.closer, ready.clock, identity)
+        self.emergency = Emergency(ready.ledger, self.watch.watch, self.closer, ready.clock, identity, ready.alarms)
         self.manual = ManualOrders(
             market_data,
             risk,

@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from binance_trade_agent import exit_codes
-from binance_trade_agent.desk import health
 from binance_trade_agent.domain.notify_events import NotifyEvent
 from binance_trade_agent.ledger import pauses
-from binance_trade_agent.ops import doctor
+from binance_trade_agent.ops import doctor, health
+from binance_trade_agent.ops.metrics import sources
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "binance_trade_agent"
@@ -74,6 +74,10 @@ def test_each_alarm_has_an_entry_of_its_name():
     assert {heading.split(" · ")[0] for heading in HEADINGS} >= kinds
 
 
+def test_each_alarm_has_a_series_of_its_own_before_it_is_raised():
+    assert set(sources._ALARMS) == alarm_kinds()
+
+
 def test_each_reason_that_keeps_entries_away_is_a_heading():
     reasons = gate_reasons()
     assert {"exchange", "ledger", "disk", "no_news", "daily_loss"} <= reasons
@@ -91,7 +95,7 @@ def test_each_exit_code_is_in_the_table():
 
 
 def test_each_state_of_health_is_in_the_table():
-    states = set(re.findall(r"Health\(\"([\w ]+)\"", CODE[SOURCE / "desk" / "health.py"])) | health._STATES.keys()
+    states = set(re.findall(r"Health\(\"([\w ]+)\"", CODE[SOURCE / "ops" / "health.py"])) | health._STATES.keys()
     assert row_names("Health") >= states
 
 

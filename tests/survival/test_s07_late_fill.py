@@ -86,6 +86,8 @@ async def test_s07_late_fill_is_one_alarm_however_often_it_is_told(tmp_path):
         assert (alarm.subject, alarm.times) == (intent.client_order_id, 1)
         assert ready.keeper.counts["late_fill"] == 1
         await assert_settled(ready, sent=1)
+        await ready.reconciler.run("every hour")
+        assert await alarms(ready) == []  # the books agree: it is over
 
 
 async def test_s07_second_late_fill_of_one_order_is_booked_too(tmp_path):

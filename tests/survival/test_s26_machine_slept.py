@@ -84,7 +84,7 @@ async def trading(tmp_path, *, minutes: int, **opinions):
             Valuation(ready.orchestrator._market_data, desk.ledger, SYMBOLS),
             Breakers(desk.ledger, machine, RiskSettings(), "USDT"),
             watch,
-            Emergency(desk.ledger, watch, None, machine, Identity("test", "s")),
+            Emergency(desk.ledger, watch, None, machine, Identity("test", "s"), desk.alarms),
             desk.ledger,
             machine,
             RunIdentity(RUN_ID, tmp_path / "heartbeat"),

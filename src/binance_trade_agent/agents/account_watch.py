@@ -29,6 +29,8 @@ RETRY_MS = 15_000
 # Entries need news of the account that is not older than this: by the stream, or by asking.
 NEWS_MS = 20_000
 
+KEYS = "keys"  # the alarm
+
 log = logging.getLogger(__name__)
 
 
@@ -232,9 +234,9 @@ class AccountWatch:
 
     async def _watch_keys(self) -> None:
         if trouble := self._keys_trouble():
-            await self._alarms.sound("keys", "", trouble, blocks="")
+            await self._alarms.sound(KEYS, "", trouble, blocks="")
         else:
-            await self._alarms.clear("keys")
+            await self._alarms.clear(KEYS)
 
     async def _convert_fees(self) -> None:
         """State commissions in a third asset in quote, once, at the price of now; unknown stays unknown."""

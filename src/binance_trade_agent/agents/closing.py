@@ -8,6 +8,8 @@ import logging
 from collections.abc import Callable, Mapping
 
 from binance_trade_agent.agents.account_watch import AccountWatch
+from binance_trade_agent.agents.alarms import Alarms
+from binance_trade_agent.agents.epochs import CannotReconcileError
 from binance_trade_agent.agents.execution import TradeExecutionAgent
 from binance_trade_agent.agents.market_data import MarketDataAgent, MarketDataError
 from binance_trade_agent.agents.order_keeper import OrderKeeper
@@ -25,10 +27,13 @@ from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.ledger import switches
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ops.clock import MarketGoneError
 
 # A largest lot or value makes several orders of a position; more than so many are not sent in one go.
 _MOST_ORDERS = 20
 _BOTH_SIDES = frozenset(Side)
+KILL_NOT_OBEYED = "kill_not_obeyed"
+_ENDS_THE_RUN = (CannotReconcileError, MarketGoneError)
 # What could not be closed is not tried again before (market time): each try takes its protection off.
 CLOSE_AGAIN_MS = 15_000
 
@@ -149,13 +154,17 @@ class Emergency:
         is_on: whether the switch was on at the last look.
     """
 
-    def __init__(self, ledger: Ledger, watch: AccountWatch, closer: Closer, clock: Clock, identity: Identity) -> None:
+    def __init__(
+        self, ledger: Ledger, watch: AccountWatch, closer: Closer, clock: Clock, identity: Identity, alarms: Alarms
+    ) -> None:
         self._ledger = ledger
+        self._alarms = alarms
         self._watch = watch
         self._closer = closer
         self._clock = clock
         self._identity = identity
         self._attempt = 0
+        self._trouble = ""
         self._closes = False
         self._has_looked = False
         self._left: dict[str, str] = {}
@@ -182,6 +191,26 @@ class Emergency:
         finally:
             if self._closes:
                 await self._close_all()
+
+    async def obey_or_alarm(self) -> None:
+        """The same at each look. What nobody expected ends no run: it is an alarm, which keeps entries away.
+
+        Raises:
+            ExchangeError, LedgerError: see obey.
+        """
+        try:
+            await self.obey()
+        except (ExchangeError, LedgerError, *_ENDS_THE_RUN):
+            raise
+        except Exception as failure:
+            text = f"the kill switch could not be looked at or obeyed, {type(failure).__name__}: {failure}"
+            if text != self._trouble or not self._alarms.stands(KILL_NOT_OBEYED, ""):
+                self._trouble = text
+                log.exception("looking at the kill switch failed; it is tried again at each look")
+                await self._alarms.sound(KILL_NOT_OBEYED, "", text, blocks="")
+        else:
+            self._trouble = ""
+            await self._alarms.clear(KILL_NOT_OBEYED)
 
     async def obey_and_tell(self) -> str:
         """The same for who has thrown the switch: how far it has come, whatever could not be done."""
@@ -229,6 +258,11 @@ class Emergency:
             why = await self._closer.close(symbol, ExitKind.EMERGENCY, "the kill switch was thrown", self._id(symbol))
         except (ExchangeError, LedgerError) as failure:
             why = str(failure)
+        except _ENDS_THE_RUN:
+            raise
+        except Exception as failure:
+            log.exception("%s: closing its position failed", symbol)
+            why = f"{type(failure).__name__}: {failure}"
         self._again_ms[symbol] = self._clock.monotonic_ms() + CLOSE_AGAIN_MS
         if why:
             log.warning("%s: not closed: %s", symbol, why)

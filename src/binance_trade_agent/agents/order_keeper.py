@@ -30,6 +30,7 @@ from binance_trade_agent.ops import crash_points
 # (binance-protocol.md 2.7).
 QUIET_MS = 5_000 + 10_000
 
+LATE_FILL = "late_fill"
 STRANGER = "stranger"
 UNKNOWN_OUTCOME = "unknown_outcome"
 
@@ -98,7 +99,7 @@ class OrderKeeper:
         if applied.is_after_end or applied.is_revived:
             self.counts["late_fill"] += 1
             await self._alarms.sound(
-                "late_fill", report.client_order_id, "it lived on after it was thought dead; what it did is booked"
+                LATE_FILL, report.client_order_id, "it lived on after it was thought dead; what it did is booked"
             )
         if applied.new_fills and (order.role.is_protective or order.is_persons_to_rest):
             _say_traded(applied)

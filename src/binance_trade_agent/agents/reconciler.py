@@ -13,7 +13,7 @@ from decimal import Decimal
 from binance_trade_agent.agents.alarms import Alarms
 from binance_trade_agent.agents.epochs import CannotReconcileError, Epochs
 from binance_trade_agent.agents.facts import compared, ledger_facts, traded_assets
-from binance_trade_agent.agents.order_keeper import STRANGER, OrderKeeper
+from binance_trade_agent.agents.order_keeper import LATE_FILL, STRANGER, OrderKeeper
 from binance_trade_agent.agents.recovery import Recovery
 from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.money import ZERO, plain
@@ -79,11 +79,14 @@ class Reconciler:
         """
         async with self._one_at_a_time:
             log.debug("reconciling: %s", reason)
+            booked_late = self._alarms.standing(LATE_FILL)
             self.epoch = await self._epochs.current()
             self._keeper.suspects_reset = self._keeper.heard_of_balance = False
             await self._recovery.catch_up()
             await self._settle_balances(is_first=self.done_ms is None)
             differences = await self._compare()
+            for client_order_id in booked_late if not differences else ():  # its books agree: it is over
+                await self._alarms.clear(LATE_FILL, client_order_id)
             self.done_ms, self.found = self._clock.now_ms(), len(differences)
             return differences
 

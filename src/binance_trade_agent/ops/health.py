@@ -32,6 +32,7 @@ _REASONS = {
     "disk": "the ledger's disk has too little space left",
     "exchange": "the exchange does not answer",
     "keys": "the exchange refuses the API keys",
+    "kill_not_obeyed": "the kill switch could not be looked at or obeyed",
     "ledger": "the ledger cannot be written",
     "no_news": "there is no news of the account",
 }
