@@ -77,7 +77,7 @@ class Engine:
 
     def build(self, folder: Path) -> Done:
         """Build the image from `folder`, by the command in DOCKER_TEST_BUILD where there is one."""
-        plain = (*self.compose_command, "--env-file", str(self.no_settings), "build")
+        plain = (*self.compose_command, "--env-file", str(self.no_settings), "-f", "docker-compose.yml", "build")
         command = tuple(os.environ.get("DOCKER_TEST_BUILD", "").split()) or plain
         return _run(command, {"COMPOSE_PROJECT_NAME": PROJECT}, folder=folder, seconds=3 * COMMAND_SECONDS)
 

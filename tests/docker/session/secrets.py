@@ -112,7 +112,7 @@ def _wrong_ones(session: Session) -> None:
 def _image(session: Session) -> None:
     """Secrets that lie around in the project's folder do not come into the image."""
     project = copy_of_project(session.folder)
-    for name in (".env", "secrets/key", "data/ledger.db", ".git/config", "docker-compose.override.yml", "src/.env"):
+    for name in (".env", "secrets/key", "data/ledger.db", ".git/config", "secrets.yml", "src/.env"):
         file = project / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("".join(f"# {value}\n" for value in CANARIES.values()), encoding="utf-8")
