@@ -36,6 +36,7 @@ from binance_trade_agent.ops.systemd import Service
 from binance_trade_agent.reports.session import render, session_report
 from binance_trade_agent.settings import Settings
 from binance_trade_agent.strategies.in_use import StrategiesInUse
+from binance_trade_agent.strategies.lean_pandas import import_pandas
 from binance_trade_agent.strategies.registry import BadStrategyParams, StrategyError
 
 _START_SECONDS = 90  # systemd's own default, which a start has beyond the time that it may wait for the exchange
@@ -83,6 +84,7 @@ async def _run(configuration: Configuration, *, takeover: bool = False) -> int:
 
 async def _trade(configuration: Configuration, signals: StopSignals, *, takeover: bool) -> int:
     settings = configuration.settings
+    import_pandas()
     service = Service(os.environ)
     started_wall_ms = wall_ms()
     run_id = _run_id(started_wall_ms)
