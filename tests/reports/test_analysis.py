@@ -1,12 +1,14 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from rich.console import Console
 
 from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.records import EquityPoint
 from binance_trade_agent.reports.analysis import analyze
 from binance_trade_agent.reports.analysis_files import as_csv, as_json
 from binance_trade_agent.reports.analysis_text import print_analysis
@@ -114,3 +116,34 @@ async def test_an_earlier_epoch_is_listed_and_does_not_count(tmp_path):
         analysis = analyze(reader)
     assert (analysis.trade_count, analysis.wallet, analysis.profit) == (0, {"USDT": Decimal(5)}, [])
     assert "epoch 1: 1970-01-01 00:00:00 to 1970-01-01 00:15:00, new market" in printed(analysis)
+
+
+@pytest.mark.parametrize(
+    ("tick_ms", "says"),
+    [
+        (
+            270_000,
+            "P&L, USDT: realised +2.50, unrealised +9.50, total +12.00\n  at the prices of 1970-01-01 00:04:30 UTC",
+        ),
+        (
+            239_999,
+            "P&L, USDT: realised +2.81, unrealised +10.05, total +12.86\n  at the prices of 1970-01-01 00:04:00 UTC",
+        ),
+    ],
+    ids=["the point is the latest that is known", "bids are newer"],
+)
+async def test_profit_and_equity_are_of_one_moment(tmp_path, tick_ms, says):
+    path = tmp_path / "ledger.sqlite3"
+    await write_trading_day(path)
+    async with await Ledger.open(path) as ledger:
+        worth = (Decimal(10012), Decimal(9000), Decimal(1012), Decimal("2.5"), Decimal("9.5"))
+        await ledger.record_equity(EquityPoint("run-a", tick_ms, 5, *worth, quote_asset="USDT"))
+    with LedgerReader.open(path) as reader:
+        assert says in printed(analyze(reader))
+        assert "  at the prices of 1970-01-01 00:04:00 UTC" in printed(analyze(reader, symbol="ETHUSDT"))
+
+
+def test_in_a_pipe_no_line_is_broken(reader, capsys):
+    path = reader.path.with_name("a-folder-of-a-long-name") / reader.path.name
+    print_analysis(replace(analyze(reader), ledger=str(path)))
+    assert f"Ledger {path}, 1 run in the current epoch" in capsys.readouterr().out.splitlines()

@@ -1,6 +1,7 @@
 """What the status says of what people have asked for: pauses and their scope, the kill switch, changed limits."""
 
 import json
+from decimal import Decimal
 
 import pytest
 
@@ -9,6 +10,7 @@ from binance_trade_agent.control.commands import CommandKind, CommandState
 from binance_trade_agent.domain.pause_scope import PauseScope
 from binance_trade_agent.ledger import risk_changes
 from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.records import EquityPoint
 from binance_trade_agent.ledger.risk_changes import RiskChange
 from binance_trade_agent.ops.clock import wall_ms
 from binance_trade_agent.ops.heartbeat import Heartbeat
@@ -92,3 +94,19 @@ async def test_changed_limits_of_the_newest_run_are_said_with_who_and_since_when
         other = json.dumps({"RISK_MAX_ORDER_QUOTE": "400"})
         await ledger.begin_run(run_record("run-b", settings_json=other))
     assert found(path).changed_limits == []
+
+
+async def test_what_the_account_is_worth_is_said_with_its_moment_and_what_it_has_gained(path):
+    assert found(path).worth is None
+    day_ms = 86_400_000
+    points = [(1_000, "10000", "0", "0"), (day_ms - 1, "9900", "0", "-1.5"), (day_ms + 60_000, "9900", "90", "-0.25")]
+    async with await Ledger.open(path) as ledger:
+        for cycle, (at_ms, cash, held, unrealised) in enumerate(points):
+            worth = Decimal(cash), Decimal(held), Decimal("-9.75"), Decimal(unrealised)
+            point = EquityPoint("run-a", at_ms, cycle, worth[0] + worth[1], *worth, quote_asset="USDT")
+            await ledger.record_equity(point)
+    assert (
+        "Equity: 9,990.00 USDT at 1970-01-02 00:01:00 UTC, -10.00 (-0.10 %) since 1970-01-01 00:00:01, "
+        "+90.00 (+0.91 %) today; realised -9.75, unrealised -0.25"
+    ) in list(lines(found(path)))
+    assert json.loads(as_json(found(path)))["worth"]["equity_quote"] == "9990"

@@ -9,7 +9,7 @@ from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.nearest import nearest
 from binance_trade_agent.ledger import alarms, fee_values, queries
 from binance_trade_agent.ledger.ledger import LedgerReader
-from binance_trade_agent.ledger.records import Alarm, Epoch, RunRecord
+from binance_trade_agent.ledger.records import Alarm, Epoch, EquityPoint, RunRecord
 from binance_trade_agent.reports.holdings import Equity, Holding, equity, holdings
 from binance_trade_agent.reports.status import OpenOrder, open_orders
 from binance_trade_agent.reports.trades import Figures, Trade, figures_by_symbol, figures_in_all, replay
@@ -17,9 +17,15 @@ from binance_trade_agent.reports.trades import Figures, Trade, figures_by_symbol
 
 @dataclass(frozen=True, slots=True)
 class Profit:
-    """Profit and loss of all symbols of one quote asset; unrealised is None where a price is unknown."""
+    """Profit and loss of all symbols of one quote asset; unrealised is None where a price is unknown.
+
+    Attributes:
+        at_ms: whose prices these are, market time: of the last point of equity, so that both say the same, or of the
+            oldest bid among the positions where one symbol is asked for or a trade is newer; None without a price.
+    """
 
     quote_asset: str
+    at_ms: int | None
     realised_pnl_quote: Decimal
     unrealised_pnl_quote: Decimal | None
     total_pnl_quote: Decimal | None
@@ -83,8 +89,10 @@ def _analyze(
         refuse_unknown_symbol(symbol, runs)
     assets = queries.symbol_assets(connection)
     trades, positions = replay(queries.fills(connection, epoch=epoch, symbol=symbol), assets)
+    last_trade_ms = max((trade.traded_ms for trade in trades), default=0)
     trades = [trade for trade in trades if since_ms is None or trade.traded_ms >= since_ms]
     held = holdings(connection, positions.values(), assets, runs)
+    points = [point for run in runs for point in queries.equity_ends(connection, run.run_id)]
     fees_converted, fees_unknown = fee_values.total(connection, epoch)
     return Analysis(
         ledger=ledger,
@@ -97,8 +105,8 @@ def _analyze(
         summary_by_symbol=figures_by_symbol(trades),
         summary_in_all=figures_in_all(trades),
         positions=held,
-        profit=_profit(held),
-        equity=equity(point for run in runs for point in queries.equity_ends(connection, run.run_id)),
+        profit=_profit(held, points[-1] if points and symbol is None else None, last_trade_ms),
+        equity=equity(points),
         wallet=queries.wallet(connection, epoch),
         open_orders=open_orders(connection, epoch),
         alarms=alarms.standing(connection),
@@ -118,15 +126,27 @@ def refuse_unknown_symbol(symbol: str, runs: Iterable[RunRecord]) -> None:
         )
 
 
-def _profit(held: Iterable[Holding]) -> list[Profit]:
+def _profit(held: Iterable[Holding], last: EquityPoint | None, last_trade_ms: int) -> list[Profit]:
     by_quote: dict[str, list[Holding]] = {}
     for holding in held:
         by_quote.setdefault(holding.quote_asset, []).append(holding)
-    return [_profit_in(asset, by_quote[asset]) for asset in sorted(by_quote)]
+    found = [_profit_in(asset, by_quote[asset]) for asset in sorted(by_quote)]
+    if last is None or last.tick_ms < last_trade_ms:
+        return found
+    return [_at_point(each, last) for each in found]
+
+
+def _at_point(found: Profit, point: EquityPoint) -> Profit:
+    """The same at the prices of a point of equity, where that is of this quote asset and not older."""
+    if point.quote_asset != found.quote_asset or (found.at_ms is not None and point.tick_ms < found.at_ms):
+        return found
+    realised, unrealised = point.realised_pnl_quote, point.unrealised_pnl_quote
+    return Profit(found.quote_asset, point.tick_ms, realised, unrealised, realised + unrealised)
 
 
 def _profit_in(quote_asset: str, held: list[Holding]) -> Profit:
     realised = sum((holding.realised_pnl_quote for holding in held), ZERO)
     known = [holding.unrealised_pnl_quote for holding in held if holding.unrealised_pnl_quote is not None]
     unrealised = sum(known, ZERO) if len(known) == len(held) else None
-    return Profit(quote_asset, realised, unrealised, None if unrealised is None else realised + unrealised)
+    at_ms = min((holding.mark_ms for holding in held if holding.mark_ms is not None), default=None)
+    return Profit(quote_asset, at_ms, realised, unrealised, None if unrealised is None else realised + unrealised)

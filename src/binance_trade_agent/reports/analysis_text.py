@@ -1,5 +1,6 @@
 """The analysis for people: tables that fit 80 columns, in colour on a terminal."""
 
+import sys
 from collections.abc import Iterator
 
 from rich.console import Console
@@ -11,10 +12,12 @@ from binance_trade_agent.reports.status import alarm_name, order_line
 from binance_trade_agent.reports.trades import Figures, Trade
 from binance_trade_agent.reports.wording import amounts, exact, money, signed_money, utc_text
 
+_IN_A_PIPE = 1_000  # columns: what reads it there takes lines as they are
+
 
 def print_analysis(analysis: Analysis, console: Console | None = None) -> None:
-    """Print the analysis; without a console, to standard output as wide as it is, 80 columns when that is unknown."""
-    out = console or Console(highlight=False, soft_wrap=False)
+    """Print the analysis; without a console, to standard output as wide as it is, as wide as a line needs in a pipe."""
+    out = console or Console(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else _IN_A_PIPE)
     for line in _head(analysis):
         out.print(line, markup=False)
     for table in (_trades_table(analysis), _summary_table(analysis), _positions_table(analysis)):
@@ -113,6 +116,8 @@ def _foot(analysis: Analysis) -> Iterator[str]:
             f"P&L, {profit.quote_asset}: realised {signed_money(profit.realised_pnl_quote)},"
             f" unrealised {signed_money(profit.unrealised_pnl_quote)}, total {signed_money(profit.total_pnl_quote)}"
         )
+        if profit.at_ms is not None:
+            yield f"  at the prices of {utc_text(profit.at_ms)} UTC"
     if analysis.equity:
         first, last = analysis.equity.first_quote, analysis.equity.last_quote
         yield f"Equity: {money(first)} first, {money(last)} last ({signed_money(analysis.equity.change_quote)})"

@@ -256,6 +256,12 @@ def worth(connection: sqlite3.Connection, series: Series) -> Worth | None:
     )
 
 
+def latest_worth(connection: sqlite3.Connection, epoch: int) -> Worth | None:
+    """The same of an epoch, in the quote asset of its latest point; None before the first one."""
+    assets = quote_assets(connection, epoch)
+    return worth(connection, Series(epoch, assets[0])) if assets else None
+
+
 def quote_assets(connection: sqlite3.Connection, epoch: int) -> list[str]:
     """What the epoch's points are counted in, the one of the latest point first."""
     found: list[tuple[int, str]] = []

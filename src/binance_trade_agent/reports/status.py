@@ -17,8 +17,9 @@ from binance_trade_agent.ledger.records import Alarm, Epoch
 from binance_trade_agent.ledger.risk_changes import RiskChange
 from binance_trade_agent.ledger.strategy_changes import StrategyChange
 from binance_trade_agent.ops.heartbeat import Heartbeat
+from binance_trade_agent.reports.equity_curve import Change, Worth, latest_worth
 from binance_trade_agent.reports.idle import Idle, idle
-from binance_trade_agent.reports.wording import changed_limit, often, utc_text
+from binance_trade_agent.reports.wording import changed_limit, money, often, signed_money, utc_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Status:
         changed_limits: what persons have changed of the newest run's limits while it ran, or before, and holds.
         alarms: those that stand.
         idle: why it has not traded since its last trade.
+        worth: the last point of the equity curve, with what it has gained; None before the first one.
         fees_converted_quote: worth of commissions in third assets; fees_unknown: how many have no price.
     """
 
@@ -79,6 +81,7 @@ class Status:
     orders: list[OpenOrder]
     alarms: list[Alarm]
     positions: dict[str, Decimal]
+    worth: Worth | None
     fees_converted_quote: Decimal
     fees_unknown: int
     idle: Idle
@@ -93,7 +96,7 @@ def status(reader: LedgerReader, heartbeat: Heartbeat | None, *, is_running: boo
 
     def read(connection: sqlite3.Connection) -> Status:
         epoch, number = queries.current_epoch(connection), queries.epoch_number(connection)
-        worth, unknown = fee_values.total(connection, number)
+        converted, unknown = fee_values.total(connection, number)
         return Status(
             ledger=str(reader.path),
             is_running=is_running,
@@ -114,7 +117,8 @@ def status(reader: LedgerReader, heartbeat: Heartbeat | None, *, is_running: boo
                 for symbol, position in queries.positions(connection, number).items()
                 if position.quantity
             },
-            fees_converted_quote=worth,
+            worth=latest_worth(connection, number),
+            fees_converted_quote=converted,
             fees_unknown=unknown,
             idle=idle(connection),
         )
@@ -172,6 +176,8 @@ def lines(found: Status) -> Iterator[str]:
         yield f"  epoch {found.epoch.epoch} since {utc_text(found.epoch.opened_ms)} UTC, {found.epoch.reason}"
     yield from _what_was_asked_for(found)
     yield f"Positions: {', '.join(f'{plain(held)} {symbol}' for symbol, held in found.positions.items()) or 'none'}"
+    if found.worth is not None:
+        yield _worth_line(found.worth)
     yield f"Orders that are not settled: {'none' if not found.orders else len(found.orders)}"
     for order in found.orders:
         yield f"  {order_line(order)}"
@@ -182,6 +188,20 @@ def lines(found: Status) -> Iterator[str]:
     yield f"Why no trade: {found.idle.counted}"  # what keeps entries away stands above
     if found.fees_unknown:
         yield f"Commissions in a third asset without a price: {found.fees_unknown}"
+
+
+def _worth_line(now: Worth) -> str:
+    gained = [f"{_gain(now.all_time)} since {utc_text(now.all_time.since_ms)}"]
+    if now.day is not None:
+        gained.append(f"{_gain(now.day)} today")
+    return (
+        f"Equity: {money(now.equity_quote)} {now.quote_asset} at {utc_text(now.tick_ms)} UTC, {', '.join(gained)}; "
+        f"realised {signed_money(now.realised_pnl_quote)}, unrealised {signed_money(now.unrealised_pnl_quote)}"
+    )
+
+
+def _gain(change: Change) -> str:
+    return signed_money(change.quote) + ("" if change.pct is None else f" ({change.pct:+.2f} %)")
 
 
 def _what_was_asked_for(found: Status) -> Iterator[str]:
