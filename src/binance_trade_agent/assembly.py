@@ -169,7 +169,7 @@ class Assembly:
         ground = await until_reached(
             settings, lambda: _recovered(settings, ledger, connection, name.run_id), connection.tell
         )
-        await refuse_stale(ledger, clock.now_ms())
+        await refuse_stale(ledger, clock.now_ms(), began_wall_ms=name.started_wall_ms)
         switch, risk_switch = StrategySwitch(strategies, ledger), RiskSwitch(settings, ledger)
         await switch.restore()
         await risk_switch.restore()

@@ -131,6 +131,16 @@ async def test_a_stop_meant_for_an_earlier_run_is_refused_at_the_start(ledger):
     assert (refused.state, refused.answer) == (CommandState.REFUSED, NOT_TAKEN)
 
 
+async def test_a_stop_that_was_placed_while_a_trader_starts_is_for_that_one(ledger):
+    began_wall_ms = 5_000
+    for at_ms in (began_wall_ms - 1, began_wall_ms):
+        for kind in (CommandKind.STOP, CommandKind.CLOSE):
+            place(ledger.path, kind, requested_by="cli", requested_wall_ms=at_ms)
+    stale = await refuse_stale(ledger, 1_000, began_wall_ms=began_wall_ms)
+    assert [command.command_id for command in stale] == [1, 2, 4]
+    assert [(waiting.kind, waiting.command_id) for waiting in await pending(ledger)] == [(CommandKind.STOP, 3)]
+
+
 def test_a_command_without_a_ledger_is_refused_and_makes_none(tmp_path):
     with pytest.raises(LedgerError, match="there is no ledger"):
         place(tmp_path / "ledger.sqlite3", CommandKind.STOP, requested_by="cli", requested_wall_ms=1)

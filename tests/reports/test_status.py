@@ -57,8 +57,13 @@ async def test_why_the_kill_switch_is_on_is_said_until_it_is_released(path):
     await asked(path, CommandKind.KILL, CommandState.PENDING, reason="the news")
     assert (found(path).is_killed, found(path).kill_reason) == (True, "the news")
     assert "It was thrown because: the news" in list(lines(found(path)))
+    await asked(path, CommandKind.KILL, CommandState.PENDING)
+    await asked(path, CommandKind.KILL, CommandState.PENDING, reason="")
+    assert found(path).kill_reason == "the news", "a second one without a reason hides none"
     await asked(path, CommandKind.RELEASE, name="default")
     assert (found(path).is_killed, found(path).kill_reason) == (False, "")
+    await asked(path, CommandKind.KILL, CommandState.PENDING)
+    assert (found(path).is_killed, found(path).kill_reason) == (True, "")
 
 
 async def test_a_run_that_was_killed_is_not_said_to_trade(path):

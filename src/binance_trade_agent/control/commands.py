@@ -183,18 +183,21 @@ FOR_THE_RUN = frozenset({CommandKind.STOP, CommandKind.ORDER, CommandKind.CANCEL
 """What is for the trader that runs: refused when it comes too late."""
 
 
-async def refuse_stale(ledger: Ledger, done_ms: int) -> list[Command]:
+async def refuse_stale(ledger: Ledger, done_ms: int, *, began_wall_ms: int | None = None) -> list[Command]:
     """At the start of a run: refuse what was meant for one that is over, and that nobody was there to take.
 
-    What has its order in the ledger was taken: it is answered from what became of that.
+    What has its order in the ledger was taken: it is answered from what became of that. A `stop` that was placed since
+    this run's process began (`began_wall_ms`, machine's time) is meant for it, though it has traded nothing yet.
     """
 
+    def is_stale(command: Command) -> bool:
+        if command.kind not in FOR_THE_RUN or command.client_order_id is not None:
+            return False
+        is_for_this_run = began_wall_ms is not None and command.requested_wall_ms >= began_wall_ms
+        return not (command.kind is CommandKind.STOP and is_for_this_run)
+
     def refuse(connection: sqlite3.Connection) -> list[Command]:
-        stale = [
-            command
-            for command in waiting(connection)
-            if command.kind in FOR_THE_RUN and command.client_order_id is None
-        ]
+        stale = [command for command in waiting(connection) if is_stale(command)]
         for command in stale:
             _answer(connection, command.command_id, CommandState.REFUSED, NOT_TAKEN, done_ms)
         return stale

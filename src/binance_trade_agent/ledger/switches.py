@@ -8,6 +8,11 @@ import sqlite3
 
 from binance_trade_agent.domain.pause_scope import PauseScope
 
+_SINCE_RELEASED = (
+    "kind = 'kill' AND state != 'REFUSED' AND command_id >"
+    " (SELECT coalesce(max(command_id), 0) FROM commands WHERE kind = 'release' AND state = 'DONE')"
+)
+
 
 def paused(connection: sqlite3.Connection) -> bool:
     """Whether the last carried-out `pause` or `resume` was a pause."""
@@ -31,14 +36,15 @@ def killed(connection: sqlite3.Connection) -> bool:
 
 
 def kill_reason(connection: sqlite3.Connection) -> str:
-    """Why the kill switch is on, as who threw it last has said; empty while it is off, or where nothing was said."""
-    number = _last_kill(connection)
+    """Why the kill switch is on: the last reason that was given since it is; empty while it is off, or without one."""
+    if not killed(connection):
+        return ""
     row = connection.execute(
-        "SELECT CASE WHEN json_valid(payload_json) THEN json_extract(payload_json, '$.reason') END"
-        " FROM commands WHERE command_id = ?",
-        (number,),
+        "SELECT reason FROM (SELECT command_id,"
+        " CASE WHEN json_valid(payload_json) THEN json_extract(payload_json, '$.reason') END AS reason"
+        f" FROM commands WHERE {_SINCE_RELEASED}) WHERE coalesce(reason, '') != '' ORDER BY command_id DESC LIMIT 1"
     ).fetchone()
-    return str(row[0] or "") if row else ""
+    return str(row[0]) if row else ""
 
 
 def closes_positions(connection: sqlite3.Connection) -> bool:
@@ -47,10 +53,8 @@ def closes_positions(connection: sqlite3.Connection) -> bool:
     Of several kills since the last release it is enough that one has asked for it: a second one takes nothing back.
     """
     row = connection.execute(
-        "SELECT count(*) FROM commands WHERE kind = 'kill' AND state != 'REFUSED' AND"
+        f"SELECT count(*) FROM commands WHERE {_SINCE_RELEASED} AND"  # noqa: S608 (ours)
         " CASE WHEN json_valid(payload_json) THEN json_extract(payload_json, '$.close_positions') = 'true' END"
-        " AND command_id >"
-        " (SELECT coalesce(max(command_id), 0) FROM commands WHERE kind = 'release' AND state = 'DONE')"
     ).fetchone()
     return bool(row[0])
 

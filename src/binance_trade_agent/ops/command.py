@@ -112,6 +112,11 @@ def place_and_wait(ledger_path: Path, kind: str, payload: Mapping[str, str] | No
     wanted = CommandKind(kind)
     runs = is_held(ledger_path)
     if wanted in FOR_THE_RUN and not needs_trader(ledger_path):
+        if wanted is CommandKind.STOP:
+            print(
+                "If one is just being started, say it again in a second; what a supervisor starts, that one stops: "
+                "`supervisorctl stop trader` in Docker, `systemctl stop trade-agent`."
+            )
         return exit_codes.FAILURE
     typed = wanted.value.replace("_", "-")
     command_id = commands.place(ledger_path, wanted, requested_by="cli", requested_wall_ms=wall_ms(), payload=payload)

@@ -201,7 +201,10 @@ def _worth_line(now: Worth) -> str:
 
 
 def _gain(change: Change) -> str:
-    return signed_money(change.quote) + ("" if change.pct is None else f" ({change.pct:+.2f} %)")
+    if change.pct is None:
+        return signed_money(change.quote)
+    pct = round(change.pct, 2)
+    return f"{signed_money(change.quote)} ({f'{pct:+.2f}' if pct else '0'} %)"
 
 
 def _what_was_asked_for(found: Status) -> Iterator[str]:
