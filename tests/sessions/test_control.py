@@ -116,8 +116,11 @@ async def test_what_needs_a_trader_is_refused_at_once_where_none_runs(tmp_path, 
     async with trading_ledger(tmp_path / "ledger.db"):
         pass
     path = tmp_path / "ledger.db"
-    said = await asyncio.to_thread(typed, tmp_path, *arguments)
-    assert said == (exit_codes.FAILURE, f"No trader runs on {path}; nothing was placed.\n")
+    code, said = await asyncio.to_thread(typed, tmp_path, *arguments)
+    assert code == exit_codes.FAILURE
+    sentence, hint = said.split("\n", 1)
+    assert sentence == f"No trader runs on {path}; nothing was placed."
+    assert hint.startswith("If one is just being started, say it again") == (arguments == ("stop",))
     with LedgerReader.open(path) as reader:
         assert reader.snapshot(lambda connection: latest_commands(connection, 9)) == []
 

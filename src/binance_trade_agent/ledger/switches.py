@@ -40,9 +40,10 @@ def kill_reason(connection: sqlite3.Connection) -> str:
     if not killed(connection):
         return ""
     row = connection.execute(
-        "SELECT reason FROM (SELECT command_id,"
+        "WITH kills AS (SELECT command_id,"  # noqa: S608 (ours)
         " CASE WHEN json_valid(payload_json) THEN json_extract(payload_json, '$.reason') END AS reason"
-        f" FROM commands WHERE {_SINCE_RELEASED}) WHERE coalesce(reason, '') != '' ORDER BY command_id DESC LIMIT 1"
+        f" FROM commands WHERE {_SINCE_RELEASED})"
+        " SELECT reason FROM kills WHERE coalesce(reason, '') != '' ORDER BY command_id DESC LIMIT 1"
     ).fetchone()
     return str(row[0]) if row else ""
 
