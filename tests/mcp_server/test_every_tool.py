@@ -37,7 +37,7 @@ READING = {
     "get_order_book": {"symbol": "BTCUSDT", "levels": 5},
     "get_candles": {"symbol": "BTCUSDT", "interval": "5m", "limit": 3},
     "generate_trading_signal": {"symbol": "ETHUSDT"},
-    "validate_trade_risk": {"symbol": "ETHUSDT", "side": "BUY", "amount": 50},
+    "validate_trade_risk": {"symbol": "ETHUSDT", "side": "BUY", "quote_amount": 50},
     "explain_decision": {"symbol": "BTCUSDT"},
     "list_strategies": {},
     "compare_strategies": {"symbol": "BTCUSDT"},

@@ -1,5 +1,6 @@
 """What the protocol asks of a server, seen by the official client: https://modelcontextprotocol.io/specification."""
 
+import asyncio
 import json
 import re
 
@@ -10,6 +11,8 @@ from mcp_types import INVALID_PARAMS, PromptReference, ResourceTemplateReference
 
 from binance_trade_agent import __version__
 from binance_trade_agent.desk.tickets import LIFETIME_SECONDS
+from binance_trade_agent.mcp_server import command
+from binance_trade_agent.ops.clock import sleep_seconds
 from tests.mcp_server.served import GENERATIONS, served_mcp
 
 both_generations = pytest.mark.parametrize("generation", GENERATIONS)
@@ -152,3 +155,15 @@ async def asked(server, session: str, *, version: str = "2025-06-18") -> httpx2.
     message = {"jsonrpc": "2.0", "id": 2, "method": "tools/list", "params": {}}
     async with httpx2.AsyncClient(timeout=30) as http:
         return await http.post(f"{server.base}/mcp", json=message, headers=headers)
+
+
+async def test_a_session_that_nobody_uses_makes_room_for_another(tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "_MOST_SESSIONS", 1)
+    monkeypatch.setattr(command, "_IDLE_SECONDS", 0.2)
+    with served_mcp(tmp_path) as server:
+        first = await opened(server)
+        async with asyncio.timeout(60):
+            while (another := await server.post()).status_code == 503:
+                await sleep_seconds(0.05)
+        assert another.headers["mcp-session-id"] != first
+        assert (await asked(server, first)).status_code == 404

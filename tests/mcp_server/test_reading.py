@@ -208,6 +208,11 @@ class TestSystem:
         )
         found = await said(played, "validate_trade_risk", symbol="BTCUSDT", side="BUY", amount="50")
         assert found["is_allowed"] is False
+        asked = {"symbol": "BTCUSDT", "side": "BUY"}
+        assert await said(played, "validate_trade_risk", **asked, quote_amount="50") == found
+        for wrong in ({}, {"quantity": 1, "quote_amount": 1}, {"quantity": 1, "amount": 1}):
+            why = await refused(played, "validate_trade_risk", **asked, **wrong)
+            assert why.startswith("Say how much by one of quantity, quote_amount and percent_of_free")
         assert found["blockers"][0] == "no trader runs: it would carry the order out"
 
 

@@ -73,9 +73,9 @@ class Daemon:
         if self.process.returncode is None:
             self.process.send_signal(number)
 
-    async def ended(self) -> int:
+    async def ended(self, within_seconds: float = _END_SECONDS) -> int:
         """The exit code, when the process has ended and everything that it said was read."""
-        code = await asyncio.wait_for(self.process.wait(), _END_SECONDS)
+        code = await asyncio.wait_for(self.process.wait(), within_seconds)
         await asyncio.gather(*self._readers)
         assert "Traceback" not in self.everything, self.everything
         return code
@@ -130,10 +130,10 @@ async def daemon(folder: Path, *flags: str, **settings: str) -> AsyncIterator[Da
         await asyncio.wait_for(process.wait(), _END_SECONDS)
 
 
-async def session(folder: Path, **settings: str) -> Daemon:
+async def session(folder: Path, *, within_seconds: float = _END_SECONDS, **settings: str) -> Daemon:
     """A whole session that ends well."""
     async with daemon(folder, **settings) as running:
-        assert await running.ended() == 0, running.everything
+        assert await running.ended(within_seconds) == 0, running.everything
         return running
 
 

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 _NICER = 5  # a trader beside it has nice value 0, jobs have 10
 _MOST_BODY_BYTES = 256 * 1024
 _MOST_SESSIONS = 1_000
+_IDLE_SECONDS = 300  # a session without a request for so long is over: its client begins another
 
 
 def serve_stdio(configuration: Configuration) -> int:
@@ -64,7 +65,11 @@ def application(server: TradingServer, settings: Settings, *, is_locked: bool = 
     """The server over HTTP, with the gate before it."""
     # The SDK's own look at Host and Origin stays off: the gate looks at both, and it knows whether there is a token.
     inner = server.streamable_http_app(
-        streamable_http_path=PATH, host="", max_request_body_size=_MOST_BODY_BYTES, max_sessions=_MOST_SESSIONS
+        streamable_http_path=PATH,
+        host="",
+        max_request_body_size=_MOST_BODY_BYTES,
+        max_sessions=_MOST_SESSIONS,
+        session_idle_timeout=_IDLE_SECONDS,
     )
     token = settings.mcp_auth_token
     return Gate(inner, None if token is None else token.get_secret_value(), is_locked=is_locked)

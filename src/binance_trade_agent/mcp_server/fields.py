@@ -2,7 +2,7 @@
 
 import re
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
@@ -34,6 +34,33 @@ Interval = Literal["1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h",
 Number = Annotated[Decimal, PlainSerializer(plain, return_type=str)]  # of outputs: digits without an exponent
 Side = Literal["BUY", "SELL"]
 Moment = Annotated[str, Field(description="UTC in ISO 8601, such as 2026-01-05 or 2026-01-05T14:30", max_length=40)]
+
+
+def amount_field(description: str) -> Any:
+    """The field of a decimal number above 0."""
+    return Field(description=description, gt=0, max_digits=36, decimal_places=18)
+
+
+Quantity = Annotated[Decimal | None, amount_field("in base asset; either this, or quote_amount, or percent_of_free")]
+QuoteAmount = Annotated[Decimal | None, amount_field("what it is to be worth, in quote asset")]
+Percent = Annotated[
+    Decimal | None, amount_field("in percent of what is free: of the quote asset to buy, of the base to sell")
+]
+
+
+def how_much(
+    quantity: Decimal | None, quote_amount: Decimal | None, percent_of_free: Decimal | None
+) -> tuple[str, str]:
+    """Amount and unit, as drafts of orders take them.
+
+    Raises:
+        ToolError: none of them says how much, or more than one.
+    """
+    by_unit = {"base": quantity, "quote": quote_amount, "percent": percent_of_free}
+    given = [(plain(amount), unit) for unit, amount in by_unit.items() if amount]
+    if len(given) != 1:
+        raise ToolError("Say how much by one of quantity, quote_amount and percent_of_free.")
+    return given[0]
 
 
 def _parameter(value: object) -> str:

@@ -11,10 +11,15 @@ from binance_trade_agent.domain.money import plain
 from binance_trade_agent.mcp_server.awaiting import FRESH_SECONDS, awaited
 from binance_trade_agent.mcp_server.fields import (
     Number,
+    Percent,
+    Quantity,
+    QuoteAmount,
     RuleFinding,
     Side,
     Symbol,
     age_seconds,
+    amount_field,
+    how_much,
     maybe_utc,
     rule_finding,
     sentence,
@@ -24,7 +29,7 @@ from binance_trade_agent.reports.order_draft import Draft
 from binance_trade_agent.reports.order_preview import Market, Preview
 from binance_trade_agent.reports.risk_limits import Limit, risk_limits
 
-Amount = Annotated[Decimal, Field(description="more than 0", gt=0, max_digits=36, decimal_places=18)]
+Amount = Annotated[Decimal, amount_field("more than 0")]
 
 
 class OrderFigures(BaseModel):
@@ -98,11 +103,9 @@ async def validate_trade_risk(
     call: Call,
     symbol: Symbol,
     side: Side,
-    amount: Amount,
-    unit: Annotated[
-        Literal["base", "quote", "percent"],
-        Field(description="of the amount: base asset, quote asset, or percent of what is free"),
-    ] = "quote",
+    quantity: Quantity = None,
+    quote_amount: QuoteAmount = None,
+    percent_of_free: Percent = None,
     type: Annotated[Literal["market", "limit", "stop_limit", "oco"], Field(description="of the order")] = "market",  # noqa: A002
     price: Annotated[
         Amount | None, Field(description="the limit, quote per base; of an oco that of its target")
@@ -111,6 +114,11 @@ async def validate_trade_risk(
         Amount | None, Field(description="what awakes a stop_limit or the stop of an oco, quote per base")
     ] = None,
     stop_limit_price: Annotated[Amount | None, Field(description="the limit of an oco's stop, quote per base")] = None,
+    amount: Annotated[Amount | None, Field(description="the older way to say how much, in `unit`")] = None,
+    unit: Annotated[
+        Literal["base", "quote", "percent"],
+        Field(description="of `amount`: base asset, quote asset, or percent of what is free"),
+    ] = "quote",
 ) -> RiskVerdict:
     """What an order would come to, and what each risk rule says of it now.
 
@@ -119,7 +127,12 @@ async def validate_trade_risk(
     """
     desk = shared(call).desk
     prices = ("" if each is None else plain(each) for each in (price, stop_price, stop_limit_price))
-    draft = Draft(symbol, side, type, plain(amount), unit, *prices)
+    amounts = {"base": quantity, "quote": quote_amount, "percent": percent_of_free}
+    if amount is not None:
+        if any(amounts.values()):
+            raise ToolError("Say how much by one of quantity, quote_amount and percent_of_free, and leave amount out.")
+        amounts[unit] = amount
+    draft = Draft(symbol, side, type, *how_much(*amounts.values()), *prices)
     if draft.symbol in await orderable(desk):
         await awaited(desk, lambda: look(desk, draft.symbol), _is_enough)
     judged = await judge(desk, draft, [] if desk.is_running() else ["no trader runs: it would carry the order out"])

@@ -1,7 +1,7 @@
 """Orders of assistants, in two steps: a preview, and its confirmation by the preview's id."""
 
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from mcp.server.elicitation import AcceptedElicitation, ElicitationResult
 from mcp.server.mcpserver.resolve import Elicit, Resolve
@@ -11,7 +11,15 @@ from binance_trade_agent.control.commands import CommandKind
 from binance_trade_agent.desk.tickets import Ticket, TicketError
 from binance_trade_agent.domain.manual_orders import manual_order
 from binance_trade_agent.domain.money import plain
-from binance_trade_agent.mcp_server.fields import Symbol, sentence
+from binance_trade_agent.mcp_server.fields import (
+    Percent,
+    Quantity,
+    QuoteAmount,
+    Symbol,
+    amount_field,
+    how_much,
+    sentence,
+)
 from binance_trade_agent.mcp_server.offering import Call, ToolError, acts, shared
 from binance_trade_agent.mcp_server.trading import budget
 from binance_trade_agent.mcp_server.trading.answers import ANSWER_SECONDS, OrderOutcome, order_answered
@@ -24,20 +32,12 @@ from binance_trade_agent.reports.order_draft import Draft
 Type = Literal["market", "limit", "stop_limit", "oco"]
 
 
-def _number(description: str) -> Any:
-    return Field(description=description, gt=0, max_digits=36, decimal_places=18)
-
-
-Quantity = Annotated[Decimal | None, _number("in base asset; either this, or quote_amount, or percent_of_free")]
-QuoteAmount = Annotated[Decimal | None, _number("what it is to be worth, in quote asset")]
-Percent = Annotated[
-    Decimal | None, _number("in percent of what is free: of the quote asset to buy, of the base to sell")
-]
-Price = Annotated[Decimal | None, _number("the limit, quote per base; of an oco that of its target")]
-StopPrice = Annotated[Decimal | None, _number("what awakes a stop_limit or the stop of an oco, quote per base")]
-StopLimitPrice = Annotated[Decimal | None, _number("the limit of an oco's stop, quote per base")]
+Price = Annotated[Decimal | None, amount_field("the limit, quote per base; of an oco that of its target")]
+StopPrice = Annotated[Decimal | None, amount_field("what awakes a stop_limit or the stop of an oco, quote per base")]
+StopLimitPrice = Annotated[Decimal | None, amount_field("the limit of an oco's stop, quote per base")]
 WorstPrice = Annotated[
-    Decimal | None, _number("of a market order: it is refused at a worse average price, quote per base; set for you")
+    Decimal | None,
+    amount_field("of a market order: refused at a worse average price, quote per base; set for you"),
 ]
 PreviewId = Annotated[str, Field(description="the preview_id of a preview", min_length=1, max_length=100)]
 
@@ -160,13 +160,8 @@ def _draft(
     *prices: Decimal | None,
 ) -> Draft:
     """What is asked for; raises ToolError where it does not say how much, or says it twice."""
-    given = [
-        (plain(amount), unit) for amount, unit in zip(amounts, ("base", "quote", "percent"), strict=True) if amount
-    ]
-    if len(given) != 1:
-        raise ToolError("Say how much by one of quantity, quote_amount and percent_of_free.")
     texts = ("" if price is None else plain(price) for price in prices)
-    return Draft(symbol.strip().upper(), side, kind, *given[0], *texts)
+    return Draft(symbol.strip().upper(), side, kind, *how_much(*amounts), *texts)
 
 
 TOOLS = (
