@@ -5,13 +5,15 @@ from decimal import Decimal
 
 from binance_trade_agent.agents.adoption import Adoption
 from binance_trade_agent.domain.order_ids import client_order_id
-from binance_trade_agent.domain.orders import OrderState, Role, Side
+from binance_trade_agent.domain.orders import OrderState, OrderType, Role, Side
 from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ledger import queries, restorations
 from binance_trade_agent.ledger.backup import back_up
+from binance_trade_agent.ledger.external_sums import external_sum
 from binance_trade_agent.ledger.lock import Holder, LedgerLock
 from binance_trade_agent.ledger.restore import restore
 from tests.agents.desk import Desk, desk, reopened
+from tests.ledger.bookkeeping import run_record
 from tests.survival.trader import alarms, legs
 
 
@@ -95,6 +97,62 @@ async def test_a_target_that_had_sold_a_part_when_it_was_cancelled_is_told_by_it
             assert (await again.ledger.positions())["BTCUSDT"].quantity == held
             assert again.reconciler.found == 0
             await again.assert_reconciled()
+
+
+async def part_filled_and_cancelled(ready: Desk):
+    """A person's order that rested, bought a part and was cancelled."""
+    price = (await ready.gateway.book_ticker("BTCUSDT")).bid - 1000
+    intent = replace(await ready.intent(), type=OrderType.LIMIT, price=price)
+    await ready.execution.execute(ready.decision(intent), intent)
+    await ready.exchange.control("trade", symbol="BTCUSDT", price=str(price), qty="0.004", taker="SELL")
+    await ready.execution.cancel([(await ready.entry(intent)).order])
+    return intent
+
+
+async def test_a_persons_order_that_had_bought_a_part_when_it_was_cancelled_is_told_by_the_cancels_id(tmp_path):
+    async with desk(tmp_path) as ready:
+        back_up(tmp_path / "ledger.db", tmp_path / "backup")
+        await ready.wait(1_000)
+        intent = await part_filled_and_cancelled(ready)
+        async with restored(tmp_path, ready) as again:
+            entry = await again.entry(intent)
+            assert (entry.order.state, entry.filled_base) == (OrderState.CANCELED, Decimal("0.004"))
+            assert entry.order.is_persons_to_rest
+            await again.assert_reconciled()
+            assert await again.ledger.read(lambda inside: external_sum(inside, 1, "BTC")) == 0
+
+
+async def test_an_order_that_was_an_intent_at_the_backup_and_was_cancelled_since_is_told_its_number(tmp_path):
+    async with desk(tmp_path) as ready:
+        commit_intent = ready.ledger.commit_intent
+
+        async def commit_and_back_up(*arguments):
+            order = await commit_intent(*arguments)
+            back_up(tmp_path / "ledger.db", tmp_path / "backup")
+            return order
+
+        ready.ledger.commit_intent = commit_and_back_up
+        intent = await part_filled_and_cancelled(ready)
+        async with restored(tmp_path, ready) as again:
+            assert (await again.entry(intent)).filled_base == Decimal("0.004")
+            assert await alarms(again) == [], "it was never given up"
+            await again.assert_reconciled()
+
+
+async def test_orders_of_an_earlier_ledger_on_the_same_account_are_none_of_the_restored_ones(tmp_path):
+    async with desk(tmp_path) as earlier:
+        await earlier.trade()
+        await earlier.wait(1_000)
+        (tmp_path / "later").mkdir()
+        async with reopened(tmp_path / "later", earlier.exchange) as ready:
+            await ready.reconciler.run("start")
+            await ready.ledger.begin_run(run_record())
+            back_up(tmp_path / "later" / "ledger.db", tmp_path / "later" / "backup")
+            await ready.wait(1_000)
+            mine = await ready.trade(quantity="0.02")
+            async with restored(tmp_path / "later", ready) as again:
+                assert [entry.order.client_order_id for entry in await again.orders()] == [mine.client_order_id]
+                assert (await again.ledger.positions())["BTCUSDT"].quantity == Decimal("0.01998")
 
 
 async def test_an_order_whose_answer_was_not_seen_at_the_backup_is_found_by_its_own_name(tmp_path):

@@ -250,7 +250,7 @@ async def test_s06_leg_that_fills_while_it_is_being_cancelled_for_a_resize_is_no
         await bought(ready, "0.02")
         cancel = ready.gateway.cancel_order
 
-        async def too_late(symbol: str, exchange_order_id: int) -> None:
+        async def too_late(symbol: str, exchange_order_id: int, _: str | None) -> None:
             ready.gateway.cancel_order = cancel
             await price(ready, bid)
             await cancel(symbol, exchange_order_id)
@@ -275,7 +275,7 @@ async def test_s06_target_that_fills_partly_while_it_is_being_cancelled(tmp_path
         target = (await levels(ready))["LIMIT_MAKER"][1]
         cancel = ready.gateway.cancel_order
 
-        async def too_late(symbol: str, exchange_order_id: int) -> None:
+        async def too_late(symbol: str, exchange_order_id: int, _: str | None) -> None:
             await ready.exchange.control("trade", symbol="BTCUSDT", price=str(target), qty="0.004", taker="BUY")
             if heard:
                 await ready.recovery._book_missed_trades(symbol)

@@ -349,7 +349,7 @@ async def test_new_stop_that_is_refused_after_the_old_one_is_gone(tmp_path, clos
     async with played_desk(tmp_path) as ready:
         protection, _ = await about_to_move(ready, closes=closes)
 
-        async def half(symbol, number, _):
+        async def half(symbol, number, *_):
             await ready.gateway.cancel_order(symbol, number)
             raise ReplaceRefusedError(-2010, "This action is disabled on this account.", cancelled=True)
 

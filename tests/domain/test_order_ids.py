@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 
 from binance_trade_agent.domain.order_ids import (
     LARGEST_FENCE,
+    cancel_id,
     client_order_id,
     decision_digest,
     instance_tag,
     is_bta_order_id,
     is_own_order_id,
     parse_order_id,
+    placed_as,
 )
 
 INSTANCES = st.text(string.ascii_letters + string.digits + "-", min_size=1, max_size=20)
@@ -62,6 +64,23 @@ def test_id_says_whose_it_is_and_of_which_generation(decision, fence):
     assert is_own_order_id(order_id)
     assert is_own_order_id(order_id, decision["instance"])
     assert is_bta_order_id(order_id)
+
+
+@given(DECISIONS, FENCES)
+def test_cancel_says_which_order_it_was_of_and_is_no_order(decision, fence):
+    order_id = client_order_id(**decision, fence=fence)
+    cancel = cancel_id(order_id)
+    assert len(cancel) == len(order_id)
+    assert not is_bta_order_id(cancel)
+    assert placed_as(cancel) == placed_as(order_id) == order_id
+
+
+@pytest.mark.parametrize(
+    "shown", ["", "btx", "btxk3v-BTCUSDT-2s", "x-A6SIDXVS1234", "web_0f3c", "bta-BTCUSDT-0f3c5a9be1d27400"]
+)
+def test_what_is_no_cancel_of_ours_stands_for_itself(shown):
+    assert cancel_id(shown) is None
+    assert placed_as(shown) == shown
 
 
 @given(DECISIONS, FENCES, FENCES)

@@ -16,6 +16,7 @@ from binance_trade_agent.domain.order_states import GIVEN_UP_STATES, OrderState
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ops.clock import sleep_seconds
 from binance_trade_agent.ops.tasks import spawn, stop
+from tests.torture.backups import Backups
 from tests.torture.daemon import Daemon
 from tests.torture.ledger import LOCKED_SECONDS
 from tests.torture.loop import run_virtual
@@ -107,6 +108,7 @@ class _Episode:
         self._plan = plan
         self._result = result
         self._people = People(world)
+        self._backups = Backups(world)
         self._on: list[tuple[str, Any]] = []  # faults of the exchange, with what counts them
 
     async def run(self) -> None:
@@ -115,9 +117,11 @@ class _Episode:
             world.trace.say(f"plan: at {deed.at_seconds:.1f} {deed.what} {deed.fields}")
         world.trace.say(f"plan: network {self._plan.network_name}, {self._plan.disk}, {self._plan.settings}")
         deeds, asks = spawn(self._do_deeds(), name="deeds"), spawn(self._ask(self._plan.asks), name="people")
+        backups = spawn(self._back_up(self._plan.backups), name="backups")
         daemon = await self._lives()
         await stop(deeds)
         await stop(asks)
+        await stop(backups)
         self._count_faults()
         world.quiet()
         if not self._is_broken():
@@ -135,6 +139,7 @@ class _Episode:
             if world.loop.time() >= end or self._is_broken():
                 return daemon
             await self._end(daemon, doom)
+            await self._backups.maybe_restore()
             await world.sleep(min(doom.pause_seconds, max(0.0, end - world.loop.time())))
         raise AssertionError("there are always more dooms")
 
@@ -196,6 +201,12 @@ class _Episode:
         for at_seconds in times:
             await sleep_seconds(began + at_seconds - self._world.loop.time())
             self._people.ask_something()
+
+    async def _back_up(self, times: Sequence[float]) -> None:
+        began = self._world.loop.time()
+        for at_seconds in times:
+            await sleep_seconds(began + at_seconds - self._world.loop.time())
+            self._backups.take()
 
     def _do(self, deed: Deed) -> None:
         world, fields = self._world, deed.fields
@@ -298,6 +309,7 @@ class _Episode:
             if daemon.traded_at is not None:
                 result.restarts.append(daemon.traded_at - daemon.began_at)
         result.faults += world.network.counts + world.disk_counts
+        result.faults["restored backup"] += self._backups.restored
         result.crashes, result.passes = world.crashes, world.passes
         result.sentences = Counter(world.trace.sentences)
         result.lives, result.posts = len(world.daemons), world.invariants.posts

@@ -129,6 +129,6 @@ def order_ids_in(method: str, target: str, body: str) -> list[str]:
     return [
         value
         for name, values in given.items()
-        if name.endswith("ClientOrderId") and not name.startswith(("orig", "cancelOrig", "list"))
+        if name.endswith("ClientOrderId") and not name.startswith(("orig", "cancelOrig", "cancelNew", "list"))
         for value in values
     ]

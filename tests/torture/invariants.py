@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from binance_trade_agent.domain.money import ZERO
+from binance_trade_agent.domain.order_ids import decision_digest, is_own_order_id
 from binance_trade_agent.domain.order_states import (
     ENDED_STATES,
     GIVEN_UP_STATES,
@@ -16,7 +17,6 @@ from binance_trade_agent.domain.order_states import (
     TRANSITIONS,
     OrderState,
 )
-from binance_trade_agent.domain.orders import is_own_order_id
 from binance_trade_agent.domain.positions import Position, apply_fill
 from binance_trade_agent.ledger import queries
 from tests.torture.exchange import WorldExchange, order_ids_in
@@ -43,6 +43,7 @@ class Invariants:
         self._state: dict[str, OrderState] = {}
         self._filled: dict[str, Decimal] = {}
         self._seen = (0, 0, 0)
+        self._was_restored = False
         self._placed_as: dict[tuple[str, int], str] = {}
 
     def close(self) -> None:
@@ -50,6 +51,14 @@ class Invariants:
         if self._reader is not None:
             self._reader.close()
             self._reader = None
+
+    def forget(self) -> None:
+        """The ledger was put back from a backup: what it said since does not bind it."""
+        self._was_restored = True
+        self.close()
+        self._state.clear()
+        self._filled.clear()
+        self._seen = (0, 0, 0)
 
     def violated(self, text: str) -> None:
         """Note what must not be."""
@@ -137,29 +146,42 @@ class Invariants:
                 yield f"{asset}: ledger {wallet.get(asset, ZERO)}, exchange {amount}"
 
     def _order_differences(self, connection: sqlite3.Connection) -> Iterator[str]:
-        history = self._exchange.exchange.engine.history
+        theirs, doubled = self._own_orders()
+        yield from doubled
         entries = {entry.order.client_order_id: entry for entry in queries.orders(connection)}
-        theirs = {}
-        for order in history.all_orders():
-            name = self._placed_as[order.symbol, order.order_id]
-            if is_own_order_id(name):
-                if name in theirs:
-                    yield f"order {name} is twice on the exchange"
-                theirs[name] = order
+        by_number = {(entry.order.symbol, entry.order.exchange_order_id): entry for entry in entries.values()}
         for name, order in theirs.items():
-            entry = entries.get(name)
-            if entry is None:
-                yield f"order {name} is lost: the exchange has it, the ledger has not"
+            # A leg that was cancelled is adopted under its list's id.
+            entry = entries.get(name) or by_number.get((order.symbol, order.order_id))
+            if entry is None or entry.order.state in GIVEN_UP_STATES:
+                if not self._was_restored or order.status.value != "CANCELED" or order.executed_base:
+                    yield f"order {name} is lost: the exchange has it, the ledger has not"
             elif (entry.order.state, entry.filled_base) != (STATE_OF_STATUS[order.status.value], order.executed_base):
                 yield (
                     f"order {name}: ledger {entry.order.state} {entry.filled_base}, "
                     f"exchange {order.status} {order.executed_base}"
                 )
+        numbers = {(order.symbol, order.order_id) for order in theirs.values()}
         for name, entry in entries.items():
-            if name not in theirs and entry.order.state not in GIVEN_UP_STATES:
+            is_there = name in theirs or (entry.order.symbol, entry.order.exchange_order_id) in numbers
+            if not is_there and entry.order.state not in GIVEN_UP_STATES:
                 yield f"order {name}: ledger {entry.order.state}, the exchange does not have it"
             if entry.order.is_terminal and not entry.is_settled:
                 yield f"order {name} is over and not settled"
+
+    def _own_orders(self) -> tuple[dict[str, Any], list[str]]:
+        """The exchange's orders of ours by the ids they were placed under, and what it has twice."""
+        found: dict[str, Any] = {}
+        traded: Counter[str] = Counter()
+        doubled = []
+        for order in self._exchange.exchange.engine.history.all_orders():
+            name = self._placed_as[order.symbol, order.order_id]
+            if is_own_order_id(name):
+                doubled += [f"order {name} is twice on the exchange"] * (name in found)
+                found[name] = order
+                traded[decision_digest(name)] += order.executed_base > 0
+        doubled += [f"decision {digest} is twice on the exchange" for digest, times in traded.items() if times > 1]
+        return found, doubled
 
     def _trade_differences(self, connection: sqlite3.Connection) -> Iterator[str]:
         def numbers(trade: Any) -> tuple[Any, ...]:

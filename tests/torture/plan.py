@@ -102,6 +102,7 @@ class Plan:
 
     Attributes:
         asks: seconds at which persons ask something of the daemon.
+        backups: seconds at which the ledger is copied; a later life may begin with such a copy.
     """
 
     seed: int
@@ -114,6 +115,7 @@ class Plan:
     settings: dict[str, str]
     deeds: tuple[Deed, ...] = field(default_factory=tuple)
     asks: tuple[float, ...] = ()
+    backups: tuple[float, ...] = ()
 
     def dooms(self) -> Iterator[Doom]:
         """Of one life after the other."""
@@ -143,6 +145,7 @@ def plan_of(seed: int) -> Plan:
         settings=_settings(chance) | (_exits(random.Random(f"exits {seed}")) if seed % 2 == 0 else {}),
         deeds=tuple(sorted(_deeds(chance, chaos), key=lambda deed: deed.at_seconds)),
         asks=_asks(random.Random(f"asks {seed}"), chaos) if seed % 3 == 0 else (),
+        backups=_asks(random.Random(f"backups {seed}"), chaos) if seed % 5 == 3 else (),
     )
 
 

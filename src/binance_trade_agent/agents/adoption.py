@@ -57,7 +57,7 @@ class Adoption:
         adopted = 0
         if epoch.epoch == restoration.epoch:
             for symbol in self._rules:
-                adopted += await self._adopt(symbol)
+                adopted += await self._adopt(symbol, epoch.opened_ms)
         at_ms = self._clock.now_ms()
         await self._ledger.write(lambda inside: restorations.close(inside, at_ms, adopted))
         log.warning(
@@ -66,12 +66,12 @@ class Adoption:
             adopted,
         )
 
-    async def _adopt(self, symbol: str) -> int:
-        """How many orders on `symbol` were adopted."""
+    async def _adopt(self, symbol: str, since_ms: int) -> int:
+        """How many orders on `symbol` were adopted. Those from before the epoch are an earlier ledger's."""
         rules, adopted = self._rules[symbol], 0
         last = await self._ledger.read(lambda inside: restorations.last_exchange_order_id(inside, symbol))
         for placed in await self._gateway.orders_since(symbol, last + 1):
-            if own := await self._own(placed):
+            if placed.placed_ms >= since_ms and (own := await self._own(placed)):
                 write = partial(_adopt, placed=own, base_asset=rules.base_asset, quote_asset=rules.quote_asset)
                 adopted += await self._ledger.write(write)
         return adopted

@@ -9,6 +9,7 @@ from binance_trade_agent.agents.order_keeper import OrderKeeper
 from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.decisions import Decision, Outcome
 from binance_trade_agent.domain.money import ZERO, plain
+from binance_trade_agent.domain.order_ids import cancel_id
 from binance_trade_agent.domain.orders import Fill, Order, OrderIntent, OrderReport, OrderState
 from binance_trade_agent.domain.values import Value, changed
 from binance_trade_agent.exchange.errors import (
@@ -149,7 +150,7 @@ class TradeExecutionAgent:
         assert number is not None, "what rests on the exchange has a number there"
         await self._books.commit_replacement(self._run_id, [old.client_order_id], [intent], self._clock.now_ms())
         crash_points.passed("replace.committed")
-        sent = await self._send((intent,), lambda: self._in_place_of(number, intent))
+        sent = await self._send((intent,), lambda: self._in_place_of(old, number, intent))
         crash_points.passed("replace.answered")
         if old.cancel_requested_ms is None and _has_surely_cancelled_nothing(sent):
             await self._books.withdraw_cancel(old.client_order_id)
@@ -165,7 +166,9 @@ class TradeExecutionAgent:
             if order.exchange_order_id is None:
                 continue
             try:
-                await self._gateway.cancel_order(order.symbol, order.exchange_order_id)
+                # Of a list both legs would show it; they are told by the list's id, which stays.
+                shown_as = cancel_id(order.client_order_id) if order.list_id is None else None
+                await self._gateway.cancel_order(order.symbol, order.exchange_order_id, shown_as)
             except RejectedError as failure:
                 log.info("cancel of %s: %s", order.client_order_id, failure)
                 continue
@@ -176,8 +179,9 @@ class TradeExecutionAgent:
     async def _one(self, intent: OrderIntent) -> list[OrderReport]:
         return [await self._gateway.place_order(intent)]
 
-    async def _in_place_of(self, exchange_order_id: int, intent: OrderIntent) -> list[OrderReport]:
-        return [await self._gateway.replace_order(intent.symbol, exchange_order_id, intent)]
+    async def _in_place_of(self, old: Order, number: int, intent: OrderIntent) -> list[OrderReport]:
+        shown_as = cancel_id(old.client_order_id) if old.list_id is None else None
+        return [await self._gateway.replace_order(intent.symbol, number, intent, shown_as)]
 
     async def _send(self, intents: Sequence[OrderIntent], request: Callable[[], Awaitable[list[OrderReport]]]) -> Sent:
         """Send what is committed and book the answer."""

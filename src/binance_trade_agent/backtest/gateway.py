@@ -148,7 +148,7 @@ class BacktestGateway:
             self._refuse_triggered(place, intent)
         return [self._rest(place, intent, list_id) for intent in intents]
 
-    async def cancel_order(self, symbol: str, exchange_order_id: int) -> None:
+    async def cancel_order(self, symbol: str, exchange_order_id: int, cancel_id: str | None = None) -> None:  # noqa: ARG002
         """Cancel an order; of a leg, its whole list."""
         place = self.places[symbol]
         order = place.resting.get(exchange_order_id)
@@ -158,7 +158,13 @@ class BacktestGateway:
             if each is order or (order.list_id is not None and each.list_id == order.list_id):
                 self._end(place, each, "CANCELED")
 
-    async def replace_order(self, symbol: str, exchange_order_id: int, intent: OrderIntent) -> OrderReport:
+    async def replace_order(
+        self,
+        symbol: str,
+        exchange_order_id: int,
+        intent: OrderIntent,
+        cancel_id: str | None = None,  # noqa: ARG002 (a TradingGateway)
+    ) -> OrderReport:
         """Cancel one and place another."""
         place = self.places[symbol]
         if exchange_order_id not in place.resting:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 CLIENT_ORDER_ID_PREFIX = "bta"
+_CANCEL_PREFIX = "btx"
 LARGEST_FENCE = 36**5 - 1  # five characters of the 36 are left for it
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -74,6 +75,20 @@ def parse_order_id(text: str) -> OwnOrderId | None:
         return None
     tag, label, fence, digest = found.groups()
     return OwnOrderId(tag, label, int(fence, 36), digest)
+
+
+def cancel_id(order_id: str) -> str | None:
+    """The id of the cancel of an order of ours, from which `placed_as` tells the order's; None for another's.
+
+    The exchange shows it in place of the order's own from then on (binance-protocol.md 1.3, DELETE order).
+    """
+    return f"{_CANCEL_PREFIX}{order_id[len(CLIENT_ORDER_ID_PREFIX) :]}" if _FORM.fullmatch(order_id) else None
+
+
+def placed_as(shown_id: str) -> str:
+    """The id under which an order was placed that the exchange shows under `shown_id`, where that is our cancel's."""
+    order_id = f"{CLIENT_ORDER_ID_PREFIX}{shown_id[len(_CANCEL_PREFIX) :]}"
+    return order_id if shown_id == cancel_id(order_id) else shown_id
 
 
 def is_bta_order_id(order_id: str) -> bool:

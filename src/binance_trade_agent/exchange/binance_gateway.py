@@ -262,14 +262,18 @@ class BinanceGateway:
             changes_something=True,
         )
 
-    async def cancel_order(self, symbol: str, exchange_order_id: int) -> None:
+    async def cancel_order(self, symbol: str, exchange_order_id: int, cancel_id: str | None = None) -> None:
         """See Gateway."""
-        request = self._client.cancel_order(symbol=symbol, orderId=exchange_order_id)
+        named = {"newClientOrderId": cancel_id} if cancel_id else {}
+        request = self._client.cancel_order(symbol=symbol, orderId=exchange_order_id, **named)
         await self._call(request, lambda payload: payload["symbol"], changes_something=True)
 
-    async def replace_order(self, symbol: str, exchange_order_id: int, intent: OrderIntent) -> OrderReport:
+    async def replace_order(
+        self, symbol: str, exchange_order_id: int, intent: OrderIntent, cancel_id: str | None = None
+    ) -> OrderReport:
         """See Gateway (binance-protocol.md 1.3, cancelReplace)."""
         wish = {"cancelReplaceMode": "STOP_ON_FAILURE", "cancelOrderId": exchange_order_id}
+        wish |= {"cancelNewClientOrderId": cancel_id} if cancel_id else {}
         answer = await self._call(
             self._halves(**{**_order(intent), "symbol": symbol, **wish}),
             lambda halves: replacement(halves, intent.client_order_id),

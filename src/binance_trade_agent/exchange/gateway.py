@@ -54,14 +54,18 @@ class TradingGateway(Protocol):
         """Send two orders of which one cancels the other (OCO), once; first the one that waits above the price."""
         ...
 
-    async def cancel_order(self, symbol: str, exchange_order_id: int) -> None:
+    async def cancel_order(self, symbol: str, exchange_order_id: int, cancel_id: str | None = None) -> None:
         """Cancel an open order; of a leg, its whole list. What became of it is asked for afterwards.
+
+        `cancel_id` is shown in place of the order's id from then on; None lets the exchange make one up.
 
         Raises RejectedError (-2011) when it is not open any more, or was never known.
         """
         ...
 
-    async def replace_order(self, symbol: str, exchange_order_id: int, intent: OrderIntent) -> OrderReport:
+    async def replace_order(
+        self, symbol: str, exchange_order_id: int, intent: OrderIntent, cancel_id: str | None = None
+    ) -> OrderReport:
         """Cancel an open order and place `intent`, in one request that is sent once; the new order's report.
 
         The new order is tried only when the old one is cancelled. Filters are looked at before anything happens, and a

@@ -6,6 +6,7 @@ from typing import Any
 
 from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.market import BookTicker, DayTicker, Depth, Level
+from binance_trade_agent.domain.order_ids import placed_as
 from binance_trade_agent.domain.orders import Fill, OrderReport, OrderType, Side
 from binance_trade_agent.domain.placed_orders import PlacedOrder
 from binance_trade_agent.exchange.errors import OUTCOME_UNKNOWN_CODES, ReplaceRefusedError
@@ -75,8 +76,9 @@ def order_report(payload: Mapping[str, Any], client_order_id: str) -> OrderRepor
 
     Args:
         payload: the answer; `fills` are taken when they are there (FULL answers).
-        client_order_id: the id under which the order was placed; a cancelled order shows the cancel's.
+        client_order_id: the id under which the order was placed, or that of our cancel, which an order shows after it.
     """
+    client_order_id = placed_as(client_order_id)
     at_ms = int(payload.get("transactTime") or payload.get("updateTime") or payload["time"])
     side = Side(payload["side"])
     fills = tuple(

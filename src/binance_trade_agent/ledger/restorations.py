@@ -88,6 +88,8 @@ def last_exchange_order_id(connection: sqlite3.Connection, symbol: str) -> int:
 def adopt(connection: sqlite3.Connection, placed: PlacedOrder, *, base_asset: str, quote_asset: str) -> bool:
     """Write an order of ours that the exchange has and the ledger lost; its fills are booked when it is asked about.
 
+    One whose answer was not seen yet at the backup is told its number: a cancel may have taken its name from it.
+
     Returns:
         Whether it was written; False where it is in the ledger.
 
@@ -95,7 +97,9 @@ def adopt(connection: sqlite3.Connection, placed: PlacedOrder, *, base_asset: st
         LedgerError: no run is in the ledger that could have made it.
     """
     report = placed.report
-    if queries.order_entry(connection, report.client_order_id) is not None:
+    if (entry := queries.order_entry(connection, report.client_order_id)) is not None:
+        if entry.order.exchange_order_id is None:
+            apply_report(connection, report, base_asset=base_asset, quote_asset=quote_asset)
         return False
     run = connection.execute("SELECT run_id FROM runs ORDER BY number DESC LIMIT 1").fetchone()
     if run is None:
