@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import closing
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +12,11 @@ from hypothesis import strategies as st
 from mcp import Client
 from mcp_types import Implementation
 
+from binance_trade_agent.desk.judging import judge
+from binance_trade_agent.ledger.connection import open_existing
 from binance_trade_agent.mcp_server.trading.previews import sentence
+from binance_trade_agent.ops.order_command import _lines
+from binance_trade_agent.reports.order_draft import Draft
 from tests.mcp_server.explained_desk import ExplainedDesk, explained_desk
 from tests.mcp_server.stack import refused, said
 
@@ -80,6 +85,27 @@ async def test_a_market_order_always_has_a_price_bound(desk):
         assert (sell["expected_price"], sell["worst_price"]) == ("59990", "59390.1")
         own = await said(client, "place_buy_order", symbol="BTCUSDT", quote_amount=60, worst_price="60010")
         assert own["worst_price"] == "60010"
+
+
+@pytest.fixture
+def own(tmp_path) -> Iterator[ExplainedDesk]:
+    """One that may be changed."""
+    with explained_desk(tmp_path, is_served=False) as found:
+        yield found
+
+
+async def test_limits_that_the_trader_has_otherwise_are_named(own):
+    other = "RISK_COOLDOWN_SECONDS is 0 here and 300 in the run that trades"
+    async with client_of(own) as client:
+        assert (await said(client, "place_buy_order", symbol="BTCUSDT", quote_amount=60))["other_limits"] == []
+        with closing(open_existing(own.path)) as connection:
+            connection.execute("UPDATE runs SET settings_json = ?", ('{"RISK_COOLDOWN_SECONDS": "300"}',))
+        preview = await said(client, "place_buy_order", symbol="BTCUSDT", quote_amount=60)
+        assert (preview["verdict"], preview["other_limits"]) == ("allowed", [other])
+    asks = own.desk()
+    judged = await judge(asks, Draft("BTCUSDT", "BUY", "market", "60", "quote"))
+    await asks.close()
+    assert f"{other}, which judges by its own." in list(_lines(judged))
 
 
 async def test_what_is_more_than_the_budget_has_left_is_refused_before_it_is_confirmed(desk):

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from binance_trade_agent.cache.market_board import BookSeen, Quote
+from binance_trade_agent.control.risk_switch import effective_settings
 from binance_trade_agent.desk.desk import Desk
 from binance_trade_agent.domain.nearest import nearest
 from binance_trade_agent.domain.symbols import SymbolRules
@@ -14,7 +15,7 @@ from binance_trade_agent.ops import vitals
 from binance_trade_agent.ops.clock import wall_ms
 from binance_trade_agent.reports.order_draft import Draft, IncompleteError
 from binance_trade_agent.reports.order_preview import Market, Preview, preview
-from binance_trade_agent.reports.risk_limits import Trader
+from binance_trade_agent.reports.risk_limits import Trader, differing
 
 FRESH_SECONDS = 15  # a price that is older is none to order by
 
@@ -28,6 +29,7 @@ class Judged:
         preview: None where the draft is no order.
         problem: why it is none; is_incomplete: something is not written yet, which is no mistake.
         blockers: sentences on what keeps every order back, whatever it says.
+        differing: limits that it was judged by here and that the trader, which judges it again, has otherwise.
     """
 
     draft: Draft
@@ -36,6 +38,7 @@ class Judged:
     problem: str = ""
     is_incomplete: bool = False
     blockers: tuple[str, ...] = ()
+    differing: tuple[str, ...] = ()
 
     @property
     def why_not(self) -> str:
@@ -70,12 +73,19 @@ async def judge(desk: Desk, draft: Draft, blockers: Iterable[str] = ()) -> Judge
         kept_back += (f"the book of {draft.symbol} is not read yet: the trader reads it once somebody looks",)
     trader = trader_of(desk)
     try:
-        found = await desk.read(lambda connection: preview(connection, desk.settings, trader, market, draft))
+        found, otherwise = await desk.read(
+            lambda connection: (preview(connection, desk.settings, trader, market, draft), _differing(connection, desk))
+        )
     except IncompleteError as failure:
         return Judged(draft, market, problem=str(failure), is_incomplete=True, blockers=kept_back)
     except (ValueError, LedgerError) as failure:
         return Judged(draft, market, problem=str(failure), blockers=kept_back)
-    return Judged(draft, market, found, blockers=kept_back)
+    return Judged(draft, market, found, blockers=kept_back, differing=otherwise)
+
+
+def _differing(connection: sqlite3.Connection, desk: Desk) -> tuple[str, ...]:
+    found = differing(connection, effective_settings(connection, desk.settings), queries.runs(connection)[-1])
+    return tuple(f"{name} is {here} here and {there} in the run that trades" for name, (here, there) in found.items())
 
 
 async def look(desk: Desk, symbol: str) -> Market | None:

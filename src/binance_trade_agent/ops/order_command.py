@@ -77,6 +77,8 @@ def _lines(judged: Judged) -> Iterator[str]:
             yield f"Refused by {finding.rule.replace('_', ' ')}: {finding.detail}."
         if not shown.against:
             yield f"All {len(shown.findings)} rules allow it."
+        for other in judged.differing:
+            yield f"{other}, which judges by its own."
     if judged.why_not and not (shown is not None and shown.against and not judged.blockers):
         yield sentence(judged.why_not)
 

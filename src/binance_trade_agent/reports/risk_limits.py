@@ -19,6 +19,7 @@ from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.values import as_dict, replace
 from binance_trade_agent.ledger import alarms, queries
 from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.records import RunRecord
 from binance_trade_agent.ledger.risk_changes import RiskChange
 from binance_trade_agent.limits import risk_settings
 from binance_trade_agent.reports.analysis import refuse_unknown_symbol
@@ -206,7 +207,7 @@ class _Limits:
             account=_in_order(account),
             symbols=symbols,
             changed=list(self._changes.values()),
-            differing=self._differing(),
+            differing=differing(self._connection, self._settings, self._facts.run),
         )
 
     def _account(self) -> list[Limit]:
@@ -332,15 +333,16 @@ class _Limits:
         setting = getattr(rule, "setting", "")
         return setting, shown(getattr(self._settings, setting.lower())) if setting else ""
 
-    def _differing(self) -> dict[str, tuple[str, str]]:
-        """Limits that are other than the run's: what holds here, and what holds in the run."""
-        of_run = json.loads(self._facts.run.settings_json)
-        changes = changes_in_force(self._connection, written_from(of_run))
-        of_run |= {name: change.new for name, change in changes.items()}
-        here = {
-            name: shown(getattr(self._settings, name.lower())) for name in setting_names() if name.startswith("RISK_")
-        }
-        return {name: (value, of_run[name]) for name, value in here.items() if of_run.get(name, value) != value}
+
+def differing(connection: sqlite3.Connection, settings: Settings, run: RunRecord) -> dict[str, tuple[str, str]]:
+    """Limits that are other than the run's: what holds here, and what holds in the run.
+
+    `settings`: those in effect here, with what persons have changed.
+    """
+    of_run = json.loads(run.settings_json)
+    of_run |= {name: change.new for name, change in changes_in_force(connection, written_from(of_run)).items()}
+    here = {name: shown(getattr(settings, name.lower())) for name in setting_names() if name.startswith("RISK_")}
+    return {name: (value, of_run[name]) for name, value in here.items() if of_run.get(name, value) != value}
 
 
 class _Suspension:

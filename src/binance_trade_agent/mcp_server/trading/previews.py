@@ -57,6 +57,7 @@ class OrderPreview(BaseModel):
     protection: str = Field(description="what protects the position then")
     rounded: str | None = Field(description="what was rounded down to the symbol's step")
     findings: list[RuleFinding] = Field(description="what each risk rule says, in the order in which they are asked")
+    other_limits: list[str] = Field(description="limits that the trader, which judges again, has otherwise than here")
     budget: BudgetLeft
 
 
@@ -77,7 +78,7 @@ async def preview_order(call: Call, draft: Draft) -> OrderPreview:
     left = await desk.read(lambda connection: budget.budget(connection, desk.settings, now_ms))
     why_not = found.why_not or left.why_not(budget.cost_quote(found.preview.order))
     name = None if why_not else _keep(call, found.preview, found.market.rules)
-    return _told(found.preview, found.market.rules, left, why_not, name)
+    return _told(found.preview, found.market.rules, left, why_not, name, found.differing)
 
 
 async def seen(desk: Desk, symbol: str) -> Market | None:
@@ -112,7 +113,9 @@ def _keep(call: Call, shown: Preview, rules: SymbolRules) -> str:
     return shared(call).tickets.issue(CommandKind.ORDER, payload, owner(call), words).name
 
 
-def _told(shown: Preview, rules: SymbolRules, left: Budget, why_not: str, name: str | None) -> OrderPreview:
+def _told(
+    shown: Preview, rules: SymbolRules, left: Budget, why_not: str, name: str | None, differing: tuple[str, ...]
+) -> OrderPreview:
     order = shown.order
     return OrderPreview(
         verdict="refused" if why_not else "allowed",
@@ -132,5 +135,6 @@ def _told(shown: Preview, rules: SymbolRules, left: Budget, why_not: str, name: 
         protection=order_words.protection_words(shown, rules),
         rounded=shown.note or None,
         findings=[rule_finding(one) for one in shown.findings],
+        other_limits=list(differing),
         budget=BudgetLeft(orders_this_hour=left.orders_left, quote_today=left.quote_left),
     )
