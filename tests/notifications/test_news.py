@@ -11,9 +11,13 @@ from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import CommandKind, CommandState
 from binance_trade_agent.domain.candles import DAY_MS
 from binance_trade_agent.domain.notify_events import NotifyEvent
+from binance_trade_agent.ledger.backup import back_up
+from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ledger.lock import Holder, LedgerLock
 from binance_trade_agent.ledger.records import EquityPoint
+from binance_trade_agent.ledger.restore import restore
 from binance_trade_agent.notifications import news as news_module
-from binance_trade_agent.notifications.news import Cursor, news
+from binance_trade_agent.notifications.news import Cursor, in_this_ledger, news
 from binance_trade_agent.risk.state import Pause
 from tests.ledger.bookkeeping import BTCUSDT, OPENING, fill, place, report, run_record, trading_ledger
 
@@ -21,13 +25,13 @@ from tests.ledger.bookkeeping import BTCUSDT, OPENING, fill, place, report, run_
 class Teller:
     """Asks a ledger again and again, with the cursor of the time before as it is kept in a file."""
 
-    def __init__(self, ledger) -> None:
+    def __init__(self, ledger, cursor: Cursor | None = None) -> None:
         self._ledger = ledger
-        self._cursor = Cursor()
+        self.cursor = cursor or Cursor()
 
     async def __call__(self) -> list[tuple[str, str]]:
-        notices, cursor = await self._ledger.read(lambda connection: news(connection, self._cursor))
-        self._cursor = msgspec.json.decode(msgspec.json.encode(cursor), type=Cursor)
+        notices, cursor = await self._ledger.read(lambda connection: news(connection, self.cursor))
+        self.cursor = msgspec.json.decode(msgspec.json.encode(cursor), type=Cursor)
         return [(notice.event.value, notice.text) for notice in notices]
 
 
@@ -198,6 +202,31 @@ async def test_a_release_does_not_say_that_entries_are_allowed_while_they_are_pa
         asked = commands.place(ledger.path, kind, requested_by="cli", requested_wall_ms=2)
         await commands.answer(ledger, asked, CommandState.DONE, "done", 3_000)
     assert await told() == [("kill", "The emergency stop was released, but entries are paused.")]
+
+
+async def test_after_a_restoration_runs_and_emergency_stops_are_told_though_their_numbers_were_told_before(
+    ledger, told
+):
+    def kill(path, by, at_ms):
+        commands.place(path, CommandKind.KILL, requested_by=by, requested_wall_ms=at_ms)
+
+    backup = ledger.path.with_name("backup")
+    back_up(ledger.path, backup)
+    for number in range(2, 5):
+        await ledger.begin_run(run_record(f"run-{number}", started_wall_ms=number))
+        kill(ledger.path, "cli", number)
+    assert len(await told()) == 7  # three starts, three runs that were cut off, the newest kill
+    await ledger.close()
+    with LedgerLock.acquire(ledger.path, Holder(1, "test", 0)):
+        restore(ledger.path, backup, 1_000, lambda fresh: kill(fresh, "restore", 1_001))
+    async with await Ledger.open(ledger.path) as restored:
+        again = Teller(restored, await restored.read(lambda inside: in_this_ledger(inside, told.cursor)))
+        assert await again() == []
+        await restored.begin_run(run_record("run-b", started_wall_ms=2_000))
+        kill(ledger.path, "dashboard", 2_001)
+        assert [event for event, _ in await again()] == ["start", "kill"]
+        same = await restored.read(lambda inside: in_this_ledger(inside, again.cursor))
+        assert same == again.cursor
 
 
 async def test_a_day_is_summed_up_at_the_first_tick_of_the_next(ledger, told):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from binance_trade_agent.agents.adoption import Adoption
 from binance_trade_agent.agents.execution import TradeExecutionAgent
 from binance_trade_agent.agents.order_keeper import OrderKeeper
 from binance_trade_agent.exchange.binance_gateway import BinanceGateway
@@ -99,6 +100,15 @@ def test_an_order_that_is_given_up_too_soon_is_found(monkeypatch):
 
     # One seed in thirty finds it: to search for the first would take a minute.
     assert _finds("was given up as NOT_PLACED", known=(67, 74, 105, 112, 132))
+
+
+def test_a_restored_ledger_that_adopts_nothing_is_found(monkeypatch):
+    async def ignore(self, _):
+        return None
+
+    monkeypatch.setattr(Adoption, "_own", ignore)
+
+    assert _finds("booked as coming from outside", known=(48,))
 
 
 def test_events_and_recovery_that_book_nothing_are_found(monkeypatch):

@@ -42,6 +42,7 @@ class Cursor(Value, frozen=True):
         kill: number of the newest kill; is_killed: whether the switch was on.
         raised, over: alarms that are told to stand, and to be over; pauses: those that are told.
         day: the UTC day since 1970 of the last tick; None before the first.
+        restored_wall_ms: when the ledger was put back from a backup the last time, 0 where it never was.
     """
 
     epoch: int = 0
@@ -54,6 +55,7 @@ class Cursor(Value, frozen=True):
     over: tuple[str, ...] = ()
     pauses: tuple[str, ...] = ()
     day: int | None = None
+    restored_wall_ms: int = 0
 
 
 def news(connection: sqlite3.Connection, cursor: Cursor) -> tuple[list[Notice], Cursor]:
@@ -75,6 +77,30 @@ def news(connection: sqlite3.Connection, cursor: Cursor) -> tuple[list[Notice], 
 
 
 Found = tuple[list[Notice], Cursor]
+
+
+def in_this_ledger(connection: sqlite3.Connection, cursor: Cursor) -> Cursor:
+    """The cursor of a ledger that may have been put back since: runs and commands count on from the backup's last.
+
+    What was told of those that are lost says nothing of the next with their numbers. A kill that was told, and that the
+    restoration has thrown again, is not told again.
+    """
+    row = connection.execute("SELECT restored_wall_ms FROM restorations ORDER BY number DESC LIMIT 1").fetchone()
+    if row is None or row["restored_wall_ms"] <= cursor.restored_wall_ms:
+        return cursor
+    known = {"at": row["restored_wall_ms"], "is_told": cursor.is_killed}
+    run, command = connection.execute(
+        "SELECT (SELECT coalesce(max(number), 0) FROM runs WHERE started_wall_ms < :at), (SELECT"
+        " coalesce(max(command_id), 0) FROM commands WHERE requested_wall_ms < :at OR (requested_by = 'restore' AND :is_told))",
+        known,
+    ).fetchone()
+    return replace(
+        cursor,
+        restored_wall_ms=known["at"],
+        started=min(cursor.started, run),
+        ended=min(cursor.ended, run),
+        kill=min(cursor.kill, command),
+    )
 
 
 def _runs(connection: sqlite3.Connection, cursor: Cursor) -> Found:

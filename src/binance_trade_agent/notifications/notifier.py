@@ -24,7 +24,7 @@ from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.notifications.failures import LASTING_SECONDS, Failures
-from binance_trade_agent.notifications.news import Cursor, Notice, news, was_cut_off
+from binance_trade_agent.notifications.news import Cursor, Notice, in_this_ledger, news, was_cut_off
 from binance_trade_agent.notifications.targets import Target
 from binance_trade_agent.ops.clock import monotonic_seconds
 from binance_trade_agent.settings import Settings, secret_texts
@@ -85,7 +85,8 @@ class Courier(threading.Thread):
         """
         with LedgerReader.open(self._ledger_path) as reader:
             try:
-                self._cursor = msgspec.json.decode(self._path.read_bytes(), type=Cursor)
+                kept = msgspec.json.decode(self._path.read_bytes(), type=Cursor)
+                self._cursor = reader.snapshot(lambda connection: in_this_ledger(connection, kept))
             except (OSError, msgspec.MsgspecError):
                 _, self._cursor = reader.snapshot(lambda connection: news(connection, Cursor()))
                 self._keep()
