@@ -90,8 +90,9 @@ def in_this_ledger(connection: sqlite3.Connection, cursor: Cursor) -> Cursor:
         return cursor
     known = {"at": row["restored_wall_ms"], "is_told": cursor.is_killed}
     run, command = connection.execute(
-        "SELECT (SELECT coalesce(max(number), 0) FROM runs WHERE started_wall_ms < :at), (SELECT"
-        " coalesce(max(command_id), 0) FROM commands WHERE requested_wall_ms < :at OR (requested_by = 'restore' AND :is_told))",
+        "SELECT (SELECT coalesce(max(number), 0) FROM runs WHERE started_wall_ms < :at),"
+        " (SELECT coalesce(max(command_id), 0) FROM commands"
+        " WHERE requested_wall_ms < :at OR (requested_by = 'restore' AND :is_told))",
         known,
     ).fetchone()
     return replace(
