@@ -43,7 +43,7 @@ def backup_and_restore(session: Session) -> None:
 def upgrade(session: Session) -> None:
     """a volume that an earlier release has traded on is upgraded, with a backup beside it, and trading goes on."""
     earlier = sorted(_earlier_versions().items())
-    for version, commit in {earlier[0], earlier[-1]}:
+    for version, commit in dict.fromkeys((earlier[0], earlier[-1])):
         with session.stack(BRISK) as stack:
             stack.do("up", "--no-start")
             had = _trade_with(session, stack, commit, version)
@@ -105,7 +105,8 @@ def _trade_with(session: Session, stack: Stack, commit: str, version: int) -> in
     It runs with the present dependencies. Returns how many fills it has left.
     """
     source = _sources(commit, session.folder / commit)
-    settings = [f"--env={name}={value}" for name, value in BRISK.items()]
+    known = (source / "src" / "binance_trade_agent" / "settings.py").read_text("utf-8")
+    settings = [f"--env={name}={value}" for name, value in BRISK.items() if f" {name.lower()}:" in known]
     mounts = ["-v", f"{_VOLUME}:/app/data", "-v", f"{source}:/earlier:ro", "-v", f"{source}/config:/app/config:ro"]
     run = ("run", "--detach", "--name", _EARLIER, "--init", *mounts, *settings, "--env=PYTHONPATH=/earlier/src", IMAGE)
     done = session.engine.docker(*run, "supervisord", "--configuration", "/earlier/supervisord.conf")
