@@ -19,8 +19,8 @@ def ended(code, *, started=STARTED, ran=1):
     return Process("EXITED", 0, code, started, started + ran)
 
 
-def beating(beat_ms=STARTED * 1000 + 1, *, state="trading", detail="", pid=7):
-    return Heartbeat(pid, "run-a", state, 3, beat_ms, 1.0, detail)
+def beating(beat_ms=STARTED * 1000 + 1, *, state="trading", detail="", pid=7, within=1.0):
+    return Heartbeat(pid, "run-a", state, 3, beat_ms, within, detail)
 
 
 class Yard:
@@ -127,6 +127,43 @@ def test_a_trader_without_a_sign_of_life_for_three_minutes_is_killed():
     assert yard.looks_until_start(ended(KILLED, ran=900)) == 1
     assert (yard.dog.known.kills, yard.dog.known.restarts) == (1, 1)
     assert "no sign of life for 180 s" in yard.said[0]
+
+
+@pytest.mark.parametrize(
+    ("beat", "patience"),
+    [
+        (None, 900),
+        (beating(pid=6), 900),
+        (beating(state="starting", within=120.0), 1020),
+        (beating(state="failed"), 901),
+    ],
+    ids=["before its first sign", "that of an earlier run is there", "while it waits for the exchange", "at its end"],
+)
+def test_a_start_that_never_ends_is_killed_when_no_start_takes_so_long(beat, patience):
+    yard = Yard()
+    silent = [yard.look(RUNNING, beat) for _ in range(patience + 1)]
+    assert (set(silent[:patience]), silent[patience]) == ({None}, Action.KILL)
+    yard.look(Process("RUNNING", 8, 0, STARTED + 2_000, 0), beat)
+    assert {yard.look(Process("RUNNING", 8, 0, STARTED + 2_000, 0), beat) for _ in range(899)} == {None}
+
+
+@pytest.mark.parametrize("name", ["exchange", "dashboard", "mcp"])
+def test_of_the_other_programs_none_is_expected(name):
+    yard = Yard(name=name)
+    assert {yard.look() for _ in range(2_000)} == {None}
+
+
+def test_a_trader_that_was_stopped_and_does_not_end_is_not_started_again():
+    yard = Yard()
+    assert {yard.look(RUNNING, beating(state="stopped")) for _ in range(2_000)} == {None}
+
+
+def test_the_end_of_the_container_is_asked_for_until_it_comes():
+    yard = Yard(on_finish="end")
+    over = beating(state="stopped", detail=DURATION_OVER)
+    assert [yard.look(ended(DONE), over) for _ in range(3)] == [Action.END] * 3
+    yard.look(Process("RUNNING", 8, 0, STARTED + 50, 0), over)  # a person was faster
+    assert yard.look(ended(CRASHED, started=STARTED + 50)) is None
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ _HOPELESS_FAILURES = 20
 _HOPELESS_DELAY_SECONDS = 300
 _GOOD_RUN_SECONDS = 300  # a run of this length ends the row of failures before it
 _WEDGED_LOOKS = 180  # looks, about one a second, and not seconds: a machine that slept is no wedged trader
+_START_LOOKS = 900  # of a start, beyond the time that it may wait for the exchange: it may upgrade a large ledger
 _KILLED = -1  # supervisord's exit code of a program that a signal ended
 
 _REASONS = {
@@ -122,8 +123,9 @@ class Watchdog:
         self.known = known
         self._warn = warn
         self._ends_container = ends_container
-        self._beat_ms = 0
+        self._heard: tuple[int, int] | None = None  # process, and its last sign of life
         self._silent_looks = 0
+        self._is_ending = False
 
     def look(self, process: Process, beat: Heartbeat | None, now_seconds: float) -> Action | None:
         """What is to be done now.
@@ -135,8 +137,11 @@ class Watchdog:
         """
         if process.state in {"RUNNING", "STARTING"}:
             self._note(stage=Stage.RUNNING)
+            self._is_ending = False
             return self._look_at_running(process, beat)
         self._silent_looks = 0
+        if self._is_ending:
+            return Action.END  # supervisord has not heard it yet
         if process.state == "STOPPED":
             self._note(stage=Stage.OFF)
         elif process.state in {"EXITED", "FATAL"}:
@@ -144,17 +149,21 @@ class Watchdog:
         return None  # it is being stopped
 
     def _look_at_running(self, process: Process, beat: Heartbeat | None) -> Action | None:
-        """Only a trader that trades is expected to give a sign of life; a start may wait for the exchange."""
-        if beat is None or beat.pid != process.pid or beat.state != "trading" or beat.beat_wall_ms != self._beat_ms:
-            self._beat_ms = beat.beat_wall_ms if beat else 0
+        """Only a trader that starts or trades is expected to give a sign of life."""
+        own = beat if beat is not None and beat.pid == process.pid else None
+        heard = process.pid, own.beat_wall_ms if own else 0
+        if self.name != TRADER or heard != self._heard or (own is not None and own.state == "stopped"):
+            self._heard = heard
             self._silent_looks = 0
             return None
         self._silent_looks += 1
-        if self._silent_looks < _WEDGED_LOOKS:
+        is_trading = own is not None and own.state == "trading"
+        patience = _WEDGED_LOOKS if is_trading else _START_LOOKS + round(own.next_within_seconds if own else 0)
+        if self._silent_looks < patience:
             return None
         self._silent_looks = 0
         self._note(kills=self.known.kills + 1)
-        self._warn(f"the {self.name} has given no sign of life for {_WEDGED_LOOKS} s: it is killed and started again")
+        self._warn(f"the {self.name} has given no sign of life for {patience} s: it is killed and started again")
         return Action.KILL
 
     def _look_at_ended(self, process: Process, beat: Heartbeat | None, now_seconds: float) -> Action | None:
@@ -171,7 +180,8 @@ class Watchdog:
         self._note(ended=ended, run_started_seconds=process.started_seconds)
         if process.state == "EXITED" and process.exit_code == exit_codes.OK:
             self._note(stage=Stage.OVER, failures=0)
-            return Action.END if _is_done(process, beat) and self._ends_container() else None
+            self._is_ending = _is_done(process, beat) and self._ends_container()
+            return Action.END if self._is_ending else None
         if process.state == "EXITED" and process.exit_code == exit_codes.WRONG_CONFIGURATION:
             self._note(stage=Stage.REFUSED)
             if self.name == TRADER:  # wrong settings end all programs: one sentence of the watchdog's is enough
