@@ -25,7 +25,7 @@ from binance_trade_agent.control.switch_carriers import SwitchCarriers
 from binance_trade_agent.domain.decisions import Decision, Outcome
 from binance_trade_agent.domain.pause_scope import PauseScope
 from binance_trade_agent.domain.strategy_choice import StrategyChoice
-from binance_trade_agent.exchange.errors import UnavailableError
+from binance_trade_agent.exchange.errors import BannedError, UnavailableError
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ledger.risk_changes import latest_changes
@@ -347,6 +347,21 @@ async def test_trouble_beside_the_decisions_is_said_and_survived(tmp_path, caplo
         assert await ready.loop.run() == "the duration is over"
         assert len(ready.ticks) == 2
         assert "the exchange cannot be reached" in caplog.text
+
+
+async def test_a_ban_is_said_once_though_its_seconds_go_down(tmp_path, caplog):
+    async with rig(tmp_path, duration_ms=50_000) as ready:
+        left = iter(range(90, 0, -10))
+
+        async def banned(*_) -> None:
+            raise BannedError(next(left), "The exchange has banned this address.")
+
+        ready.valuation.record = banned
+        await ready.loop.run()
+        assert len(ready.ticks) == 5
+        assert [each for each in caplog.messages if "banned" in each] == [
+            "The exchange has banned this address. Retry after 90 s."
+        ]
 
 
 async def test_clock_that_fails_ends_the_run(tmp_path):

@@ -29,7 +29,7 @@ from binance_trade_agent.control.persons_pause import why_not_by_assistant
 from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.decisions import Decision
 from binance_trade_agent.domain.wording import clock_time, iso_utc
-from binance_trade_agent.exchange.errors import ExchangeError
+from binance_trade_agent.exchange.errors import ExchangeError, RateLimitedError
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ops import heartbeat
@@ -330,9 +330,11 @@ class AutonomousTradingLoop:
         try:
             await work
         except (ExchangeError, LedgerError) as failure:
-            if str(failure) != self._last_trouble:  # the same trouble is said once, not at each tick
+            # The same trouble is said once, not at each tick; a ban's sentence holds the seconds that are left.
+            trouble = type(failure).__name__ if isinstance(failure, RateLimitedError) else str(failure)
+            if trouble != self._last_trouble:
                 log.warning("%s", failure)
-            self._last_trouble = str(failure)
+            self._last_trouble = trouble
 
     def _beat(self, state: str) -> None:
         reasons, stream_is_live, news_age_seconds = self._watch.health()

@@ -9,7 +9,7 @@ import pytest
 from binance_trade_agent.configuration import ConfigError
 from binance_trade_agent.exchange.connect import connected
 from binance_trade_agent.exchange.embedded import EmbeddedExchange, exchange_of_ledger
-from binance_trade_agent.settings import Settings
+from binance_trade_agent.settings import Settings, shown
 from tests.exchange_process import running_exchange
 
 
@@ -38,8 +38,12 @@ async def market_time(exchange: EmbeddedExchange, advance_ms: int = 0) -> int:
         return (await answer.json())["now"]
 
 
-async def test_trader_s_exchange_ends_with_it_and_goes_on_where_it_was(settings):
+async def test_trader_s_exchange_ends_with_it_and_goes_on_where_it_was(settings, caplog):
+    caplog.set_level("INFO")
     async with exchange_of_ledger(settings, is_owner=True) as first:
+        assert f" speed {shown(settings.simulation_speed)} market time " in caplog.text
+        beside = {path.name: path.stat().st_mode & 0o777 for path in settings.ledger_path.parent.iterdir()}
+        assert set(beside.values()) == {0o600}, beside
         left_at = await market_time(first, advance_ms=90_000)
     assert not is_running(first.pid)
     async with exchange_of_ledger(settings, is_owner=True) as second:

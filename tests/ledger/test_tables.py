@@ -45,6 +45,7 @@ def test_json_lines_say_what_the_tables_say(path, tmp_path):
         lines = (tmp_path / "out" / f"{table}.jsonl").read_text("utf-8").splitlines()
         assert [json.loads(line) for line in lines] == rows_in(path, table)
         assert len(lines) == count
+        assert (tmp_path / "out" / f"{table}.jsonl").stat().st_mode & 0o777 == 0o600
 
 
 def test_csv_says_what_the_tables_say_with_plain_decimals(path, tmp_path):

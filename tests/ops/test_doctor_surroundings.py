@@ -99,6 +99,14 @@ def test_the_ledgers_schema_is_told_and_what_becomes_of_an_older_one(tmp_path):
     assert "is not a SQLite file" in str(doctor.ledger(path))
 
 
+def test_a_ledger_that_is_damaged_behind_its_head_has_failed(tmp_path):
+    path = tmp_path / "ledger.db"
+    ledger_of_schema(latest_version(), path)
+    text = path.read_bytes()
+    path.write_bytes(text[:8192] + b"\xff" * 4096 + text[12288:])
+    assert "failed   ledger " in str(doctor.ledger(path))
+
+
 def test_a_disk_below_its_limit_has_failed(tmp_path):
     with tiny_disk(tmp_path / "disk") as disk:
         fill_up(disk)

@@ -20,6 +20,7 @@ def test_sign_of_life_is_read_back(tmp_path):
     assert (last.pid, last.run_id, last.state, last.cycle) == (os.getpid(), "run-a", "trading", 3)
     assert abs(last.beat_wall_ms - wall_ms()) < 10_000
     assert [entry.name for entry in tmp_path.iterdir()] == ["ledger.db.heartbeat"]
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_later_sign_replaces_the_earlier_one(tmp_path):
@@ -69,7 +70,7 @@ def test_on_a_full_disk_the_last_sign_is_written_over(tmp_path, monkeypatch):
     def full(*_args, **_kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.Path, "write_text", full)
+    monkeypatch.setattr(module, "written", full)
     given(path, cycle=4)
     assert (read(path).cycle, read(path).detail) == (4, "")
     assert path.stat().st_size == written

@@ -132,14 +132,20 @@ def state_file(tmp_path, content: bytes | None = None) -> StateFile:
     return StateFile(path)
 
 
-def test_missing_file_is_no_state(tmp_path):
-    assert state_file(tmp_path).load("m") is None
+@pytest.mark.parametrize("content", [None, b""], ids=["no file", "killed before it wrote anything"])
+async def test_missing_file_is_no_state_and_a_new_one_is_for_its_owner(tmp_path, content):
+    assert state_file(tmp_path, content).load("m") is None
+    async with running_exchange(speed=None, state=tmp_path / "state"):
+        pass
+    if content is None:
+        assert (tmp_path / "state").stat().st_mode & 0o777 == 0o600
+    async with running_exchange(speed=None, state=tmp_path / "state"):
+        pass
 
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"", "is not the state of a simulated exchange"),
         (b"[]", "is not the state of a simulated exchange"),
         (b'{"format":1,"session_id":"m"}', "earlier version of this program.*move it away"),
         (b"SQLite format 3\x00 but then nonsense", "is not the state of a simulated exchange"),

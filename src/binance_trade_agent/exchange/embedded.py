@@ -22,6 +22,7 @@ import aiohttp
 from binance_trade_agent import exit_codes
 from binance_trade_agent.configuration import ConfigError
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
+from binance_trade_agent.ops.private_files import written
 from binance_trade_agent.settings import Settings, shown
 
 _READY_SECONDS = 60
@@ -161,7 +162,7 @@ async def _spawned(settings: Settings, market: str, *, is_owner: bool) -> Proces
     log_path = _beside(settings, "exchange.log")
     try:
         log_path.parent.mkdir(parents=True, exist_ok=True)
-        log_file = log_path.open("wb")
+        log_file = written(log_path, "wb")
     except OSError as failure:
         raise ExchangeStartError(f"the simulated exchange cannot write {log_path}: {failure.strerror}") from None
     with log_file:
@@ -200,7 +201,8 @@ async def _ready(process: Process, settings: Settings, market: str) -> EmbeddedE
             raise _StateInUseError
         last_line = (complaint.splitlines() or ["it said nothing"])[-1].removeprefix("exchange: ")
         raise ExchangeStartError(f"the simulated exchange did not start: {last_line} (its log is {log_path})")
-    log.info("%s", line.strip())
+    # Its own speed is that it stands still until the trader lets time pass, at the speed that is set.
+    log.info("%s", line.strip().replace("speed stepped", f"speed {shown(settings.simulation_speed)}"))
     where = words.index("control")
     return EmbeddedExchange(process.pid, words[where - 1], words[where + 1], market)
 

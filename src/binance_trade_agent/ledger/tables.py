@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from binance_trade_agent.ledger.files import in_place_when_whole, sync_file, sync_folder
 from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ops.private_files import written
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _AMOUNT = re.compile(r"-[0-9.]+")
@@ -52,7 +53,7 @@ def _write(connection: sqlite3.Connection, table: str, path: Path, form: str) ->
     cursor.row_factory = None
     cursor.execute(f"SELECT * FROM {table}")  # noqa: S608 - the name is the schema's own
     names = [column[0] for column in cursor.description]
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with written(path, encoding="utf-8", newline="") as file:
         count = FORMS[form](file, names, cursor)
     sync_file(path)
     return count

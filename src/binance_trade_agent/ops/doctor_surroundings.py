@@ -13,6 +13,7 @@ from binance_trade_agent.domain.checks import Checked, Verdict
 from binance_trade_agent.ledger.connection import FILE_ERRORS, explained, open_of_any_schema
 from binance_trade_agent.ledger.disk import MB, free_bytes
 from binance_trade_agent.ledger.errors import LedgerError
+from binance_trade_agent.ledger.integrity import check_at_start
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.lock import is_held
 from binance_trade_agent.ledger.migrations import latest_version, schema_version
@@ -67,7 +68,7 @@ def ledger(path: Path) -> Checked:
                 f"{path} has schema {found}; the next start of the trader copies it and upgrades it to {known}",
             )
         with LedgerReader.open(path):
-            pass
+            check_at_start(path)  # as a start does, so it takes a second at most
     except LedgerError as failure:
         return Checked("ledger", Verdict.FAILED, str(failure))
     runs = ", a trader is running on it" if is_held(path) else ""

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from binance_trade_agent.ops.clock import wall_ms
+from binance_trade_agent.ops.private_files import written
 
 _GRACE_SECONDS = 25  # beyond the planned silence: the container has to be unhealthy within a minute
 DURATION_OVER = "the duration is over"  # detail of a run that ended so
@@ -83,7 +84,8 @@ def beat(
     fresh = path.with_name(f"{path.name}.new")
     text = json.dumps(asdict(heartbeat))
     try:
-        fresh.write_text(text, encoding="utf-8")
+        with written(fresh, encoding="utf-8") as file:
+            file.write(text)
         fresh.replace(path)
     except OSError:
         with contextlib.suppress(OSError), path.open("r+", encoding="utf-8") as file:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from binance_trade_agent.domain.wording import iso_second
+from binance_trade_agent.ops.private_files import written
 from binance_trade_agent.simulator.exchange import Exchange
 from binance_trade_agent.simulator.faults.kinds import Fault
 from binance_trade_agent.simulator.faults.schedule import ScheduleError, read_schedule
@@ -102,7 +103,8 @@ def _announce(path: Path, server: ExchangeServer) -> None:
     place = {"pid": os.getpid(), "url": server.url, "control_url": server.control_url}
     fresh = path.with_name(f"{path.name}.new")
     try:
-        fresh.write_text(json.dumps(place), encoding="utf-8")
+        with written(fresh, encoding="utf-8") as file:
+            file.write(json.dumps(place))
         fresh.replace(path)
     except OSError as error:
         raise OptionsError(f"--announce {path} cannot be written: {error.strerror}") from None

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from binance_trade_agent.matching.snapshot import EngineSnapshot, take_snapshot
 from binance_trade_agent.matching.transactions import Transaction
+from binance_trade_agent.ops.private_files import make_sure_of
 from binance_trade_agent.simulator.exchange import Exchange
 from binance_trade_agent.simulator.state_changes import StateChanges
 from binance_trade_agent.simulator.state_tables import (
@@ -101,7 +102,7 @@ class StateFile:
     def follow(self, exchange: Exchange) -> None:
         """Take note of what changes from now on; the file holds what the exchange has begun with, or nothing yet."""
         exchange.listeners.append(self._note)
-        if self._path.exists():
+        if self._exists():
             self._kept = exchange.engine.history
             self._accounts = set(exchange.engine.accounts)
 
@@ -138,6 +139,8 @@ class StateFile:
             return False
         except OSError as error:
             raise StateFileError(f"state file {self._path} cannot be read: {error.strerror}") from None
+        if not head:
+            return False  # its exchange was killed before it had written anything
         if head.startswith(b'{"format":'):
             raise StateFileError(
                 f"state file {self._path} was written by an earlier version of this program, which kept it as JSON: "
@@ -158,6 +161,7 @@ class StateFile:
 
     def _save(self, exchange: Exchange) -> None:
         if self._database is None:
+            make_sure_of(self._path)
             self._database = _connected(self._path)
         changes, self._changes = self._changes, StateChanges()
         engine = exchange.engine

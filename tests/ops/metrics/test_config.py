@@ -97,6 +97,13 @@ def test_monitoring_is_a_profile_that_publishes_to_this_machine_only():
         assert service["profiles"] == ["monitoring"]
         assert all(port.startswith("127.0.0.1:") for port in service["ports"])
         assert re.search(r":v?\d+\.\d+\.\d+$", service["image"]), "a version, so that the same comes up tomorrow"
+    grafana = monitoring["grafana"]["environment"]
+    nobody_logs_in = {
+        "GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION": "true",
+        "GF_AUTH_DISABLE_LOGIN_FORM": "true",
+        "GF_AUTH_BASIC_ENABLED": "false",
+    }
+    assert grafana.items() >= nobody_logs_in.items()
     assert "9464" not in " ".join(COMPOSE["services"]["trading-agent"]["ports"])
     target = yaml.safe_load((CONFIG / "prometheus.yml").read_text("utf-8"))["scrape_configs"][0]["static_configs"]
     assert target == [{"targets": ["trading-agent:9464"]}]
