@@ -13,7 +13,7 @@ from binance_trade_agent.dashboard.integrity import Checked, IntegrityWatch
 from binance_trade_agent.dashboard.region import PROBLEMS, REGION, DeskOf
 from binance_trade_agent.dashboard.rendering import render
 from binance_trade_agent.desk.desk import Desk
-from binance_trade_agent.desk.health import Health, Readiness, health_of, readiness_of, told_of
+from binance_trade_agent.desk.health import health_of, readiness_of, told_of
 from binance_trade_agent.domain.candle_series import Flaw
 from binance_trade_agent.domain.decisions import Decision
 from binance_trade_agent.history.recording import recordings_folder
@@ -24,6 +24,7 @@ from binance_trade_agent.ledger.records import Alarm
 from binance_trade_agent.ledger.rows import decision_from
 from binance_trade_agent.ops import vitals
 from binance_trade_agent.ops.clock import wall_ms
+from binance_trade_agent.ops.health import Health, Readiness
 from binance_trade_agent.ops.log_file import log_folder
 from binance_trade_agent.ops.versions import versions
 from binance_trade_agent.ops.vitals import ProcessVitals, SymbolVitals, Vitals, process_vitals
