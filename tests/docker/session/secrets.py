@@ -36,7 +36,7 @@ services:
   trading-agent:
     volumes: ["{folder}:/run/secrets:ro"]
 """
-_FILES_WITH = "grep -rlaE '{pattern}' /app /tmp /home /var/log 2>/dev/null || true"
+_FILES_WITH = "grep -rlaE '{pattern}' {places} 2>/dev/null || true"
 _DOCUMENTS = ("configuration", "session", "survival")
 _CHUNK = 1 << 20
 
@@ -89,7 +89,9 @@ def _running(session: Session, stack: Stack) -> None:
     for command in (("config",), ("config", "--json"), ("doctor",), ("status",), ("analyze",)):
         _nothing(session, f"trade-agent {' '.join(command)}", [stack.exec("trade-agent", *command).output])
     pattern = "|".join(_NEEDLES)
-    found = stack.exec("sh", "-c", _FILES_WITH.format(pattern=pattern)).out.split()
+    mounted = stack.exec("sh", "-c", _FILES_WITH.format(pattern=pattern, places="/run/secrets")).out.split()
+    session.expect(len(mounted) == len(CANARIES), f"a search finds all {len(CANARIES)} where they are mounted", mounted)
+    found = stack.exec("sh", "-c", _FILES_WITH.format(pattern=pattern, places="/app /tmp /home /var/log")).out.split()
     session.expect(not found, "files of /app, /app/data and /tmp: nothing", found)
     environment = stack.exec(
         "sh", "-c", "cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'"

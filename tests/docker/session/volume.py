@@ -7,6 +7,7 @@ from tests.docker.session.engine import IMAGE, PROJECT, ROOT, FailedError
 from tests.docker.session.scenario import Session, SkippedError, pause
 from tests.docker.session.stack import BRISK, Stack
 
+_FIRST = 2  # when ledgers had schema 1 the simulated exchange kept its own state in another form
 _SCHEMA = "src/binance_trade_agent/ledger/schema"
 _EARLIER = f"{PROJECT}-earlier"
 _VOLUME = f"{PROJECT}_ledger"
@@ -78,7 +79,7 @@ def _earlier_versions() -> dict[int, str]:
     """Schema version -> the last commit that wrote it, of those that git knows."""
     found: dict[int, str] = {}
     numbers = sorted(int(file.name[:4]) for file in (ROOT / _SCHEMA).glob("*.sql"))
-    for number in numbers[1:]:
+    for number in numbers[_FIRST:]:
         file = next(file.name for file in (ROOT / _SCHEMA).glob(f"{number:04}*.sql"))
         added = _git("log", "--diff-filter=A", "--format=%H", "--", f"{_SCHEMA}/{file}").split()
         if added and (before := _git("rev-parse", "--verify", "--quiet", f"{added[-1]}^").strip()):
