@@ -28,6 +28,14 @@ def test_the_second_is_refused_with_the_holders_name(tmp_path):
     assert refusal.value.holder == HOLDER
 
 
+def test_a_symbolic_link_to_the_ledger_is_the_same_ledger(tmp_path):
+    (tmp_path / "link.db").symlink_to(tmp_path / "real.db")
+    with LedgerLock.acquire(tmp_path / "real.db", HOLDER):
+        assert is_held(tmp_path / "link.db")
+        with pytest.raises(LedgerInUse):
+            LedgerLock.acquire(tmp_path / "link.db", HOLDER)
+
+
 def test_a_released_lock_can_be_taken_again(tmp_path):
     path = tmp_path / "ledger.sqlite3"
     assert not is_held(path)

@@ -17,6 +17,7 @@ from binance_trade_agent.ledger.backup import back_up
 from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
 from binance_trade_agent.ledger.lock import Holder, LedgerLock
 from binance_trade_agent.ledger.migrations import latest_version, schema_version
+from binance_trade_agent.ledger.risk_changes import RiskChange, record
 from binance_trade_agent.ledger.switches import closes_positions, kill_reason, pause_scope
 from binance_trade_agent.ledger.verify import sentences
 from tests.ledger.bookkeeping import fill, place, report, trading_ledger
@@ -161,6 +162,14 @@ async def test_switches_that_were_thrown_since_the_backup_stay_thrown(path):
         ]
         assert waiting.payload == {"scope": "everything"}
         assert reader.snapshot(pause_scope) is None, "the next start carries it out first of all"
+
+
+async def test_limits_that_were_changed_since_the_backup_are_spoken_of(path):
+    change = RiskChange("run-a", 2_000, "dashboard", "RISK_MAX_TRADES_PER_HOUR", "20", "2", "20")
+    async with await Ledger.open(path) as ledger:
+        await ledger.write(lambda inside: record(inside, [change]))
+    said = restored(path)[1]
+    assert "Limits or the strategy were changed since the backup: look at them after the next start." in said
 
 
 def damaged(path):

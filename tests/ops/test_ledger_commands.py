@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import shutil
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -75,16 +77,57 @@ def test_keep_leaves_the_newest_dated_backups_and_touches_nothing_else(path, tmp
     folder.mkdir()
     dated = [f"ledger.db.backup-2026010{day}T031700Z" for day in range(1, 6)]
     others = ["ledger.db.backup-mine", "ledger.db.backup-20260101T031700Z.gz", "other.db.backup-20260101T031700Z"]
+    (folder / "ledger.db.backup-20250101T000000Z").mkdir()
     abandoned = folder / ".ledger.db.backup-20260101T031700Z.4711.unfinished"
     for name in [*dated, *others, abandoned.name]:
-        (folder / name).write_text("a backup")
+        shutil.copyfile(path, folder / name)
     os.utime(abandoned, (1, 1))
     (folder / f"{dated[0]}-shm").write_text("of who has looked into it")
     code, output, _ = ledger("backup", "--ledger-path", path, "--to", folder, "--keep", 3)
     made = output.splitlines()[0].split("  ")[0].removeprefix(f"{folder}/")
     assert code == 0
     assert output.splitlines()[1:] == [f"{folder / name}  deleted, as --keep 3 says" for name in dated[:3]]
-    assert sorted(file.name for file in folder.iterdir()) == sorted([*dated[3:], made, *others])
+    assert sorted(file.name for file in folder.iterdir()) == sorted(
+        [*dated[3:], made, *others, "ledger.db.backup-20250101T000000Z"]
+    )
+
+
+def test_keep_leaves_what_is_another_ledgers_and_what_it_cannot_read(path, tmp_path):
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    another, torn = (folder / f"ledger.db.backup-2026010{day}T031700Z" for day in (1, 2))
+    shutil.copyfile(path, another)
+    with closing(sqlite3.connect(another, isolation_level=None)) as connection:
+        connection.execute("UPDATE runs SET run_id = 'another'")
+    torn.write_bytes(path.read_bytes()[:5_000])
+    assert ledger("backup", "--ledger-path", path, "--to", folder, "--keep", 1)[0] == 0
+    assert {another, torn} < set(folder.iterdir())
+
+
+def test_keep_leaves_the_backup_just_made_though_the_clock_was_years_ahead_before(path, tmp_path):
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    ahead = [folder / f"ledger.db.backup-2099010{day}T031700Z" for day in (1, 2)]
+    for file in ahead:
+        shutil.copyfile(path, file)
+    output = ledger("backup", "--ledger-path", path, "--to", folder, "--keep", 2)[1]
+    made = folder / output.splitlines()[0].split("  ")[0].removeprefix(f"{folder}/")
+    assert set(folder.iterdir()) == {made, ahead[1]}
+
+
+def test_keep_says_what_it_cannot_delete(path, tmp_path, monkeypatch):
+    old, unlink = tmp_path / "ledger.db.backup-20260101T031700Z", Path.unlink
+
+    def refuse(self, **options):
+        if self == old:
+            raise PermissionError(13, "Permission denied", str(self))
+        unlink(self, **options)
+
+    shutil.copyfile(path, old)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    code, _, said = ledger("backup", "--ledger-path", path, "--keep", 1)
+    assert code == 2
+    assert f"the backup is made, but the oldest cannot be deleted: {old}: Permission denied" in said
 
 
 def test_keep_deletes_nothing_when_the_backup_fails(path, tmp_path):

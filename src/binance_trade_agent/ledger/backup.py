@@ -5,7 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from binance_trade_agent.ledger.connection import explained, open_read_only
+from binance_trade_agent.ledger.connection import FILE_ERRORS, explained, open_of_any_schema, open_read_only
 from binance_trade_agent.ledger.disk import MB, free_bytes
 from binance_trade_agent.ledger.errors import LedgerError, LedgerUnavailable
 from binance_trade_agent.ledger.files import in_place_when_whole, sync_file
@@ -72,6 +72,16 @@ def _copy(source: sqlite3.Connection, to: Path) -> None:
             raise LedgerError(
                 f"the ledger is damaged ({found}) and was not copied; `trade-agent ledger verify` says more"
             )
+
+
+def origin(path: Path, *, is_immutable: bool = False) -> str | None:
+    """The first run of the ledger at `path`, which its copies have in common with it; None without one."""
+    try:
+        with closing(open_of_any_schema(path, is_immutable=is_immutable)) as connection:
+            row = connection.execute("SELECT run_id FROM runs ORDER BY number LIMIT 1").fetchone()
+    except (LedgerError, *FILE_ERRORS):
+        return None
+    return None if row is None else str(row["run_id"])
 
 
 def damage(connection: sqlite3.Connection) -> str | None:

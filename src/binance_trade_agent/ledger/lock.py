@@ -105,8 +105,9 @@ class LedgerLock:
 
 
 def lock_path(ledger_path: Path) -> Path:
-    """Where the lock of a ledger is."""
-    return ledger_path.with_name(f"{ledger_path.name}.lock")
+    """Where the lock of a ledger is: beside the file itself, whatever symbolic link it is named by."""
+    place = ledger_path.resolve()
+    return place.with_name(f"{place.name}.lock")
 
 
 def is_held(ledger_path: Path) -> bool:

@@ -13,8 +13,9 @@ from binance_trade_agent import exit_codes
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import CommandKind
 from binance_trade_agent.domain.pause_scope import PauseScope
+from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.domain.wording import compact_utc, iso_second
-from binance_trade_agent.ledger import backup, switches, tables
+from binance_trade_agent.ledger import backup, risk_changes, strategy_changes, switches, tables
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.files import remove_abandoned
 from binance_trade_agent.ledger.ledger import LedgerReader
@@ -59,7 +60,7 @@ def _verified(path: Path, say: Say) -> dict[str, int]:
 def back_up_ledger(path: Path, to: Path | None, keep: int | None = None) -> int:
     """Copy the ledger and print where to, and how large it is. Returns 0, or 2 when it could not be done.
 
-    With `keep` only so many of the dated backups stay that are in the same folder; the oldest go, once the new one is.
+    With `keep` only so many of the ledger's dated backups stay in the same folder; the oldest go, once the new one is.
     """
     if keep is not None and to is not None and not to.is_dir():
         what = f"--keep counts the dated backups of a folder, and {to} is none; make it first, or leave --keep away"
@@ -70,28 +71,45 @@ def back_up_ledger(path: Path, to: Path | None, keep: int | None = None) -> int:
     except LedgerError as failure:
         return complain(failure, exit_codes.WRONG_CONFIGURATION)
     print(f"{target}  {size} bytes")
-    if keep is not None:
-        for old in _dated_backups(path, target.parent)[:-keep]:
-            for name in ("", "-wal", "-shm"):  # left by who has looked into it
-                old.with_name(old.name + name).unlink(missing_ok=True)
-            print(f"{old}  deleted, as --keep {keep} says")
-        remove_abandoned(target.with_name(path.name), "backup-", before_wall_ms=wall_ms() - _LONGEST_BACKUP_MS)
+    if keep is None:
+        return exit_codes.OK
+    try:
+        _delete_beyond(keep, path, target)
+    except OSError as error:
+        what = f"the backup is made, but the oldest cannot be deleted: {error.filename}: {error.strerror}"
+        return complain(what, exit_codes.WRONG_CONFIGURATION)
     return exit_codes.OK
 
 
+def _delete_beyond(keep: int, path: Path, newest: Path) -> None:
+    """Leave `newest`, which was made just now, whatever the clock said when the others were, and so many in all."""
+    others = [file for file in _dated_backups(path, newest.parent) if file != newest]
+    for old in others[: max(0, len(others) + 1 - keep)]:
+        for name in ("", "-wal", "-shm"):  # left by who has looked into it
+            old.with_name(old.name + name).unlink(missing_ok=True)
+        print(f"{old}  deleted, as --keep {keep} says")
+    remove_abandoned(newest.with_name(path.name), "backup-", before_wall_ms=wall_ms() - _LONGEST_BACKUP_MS)
+
+
 def _dated_backups(path: Path, folder: Path) -> list[Path]:
-    """Those of this ledger that are named for their time, the oldest first."""
-    name = re.compile(rf"{re.escape(path.name)}\.backup-\d{{8}}T\d{{6}}Z")
-    return sorted(file for file in folder.iterdir() if name.fullmatch(file.name))
+    """Those of this ledger that are named for their time, the oldest first; what is of another or damaged is not."""
+    name, ours = re.compile(rf"{re.escape(path.name)}\.backup-\d{{8}}T\d{{6}}Z"), backup.origin(path)
+    named = sorted(file for file in folder.iterdir() if name.fullmatch(file.name) and file.is_file())
+    return [file for file in named if ours is not None and backup.origin(file, is_immutable=True) == ours]
 
 
 @dataclass(frozen=True, slots=True)
 class _Switches:
-    """What a person has thrown: the reason of the kill switch, None while it is off, and what a pause keeps back."""
+    """What a person has thrown: the reason of the kill switch, None while it is off, and what a pause keeps back.
+
+    `limits` are the values that limits were given by command, by setting; `strategy` is the last in use.
+    """
 
     kill_reason: str | None
     closes_positions: bool
     pause: PauseScope | None
+    limits: dict[str, str]
+    strategy: StrategyChoice | None
 
 
 def restore_ledger(path: Path, from_: Path) -> int:
@@ -100,9 +118,10 @@ def restore_ledger(path: Path, from_: Path) -> int:
         with _held_while_none_trades(path):
             before = _switches(path)
             restored = restore(path, from_, wall_ms(), lambda fresh: _throw_again(fresh, before))
+            after = _switches(path)
     except LedgerError as failure:
         return complain(failure, exit_codes.WRONG_CONFIGURATION)
-    for line in _told(path, from_, restored, before):
+    for line in _told(path, from_, restored, before, after):
         print(line)
     return exit_codes.OK
 
@@ -128,7 +147,10 @@ def _switches(path: Path) -> _Switches | None:
 
     def read(connection: sqlite3.Connection) -> _Switches:
         reason = switches.kill_reason(connection) if switches.killed(connection) else None
-        return _Switches(reason, switches.closes_positions(connection), switches.pause_scope(connection))
+        limits = {setting: change.new for setting, change in risk_changes.latest_by_setting(connection).items()}
+        last = strategy_changes.latest(connection)
+        closes, pause = switches.closes_positions(connection), switches.pause_scope(connection)
+        return _Switches(reason, closes, pause, limits, last and last.choice)
 
     try:
         with LedgerReader.open(path) as reader:
@@ -152,7 +174,9 @@ def _throw_again(fresh: Path, before: _Switches | None) -> None:
         commands.place(fresh, CommandKind.PAUSE, requested_by="restore", requested_wall_ms=at_ms, payload=wanted)
 
 
-def _told(path: Path, from_: Path, restored: Restored, before: _Switches | None) -> Iterator[str]:
+def _told(
+    path: Path, from_: Path, restored: Restored, before: _Switches | None, after: _Switches | None
+) -> Iterator[str]:
     counts = ", ".join(f"{count} {what}" for what, count in restored.counts.items())
     last = "" if restored.last_tick_ms is None else f", as of {iso_second(restored.last_tick_ms)} (its last tick)"
     yield f"{from_} was checked: {counts}, 0 differences{last}."
@@ -166,6 +190,8 @@ def _told(path: Path, from_: Path, restored: Restored, before: _Switches | None)
     elif before is not None and (before.kill_reason is not None or before.pause is not None):
         thrown = ["the kill switch"] * (before.kill_reason is not None) + ["the pause"] * (before.pause is not None)
         yield f"{' and '.join(thrown)} of that ledger holds in this one too.".capitalize()
+    if before and after and (before.limits, before.strategy) != (after.limits, after.strategy):
+        yield "Limits or the strategy were changed since the backup: look at them after the next start."
     yield "The next start (`trade-agent run`) takes what was traded since from the exchange, before it decides."
 
 
