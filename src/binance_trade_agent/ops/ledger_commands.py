@@ -117,11 +117,11 @@ def restore_ledger(path: Path, from_: Path) -> int:
     try:
         with _held_while_none_trades(path):
             before = _switches(path)
-            restored = restore(path, from_, wall_ms(), lambda fresh: _throw_again(fresh, before))
-            after = _switches(path)
+            of_backup: list[_Switches | None] = []
+            restored = restore(path, from_, wall_ms(), lambda fresh: of_backup.append(_throw_again(fresh, before)))
     except LedgerError as failure:
         return complain(failure, exit_codes.WRONG_CONFIGURATION)
-    for line in _told(path, from_, restored, before, after):
+    for line in _told(path, from_, restored, before, *of_backup):
         print(line)
     return exit_codes.OK
 
@@ -150,7 +150,7 @@ def _switches(path: Path) -> _Switches | None:
         limits = {setting: change.new for setting, change in risk_changes.latest_by_setting(connection).items()}
         last = strategy_changes.latest(connection)
         closes, pause = switches.closes_positions(connection), switches.pause_scope(connection)
-        return _Switches(reason, closes, pause, limits, last and last.choice)
+        return _Switches(reason, closes, pause, limits, last.choice if last else None)
 
     try:
         with LedgerReader.open(path) as reader:
@@ -159,11 +159,14 @@ def _switches(path: Path) -> _Switches | None:
         return None
 
 
-def _throw_again(fresh: Path, before: _Switches | None) -> None:
-    """A switch that a person has thrown since the backup stays thrown: the restored ledger would not know of it."""
+def _throw_again(fresh: Path, before: _Switches | None) -> _Switches | None:
+    """A switch that a person has thrown since the backup stays thrown: the restored ledger would not know of it.
+
+    Returns how they stood in the backup.
+    """
     now = _switches(fresh)
     if before is None or now is None:
-        return
+        return now
     at_ms = wall_ms()
     if before.kill_reason is not None and now.kill_reason is None:
         closing = {"close_positions": "true"} if before.closes_positions else {}
@@ -172,6 +175,7 @@ def _throw_again(fresh: Path, before: _Switches | None) -> None:
     if before.pause is not None and now.pause != before.pause:
         wanted = {"scope": before.pause.value}
         commands.place(fresh, CommandKind.PAUSE, requested_by="restore", requested_wall_ms=at_ms, payload=wanted)
+    return now
 
 
 def _told(
