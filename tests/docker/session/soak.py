@@ -108,7 +108,7 @@ def _judge(session: Session, stack: Stack, lines: list[Line], took_seconds: floa
         {"trader", "exchange", "dashboard", "mcp", "watchdog"} <= {line.name for line in lines}, "each program was seen"
     )
     minutes, cycles = took_seconds / 60, stack.count("Trading Cycle #")
-    session.expect(cycles > minutes * 40, f"{minutes:.1f} min, {cycles} cycles, {stack.fills()} fills")
+    session.expect(cycles > minutes * 20, f"{minutes:.1f} min, {cycles} cycles, {stack.fills()} fills")
     size = stack.exec("du", "-sm", "/app/data").out.split()[0]
     limit = session.engine.docker("stats", "--no-stream", "--format", "{{.MemUsage}}", AGENT).out.strip()
     session.expect(int(size) >= 0, f"the volume takes {size} MB, the container's memory is {limit}")
