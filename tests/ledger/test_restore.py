@@ -99,6 +99,14 @@ async def test_what_the_write_ahead_log_holds_of_the_old_ledger_is_kept_and_neve
     assert orders_and_differences(kept(path)) == (3, [])
 
 
+def test_what_a_restoration_that_was_killed_has_left_is_removed(path):
+    for name in (".ledger.db.4711.unfinished", ".ledger.db.4711.unfinished-wal"):
+        path.with_name(name).write_bytes(b"half")
+    path.with_name(".other.db.4711.unfinished").write_bytes(b"half")
+    assert restored(path)[0] == 0
+    assert [file.name for file in path.parent.glob(".*")] == [".other.db.4711.unfinished"]
+
+
 def test_the_ledger_that_is_gone_is_put_back(path):
     for file in path.parent.glob("ledger.db*"):
         file.unlink()

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 
 from binance_trade_agent.domain.wording import compact_utc
@@ -69,6 +70,10 @@ def restore(ledger_path: Path, backup: Path, at_wall_ms: int, finish: Callable[[
     unfinished = place.with_name(f".{place.name}.{os.getpid()}.unfinished")
     kept = place.with_name(f"{place.name}.replaced-{compact_utc(at_wall_ms)}")
     _refuse_itself(place, backup, kept)
+    for left in place.parent.glob(
+        f".{escape(place.name)}.[0-9]*.unfinished*"
+    ):  # by one that was killed: the lock is ours
+        left.unlink(missing_ok=True)
     try:
         schema = _copy(backup, unfinished)
         counts = _checked(unfinished, backup)
