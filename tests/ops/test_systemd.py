@@ -93,6 +93,12 @@ def test_without_anybody_who_listens_nothing_happens(name):
     service.stopping("stopped")
 
 
+def test_a_status_that_is_no_text_is_told_as_far_as_it_is(tmp_path):
+    with listening(str(tmp_path / "notify")) as inlet:
+        Service({"NOTIFY_SOCKET": str(tmp_path / "notify")}).stopping("half a \ud83d")
+        assert heard(inlet) == [["STOPPING=1", "STATUS=half a ?"]]
+
+
 def test_a_socket_that_takes_nothing_more_holds_nobody_up(tmp_path):
     with listening(str(tmp_path / "s")) as inlet:
         service = Service({"NOTIFY_SOCKET": str(tmp_path / "s")})

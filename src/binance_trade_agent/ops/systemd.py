@@ -54,7 +54,7 @@ class Service:
             return
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as outlet:
             outlet.setblocking(False)
-            outlet.sendto("\n".join(lines).encode(), self._address)
+            outlet.sendto("\n".join(lines).encode(errors="replace"), self._address)
 
 
 def _address(name: str) -> str | None:
