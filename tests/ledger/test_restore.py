@@ -172,6 +172,20 @@ async def test_switches_that_were_thrown_since_the_backup_stay_thrown(path):
         assert reader.snapshot(pause_scope) is None, "the next start carries it out first of all"
 
 
+async def test_a_switch_that_was_thrown_again_outlives_the_end_of_an_earlier_one_that_waits_in_the_backup(path):
+    given = {"requested_by": "cli", "requested_wall_ms": 1}
+    commands.place(path, CommandKind.KILL, **given)
+    release = commands.place(path, CommandKind.RELEASE, **given)
+    back_up(path, path.parent / "between")
+    async with await Ledger.open(path) as ledger:
+        await commands.answer(ledger, release, commands.CommandState.DONE, "released", 1)
+    commands.place(path, CommandKind.KILL, **given)
+    assert restored(path, "between")[0] == 0
+    async with await Ledger.open(path) as ledger:
+        await commands.answer(ledger, release, commands.CommandState.DONE, "released", 1)
+        assert await commands.is_killed(ledger)
+
+
 async def test_limits_that_were_changed_since_the_backup_are_spoken_of(path):
     change = RiskChange("run-a", 2_000, "dashboard", "RISK_MAX_TRADES_PER_HOUR", "20", "2", "20")
     async with await Ledger.open(path) as ledger:

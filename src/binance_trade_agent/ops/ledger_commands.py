@@ -160,19 +160,19 @@ def _switches(path: Path) -> _Switches | None:
 
 
 def _throw_again(fresh: Path, before: _Switches | None) -> _Switches | None:
-    """A switch that a person has thrown since the backup stays thrown: the restored ledger would not know of it.
+    """A switch that is thrown stays thrown: the backup does not know of it, or has an end of it that nobody took yet.
 
     Returns how they stood in the backup.
     """
     now = _switches(fresh)
-    if before is None or now is None:
+    if before is None:
         return now
     at_ms = wall_ms()
-    if before.kill_reason is not None and now.kill_reason is None:
+    if before.kill_reason is not None:
         closing = {"close_positions": "true"} if before.closes_positions else {}
         wanted = {"reason": before.kill_reason, **closing}
         commands.place(fresh, CommandKind.KILL, requested_by="restore", requested_wall_ms=at_ms, payload=wanted)
-    if before.pause is not None and now.pause != before.pause:
+    if before.pause is not None:
         wanted = {"scope": before.pause.value}
         commands.place(fresh, CommandKind.PAUSE, requested_by="restore", requested_wall_ms=at_ms, payload=wanted)
     return now
