@@ -107,8 +107,8 @@ class Session:
         """
         began = seconds()
         while not (seen := look()):
-            if seconds() - began > limit_seconds * _busyness():
-                raise FailedError(f"{what}: not within {limit_seconds * _busyness():.0f} s{_load()}")
+            if seconds() - began > limit_seconds * busyness():
+                raise FailedError(f"{what}: not within {limit_seconds * busyness():.0f} s{_load()}")
             pause(_LOOK_EVERY_SECONDS)
         took = seconds() - began
         print(
@@ -129,13 +129,13 @@ class Session:
 Scenario = Callable[[Session], Any]
 
 
-def _busyness() -> float:
+def busyness() -> float:
     """How many processes want each processor: 1 on a machine that has time, at most 4."""
     return min(max(os.getloadavg()[0] / (os.cpu_count() or 1), 1.0), 4.0)
 
 
 def _load() -> str:
-    return f"; the machine is busy, load {os.getloadavg()[0]:.1f} on {os.cpu_count()}" if _busyness() > 1 else ""
+    return f"; the machine is busy, load {os.getloadavg()[0]:.1f} on {os.cpu_count()}" if busyness() > 1 else ""
 
 
 def seconds() -> float:
