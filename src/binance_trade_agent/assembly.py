@@ -17,7 +17,7 @@ from binance_trade_agent.agents.epochs import Epochs
 from binance_trade_agent.agents.execution import TradeExecutionAgent
 from binance_trade_agent.agents.indicator_reader import IndicatorReader
 from binance_trade_agent.agents.manual_orders import ManualOrders
-from binance_trade_agent.agents.market_data import MarketDataAgent
+from binance_trade_agent.agents.market_data import LEAST_HISTORY, MarketDataAgent
 from binance_trade_agent.agents.market_publisher import MarketPublisher
 from binance_trade_agent.agents.order_keeper import OrderKeeper
 from binance_trade_agent.agents.protection import Protection
@@ -44,6 +44,7 @@ from binance_trade_agent.exchange.connect import Connection, until_reached
 from binance_trade_agent.exchange.errors import AuthError, RejectedError
 from binance_trade_agent.exchange.price_stream import PriceHandler, PriceStream
 from binance_trade_agent.exchange.user_stream import UserStream
+from binance_trade_agent.feed.market_feed import MarketFeed, Streams
 from binance_trade_agent.history.recording import RecordingWriter, recordings_folder
 from binance_trade_agent.ledger.disk import DiskWatch
 from binance_trade_agent.ledger.ledger import Ledger
@@ -138,8 +139,10 @@ class Assembly:
         prices: PriceStream | None,
         publisher: MarketPublisher,
         vitals: TraderVitals,
+        feed: MarketFeed | None,
     ) -> None:
         self.loop = loop
+        self._feed = feed
         self._stream = stream
         self._prices = prices
         self._publisher = publisher
@@ -175,6 +178,7 @@ class Assembly:
         decided_by, books = witness.clock(clock), witness.books(ledger)
         shared = shared_cache(settings)
         stack.push_async_callback(shared.close)
+        feed = _feed(settings, strategies, connection, name)
         market_data = MarketDataAgent(
             gateway,
             shared if settings.redis_url else InProcessCache(),
@@ -183,6 +187,7 @@ class Assembly:
             interval=settings.trading_candle_interval,
             warm_up=strategies.warm_up,
             larger_interval=settings.trading_confirm_interval,
+            feed=feed,
         )
         watch_holder: list[AccountWatch] = []
 
@@ -311,12 +316,14 @@ class Assembly:
         vitals = TraderVitals(settings, name.run_id, name.started_wall_ms, parts)
         _serve_metrics(stack, settings, parts, vitals, ledger, ground, orchestrator)
         _trace(stack, settings, orchestrator, market_data, signals, risk, execution)
-        return cls(stream, loop, prices, publisher, vitals)
+        return cls(stream, loop, prices, publisher, vitals, feed)
 
     @contextlib.asynccontextmanager
     async def following_the_stream(self) -> AsyncIterator[None]:
         """The user stream, followed from when it is there until the end of the context; and the prices of positions."""
         streams = [spawn(self._stream.run(), name="user stream"), spawn(self._publisher.run(), name="market board")]
+        if self._feed is not None:
+            streams.append(spawn(self._feed.run(), name="market feed"))
         if self._prices is not None:
             streams.append(spawn(self._prices.run(), name="price stream"))
         try:
@@ -344,6 +351,29 @@ def _prices(connection: Connection, name: RunName, on_price: PriceHandler) -> Pr
         jitter=random.Random(f"prices {name.run_id}"),  # noqa: S311 (spreads reconnections)
         before_connecting=connection.gateway.refuse_while_silent,
         connector=connection.connector,
+    )
+
+
+def _feed(settings: Settings, strategies: StrategiesInUse, connection: Connection, name: RunName) -> MarketFeed | None:
+    """Candles and prices by streams; none of a stepped market, which stands still while nobody waits."""
+    if connection.is_stepped:
+        return None
+    symbols = settings.trading_symbols
+    intervals = [settings.trading_candle_interval, settings.trading_confirm_interval]
+    streams = Streams(
+        connection.endpoints.market_streams,
+        jitter=random.Random(f"feed {name.run_id}"),  # noqa: S311 (spreads reconnections)
+        before_connecting=connection.gateway.refuse_while_silent,
+        connector=connection.connector,
+    )
+    history = max(LEAST_HISTORY, *(strategies.warm_up(symbol) for symbol in symbols))
+    return MarketFeed(
+        connection.gateway,
+        connection.clock,
+        streams,
+        symbols,
+        list(dict.fromkeys(filter(None, intervals))),
+        history=history,
     )
 
 

@@ -198,6 +198,14 @@ class BinanceGateway:
         request = self._client.get_orderbook_ticker(symbol=symbol)
         return await self._call(request, lambda payload: book_ticker(payload, self._clock.now_ms()))
 
+    async def book_tickers(self, symbols: Sequence[str]) -> dict[str, BookTicker]:
+        """See Gateway. The library's method takes one symbol or none."""
+        names = json.dumps(list(symbols), separators=(",", ":"), ensure_ascii=False)
+        request = self._client._get("ticker/bookTicker", data={"symbols": names})  # noqa: SLF001
+        return await self._call(
+            request, lambda rows: {row["symbol"]: book_ticker(row, self._clock.now_ms()) for row in rows}
+        )
+
     async def depth(self, symbol: str, limit: int = 100) -> Depth:
         """See Gateway. The request weight rises with the limit: 5 up to 100 (binance-protocol.md 1.0)."""
         request = self._client.get_order_book(symbol=symbol, limit=limit)

@@ -104,6 +104,10 @@ class Gateway(TradingGateway, Protocol):
         """The most recent candles in time order; the last one is usually still open."""
         ...
 
+    async def book_tickers(self, symbols: Sequence[str]) -> dict[str, BookTicker]:
+        """Best bid and ask of each symbol now, in one request."""
+        ...
+
     async def day_figures(self, symbol: str) -> DayTicker:
         """The symbol's rolling 24 hours."""
         ...

@@ -1,0 +1,94 @@
+"""QuoteFeed: best bid and ask of many symbols, from their streams while those live, else by one request for all."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from binance_trade_agent.domain.clock import Clock
+from binance_trade_agent.domain.market import BookTicker
+from binance_trade_agent.exchange.errors import ExchangeError
+from binance_trade_agent.ops.tasks import spawn
+
+MAX_AGE_MS = 1_000
+
+Told = tuple[str, str, str, str]  # bid, its quantity, ask, its quantity, as the exchange writes them
+
+
+class QuoteFeed:
+    """What the best prices are.
+
+    Messages of a connection come in order: each proves that what was told before still holds for all its symbols. So a
+    quote is as old as the last message of its connection, not as its own last change.
+
+    Args:
+        ask: asks for the best prices of these symbols, in one request.
+        proof_ms: market time of the last message on the connection that carries a symbol, None while it is not live.
+
+    Attributes:
+        asked: how often they were asked for by REST.
+    """
+
+    def __init__(
+        self,
+        symbols: Sequence[str],
+        clock: Clock,
+        *,
+        ask: Callable[[Sequence[str]], Awaitable[Mapping[str, BookTicker]]],
+        proof_ms: Callable[[str], int | None],
+    ) -> None:
+        self.asked = 0
+        self._symbols = tuple(symbols)
+        self._clock = clock
+        self._ask = ask
+        self._proof_ms = proof_ms
+        self._told: dict[str, Told] = {}
+        self._read: Mapping[str, BookTicker] = {}
+        self._asking: asyncio.Task[Mapping[str, BookTicker] | ExchangeError] | None = None
+
+    def hear(self, told: Mapping[str, Any]) -> None:
+        """Take in one event of a `<symbol>@bookTicker` stream."""
+        self._told[told["s"]] = (told["b"], told["B"], told["a"], told["A"])
+
+    def forget(self, symbols: Sequence[str]) -> None:
+        """A connection has just begun to carry these: what was told before it may have changed meanwhile."""
+        for symbol in symbols:
+            self._told.pop(symbol, None)
+
+    def known(self, symbol: str) -> BookTicker | None:
+        """The symbol's quote as its stream tells it, None while that is not sure."""
+        told, proof_ms = self._told.get(symbol), self._proof_ms(symbol)
+        if told is None or proof_ms is None or self._clock.now_ms() - proof_ms > MAX_AGE_MS:
+            return None
+        bid, bid_quantity, ask, ask_quantity = map(Decimal, told)
+        return BookTicker(symbol, bid, bid_quantity, ask, ask_quantity, proof_ms)
+
+    async def quote(self, symbol: str) -> BookTicker:
+        """The symbol's quote, at most MAX_AGE_MS old when the answer comes in time.
+
+        Raises:
+            ExchangeError: the exchange could not be asked.
+        """
+        if known := self.known(symbol):
+            return known
+        read = self._read.get(symbol)
+        if read is None or not 0 <= self._clock.now_ms() - read.read_ms <= MAX_AGE_MS:
+            read = (await self._ask_once())[symbol]
+        return read
+
+    async def _ask_once(self) -> Mapping[str, BookTicker]:
+        """One request serves all who ask meanwhile."""
+        if self._asking is None or self._asking.done():
+            self._asking = spawn(self._asked_for(), name="quotes")
+        answer = await asyncio.shield(self._asking)
+        if isinstance(answer, ExchangeError):
+            raise answer
+        return answer
+
+    async def _asked_for(self) -> Mapping[str, BookTicker] | ExchangeError:
+        self.asked += 1
+        try:
+            self._read = await self._ask(self._symbols)
+        except ExchangeError as failure:
+            return failure
+        return self._read
