@@ -32,7 +32,7 @@ class CandleWindow(Sequence[Candle]):
 
     def __init__(self, times: IntArray, numbers: FloatArray) -> None:
         self.times = times
-        self.numbers = values
+        self.numbers = numbers
         self._made: dict[int, Candle] = {}
 
     def __len__(self) -> int:

@@ -111,7 +111,7 @@ class CandleRing:
         self._times, self._numbers = np.empty_like(self._times), np.empty_like(self._numbers)
         self._start, self._end = 0, len(times)
         self._times[: self._end] = times
-        self._numbers[: self._end] = values
+        self._numbers[: self._end] = numbers
 
 
 def is_whole(window: CandleWindow) -> bool:
