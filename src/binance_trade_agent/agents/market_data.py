@@ -48,7 +48,18 @@ class _RulesRead:
 
 
 class Feed(Protocol):
-    """Candles and quotes of the traded symbols that are there already. What has to be asked for may raise ExchangeError."""
+    """Candles, quotes and rules of the traded symbols, most of the time there already.
+
+    What has to be asked for may raise ExchangeError.
+    """
+
+    async def rules(self, symbol: str) -> SymbolRules:
+        """The symbol's rules."""
+        ...
+
+    def forget_rules(self) -> None:
+        """Let the next look read the rules anew."""
+        ...
 
     async def series(self, symbol: str, interval: str) -> CandleSeries:
         """The symbol's closed candles, as complete as can be."""
@@ -143,6 +154,8 @@ class MarketDataAgent:
 
     async def rules(self, symbol: str) -> SymbolRules:
         """The symbol's rules: at most five minutes old, half a minute while it does not trade."""
+        if self._feed is not None:
+            return await self._feed.rules(symbol)
         key = self._key("rules", symbol)
         known = await self._cached(key, _RulesRead)
         is_hit = known is not None and symbol not in self._forgotten and known.are_fresh(self._clock.now_ms())
@@ -157,6 +170,8 @@ class MarketDataAgent:
 
     async def forget_rules(self, symbol: str) -> None:
         """Let the next look at `symbol` read its rules anew: the exchange has refused an order that obeyed ours."""
+        if self._feed is not None:
+            self._feed.forget_rules()
         self._forgotten.add(symbol)
 
     def refuse_old(self, view: MarketView) -> None:

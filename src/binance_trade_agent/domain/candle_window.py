@@ -28,7 +28,7 @@ class CandleWindow(Sequence[Candle]):
         numbers: float64 (n, 5): open, high, low, close (quote per base), volume (base).
     """
 
-    __slots__ = ("_made", "times", "numbers")
+    __slots__ = ("_made", "numbers", "times")
 
     def __init__(self, times: IntArray, numbers: FloatArray) -> None:
         self.times = times

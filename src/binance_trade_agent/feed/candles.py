@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from binance_trade_agent.domain.candle_series import CandleSeries
+from binance_trade_agent.domain.candle_window import window_of
 from binance_trade_agent.domain.candles import INTERVAL_MS, Candle, interval_open_ms
 from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.feed.ring import CandleRing
-from binance_trade_agent.domain.candle_window import window_of
 from binance_trade_agent.ops.clock import monotonic_seconds
 from binance_trade_agent.ops.tasks import spawn
 

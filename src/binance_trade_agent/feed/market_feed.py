@@ -16,10 +16,12 @@ import aiohttp
 from binance_trade_agent.domain.candle_series import CandleSeries
 from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.market import BookTicker
+from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.feed.candles import CandleFeed
 from binance_trade_agent.feed.link import MOST_STREAMS, Hear, StreamLink, shared_out
 from binance_trade_agent.feed.quotes import QuoteFeed
+from binance_trade_agent.feed.rules import RulesFeed
 from binance_trade_agent.ops.clock import MarketClock, monotonic_seconds, sleep_seconds
 from binance_trade_agent.ops.tasks import spawn, stop
 from binance_trade_agent.ops.vitals import StreamVitals
@@ -37,6 +39,10 @@ class MarketQuestions(Protocol):
 
     async def candles(self, symbol: str, interval: str, limit: int) -> list[Candle]:
         """The most recent candles in time order; the last one is usually still open."""
+        ...
+
+    async def symbol_rules(self, symbols: Sequence[str]) -> dict[str, SymbolRules]:
+        """Rules of each symbol, in one request."""
         ...
 
     async def book_tickers(self, symbols: Sequence[str]) -> dict[str, BookTicker]:
@@ -100,6 +106,7 @@ class MarketFeed:
             symbols, intervals, clock, history=history, fetch=gateway.candles, closed=self._tell_closed
         )
         self.quotes = QuoteFeed(symbols, clock, ask=gateway.book_tickers, proof_ms=self._proof_ms)
+        self._rules = RulesFeed(symbols, clock, gateway.symbol_rules)
         self._candle_links: dict[StreamLink, Sequence[str]] = {}
         self._quote_links: dict[str, StreamLink] = {}
         for share in shared_out(symbols, MOST_STREAMS // len(intervals)):
@@ -112,6 +119,18 @@ class MarketFeed:
             link = streams.link(f"quote stream {number}", names, self.quotes.hear)
             link.opened.append(partial(self.quotes.forget, share))
             self._quote_links |= dict.fromkeys(share, link)
+
+    async def rules(self, symbol: str) -> SymbolRules:
+        """The symbol's rules.
+
+        Raises:
+            ExchangeError: the exchange had to be asked and could not be.
+        """
+        return await self._rules.rules(symbol)
+
+    def forget_rules(self) -> None:
+        """Let the next look read the rules anew."""
+        self._rules.forget()
 
     async def series(self, symbol: str, interval: str) -> CandleSeries:
         """The symbol's closed candles, as complete as can be.

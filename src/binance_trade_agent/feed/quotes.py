@@ -1,14 +1,12 @@
 """QuoteFeed: best bid and ask of many symbols, from their streams while those live, else by one request for all."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.market import BookTicker
-from binance_trade_agent.exchange.errors import ExchangeError
-from binance_trade_agent.ops.tasks import spawn
+from binance_trade_agent.feed.one_question import OneQuestion
 
 MAX_AGE_MS = 1_000
 
@@ -44,7 +42,7 @@ class QuoteFeed:
         self._proof_ms = proof_ms
         self._told: dict[str, Told] = {}
         self._read: Mapping[str, BookTicker] = {}
-        self._asking: asyncio.Task[Mapping[str, BookTicker] | ExchangeError] | None = None
+        self._question = OneQuestion("quotes", self._ask_all)
 
     def hear(self, told: Mapping[str, Any]) -> None:
         """Take in one event of a `<symbol>@bookTicker` stream."""
@@ -73,22 +71,10 @@ class QuoteFeed:
             return known
         read = self._read.get(symbol)
         if read is None or not 0 <= self._clock.now_ms() - read.read_ms <= MAX_AGE_MS:
-            read = (await self._ask_once())[symbol]
+            read = (await self._question.answer())[symbol]
         return read
 
-    async def _ask_once(self) -> Mapping[str, BookTicker]:
-        """One request serves all who ask meanwhile."""
-        if self._asking is None or self._asking.done():
-            self._asking = spawn(self._asked_for(), name="quotes")
-        answer = await asyncio.shield(self._asking)
-        if isinstance(answer, ExchangeError):
-            raise answer
-        return answer
-
-    async def _asked_for(self) -> Mapping[str, BookTicker] | ExchangeError:
+    async def _ask_all(self) -> Mapping[str, BookTicker]:
         self.asked += 1
-        try:
-            self._read = await self._ask(self._symbols)
-        except ExchangeError as failure:
-            return failure
+        self._read = await self._ask(self._symbols)
         return self._read

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from binance_trade_agent.domain.candle_series import FAR_OFF_FACTOR, CandleSeries, candle_series
-from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.candle_window import (
     CLOSE,
     HIGH,
@@ -17,6 +16,7 @@ from binance_trade_agent.domain.candle_window import (
     IntArray,
     window_of,
 )
+from binance_trade_agent.domain.candles import Candle
 
 Row = tuple[int, int, float, float, float, float, float]  # open time, close time, open, high, low, close, volume
 
