@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from math import nan
 from typing import overload
 
 import numpy as np
@@ -20,8 +21,8 @@ class CandleWindow(Sequence[Candle]):
     """A stretch of closed candles in time order. It never changes.
 
     500 candles are 28 kB of numbers; as `Candle` values they would be 330 kB and take 2.5 ms to make, so single ones
-    are made when they are asked for. Each number came as a decimal with at most 15 significant digits, or lost the others:
-    its float64 stands for exactly one such number, and that is what the candle has.
+    are made when they are asked for. Each number came as a decimal with at most 15 significant digits, or lost the
+    others: its float64 stands for exactly one such number, and that is what the candle has.
 
     Attributes:
         times: int64 (n, 2): open and close time, ms UTC.
@@ -85,10 +86,17 @@ class CandleWindow(Sequence[Candle]):
 
 
 def window_of(candles: Sequence[Candle]) -> CandleWindow:
-    """The same candles as columns."""
+    """The same candles as columns; a number that is none becomes NaN."""
     times = np.array([(c.open_time_ms, c.close_time_ms) for c in candles], dtype=np.int64).reshape(len(candles), 2)
     values = np.array(
-        [(float(c.open), float(c.high), float(c.low), float(c.close), float(c.volume)) for c in candles],
+        [tuple(map(_number, (c.open, c.high, c.low, c.close, c.volume))) for c in candles],
         dtype=np.float64,
     ).reshape(len(candles), 5)
     return CandleWindow(times, values)
+
+
+def _number(value: Decimal) -> float:
+    try:
+        return float(value)
+    except ValueError:  # a signalling NaN
+        return nan
