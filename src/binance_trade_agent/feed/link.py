@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 
 from binance_trade_agent.exchange.sockets import TROUBLES, Conversation, StreamError, Supervisor, opened
+from binance_trade_agent.feed.one_question import OneQuestion
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds, wall_ms
 from binance_trade_agent.ops.tasks import spawn, stop
 from binance_trade_agent.ops.vitals import StreamVitals
@@ -45,7 +46,7 @@ class StreamLink:
     Attributes:
         name: as given.
         opened: called when a connection carries all streams: what came before may have gaps.
-        heard_seconds: monotonic time of the last event, -inf before the first of a connection.
+        heard_seconds: monotonic time of the last message: what was told before it still held then. -inf before any.
     """
 
     def __init__(
@@ -71,6 +72,8 @@ class StreamLink:
         self._before_connecting = before_connecting
         self._connector = connector
         self._supervisor = Supervisor(name, jitter)
+        self._conversation: Conversation | None = None
+        self._proof = OneQuestion(f"{name} proof", self._ask_for_proof)
         self._doubt = asyncio.Event()
         self._doubt_because = ""
 
@@ -87,6 +90,10 @@ class StreamLink:
         """Let a fresh connection take the place of one that works as far as it can know, and yet brings nothing."""
         self._doubt_because = why
         self._doubt.set()
+
+    async def prove(self) -> bool:
+        """Let the exchange say something now, as it has been quiet for a while. Returns whether it did."""
+        return await self._proof.answer()
 
     async def run(self) -> None:
         """Follow the streams; on any trouble back off and start over, for ever."""
@@ -126,6 +133,7 @@ class StreamLink:
             if number:
                 await sleep_seconds(_SPACING_SECONDS)
             await conversation.ask("SUBSCRIBE", names)
+        self._conversation = conversation
         self._supervisor.works()
         for tell in self.opened:
             tell()
@@ -150,6 +158,16 @@ class StreamLink:
             raise StreamError(self._doubt_because)
         if reader.done():
             raise StreamError(conversation.ended_because)
+
+    async def _ask_for_proof(self) -> bool:
+        if self._conversation is None or not self.is_live:
+            return False
+        try:
+            await self._conversation.ask("GET_PROPERTY", ["combined"])
+        except TROUBLES:
+            return False
+        self.heard_seconds = monotonic_seconds()
+        return True
 
     def _sort(self, message: Mapping[str, Any]) -> bool:
         if "stream" not in message:

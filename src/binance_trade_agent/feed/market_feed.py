@@ -105,7 +105,7 @@ class MarketFeed:
         self.candles = CandleFeed(
             symbols, intervals, clock, history=history, fetch=gateway.candles, closed=self._tell_closed
         )
-        self.quotes = QuoteFeed(symbols, clock, ask=gateway.book_tickers, proof_ms=self._proof_ms)
+        self.quotes = QuoteFeed(symbols, clock, ask=gateway.book_tickers, proof_ms=self._proof_ms, prove=self._prove)
         self._rules = RulesFeed(symbols, clock, gateway.symbol_rules)
         self._candle_links: dict[StreamLink, Sequence[str]] = {}
         self._quote_links: dict[str, StreamLink] = {}
@@ -193,6 +193,9 @@ class MarketFeed:
             return None
         age_ms = (monotonic_seconds() - link.heard_seconds) * 1000 * self._clock.speed
         return None if age_ms == float("inf") else self._clock.now_ms() - round(age_ms)
+
+    async def _prove(self, symbol: str) -> bool:
+        return await self._quote_links[symbol].prove()
 
     def _tell_closed(self, symbol: str, interval: str, close_ms: int) -> None:
         for tell in self.on_closed:
