@@ -12,6 +12,7 @@ from binance_trade_agent.domain.candle_window import CandleWindow, window_of
 from binance_trade_agent.domain.candles import MINUTE_MS, Candle
 from binance_trade_agent.domain.values import replace
 from binance_trade_agent.feed.ring import CandleRing, is_whole
+from binance_trade_agent.history.recording import Known
 from binance_trade_agent.strategies.frame import candle_frame
 from tests.domain.test_candle_series import FIRST_MS, SPOILERS, candles
 
@@ -148,3 +149,14 @@ def test_the_kept_half_moves_without_losing_a_candle():
         assert list(ring.window()) == expected[max(0, number - CAPACITY) : number]
     assert np.all(np.diff(ring.window().times[:, 0]) == MINUTE_MS)
     assert ring.series(LATER_MS).candles[-1].close == Decimal(expected[-1].close)
+
+
+@given(st.integers(0, 20), st.integers(0, 20), st.integers(0, 20), st.integers(0, 20), st.booleans())
+def test_a_recording_says_of_a_window_what_it_says_of_its_candles(first, count, then, more, changed):
+    before, now = candles(50)[first : first + count], candles(50)[then : then + more]
+    if changed and before:
+        before = [replace(before[0], close=Decimal(101)), *before[1:]]
+    of_windows, of_lists = Known(), Known()
+    for some in (before, now, now):
+        ours, theirs = of_windows.shortened(("X", ""), window_of(some)), of_lists.shortened(("X", ""), some)
+        assert ours == theirs

@@ -80,6 +80,18 @@ class CandleWindow(Sequence[Candle]):
         """Close time of the last candle."""
         return int(self.times[-1, 1])
 
+    def continues(self, before: "CandleWindow") -> tuple[bool, int]:
+        """Whether this window is the end of `before` and then some new candles; and how many those are."""
+        if self is before:
+            return bool(len(self)), 0
+        last_open_ms = before.last_open_ms if len(before) else -1
+        new = len(self) - int(np.searchsorted(self.times[:, 0], last_open_ms, side="right"))
+        common = len(self) - new
+        goes_on = 0 < common <= len(before) and CandleWindow(
+            self.times[:common], self.numbers[:common]
+        ) == CandleWindow(before.times[len(before) - common :], before.numbers[len(before) - common :])
+        return goes_on, new
+
     def _candle(self, row: int) -> Candle:
         opened, closed = self.times[row].tolist()
         return Candle(opened, closed, *(Decimal(repr(value)) for value in self.numbers[row].tolist()))
