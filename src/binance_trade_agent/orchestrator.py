@@ -162,19 +162,43 @@ def _seen(decision: Decision, signal: Signal | None, view: MarketView) -> Decisi
     )
 
 
+class Row:
+    """A row of turns. Who has left is passed over, so that a turn comes when all before it have left."""
+
+    def __init__(self) -> None:
+        self._turns: list[Turn] = []
+        self._first = 0  # that has not left
+
+    def turn(self) -> "Turn":
+        """The next place in the row."""
+        self._turns.append(Turn(self, len(self._turns)))
+        return self._turns[-1]
+
+    def is_first(self, place: int) -> bool:
+        """Whether all before this place have left."""
+        return self._first >= place
+
+    def close_up(self) -> None:
+        """Let the first that has not left come."""
+        while self._first < len(self._turns) and self._turns[self._first].has_left:
+            self._first += 1
+        if self._first < len(self._turns):
+            self._turns[self._first].is_first.set()
+
+
 class Turn:
     """A place in a row: `comes` returns when everybody before has left. Leaving the context passes the turn on."""
 
-    def __init__(self, before: "Turn | None") -> None:
-        self._before = before
-        self._left = asyncio.Event()
+    def __init__(self, row: Row, place: int) -> None:
+        self.has_left = False
+        self.is_first = asyncio.Event()
+        self._row = row
+        self._place = place
 
     async def comes(self) -> None:
         """Wait until all earlier turns are over."""
-        turn = self._before
-        while turn is not None:
-            await turn._left.wait()  # noqa: SLF001 (another Turn)
-            turn = turn._before  # noqa: SLF001
+        if not self._row.is_first(self._place):
+            await self.is_first.wait()
 
     async def __aenter__(self) -> Self:
         return self
@@ -182,13 +206,11 @@ class Turn:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._left.set()
+        self.has_left = True
+        self._row.close_up()
 
 
 def turns(symbols: Sequence[str]) -> dict[str, Turn]:
     """A turn for each symbol, in their order."""
-    row: dict[str, Turn] = {}
-    before = None
-    for symbol in symbols:
-        before = row[symbol] = Turn(before)
-    return row
+    row = Row()
+    return {symbol: row.turn() for symbol in symbols}
