@@ -44,6 +44,7 @@ from binance_trade_agent.exchange.connect import Connection, until_reached
 from binance_trade_agent.exchange.errors import AuthError, RejectedError
 from binance_trade_agent.exchange.price_stream import PriceHandler, PriceStream
 from binance_trade_agent.exchange.user_stream import UserStream
+from binance_trade_agent.feed.closings import Closings
 from binance_trade_agent.feed.market_feed import MarketFeed, Streams
 from binance_trade_agent.history.recording import RecordingWriter, recordings_folder
 from binance_trade_agent.ledger.disk import DiskWatch
@@ -299,6 +300,7 @@ class Assembly:
             },
             before_tick=stream.catch_up if connection.is_stepped else _nothing,
             periodically=_Resynchronisation(connection),
+            closings=_closings(settings, feed),
         )
         loop.after_tick.append(IdleTalk(ledger).look)
         _say_what_trades(settings, strategies.name, ground.rules, connection)
@@ -375,6 +377,15 @@ def _feed(settings: Settings, strategies: StrategiesInUse, connection: Connectio
         list(dict.fromkeys(filter(None, intervals))),
         history=history,
     )
+
+
+def _closings(settings: Settings, feed: MarketFeed | None) -> Closings | None:
+    """What tells the loop that candles have closed."""
+    if feed is None:
+        return None
+    closings = Closings(settings.trading_candle_interval)
+    feed.on_closed.append(closings.hear)
+    return closings
 
 
 def _after_a_gap(connection: Connection, reconciler: Reconciler) -> Callable[[], Awaitable[None]]:
