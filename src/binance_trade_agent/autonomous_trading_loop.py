@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ops import heartbeat
 from binance_trade_agent.ops.clock import monotonic_seconds
+from binance_trade_agent.ops.reactions import Reactions
 from binance_trade_agent.ops.tasks import spawn, stop
 from binance_trade_agent.ops.tick_times import TickTimes
 from binance_trade_agent.orchestrator import Tick, TradingOrchestrator
@@ -150,6 +151,11 @@ class AutonomousTradingLoop:
         self.on_beat: list[Callable[[], None]] = []
         self.after_tick: list[Callable[[int], Awaitable[None]]] = []
 
+    @property
+    def reactions(self) -> Reactions:
+        """How long it takes from a candle's end to its order."""
+        return self._orchestrator.reactions
+
     def request_stop(self, reason: str) -> None:
         """End after what is under way; no new order is decided on from now."""
         self._ledger.hurry()
@@ -202,9 +208,8 @@ class AutonomousTradingLoop:
             await self._survive(self._before_tick())
             await self._survive(self._watch.before_tick())
             await self._survive(self._obey_kill_switch())
-            if self._closings is not None:
-                self._closings.forget()
-            decisions = await self._decide(tick, self._symbols)
+            closed = self._closings.take() if self._closings is not None else {}
+            decisions = await self._decide(replace(tick, closed_seconds=closed), self._symbols)
             await self._record_equity(tick_ms, decisions)
             for look in self.after_tick:
                 await self._survive(look(tick_ms))
@@ -221,9 +226,10 @@ class AutonomousTradingLoop:
 
     async def _decide_closed(self, closings: Closings) -> None:
         """Decide on the symbols of which a candle has closed since the tick, whose number they bear."""
-        tick = Tick(self._identity.run_id, self._clock.now_ms(), self._cycle)
+        closed = closings.take()
+        tick = Tick(self._identity.run_id, self._clock.now_ms(), self._cycle, closed)
         with structlog.contextvars.bound_contextvars(run=tick.run_id, tick=iso_utc(tick.tick_ms), cycle=tick.cycle):
-            await self._decide(tick, closings.take())
+            await self._decide(tick, tuple(closed))
 
     async def _wait_until(self, monotonic_ms: float) -> None:
         """Wait for the beat or the stop; look around every second and decide on candles that close meanwhile."""

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
@@ -24,6 +24,7 @@ from binance_trade_agent.domain.words import words_of
 from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.ledger.books import Books
 from binance_trade_agent.ledger.errors import LedgerError
+from binance_trade_agent.ops.reactions import Reactions
 
 OBSERVE_SECONDS = 15.0
 _SYMBOLS_AT_ONCE = 8
@@ -34,11 +35,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """One beat of the schedule: its run, its scheduled market time, and its number within the run from 1."""
+    """One beat of the schedule: its run, its scheduled market time, and its number within the run from 1.
+
+    Attributes:
+        closed_seconds: of symbols that are decided on because a candle has closed, when that was told (monotonic).
+    """
 
     run_id: str
     tick_ms: int
     cycle: int
+    closed_seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 class TradingOrchestrator:
@@ -46,6 +52,7 @@ class TradingOrchestrator:
 
     Attributes:
         views: what the market looked like when each symbol was last decided on.
+        reactions: how long it takes from a candle's end to its order.
         is_stopping: set when the daemon is to end: signals are still given, no order is decided on.
     """
 
@@ -69,6 +76,7 @@ class TradingOrchestrator:
         self._looking = asyncio.Semaphore(_SYMBOLS_AT_ONCE)
         self._suspensions = suspensions
         self.views: dict[str, MarketView] = {}
+        self.reactions = Reactions()
         self.is_stopping = False
 
     async def decide_all(self, tick: Tick, symbols: Sequence[str]) -> list[Decision]:
@@ -83,7 +91,8 @@ class TradingOrchestrator:
         decision = Decision(tick.run_id, tick.tick_ms, tick.cycle, symbol, Outcome.FAILED, "")
         async with turn:
             rests = self._suspensions.resting(symbol, tick.cycle)
-            decision = await self._survive(decision, turn, rests)
+            with self.reactions.to(tick.closed_seconds.get(symbol)):
+                decision = await self._survive(decision, turn, rests)
             if not rests:
                 self._suspensions.note(symbol, tick.cycle, failed=decision.outcome is Outcome.FAILED)
             return decision

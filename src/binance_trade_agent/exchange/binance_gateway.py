@@ -50,6 +50,7 @@ from binance_trade_agent.exchange.rate_budget import RateBudget, present_spendin
 from binance_trade_agent.exchange.request_times import RequestTimes
 from binance_trade_agent.exchange.weights import cost
 from binance_trade_agent.ops.clock import MarketClock, monotonic_seconds, wall_ms
+from binance_trade_agent.ops.reactions import order_sent
 from binance_trade_agent.ops.vitals import ExchangeVitals
 
 RECV_WINDOW_MS = 5_000
@@ -94,7 +95,7 @@ class BinanceGateway:
         self._synchronised_seconds = float("-inf")
         self._clock_set = ExchangeVitals()
         self.requests = RequestTimes()
-        session_params = {"trace_configs": [self._weight_reader()], "connector": connector}
+        session_params = {"trace_configs": [self._tracing()], "connector": connector}
         self._client = _client_class(endpoints, clock)(api_key, api_secret, session_params=session_params)
         self._client.admitted = self._admitted
 
@@ -402,13 +403,20 @@ class BinanceGateway:
         self._budget.learn(exchange_info.get("rateLimits", ()))
         return exchange_info
 
-    def _weight_reader(self) -> aiohttp.TraceConfig:
+    def _tracing(self) -> aiohttp.TraceConfig:
         # `client.response` is shared by concurrent calls (P12), so the header is read where the answer arrives.
         async def read(_: aiohttp.ClientSession, __: SimpleNamespace, end: aiohttp.TraceRequestEndParams) -> None:
             if (spending := present_spending.get()) is not None:
                 spending.note(end.response.headers)
 
+        async def sent(
+            _: aiohttp.ClientSession, __: SimpleNamespace, head: aiohttp.TraceRequestHeadersSentParams
+        ) -> None:
+            if head.method == "POST":  # nothing is posted but orders
+                order_sent()
+
         trace = aiohttp.TraceConfig()
+        trace.on_request_headers_sent.append(sent)
         trace.on_request_end.append(read)
         return trace
 

@@ -1,0 +1,86 @@
+"""How long it takes from the event that closes a candle until the order that it leads to is on the wire.
+
+It begins where the event is taken from its connection and ends where the request's head is written: strategy, rules,
+ledger and the wait for the request budget lie between. What the event loop was late by before is in its own lag.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from binance_trade_agent.ops.clock import monotonic_seconds
+from binance_trade_agent.ops.durations import Durations
+from binance_trade_agent.ops.vitals import ReactionVitals
+
+_MEASURED = 1_000
+_P50, _P99 = 0.5, 0.99
+
+
+class Reactions:
+    """Measures the first order of each decision that a closed candle has led to.
+
+    Attributes:
+        durations: of all of them.
+    """
+
+    def __init__(self) -> None:
+        self.durations = Durations()
+        self._latest_ms: deque[float] = deque(maxlen=_MEASURED)
+
+    @contextmanager
+    def to(self, closed_seconds: float | None) -> Iterator[None]:
+        """While this task decides on a candle whose end came at that monotonic time; None: nothing has just closed."""
+        if closed_seconds is None:
+            yield
+            return
+        reaction = _Reaction(self, closed_seconds)
+        token = _present.set(reaction)
+        try:
+            yield
+        finally:
+            _present.reset(token)
+            reaction.is_over = True  # tasks that it has begun go on in its context
+
+    def note(self, seconds: float) -> None:
+        """One took so long."""
+        self.durations.note(seconds)
+        self._latest_ms.append(1000 * seconds)
+
+    def vitals(self) -> ReactionVitals:
+        """What was measured. A percentile is the smallest time that so many do not exceed."""
+        ordered = sorted(self._latest_ms)
+        if not ordered:
+            return ReactionVitals()
+        p50, p99 = (ordered[-int(-share * len(ordered) // 1) - 1] for share in (_P50, _P99))
+        return ReactionVitals(
+            count=self.durations.count,
+            measured=len(ordered),
+            p50_ms=round(p50, 1),
+            p99_ms=round(p99, 1),
+            longest_ms=round(ordered[-1], 1),
+        )
+
+
+class _Reaction:
+    """One decision's."""
+
+    def __init__(self, reactions: Reactions, closed_seconds: float) -> None:
+        self.is_over = False
+        self._reactions = reactions
+        self._closed_seconds = closed_seconds
+
+    def ends(self) -> None:
+        """Its order is on the wire."""
+        if not self.is_over:
+            self.is_over = True
+            self._reactions.note(monotonic_seconds() - self._closed_seconds)
+
+
+_present: ContextVar[_Reaction | None] = ContextVar("present_reaction", default=None)
+
+
+def order_sent() -> None:
+    """An order of the present task is on the wire."""
+    if (reaction := _present.get()) is not None:
+        reaction.ends()
