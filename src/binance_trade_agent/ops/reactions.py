@@ -4,6 +4,7 @@ It begins where the event is taken from its connection and ends where the reques
 ledger and the wait for the request budget lie between. What the event loop was late by before is in its own lag.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from binance_trade_agent.ops.durations import Durations
 from binance_trade_agent.ops.vitals import ReactionVitals
 
 _MEASURED = 1_000
-_P50, _P99 = 0.5, 0.99
+_SHARES = (0.5, 0.9, 0.99)
 
 
 class Reactions:
@@ -52,12 +53,13 @@ class Reactions:
         ordered = sorted(self._latest_ms)
         if not ordered:
             return ReactionVitals()
-        p50, p99 = (ordered[-int(-share * len(ordered) // 1) - 1] for share in (_P50, _P99))
+        p50, p90, p99 = (round(ordered[math.ceil(share * len(ordered)) - 1], 1) for share in _SHARES)
         return ReactionVitals(
             count=self.durations.count,
             measured=len(ordered),
-            p50_ms=round(p50, 1),
-            p99_ms=round(p99, 1),
+            p50_ms=p50,
+            p90_ms=p90,
+            p99_ms=p99,
             longest_ms=round(ordered[-1], 1),
         )
 

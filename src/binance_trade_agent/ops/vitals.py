@@ -52,6 +52,7 @@ class ReactionVitals(msgspec.Struct, frozen=True, kw_only=True):
     count: int = 0
     measured: int = 0
     p50_ms: float | None = None
+    p90_ms: float | None = None
     p99_ms: float | None = None
     longest_ms: float | None = None
 

@@ -62,6 +62,7 @@ SECTIONS: dict[str, tuple[Metric, ...]] = {
         _counter("ticks", "Ticks that have begun."),
         _counter("ticks_missed", "Ticks that were over before they could be run, and were left out."),
         _histogram("tick_duration", "From the beginning of a tick to its end, in real time."),
+        _histogram("tick_cpu", "What the process used of the processor from the beginning of a tick to its end."),
         _histogram("tick_lag", "From when a tick was due until it began, in market time."),
         _histogram(
             "candle_to_order",
