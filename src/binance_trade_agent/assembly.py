@@ -197,7 +197,14 @@ class Assembly:
             watch_holder[0].reconcile_soon(f"an order was refused: {refusal}")
 
         execution = TradeExecutionAgent(
-            gateway, books, clock, ground.keeper, run_id=name.run_id, may_send=name.may_send, refused=refused
+            gateway,
+            books,
+            clock,
+            ground.keeper,
+            run_id=name.run_id,
+            may_send=name.may_send,
+            refused=refused,
+            begin=ground.recovery.begin,
         )
         identity = Identity(settings.trading_instance, strategies.name, name.fence)
         exits = exit_settings(settings)

@@ -56,6 +56,7 @@ from binance_trade_agent.ops.vitals import ExchangeVitals
 RECV_WINDOW_MS = 5_000
 _CANDLES_A_PAGE = 1000
 _TRADES_A_PAGE = 1000
+_NAMES_A_REQUEST = 400  # they stand in the address, of which servers take about 8 kB
 _WITH_TIME_IN_FORCE = frozenset({OrderType.LIMIT, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
 _CLOSE_SECONDS = 3
 
@@ -168,12 +169,15 @@ class BinanceGateway:
 
     async def symbol_rules(self, symbols: Sequence[str]) -> dict[str, SymbolRules]:
         """See Gateway."""
-        # get_exchange_info has no parameters and downloads every symbol (P21).
-        names = json.dumps(list(symbols), separators=(",", ":"), ensure_ascii=False)
-        return await self._call(
-            self._client._get("exchangeInfo", data={"symbols": names}),  # noqa: SLF001
-            lambda payload: {entry["symbol"]: symbol_rules(entry) for entry in self._limits_read(payload)["symbols"]},
-        )
+        found: dict[str, SymbolRules] = {}
+        for names in _addressed(symbols):
+            # get_exchange_info has no parameters and downloads every symbol (P21).
+            request = self._client._get("exchangeInfo", data={"symbols": names})  # noqa: SLF001
+            found |= await self._call(
+                request,
+                lambda payload: {row["symbol"]: symbol_rules(row) for row in self._limits_read(payload)["symbols"]},
+            )
+        return found
 
     async def all_symbols(self) -> tuple[str, ...]:
         """See Gateway."""
@@ -201,11 +205,13 @@ class BinanceGateway:
 
     async def book_tickers(self, symbols: Sequence[str]) -> dict[str, BookTicker]:
         """See Gateway. The library's method takes one symbol or none."""
-        names = json.dumps(list(symbols), separators=(",", ":"), ensure_ascii=False)
-        request = self._client._get("ticker/bookTicker", data={"symbols": names})  # noqa: SLF001
-        return await self._call(
-            request, lambda rows: {row["symbol"]: book_ticker(row, self._clock.now_ms()) for row in rows}
-        )
+        found: dict[str, BookTicker] = {}
+        for names in _addressed(symbols):
+            request = self._client._get("ticker/bookTicker", data={"symbols": names})  # noqa: SLF001
+            found |= await self._call(
+                request, lambda rows: {row["symbol"]: book_ticker(row, self._clock.now_ms()) for row in rows}
+            )
+        return found
 
     async def depth(self, symbol: str, limit: int = 100) -> Depth:
         """See Gateway. The request weight rises with the limit: 5 up to 100 (binance-protocol.md 1.0)."""
@@ -304,9 +310,9 @@ class BinanceGateway:
         """See Gateway."""
         return await self._order(self._client.get_order(symbol=symbol, orderId=exchange_order_id), None)
 
-    async def open_orders(self, symbol: str) -> list[OrderReport]:
+    async def open_orders(self, symbol: str | None = None) -> list[OrderReport]:
         """See Gateway."""
-        request = self._client.get_open_orders(symbol=symbol)
+        request = self._client.get_open_orders(**({} if symbol is None else {"symbol": symbol}))
         return await self._call(request, lambda rows: [order_report(row, row["clientOrderId"]) for row in rows])
 
     async def latest_orders(self, symbol: str, limit: int) -> list[OrderReport]:
@@ -419,6 +425,13 @@ class BinanceGateway:
         trace.on_request_headers_sent.append(sent)
         trace.on_request_end.append(read)
         return trace
+
+
+def _addressed(symbols: Sequence[str]) -> list[str]:
+    """The names as the addresses of requests have them."""
+    starts = range(0, len(symbols), _NAMES_A_REQUEST)
+    parts = [list(symbols[start : start + _NAMES_A_REQUEST]) for start in starts]
+    return [json.dumps(part, separators=(",", ":"), ensure_ascii=False) for part in parts]
 
 
 def _order(intent: OrderIntent) -> dict[str, str]:

@@ -1,9 +1,13 @@
-"""`trade-agent reconcile`: ledger against exchange, each difference to the last digit. It changes neither."""
+"""`trade-agent reconcile`: ledger against exchange, each difference to the last digit. It changes neither.
+
+Of many symbols it asks about the trades of all of which the ledger has trades, paced by what may be asked a minute.
+"""
 
 import asyncio
 import sqlite3
 
 from binance_trade_agent import exit_codes
+from binance_trade_agent.agents import in_question
 from binance_trade_agent.agents.facts import compared, ledger_facts
 from binance_trade_agent.configuration import ConfigError, Configuration
 from binance_trade_agent.exchange.connect import connected
@@ -43,7 +47,8 @@ async def _compare(configuration: Configuration) -> Reconciliation:
         )
     async with connected(settings) as connection:
         rules = await connection.gateway.symbol_rules(symbols)
-        return await compared(connection.gateway, ours, rules.values())
+        asked = None if in_question.are_few(symbols) else {fill.symbol for fill in ours.fills}
+        return await compared(connection.gateway, ours, rules.values(), asked)
 
 
 def _our_side(connection: sqlite3.Connection, symbols: tuple[str, ...]) -> tuple[LedgerFacts, tuple[str, ...]]:
