@@ -44,8 +44,8 @@ from binance_trade_agent.exchange.connect import Connection, until_reached
 from binance_trade_agent.exchange.errors import AuthError, RejectedError
 from binance_trade_agent.exchange.price_stream import PriceHandler, PriceStream
 from binance_trade_agent.exchange.user_stream import UserStream
+from binance_trade_agent.feed.choice import AnyFeed, feed_of
 from binance_trade_agent.feed.closings import Closings
-from binance_trade_agent.feed.market_feed import MarketFeed, Streams
 from binance_trade_agent.history.recording import RecordingWriter, recordings_folder
 from binance_trade_agent.ledger.disk import DiskWatch
 from binance_trade_agent.ledger.ledger import Ledger
@@ -140,7 +140,7 @@ class Assembly:
         prices: PriceStream | None,
         publisher: MarketPublisher,
         vitals: TraderVitals,
-        feed: MarketFeed | None,
+        feed: AnyFeed | None,
     ) -> None:
         self.loop = loop
         self._feed = feed
@@ -179,7 +179,7 @@ class Assembly:
         decided_by, books = witness.clock(clock), witness.books(ledger)
         shared = shared_cache(settings)
         stack.push_async_callback(shared.close)
-        feed = _feed(settings, strategies, connection, name)
+        feed = _feed(stack, settings, strategies, connection, name)
         market_data = MarketDataAgent(
             gateway,
             shared if settings.redis_url else InProcessCache(),
@@ -363,30 +363,22 @@ def _prices(connection: Connection, name: RunName, on_price: PriceHandler) -> Pr
     )
 
 
-def _feed(settings: Settings, strategies: StrategiesInUse, connection: Connection, name: RunName) -> MarketFeed | None:
+def _feed(
+    stack: contextlib.AsyncExitStack,
+    settings: Settings,
+    strategies: StrategiesInUse,
+    connection: Connection,
+    name: RunName,
+) -> AnyFeed | None:
     """Candles and prices by streams; none of a stepped market, which stands still while nobody waits."""
     if connection.is_stepped:
         return None
-    symbols = settings.trading_symbols
-    intervals = [settings.trading_candle_interval, settings.trading_confirm_interval]
-    streams = Streams(
-        connection.endpoints.market_streams,
-        jitter=random.Random(f"feed {name.run_id}"),  # noqa: S311 (spreads reconnections)
-        before_connecting=connection.gateway.refuse_while_silent,
-        connector=connection.connector,
-    )
-    history = max(LEAST_HISTORY, *(strategies.warm_up(symbol) for symbol in symbols))
-    return MarketFeed(
-        connection.gateway,
-        connection.clock,
-        streams,
-        symbols,
-        list(dict.fromkeys(filter(None, intervals))),
-        history=history,
-    )
+
+    history = max(LEAST_HISTORY, *(strategies.warm_up(symbol) for symbol in settings.trading_symbols))
+    return feed_of(stack, settings, connection, name.run_id, history)
 
 
-def _closings(settings: Settings, feed: MarketFeed | None) -> Closings | None:
+def _closings(settings: Settings, feed: AnyFeed | None) -> Closings | None:
     """What tells the loop that candles have closed."""
     if feed is None:
         return None

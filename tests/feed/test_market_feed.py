@@ -10,9 +10,11 @@ from binance_trade_agent.domain.candles import MINUTE_MS
 from binance_trade_agent.exchange.binance_gateway import BinanceGateway
 from binance_trade_agent.exchange.connect import SIMULATED_KEY, SIMULATED_SECRET
 from binance_trade_agent.feed import link
-from binance_trade_agent.feed.link import MOST_STREAMS, shared_out
-from binance_trade_agent.feed.market_feed import MarketFeed, Streams
+from binance_trade_agent.feed.link import MOST_STREAMS
+from binance_trade_agent.feed.links import Links
+from binance_trade_agent.feed.market_feed import MarketFeed
 from binance_trade_agent.feed.quotes import MAX_AGE_MS
+from binance_trade_agent.feed.streams import Streams
 from binance_trade_agent.ops.clock import ScaledClock, sleep_seconds
 from binance_trade_agent.ops.tasks import spawn, stop
 from tests.said import warnings_in
@@ -60,7 +62,8 @@ def followed(story, *, symbols=SYMBOLS, intervals=("1m",), **faults):
             async with BinanceGateway(*arguments, connector=connector) as gateway:
                 await gateway.synchronise()
                 streams = Streams(exchange.endpoints.market_streams, random.Random(1), connector=connector)
-                feed = MarketFeed(gateway, clock, streams, symbols, intervals, history=HISTORY)
+                feed = MarketFeed(gateway, clock, streams)
+                feed.follow([(symbol, interval) for symbol in symbols for interval in intervals], history=HISTORY)
                 world = World(exchange, gateway, feed)
                 task = spawn(feed.run(), name="feed under test")
                 try:
@@ -130,7 +133,7 @@ def test_after_an_outage_of_the_streams_nothing_is_missing(kind, fields, seconds
 
 def deaf_to(world, symbols):
     """Let the candle stream's connection work and tell nothing of these."""
-    (candles,) = world.feed._candle_links
+    (candles,) = world.feed._candle_links.links
     hear = candles._hear
     candles._hear = lambda event: None if event["s"] in symbols else hear(event)
 
@@ -224,7 +227,29 @@ class TestQuotes:
         assert asked.startswith("/api/v3/ticker/bookTicker?symbols=")
 
 
-def test_symbols_are_shared_out_evenly_over_as_few_connections_as_carry_them():
-    shares = shared_out([str(number) for number in range(2_100)], MOST_STREAMS)
-    assert sorted(len(share) for share in shares) == [700, 700, 700]
-    assert {symbol for share in shares for symbol in share} == {str(number) for number in range(2_100)}
+class TestStreamsOverConnections:
+    @pytest.fixture
+    def links(self):
+        return Links("stream", Streams("ws://nowhere.test", random.Random(1)), lambda _: None)
+
+    @staticmethod
+    def sizes(links):
+        return sorted(len(link.streams) for link in links.links)
+
+    def test_they_are_shared_out_evenly_over_as_few_as_carry_them(self, links):
+        names = [str(number) for number in range(2_100)]
+        links.follow(names)
+        assert self.sizes(links) == [700, 700, 700]
+        assert sorted(name for link in links.links for name in link.streams) == sorted(names)
+        assert all(name in links.of(name).streams for name in names)
+
+    def test_one_stays_on_its_connection_while_others_come_and_go(self, links):
+        links.follow(["a", "b", "c"])
+        (link,) = links.links
+        links.follow(["b", "d"])
+        assert links.of("b") is link
+        assert link.streams == ("b", "d")
+        assert links.of("a") is None
+        links.follow(["b", *(str(number) for number in range(MOST_STREAMS))])
+        assert links.of("b") is link
+        assert self.sizes(links) == [MOST_STREAMS // 2, MOST_STREAMS // 2 + 1]

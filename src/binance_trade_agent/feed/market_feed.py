@@ -5,23 +5,21 @@ each tick they would cost 2,000 request weight.
 """
 
 import logging
-import random
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
-
-import aiohttp
 
 from binance_trade_agent.domain.candle_series import CandleSeries
 from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.market import BookTicker
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.errors import ExchangeError
-from binance_trade_agent.feed.candles import CandleFeed
-from binance_trade_agent.feed.link import MOST_STREAMS, Hear, StreamLink, shared_out
-from binance_trade_agent.feed.quotes import QuoteFeed
+from binance_trade_agent.feed.candles import CandleFeed, Fetch, Key
+from binance_trade_agent.feed.link import StreamLink
+from binance_trade_agent.feed.links import Links
+from binance_trade_agent.feed.quotes import QuoteFeed, Told
 from binance_trade_agent.feed.rules import RulesFeed
+from binance_trade_agent.feed.streams import Streams
 from binance_trade_agent.ops.clock import MarketClock, monotonic_seconds, sleep_seconds
 from binance_trade_agent.ops.tasks import spawn, stop
 from binance_trade_agent.ops.vitals import StreamVitals
@@ -50,75 +48,41 @@ class MarketQuestions(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Streams:
-    """Where the market streams are, and how to get there.
-
-    Attributes:
-        url: base address, without a path.
-        jitter: spreads reconnections.
-        before_connecting: raises an ExchangeError while the exchange has asked us to be silent.
-        connector: opens the connections instead of TCP; stays open.
-    """
-
-    url: str
-    jitter: random.Random
-    before_connecting: Callable[[], None] = lambda: None
-    connector: aiohttp.BaseConnector | None = None
-
-    def link(self, name: str, names: Sequence[str], hear: Hear) -> StreamLink:
-        """A connection that carries the streams of these names."""
-        return StreamLink(
-            name,
-            self.url,
-            names,
-            hear,
-            jitter=self.jitter,
-            before_connecting=self.before_connecting,
-            connector=self.connector,
-        )
-
-
 class MarketFeed:
-    """Candles and quotes of `symbols`.
+    """Candles, quotes and rules of what is followed.
 
     Args:
-        intervals: of the candles.
-        history: closed candles that are kept of each.
+        fetch: asks for candles in place of the gateway, see CandleFeed.
 
     Attributes:
         on_closed: called with symbol, interval and close time when a candle has closed.
     """
 
     def __init__(
-        self,
-        gateway: MarketQuestions,
-        clock: MarketClock,
-        streams: Streams,
-        symbols: Sequence[str],
-        intervals: Sequence[str],
-        *,
-        history: int,
+        self, gateway: MarketQuestions, clock: MarketClock, streams: Streams, *, fetch: Fetch | None = None
     ) -> None:
         self.on_closed: list[Callable[[str, str, int], None]] = []
         self._clock = clock
-        self.candles = CandleFeed(
-            symbols, intervals, clock, history=history, fetch=gateway.candles, closed=self._tell_closed
-        )
-        self.quotes = QuoteFeed(symbols, clock, ask=gateway.book_tickers, proof_ms=self._proof_ms, prove=self._prove)
-        self._rules = RulesFeed(symbols, clock, gateway.symbol_rules)
-        self._candle_links: dict[StreamLink, Sequence[str]] = {}
-        self._quote_links: dict[str, StreamLink] = {}
-        for share in shared_out(symbols, MOST_STREAMS // len(intervals)):
-            names = [f"{symbol.lower()}@kline_{interval}" for symbol in share for interval in intervals]
-            self._candle_links[
-                streams.link(f"candle stream {len(self._candle_links) + 1}", names, self.candles.hear)
-            ] = share
-        for number, share in enumerate(shared_out(symbols, MOST_STREAMS), start=1):
-            names = [f"{symbol.lower()}@bookTicker" for symbol in share]
-            link = streams.link(f"quote stream {number}", names, self.quotes.hear)
-            link.opened.append(partial(self.quotes.forget, share))
-            self._quote_links |= dict.fromkeys(share, link)
+        self.candles = CandleFeed(clock, fetch=fetch or gateway.candles, closed=self._tell_closed)
+        self.quotes = QuoteFeed(clock, ask=gateway.book_tickers, proof_ms=self.proof_ms, prove=self._prove)
+        self.known_rules = RulesFeed(clock, gateway.symbol_rules)
+        self._candle_links = Links("candle stream", streams, self.candles.hear)
+        self.quote_links = Links("quote stream", streams, self.quotes.hear)
+        self.quote_links.opened.append(lambda names: self.quotes.forget([_symbol_of(name) for name in names]))
+
+    def follow(self, keys: Collection[Key], *, history: int) -> None:
+        """Follow these symbols and intervals from now on, and no others.
+
+        Args:
+            keys: symbols with their intervals.
+            history: closed candles that are kept of each.
+        """
+        symbols = list(dict.fromkeys(symbol for symbol, _ in keys))
+        self.candles.follow(keys, history)
+        self.quotes.follow(symbols)
+        self.known_rules.follow(symbols)
+        self._candle_links.follow([_candle_stream(*key) for key in keys])
+        self.quote_links.follow([_quote_stream(symbol) for symbol in symbols])
 
     async def rules(self, symbol: str) -> SymbolRules:
         """The symbol's rules.
@@ -126,11 +90,11 @@ class MarketFeed:
         Raises:
             ExchangeError: the exchange had to be asked and could not be.
         """
-        return await self._rules.rules(symbol)
+        return await self.known_rules.rules(symbol)
 
     def forget_rules(self) -> None:
         """Let the next look read the rules anew."""
-        self._rules.forget()
+        self.known_rules.forget()
 
     async def series(self, symbol: str, interval: str) -> CandleSeries:
         """The symbol's closed candles, as complete as can be.
@@ -154,7 +118,10 @@ class MarketFeed:
 
     async def run(self) -> None:
         """Follow the streams, and mend what they leave out, until cancelled."""
-        tasks = [spawn(link.run(), name=link.name) for link in self._links]
+        tasks = [
+            spawn(self._candle_links.run(), name="candle streams"),
+            spawn(self.quote_links.run(), name="quote streams"),
+        ]
         try:
             await self._look_after()
         finally:
@@ -175,28 +142,71 @@ class MarketFeed:
             except Exception:
                 log.exception("the market feed's look-around failed; it goes on")
 
-    def _doubt_links(self, overdue: Sequence[str]) -> None:
-        """A connection that answers and brings no candles is replaced: one is overdue alone, many are silence (S10)."""
-        missing = frozenset(overdue)
-        for link, symbols in self._candle_links.items():
-            silent = missing.intersection(symbols)
-            if link.is_live and len(silent) >= max(_FEWEST_IN_DOUBT, _DOUBT_SHARE * len(symbols)):
-                link.doubt(f"{len(silent)} of {len(symbols)} symbols got no candle that has closed")
+    def _doubt_links(self, overdue: Collection[Key]) -> None:
+        """A connection that answers and brings no candles is replaced: one is overdue alone, many are silence (S10).
+
+        Candles of one interval are due together, so they are counted together.
+        """
+        missing = frozenset(_candle_stream(*key) for key in overdue)
+        for link in self._candle_links.links:
+            carried = Counter(_interval_of(name) for name in link.streams)
+            silent = Counter(_interval_of(name) for name in missing.intersection(link.streams))
+            for interval, count in silent.items():
+                if link.is_live and count >= max(_FEWEST_IN_DOUBT, _DOUBT_SHARE * carried[interval]):
+                    link.doubt(f"{count} of {carried[interval]} symbols got no candle that has closed")
 
     @property
     def _links(self) -> list[StreamLink]:
-        return [*self._candle_links, *dict.fromkeys(self._quote_links.values())]
+        return [*self._candle_links.links, *self.quote_links.links]
 
-    def _proof_ms(self, symbol: str) -> int | None:
-        link = self._quote_links[symbol]
+    def proof_ms(self, symbol: str) -> int | None:
+        """Market time of the last message on the connection that carries a symbol's quotes; None while none does."""
+        stream = _quote_stream(symbol)
+        link = self.quote_links.of(stream)
+        return None if link is None or not link.carries(stream) else self._proof_of(link)
+
+    def _proof_of(self, link: StreamLink) -> int | None:
         if not link.is_live:
             return None
         age_ms = (monotonic_seconds() - link.heard_seconds) * 1000 * self._clock.speed
         return None if age_ms == float("inf") else self._clock.now_ms() - round(age_ms)
 
+    def quote_proofs(self) -> list[int | None]:
+        """Of each connection for quotes, `proof_ms` of the symbols that it carries."""
+        return [self._proof_of(link) for link in self.quote_links.links]
+
+    def unknown_quotes(self) -> list[str]:
+        """Symbols of which a connection carries the quotes and has told nothing yet, nor was it asked for."""
+        carried = (_symbol_of(name) for link in self.quote_links.links for name in link.streams if link.carries(name))
+        return [symbol for symbol in carried if not self.quotes.is_told(symbol)]
+
+    def quote_texts(self, symbol: str) -> tuple[int, Told] | None:
+        """Number of the symbol's connection among `quote_proofs`, and what it has told; None while it has not."""
+        link, texts = self.quote_links.of(stream := _quote_stream(symbol)), self.quotes.texts(symbol)
+        if link is None or texts is None or not link.carries(stream):
+            return None
+        return self.quote_links.links.index(link), texts
+
     async def _prove(self, symbol: str) -> bool:
-        return await self._quote_links[symbol].prove()
+        link = self.quote_links.of(_quote_stream(symbol))
+        return link is not None and await link.prove()
 
     def _tell_closed(self, symbol: str, interval: str, close_ms: int) -> None:
         for tell in self.on_closed:
             tell(symbol, interval, close_ms)
+
+
+def _candle_stream(symbol: str, interval: str) -> str:
+    return f"{symbol.lower()}@kline_{interval}"
+
+
+def _quote_stream(symbol: str) -> str:
+    return f"{symbol.lower()}@bookTicker"
+
+
+def _symbol_of(stream: str) -> str:
+    return stream.partition("@")[0].upper()
+
+
+def _interval_of(stream: str) -> str:
+    return stream.rpartition("_")[2]

@@ -6,6 +6,7 @@ from typing import Any
 
 from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.market import BookTicker
+from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.values import changed
 from binance_trade_agent.feed.one_question import OneQuestion
 
@@ -28,11 +29,11 @@ class QuoteFeed:
 
     Attributes:
         asked: how often they were asked for by REST.
+        changed: symbols whose quote is another than when somebody last emptied this.
     """
 
     def __init__(
         self,
-        symbols: Sequence[str],
         clock: Clock,
         *,
         ask: Callable[[Sequence[str]], Awaitable[Mapping[str, BookTicker]]],
@@ -40,7 +41,9 @@ class QuoteFeed:
         prove: Callable[[str], Awaitable[bool]],
     ) -> None:
         self.asked = 0
-        self._symbols = tuple(symbols)
+        self.changed: set[str] = set()
+        self._forgettings = 0
+        self._symbols: tuple[str, ...] = ()
         self._clock = clock
         self._ask = ask
         self._proof_ms = proof_ms
@@ -49,15 +52,42 @@ class QuoteFeed:
         self._read: dict[str, BookTicker] = {}
         self._question = OneQuestion("quotes", self._ask_all)
 
+    def follow(self, symbols: Sequence[str]) -> None:
+        """Know the quotes of these symbols, and of no others."""
+        self.forget(sorted(set(self._symbols).difference(symbols)))
+        self._symbols = tuple(symbols)
+
     def hear(self, told: Mapping[str, Any]) -> None:
         """Take in one event of a `<symbol>@bookTicker` stream."""
-        self._told[told["s"]] = (told["b"], told["B"], told["a"], told["A"])
+        symbol = told["s"]
+        self._told[symbol] = (told["b"], told["B"], told["a"], told["A"])
+        self.changed.add(symbol)
 
     def forget(self, symbols: Sequence[str]) -> None:
         """A connection has just begun to carry these: what was known before may have changed meanwhile."""
+        self._forgettings += 1
+        self.changed.update(symbols)
         for symbol in symbols:
             self._told.pop(symbol, None)
             self._read.pop(symbol, None)
+
+    def texts(self, symbol: str) -> Told | None:
+        """What was last told or read since the connection carries the symbol; None when nothing was."""
+        if (told := self._told.get(symbol)) is not None or (read := self._read.get(symbol)) is None:
+            return told
+        return plain(read.bid), plain(read.bid_quantity), plain(read.ask), plain(read.ask_quantity)
+
+    def is_told(self, symbol: str) -> bool:
+        """Whether there is something that holds as long as its connection lives."""
+        return symbol in self._told or symbol in self._read
+
+    async def ask(self) -> None:
+        """Ask for all of them.
+
+        Raises:
+            ExchangeError: the exchange could not be asked.
+        """
+        await self._question.answer()
 
     def known(self, symbol: str) -> BookTicker | None:
         """The symbol's quote as far as it is sure, None while it is not."""
@@ -79,16 +109,18 @@ class QuoteFeed:
         """
         if known := self.known(symbol):
             return known
-        if (
-            (symbol in self._told or symbol in self._read)
-            and await self._prove(symbol)
-            and (known := self.known(symbol))
-        ):
+        if self.is_told(symbol) and await self._prove(symbol) and (known := self.known(symbol)):
             return known
-        return (await self._question.answer())[symbol]
+        answer = await self._question.answer()
+        if symbol not in answer:  # it was under way when this symbol came
+            answer = await self._question.answer()
+        return answer[symbol]
 
     async def _ask_all(self) -> Mapping[str, BookTicker]:
         self.asked += 1
+        forgettings = self._forgettings
         answer = await self._ask(self._symbols)
-        self._read |= answer
+        if forgettings == self._forgettings:  # else it may be from before what a connection tells now
+            self._read |= answer
+            self.changed.update(answer)
         return answer

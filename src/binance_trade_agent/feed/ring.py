@@ -1,6 +1,6 @@
 """CandleRing: the last closed candles of one symbol and one interval, as they come from a stream and from REST."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -32,11 +32,12 @@ class CandleRing:
 
     Attributes:
         changes: how often what is kept has changed.
+        merges: how often otherwise than by a candle behind the last one.
     """
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self.changes = 0
+        self.changes = self.merges = 0
         self._times: IntArray = np.empty((2 * capacity, 2), dtype=np.int64)
         self._numbers: FloatArray = np.empty((2 * capacity, 5), dtype=np.float64)
         self._start = self._end = 0
@@ -78,6 +79,7 @@ class CandleRing:
         if np.array_equal(times, kept.times) and np.array_equal(values, kept.numbers, equal_nan=True):
             return False
         self._take(times, values)
+        self.merges += 1
         self._note_change()
         return True
 
@@ -100,6 +102,11 @@ class CandleRing:
             self._series = CandleSeries(window) if is_whole(window) else candle_series((), window, now_ms)
         return self._series
 
+    def grow(self, capacity: int) -> None:
+        """Keep more from now on."""
+        self.capacity = capacity
+        self._move()
+
     def _note_change(self) -> None:
         self.changes += 1
         self._series = None
@@ -108,10 +115,17 @@ class CandleRing:
         self._take(self._times[self._start : self._end], self._numbers[self._start : self._end])
 
     def _take(self, times: IntArray, numbers: FloatArray) -> None:
-        self._times, self._numbers = np.empty_like(self._times), np.empty_like(self._numbers)
+        self._times = np.empty((2 * self.capacity, 2), dtype=np.int64)
+        self._numbers = np.empty((2 * self.capacity, 5), dtype=np.float64)
         self._start, self._end = 0, len(times)
         self._times[: self._end] = times
         self._numbers[: self._end] = numbers
+
+
+def rows_in(window: CandleWindow) -> Iterator[Row]:
+    """Each candle as `CandleRing.put` takes it."""
+    for (opened_ms, closed_ms), numbers in zip(window.times.tolist(), window.numbers.tolist(), strict=True):
+        yield (opened_ms, closed_ms, *numbers)
 
 
 def is_whole(window: CandleWindow) -> bool:
