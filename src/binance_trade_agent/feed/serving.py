@@ -1,6 +1,7 @@
 """FeedServer: a market feed for other processes. It follows what they want, and writes where they read."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -172,12 +173,9 @@ class FeedServer:
 
     async def _until_beat(self) -> None:
         """For a moment, or until a candle closes."""
-        if not self._has_closed.is_set():
-            waiting = spawn(self._has_closed.wait(), name="closed candles")
-            try:
-                await asyncio.wait({waiting}, timeout=_BEAT_SECONDS)
-            finally:
-                await stop(waiting)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_BEAT_SECONDS):
+                await self._has_closed.wait()
         self._has_closed.clear()
 
     async def _look(self) -> bool:

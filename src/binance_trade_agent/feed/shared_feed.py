@@ -27,6 +27,7 @@ from binance_trade_agent.ops.vitals import StreamVitals
 
 PATIENCE_SECONDS = 30.0  # at the start, with a feed that lives and has not got everything yet
 _LOOK_SECONDS = 0.5
+_QUOTES_SECONDS = 0.2  # for which those that were read are not read again: the feed writes as often
 _WISH_SECONDS = 5.0
 _SILENT_SECONDS = 3.0  # of a feed that lived
 _BEHIND_SHARE = 0.5  # of what is followed, of which the exchange had a candle that the feed had not
@@ -78,6 +79,7 @@ class SharedFeed:
         self._stale: set[Key] = set()
         self._lacking: set[Key] = set()
         self._quotes: Mapping[str, bytes | None] = {}
+        self._quotes_seconds = float("-inf")
         self._proofs: Sequence[int | None] = ()
         self._reading_quotes = OneQuestion("shared quotes", self._read_quotes)
         self._reading_rules = OneQuestion("shared rules", self._read_rules)
@@ -113,9 +115,8 @@ class SharedFeed:
         """
         await self._is_settled.wait()
         if self._is_shared:
-            if quote := self._known_quote(symbol):
-                return quote
-            await self._reading_quotes.answer()
+            if monotonic_seconds() - self._quotes_seconds > _QUOTES_SECONDS:
+                await self._reading_quotes.answer()
             if quote := self._known_quote(symbol):
                 return quote
         return await self._own.quote(symbol)
@@ -204,7 +205,7 @@ class SharedFeed:
         self._beat, self._beat_seconds, self._bell = beat, monotonic_seconds(), beat.bells
         self._is_bell_missing = False
         self._stale, self._lacking = set(), set()
-        self._quotes = {}
+        self._quotes, self._quotes_seconds = {}, float("-inf")
 
     async def _look_at_beat(self) -> None:
         """Look whether the feed lives.
@@ -305,6 +306,7 @@ class SharedFeed:
             return
         if beat is not None and beat.feed == self._beat.feed:
             self._quotes, self._proofs = dict(zip(self._symbols, notes, strict=True)), beat.proofs
+            self._quotes_seconds = monotonic_seconds()
 
     def _known_quote(self, symbol: str) -> BookTicker | None:
         note = unpacked(self._quotes.get(symbol), QuoteNote)
