@@ -1,7 +1,7 @@
 """What ledger and exchange say, as facts to be compared. Asking changes neither."""
 
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 
 from binance_trade_agent.agents.in_question import COMMISSION_ASSET
 from binance_trade_agent.agents.order_keeper import asked_about, is_another
@@ -54,6 +54,7 @@ async def exchange_facts(
     symbols: Sequence[str],
     asked: Collection[str] | None = None,
     account: Account | None = None,
+    pace: Callable[[], Awaitable[None]] | None = None,
 ) -> ExchangeFacts:
     """The exchange's side, asked for what `ledger` speaks of.
 
@@ -64,6 +65,7 @@ async def exchange_facts(
         asked: those of them whose trades are asked for, the orders of all symbols being asked for together; None: all,
             each by itself.
         account: what it said of itself; None: it is asked.
+        pace: awaited before the trades of each symbol are asked for.
 
     Raises:
         ExchangeError: it could not be asked.
@@ -77,6 +79,8 @@ async def exchange_facts(
             reports[found.symbol, found.exchange_order_id] = replace(found, client_order_id=order.client_order_id)
     trades: list[Fill] = []
     for symbol in symbols if asked is None else [symbol for symbol in symbols if symbol in asked]:
+        if pace is not None:
+            await pace()
         trades += await _named_trades(gateway, ledger, symbol)
     account = account or await gateway.account()
     return ExchangeFacts(account.balances, tuple(reports.values()), trades, account.free)
@@ -88,16 +92,17 @@ async def compared(
     rules: Iterable[SymbolRules],
     asked: Collection[str] | None = None,
     account: Account | None = None,
+    pace: Callable[[], Awaitable[None]] | None = None,
 ) -> Reconciliation:
     """Ledger and exchange compared: what a start, a reconnection, the hourly check and `reconcile` do.
 
-    See exchange_facts for `asked` and `account`.
+    See exchange_facts for `asked`, `account` and `pace`.
 
     Raises:
         ExchangeError: the exchange could not be asked.
     """
     known = tuple(rules)
-    theirs = await exchange_facts(gateway, ledger, [entry.symbol for entry in known], asked, account)
+    theirs = await exchange_facts(gateway, ledger, [entry.symbol for entry in known], asked, account, pace)
     return reconcile(ledger, theirs, traded_assets(known))
 
 

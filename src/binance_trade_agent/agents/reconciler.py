@@ -152,11 +152,14 @@ class Reconciler:
         """Book what the ledger has missed: of many symbols what may have moved the balances that differ."""
         if in_question.are_few(self._rules):
             await self._recovery.catch_up()
-        elif moved := self._moved(account, await self._ledger.wallet()):
+            return
+        if self._moved(account, await self._ledger.wallet()):
+            await self._recovery.catch_up()
+        if moved := self._moved(account, await self._ledger.wallet()):
             self._asked |= await self._ledger.read(
                 partial(in_question.may_explain, rules=self._rules, moved=moved.keys())
             )
-            await self._recovery.catch_up(self._asked)
+            await self._recovery.read_trades(self._asked)
 
     async def _search_later(self, moved: Collection[str]) -> None:
         """Have symbols compared bit by bit on which others may have traded under our name and left no coins behind."""
@@ -232,7 +235,9 @@ class Reconciler:
         unexplained = [found for found in result.differences if found.kind is not Kind.BALANCE]
         if unexplained:  # a fill between two questions looks like a difference: it is one when it is there again
             self._asked |= {found.subject for found in unexplained}
-            await self._recovery.catch_up(None if in_question.are_few(self._rules) else self._asked)
+            await self._recovery.catch_up()
+            if not in_question.are_few(self._rules):
+                await self._recovery.read_trades(self._asked)
             for symbol in {found.subject for found in unexplained if found.kind is Kind.ORDER}:
                 await self._recovery.take_back(symbol, ours.orders)
             ours, result = await self._both_sides(account)

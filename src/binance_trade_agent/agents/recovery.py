@@ -50,19 +50,23 @@ class Recovery:
         await self._ledger.move_trade_cursor(symbol, BEFORE_ALL_TRADES if latest is None else latest)
         crash_points.passed("trades.noted")
 
-    async def catch_up(self, symbols: Collection[str] | None = None) -> None:
-        """Ask about every order that is not settled, then about every trade since the last one that was read.
-
-        Args:
-            symbols: whose trades are asked about; None: all where they are few, of many none.
+    async def catch_up(self) -> None:
+        """Ask about every order that is not settled; of few symbols then about every trade since the last one read.
 
         Raises:
             ExchangeError: the exchange could not be asked; what was booked until then stays booked.
             LedgerError: something could not be written.
         """
         await self._ask_about(await self._ledger.open_orders())
-        if symbols is None:
-            symbols = self._rules if in_question.are_few(self._rules) else ()
+        if in_question.are_few(self._rules):
+            await self.read_trades(self._rules)
+
+    async def read_trades(self, symbols: Collection[str]) -> None:
+        """Ask about every trade of these symbols since the last one that was read, and book ours.
+
+        Raises:
+            ExchangeError, LedgerError: see catch_up.
+        """
         for symbol in [symbol for symbol in self._rules if symbol in symbols]:
             async with self._keeper.turn(symbol):
                 await self._book_missed_trades(symbol)

@@ -1,10 +1,11 @@
 """`trade-agent reconcile`: ledger against exchange, each difference to the last digit. It changes neither.
 
-Of many symbols it asks about the trades of all of which the ledger has trades, paced by what may be asked a minute.
+Of many symbols it asks about the trades of all of which the ledger has trades, with half of what may be asked a minute.
 """
 
 import asyncio
 import sqlite3
+from functools import partial
 
 from binance_trade_agent import exit_codes
 from binance_trade_agent.agents import in_question
@@ -13,11 +14,15 @@ from binance_trade_agent.configuration import ConfigError, Configuration
 from binance_trade_agent.exchange.connect import connected
 from binance_trade_agent.exchange.embedded import ExchangeStartError, has_traded_market
 from binance_trade_agent.exchange.errors import AuthError, ExchangeError
+from binance_trade_agent.exchange.gateway import Gateway
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.reconciliation import LedgerFacts, Reconciliation
+from binance_trade_agent.ops.clock import sleep_seconds
 from binance_trade_agent.ops.terminal import complain
+
+_LONGEST_WAIT_SECONDS = 90
 
 
 def compare(configuration: Configuration) -> int:
@@ -47,8 +52,20 @@ async def _compare(configuration: Configuration) -> Reconciliation:
         )
     async with connected(settings) as connection:
         rules = await connection.gateway.symbol_rules(symbols)
-        asked = None if in_question.are_few(symbols) else {fill.symbol for fill in ours.fills}
-        return await compared(connection.gateway, ours, rules.values(), asked)
+        if in_question.are_few(symbols):
+            return await compared(connection.gateway, ours, rules.values())
+        traded = {fill.symbol for fill in ours.fills}
+        return await compared(
+            connection.gateway, ours, rules.values(), traded, pace=partial(_leave_half, connection.gateway)
+        )
+
+
+async def _leave_half(gateway: Gateway) -> None:
+    """Return when less than half of the minute's weight is used, or after a while: the trader asks too."""
+    for _ in range(_LONGEST_WAIT_SECONDS):
+        if gateway.has_leisure:
+            return
+        await sleep_seconds(1.0)
 
 
 def _our_side(connection: sqlite3.Connection, symbols: tuple[str, ...]) -> tuple[LedgerFacts, tuple[str, ...]]:
