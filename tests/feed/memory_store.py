@@ -71,9 +71,17 @@ class MemoryStore:
             self._rules[feed] = writing.rules
         self.written.update(whole=len(writing.renewed), added=len(writing.added), quotes=len(writing.quotes))
         self._put("beat", writing.beat, BEAT_KEPT_SECONDS)
-        if writing.bell is not None and not self.loses_bells:
+        if writing.bell is not None:
+            self._tell(writing.bell)
+
+    async def ring(self, bell):
+        self._check()
+        self._tell(bell)
+
+    def _tell(self, bell):
+        if not self.loses_bells:
             for listener in self._listeners:
-                listener.put_nowait(writing.bell)
+                listener.put_nowait(bell)
 
     async def wish(self, daemon, wish):
         self._check()

@@ -1,7 +1,8 @@
 """What a shared feed and its readers tell each other: small structs by MessagePack, candles as raw arrays."""
 
-from collections.abc import Sequence
-from typing import TypeVar
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -10,9 +11,13 @@ from binance_trade_agent.domain.candle_window import CandleWindow
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.domain.values import Value
 from binance_trade_agent.feed.candles import Key
+from binance_trade_agent.feed.ring import Row
 
 _ROW = np.dtype([("times", "<i8", 2), ("numbers", "<f8", 5)])  # as the columns of CandleWindow
+_ROW_FIELDS = struct.Struct("<2q5d")  # the same for single candles
 ROW_BYTES = _ROW.itemsize
+
+BellRow = tuple[str, str, bytes]  # symbol, interval, candles
 
 T = TypeVar("T")
 
@@ -30,7 +35,7 @@ class Beat(Value, frozen=True):
     Attributes:
         feed: which one. What it has written is under its name only.
         number: counts up with each sign.
-        bells: number of its last bell.
+        bells: number of its last bell; what that and those before have told is written.
         history: candles that it keeps of each symbol and interval, where there were as many.
         proofs: of each of its connections for quotes, the market time (ms) until which what it told is known to hold;
             None while it does not live.
@@ -48,14 +53,14 @@ class Bell(Value, frozen=True):
 
     Attributes:
         feed, number: see Beat; they are numbered without a gap.
-        rows: symbol, interval and the candle, each behind the one before.
-        renewed: of what more than that has changed; it has to be read anew.
+        rows: candles behind those before.
+        reread: of what more than that has changed; it has to be read anew.
     """
 
     feed: str
     number: int
-    rows: tuple[tuple[str, str, bytes], ...]
-    renewed: tuple[Key, ...]
+    rows: tuple[BellRow, ...]
+    reread: tuple[Key, ...]
 
 
 class QuoteNote(Value, frozen=True, array_like=True):
@@ -107,6 +112,16 @@ def window_of_rows(value: bytes | None) -> CandleWindow | None:
         return None
     rows = np.frombuffer(value, dtype=_ROW)
     return CandleWindow(np.ascontiguousarray(rows["times"]), np.ascontiguousarray(rows["numbers"]))
+
+
+def single_rows(value: bytes) -> Iterator[Row]:
+    """Each candle by itself; nothing where it is something else."""
+    return map(_row, _ROW_FIELDS.iter_unpack(value)) if len(value) % ROW_BYTES == 0 else iter(())
+
+
+def _row(fields: tuple[Any, ...]) -> Row:
+    opened_ms, closed_ms, opened, high, low, close, volume = fields
+    return opened_ms, closed_ms, opened, high, low, close, volume
 
 
 def union(wishes: Sequence[Wish]) -> Wish:

@@ -104,6 +104,10 @@ class RedisStore:
             pipe.publish(self._key("bell"), writing.bell)
         await _asked(pipe.execute)
 
+    async def ring(self, bell: bytes) -> None:
+        """See Store."""
+        await _asked(lambda: self._redis.publish(self._key("bell"), bell))
+
     async def wish(self, daemon: str, wish: Wish) -> None:
         """See Store."""
         pipe = self._redis.pipeline(transaction=True)

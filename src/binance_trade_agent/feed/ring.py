@@ -1,6 +1,6 @@
 """CandleRing: the last closed candles of one symbol and one interval, as they come from a stream and from REST."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -120,12 +120,6 @@ class CandleRing:
         self._start, self._end = 0, len(times)
         self._times[: self._end] = times
         self._numbers[: self._end] = numbers
-
-
-def rows_in(window: CandleWindow) -> Iterator[Row]:
-    """Each candle as `CandleRing.put` takes it."""
-    for (opened_ms, closed_ms), numbers in zip(window.times.tolist(), window.numbers.tolist(), strict=True):
-        yield (opened_ms, closed_ms, *numbers)
 
 
 def is_whole(window: CandleWindow) -> bool:

@@ -4,22 +4,19 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
-from binance_trade_agent.domain.candle_window import CandleWindow
 from binance_trade_agent.exchange.errors import UNKNOWN_SYMBOL_CODE, ExchangeError, RejectedError
+from binance_trade_agent.feed.candle_news import CandleNews
 from binance_trade_agent.feed.candles import Key
 from binance_trade_agent.feed.market_feed import MarketFeed
-from binance_trade_agent.feed.notes import Beat, Bell, QuoteNote, RulesNote, Wish, packed, rows_of, union
-from binance_trade_agent.feed.ring import CandleRing
+from binance_trade_agent.feed.notes import Beat, Bell, BellRow, QuoteNote, RulesNote, Wish, packed, union
 from binance_trade_agent.feed.store import Store, StoreError, Writing
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds, wall_ms
 from binance_trade_agent.ops.tasks import spawn, stop
 
 _BEAT_SECONDS = 0.2
 _LOOK_SECONDS = 1.0
-_WHOLE_AT_ONCE = 50  # 28 kB each: more would keep the event loop for long
 _QUIET_SECONDS = 0.5  # of a connection for quotes, after which it is asked to say something
 _RULES_SHARE = 0.8  # of the age that rules may have: readers never find them too old
 
@@ -32,37 +29,6 @@ class Listing(Protocol):
     async def all_symbols(self) -> tuple[str, ...]:
         """Names of all symbols that the exchange lists."""
         ...
-
-
-@dataclass(slots=True)
-class _Written:
-    """What readers find of a ring: as it was after so many changes, and how many candles were added to the whole."""
-
-    ring: CandleRing
-    changes: int
-    merges: int
-    added: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """A ring has changed.
-
-    Attributes:
-        window: all of it.
-        new: candles behind those that readers know; None where more has changed.
-        is_whole: whether all of it is written, and not the new ones behind those that are there.
-    """
-
-    key: Key
-    window: CandleWindow
-    new: int | None
-    is_whole: bool
-
-    def added(self) -> bytes:
-        """The new candles."""
-        assert self.new is not None
-        return rows_of(self.window[-self.new :])
 
 
 class FeedServer:
@@ -89,12 +55,13 @@ class FeedServer:
         self._has_closed = asyncio.Event()
         self._name = name
         self._version = ""
-        self._written: dict[Key, _Written] = {}
+        self._news = CandleNews(feed.candles)
         self._rules_ms: int | None = None
         self._beats = self._bells = self._history = 0
         self._trouble = ""
+        self._is_wanted = False
         self._looking: asyncio.Task[None] | None = None
-        feed.on_closed.append(self._hear_closed)
+        feed.on_closed += [self._news.hear, lambda *_: self._has_closed.set()]
 
     async def run(self) -> None:
         """Serve, whenever nobody else does."""
@@ -137,7 +104,7 @@ class FeedServer:
     def _begin_anew(self) -> None:
         """Write everything under a new name: what the store still has of it is not known."""
         self._version = f"{self._name}-{wall_ms():x}"
-        self._written.clear()
+        self._news.forget()
         self._feed.quotes.changed.update(symbol for symbol, _ in self._followed.keys)
         self._rules_ms = None
         self._bells = 0
@@ -154,29 +121,30 @@ class FeedServer:
                     return
                 if other is None or not await self._look():
                     self._begin_anew()
-            if await self._wrote():
+            try:
+                await self._store.write(self._writing())
+                self._say("")
                 self.is_serving.set()
-                await self._until_beat()
-            else:
+                await self._ring_until(monotonic_seconds() + _BEAT_SECONDS)
+            except StoreError as failure:
+                self._say(str(failure))
                 self.is_serving.clear()
                 self._begin_anew()
                 await sleep_seconds(_LOOK_SECONDS)
 
-    async def _wrote(self) -> bool:
-        try:
-            await self._store.write(self._news())
-        except StoreError as failure:
-            self._say(str(failure))
-            return False
-        self._say("")
-        return True
+    async def _ring_until(self, end: float) -> None:
+        """Tell of each candle as it closes, until that time (monotonic).
 
-    async def _until_beat(self) -> None:
-        """For a moment, or until a candle closes."""
+        Raises:
+            StoreError: it cannot be told.
+        """
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_BEAT_SECONDS):
-                await self._has_closed.wait()
-        self._has_closed.clear()
+            while (left := end - monotonic_seconds()) > 0:
+                async with asyncio.timeout(left):
+                    await self._has_closed.wait()
+                self._has_closed.clear()
+                if bell := self._bell(self._news.rows()):
+                    await self._store.ring(bell)
 
     async def _look(self) -> bool:
         """Follow what is wanted, and let what is not there be asked for. Returns whether the store has answered."""
@@ -185,6 +153,7 @@ class FeedServer:
         except StoreError as failure:
             self._say(str(failure))
             return False
+        self._is_wanted = bool(wishes)
         wanted = union([self._own, *wishes])
         wanted = Wish(tuple(key for key in wanted.keys if key[0] not in self._unlisted), wanted.history)
         if frozenset(wanted.keys) != frozenset(self._followed.keys) or wanted.history > self._followed.history:
@@ -223,56 +192,30 @@ class FeedServer:
         self._unlisted |= frozenset(unlisted)
         log.warning("the exchange does not list %s; left out", " ".join(unlisted))
 
-    def _news(self) -> Writing:
+    def _writing(self) -> Writing:
         """What has changed since it was last written."""
-        dropped = [key for key in self._written if key not in self._feed.candles.rings]
-        for key in dropped:
-            del self._written[key]
-        changes = self._changes()
-        bell = self._bell(changes)
+        changes = self._news.changes()
+        bell = self._bell(changes.rows, changes.reread)
         if self._feed.candles.are_long:
             self._history = self._followed.history
         self._beats += 1
         self._ask_for_proof()
         return Writing(
             Beat(self._version, self._beats, self._bells, self._history, tuple(self._feed.quote_proofs())),
-            {change.key: rows_of(change.window) for change in changes if change.is_whole},
-            {change.key: change.added() for change in changes if not change.is_whole},
-            dropped,
+            changes.renewed,
+            changes.added,
+            changes.dropped,
             bell,
             self._changed_quotes(),
             self._changed_rules(),
         )
 
-    def _changes(self) -> list[_Change]:
-        changes = []
-        places = _WHOLE_AT_ONCE
-        for key, ring in self._feed.candles.rings.items():
-            written = self._written.get(key)
-            if written is not None and written.ring is ring and written.changes == ring.changes:
-                continue
-            if not self._feed.candles.is_complete(key):
-                continue
-            new = None
-            if written is not None and written.ring is ring and written.merges == ring.merges:
-                new = ring.changes - written.changes
-                if written.added + new <= ring.capacity or not places:
-                    changes.append(_Change(key, ring.window(), new, is_whole=False))
-                    written.changes, written.added = ring.changes, written.added + new
-                    continue
-            if places:
-                places -= 1
-                changes.append(_Change(key, ring.window(), new, is_whole=True))
-                self._written[key] = _Written(ring, ring.changes, ring.merges)
-        return changes
-
-    def _bell(self, changes: Sequence[_Change]) -> bytes | None:
-        if not changes:
+    def _bell(self, rows: Sequence[BellRow], reread: Sequence[Key] = ()) -> bytes | None:
+        """The next bell; None when there is nothing to tell."""
+        if not rows and not reread:
             return None
         self._bells += 1
-        rows = tuple((*change.key, change.added()) for change in changes if change.new is not None)
-        renewed = tuple(change.key for change in changes if change.new is None)
-        return packed(Bell(self._version, self._bells, rows, renewed))
+        return packed(Bell(self._version, self._bells, tuple(rows), tuple(reread)))
 
     def _changed_quotes(self) -> dict[str, bytes | None]:
         changed, self._feed.quotes.changed = self._feed.quotes.changed, set()
@@ -291,11 +234,8 @@ class FeedServer:
 
     def _ask_for_proof(self) -> None:
         for link in self._feed.quote_links.links:
-            if link.is_live and monotonic_seconds() - link.heard_seconds >= _QUIET_SECONDS:
+            if self._is_wanted and link.is_live and monotonic_seconds() - link.heard_seconds >= _QUIET_SECONDS:
                 spawn(link.prove(), name="quote proof")
-
-    def _hear_closed(self, *_: object) -> None:
-        self._has_closed.set()
 
     def _say(self, trouble: str) -> None:
         """Each trouble once, and its end."""

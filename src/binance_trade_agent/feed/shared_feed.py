@@ -15,10 +15,9 @@ from binance_trade_agent.domain.market import BookTicker
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.feed.candles import Key
 from binance_trade_agent.feed.market_feed import MarketFeed, MarketQuestions
-from binance_trade_agent.feed.notes import Beat, Bell, QuoteNote, Wish, unpacked, window_of_rows
+from binance_trade_agent.feed.notes import Beat, Bell, QuoteNote, Wish, single_rows, unpacked, window_of_rows
 from binance_trade_agent.feed.one_question import OneQuestion
 from binance_trade_agent.feed.quotes import MAX_AGE_MS
-from binance_trade_agent.feed.ring import rows_in
 from binance_trade_agent.feed.store import Bells, Store, StoreError
 from binance_trade_agent.feed.streams import Streams
 from binance_trade_agent.ops.clock import MarketClock, monotonic_seconds, sleep_seconds, wall_ms
@@ -74,7 +73,7 @@ class SharedFeed:
         self._patient_until = float("-inf")
         self._beat = Beat("", 0, 0, 0, ())
         self._beat_seconds = self._wished_seconds = float("-inf")
-        self._bell = 0
+        self._bell = self._promised_bell = 0
         self._is_bell_missing = False
         self._stale: set[Key] = set()
         self._lacking: set[Key] = set()
@@ -202,7 +201,8 @@ class SharedFeed:
 
     def _begin(self, beat: Beat) -> None:
         """Everything from here on is as this feed tells it."""
-        self._beat, self._beat_seconds, self._bell = beat, monotonic_seconds(), beat.bells
+        self._beat, self._beat_seconds = beat, monotonic_seconds()
+        self._bell = self._promised_bell = beat.bells
         self._is_bell_missing = False
         self._stale, self._lacking = set(), set()
         self._quotes, self._quotes_seconds = {}, float("-inf")
@@ -225,10 +225,10 @@ class SharedFeed:
         elif monotonic_seconds() - self._beat_seconds >= _SILENT_SECONDS:
             raise _AwayError("the feed process is silent")
         self._beat = beat
-        was_missing, self._is_bell_missing = self._is_bell_missing, beat.bells > self._bell
-        if was_missing and self._is_bell_missing:  # not only on its way
-            self._bell = beat.bells
+        if self._is_bell_missing or self._bell < self._promised_bell:  # by now what they told is written
+            self._bell = max(self._bell, beat.bells)
             self._stale.update(self._wanted.keys)
+        self._is_bell_missing, self._promised_bell = False, beat.bells
 
     async def _wish(self) -> None:
         self._wished_seconds = monotonic_seconds()
@@ -256,17 +256,16 @@ class SharedFeed:
         bell = unpacked(told, Bell)
         if bell is None or bell.feed != self._beat.feed or bell.number <= self._bell:
             return
-        if bell.number != self._bell + 1:
-            self._stale.update(self._wanted.keys)
+        self._is_bell_missing |= bell.number != self._bell + 1
         self._bell = bell.number
         rings = self._own.candles.rings
         for symbol, interval, rows in bell.rows:
             key = (symbol, interval)
-            if key in rings and (window := window_of_rows(rows)) is not None:
+            if key in rings:
                 self._lacking.discard(key)
-                for row in rows_in(window):
+                for row in single_rows(rows):
                     self._own.candles.take(key, row)
-        self._stale.update(key for key in bell.renewed if key in rings)
+        self._stale.update(key for key in bell.reread if key in rings)
 
     def _fill_gaps(self) -> None:
         """Ask for what is overdue, in the background: the feed first, then the exchange.

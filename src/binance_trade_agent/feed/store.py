@@ -25,7 +25,7 @@ class Writing:
         renewed: all candles of symbols and intervals, in place of those before.
         added: candles behind those that are there.
         dropped: symbols and intervals that are not followed any more.
-        bell: told to who listens; None when no candle has closed.
+        bell: told to who listens; None when there is nothing to tell beside what was told by `ring`.
         quotes: by symbol, see `notes.QuoteNote`; None for one that is not known any more.
         rules: None when they are as before.
     """
@@ -64,6 +64,10 @@ class Store(Protocol):
 
     async def write(self, writing: Writing) -> None:
         """Write all of it."""
+        ...
+
+    async def ring(self, bell: bytes) -> None:
+        """Tell at once who listens."""
         ...
 
     async def wish(self, daemon: str, wish: Wish) -> None:
