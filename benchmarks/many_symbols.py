@@ -147,7 +147,7 @@ def run_freqtrade(symbols: int, minutes: float) -> Line:
     with TemporaryDirectory() as folder:
         exchange = Exchange(Path(folder), symbols)
         try:
-            bot = Freqtrade(FREQTRADE.python(CACHE).with_name("freqtrade"), Path(folder), exchange, symbols)
+            bot = Freqtrade(FREQTRADE.python(CACHE), Path(folder), exchange, symbols)
             try:
                 start_seconds = bot.wait_for_loop(START_SECONDS)
                 wait_for_steady_state()

@@ -47,16 +47,26 @@ STRATEGY = dedent(
 class Freqtrade:
     """`freqtrade trade` as a process that follows so many pairs, a loop each THROTTLE_SECONDS."""
 
-    def __init__(self, program: Path, folder: Path, exchange: Exchange, symbols: int) -> None:
+    def __init__(self, python: Path, folder: Path, exchange: Exchange, symbols: int) -> None:
         user = folder / "user_data"
         (user / "strategies").mkdir(parents=True)
         (user / "strategies" / "rsi_levels.py").write_text(STRATEGY, encoding="utf-8")
         config = folder / "config.json"
         config.write_text(json.dumps(_config(exchange.url, symbols)), encoding="utf-8")
         self._log = folder / "freqtrade.log"
-        command = [str(program), "trade", "--config", str(config), "--user-data-dir", str(user), "--strategy"]
+        command = [
+            str(python),
+            "-m",
+            "freqtrade",
+            "trade",
+            "--config",
+            str(config),
+            "--user-data-dir",
+            str(user),
+            "--strategy",
+        ]
         self._process = start(
-            [*command, "RsiLevels", "--logfile", str(self._log), "--db-url", f"sqlite:///{folder / 'trades.sqlite'}"],
+            [*command, "RsiLevels", "--logfile", str(self._log)],
             folder,
             {},
         )
