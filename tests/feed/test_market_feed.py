@@ -15,7 +15,7 @@ from binance_trade_agent.feed.links import Links
 from binance_trade_agent.feed.market_feed import MarketFeed
 from binance_trade_agent.feed.quotes import MAX_AGE_MS
 from binance_trade_agent.feed.streams import Streams
-from binance_trade_agent.ops.clock import ScaledClock, sleep_seconds
+from binance_trade_agent.ops.clock import ScaledClock, monotonic_seconds, sleep_seconds
 from binance_trade_agent.ops.tasks import spawn, stop
 from tests.said import warnings_in
 from tests.torture.exchange import WorldExchange
@@ -225,6 +225,30 @@ class TestQuotes:
 
         (asked,) = followed(story)
         assert asked.startswith("/api/v3/ticker/bookTicker?symbols=")
+
+
+def test_messages_to_the_exchange_are_never_more_than_five_a_second():
+    class Conversation:
+        def __init__(self):
+            self.said = []
+
+        async def ask(self, method, parameters):
+            self.said.append((monotonic_seconds(), method, len(parameters)))
+
+    async def story():
+        said = Conversation()
+        link = Streams("ws://nowhere.test", random.Random(1)).link("stream", lambda _: None)
+        link.follow([str(number) for number in range(MOST_STREAMS)])
+        await asyncio.gather(link._change(said), *(link._say(said, "GET_PROPERTY", ["combined"]) for _ in range(8)))
+        link.follow([str(number) for number in range(500, 500 + MOST_STREAMS)])
+        await link._change(said)
+        return said.said
+
+    said = run_virtual(story)
+    assert sum(count for _, method, count in said if method == "SUBSCRIBE") == MOST_STREAMS + 500
+    assert sum(count for _, method, count in said if method == "UNSUBSCRIBE") == 500
+    times = [seconds for seconds, _, _ in said]
+    assert all(later - earlier >= 1 for earlier, later in zip(times, times[4:], strict=False))
 
 
 class TestStreamsOverConnections:

@@ -299,6 +299,26 @@ class TestWhenTheFeedIsNotToBeReliedOn:
         told(story)
 
 
+def test_what_the_comparison_with_the_exchange_mends_is_mended_for_the_daemons():
+    async def story(world):
+        server = world.server()
+        daemon = world.daemon(wish("BTCUSDT"))
+        await world.look(minutes=1)
+        ring = server.feed.candles.rings["BTCUSDT", "1m"]
+        window = ring.window()[-1:]
+        numbers = window.numbers.copy()
+        numbers[0, 3] += 0.01
+        ring.merge(type(window)(window.times, numbers))
+        await sleep_seconds(2)
+        assert daemon.feed._own.candles.rings["BTCUSDT", "1m"].window()[-1:].numbers == pytest.approx(numbers)
+        await world.look(minutes=2)
+        assert server.feed.candles.disagreements.total() == 1
+        await world.all_is_right()
+        assert daemon.gateway.asked == []
+
+    told(story)
+
+
 class TestWhatIsWanted:
     def test_symbols_come_and_go_on_one_connection(self, caplog):
         async def story(world):

@@ -144,9 +144,11 @@ class RedisStore:
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[Bells]:
         """See Store."""
-        pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
+        pubsub = self._redis.pubsub()
         try:
             await _asked(lambda: pubsub.subscribe(self._key("bell")))
+            if await _asked(lambda: pubsub.get_message(timeout=_TIMEOUT_SECONDS), _TIMEOUT_SECONDS) is None:
+                raise StoreError("Redis does not answer to SUBSCRIBE")
             yield _RedisBells(pubsub)
         finally:
             with contextlib.suppress(Exception):  # the connection may be gone
@@ -173,7 +175,7 @@ class _RedisBells:
 
     async def next(self, timeout_seconds: float) -> bytes | None:
         message = await _asked(lambda: self._pubsub.get_message(timeout=timeout_seconds), timeout_seconds)
-        return message["data"] if message and isinstance(message.get("data"), bytes) else None
+        return message["data"] if message and message["type"] == "message" else None
 
 
 def _kept_ms(key: Key) -> int:

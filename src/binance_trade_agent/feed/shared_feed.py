@@ -28,6 +28,7 @@ PATIENCE_SECONDS = 30.0  # at the start, with a feed that lives and has not got 
 _LOOK_SECONDS = 0.5
 _QUOTES_SECONDS = 0.2  # for which those that were read are not read again: the feed writes as often
 _WISH_SECONDS = 5.0
+_ALONE_SECONDS = 15.0  # at least, or a feed that comes and goes makes daemons open one connection after the other
 _SILENT_SECONDS = 3.0  # of a feed that lived
 _BEHIND_SHARE = 0.5  # of what is followed, of which the exchange had a candle that the feed had not
 
@@ -154,11 +155,13 @@ class SharedFeed:
                 try:
                     await self._hear_feed()
                 except (_AwayError, StoreError) as why:
-                    self._go_alone(str(why))
+                    reason = str(why)
                 except Exception:
-                    log.exception("the shared feed could not be followed")
-                    self._go_alone("it could not be followed")
-                await sleep_seconds(_LOOK_SECONDS)
+                    log.exception("the feed process could not be heard")
+                    reason = "the feed process could not be heard"
+                was_alone = self._following_alone is not None
+                self._go_alone(reason)
+                await sleep_seconds(_LOOK_SECONDS if was_alone else _ALONE_SECONDS)
         finally:
             for task in (self._following_alone, self._filling):
                 if task is not None:
@@ -170,12 +173,10 @@ class SharedFeed:
         Raises:
             _AwayError, StoreError: it is not.
         """
+        await self._wish_now_and_then()
+        await self._first_beat()
         async with self._store.listening() as bells:
-            await self._wish()
-            beat = await self._store.beat()
-            if beat is None:
-                raise _AwayError("no feed process serves this market")
-            self._begin(beat)
+            self._begin(await self._first_beat())
             while lacking := await self._lacks():
                 if self._following_alone is not None or monotonic_seconds() >= self._patient_until:
                     raise _AwayError(f"the feed process has not got {lacking} yet")
@@ -184,6 +185,11 @@ class SharedFeed:
             await self._load(self._wanted.keys)
             await self._be_shared()
             await self._listen(bells)
+
+    async def _first_beat(self) -> Beat:
+        if (beat := await self._store.beat()) is None:
+            raise _AwayError("no feed process serves this market")
+        return beat
 
     async def _listen(self, bells: Bells) -> None:
         look_at = monotonic_seconds() + _LOOK_SECONDS
@@ -213,8 +219,7 @@ class SharedFeed:
         Raises:
             _AwayError: it does not.
         """
-        if monotonic_seconds() - self._wished_seconds >= _WISH_SECONDS:
-            await self._wish()
+        await self._wish_now_and_then()
         beat = await self._store.beat()
         if beat is None:
             raise _AwayError("the feed process is gone")
@@ -230,9 +235,10 @@ class SharedFeed:
             self._stale.update(self._wanted.keys)
         self._is_bell_missing, self._promised_bell = False, beat.bells
 
-    async def _wish(self) -> None:
-        self._wished_seconds = monotonic_seconds()
-        await self._store.wish(self._daemon, self._wanted)
+    async def _wish_now_and_then(self) -> None:
+        if monotonic_seconds() - self._wished_seconds >= _WISH_SECONDS:
+            self._wished_seconds = monotonic_seconds()
+            await self._store.wish(self._daemon, self._wanted)
 
     async def _lacks(self) -> str:
         """What the feed has not got, or less of than is known here; empty when nothing."""
