@@ -74,7 +74,7 @@ async def test_what_daemons_want_is_asked_once_and_without_the_feed_they_go_on(t
     folders = [tmp_path / name for name in ("feed", "one", "other")]
     for folder in folders:
         folder.mkdir()
-    async with exchange_process(symbols=SYMBOLS, speed=Decimal(20)) as exchange, AsyncExitStack() as stack:
+    async with exchange_process(symbols=SYMBOLS, speed=Decimal(30)) as exchange, AsyncExitStack() as stack:
         settings = {"REDIS_URL": redis.url, "EXCHANGE_URL": exchange.url, "TRADING_SYMBOLS": SYMBOLS[0]}
         trading = {**EAGER, **settings, "TRADING_FEED": "shared", "TRADING_DURATION_MINUTES": "0"}
         # An account has one trader; by another name of its exchange it is another one to the lease. This one only looks.
@@ -92,13 +92,13 @@ async def test_what_daemons_want_is_asked_once_and_without_the_feed_they_go_on(t
         ]
         for each, folder in zip(daemons, folders[1:], strict=True):
             await each.until_logged("the market is heard from the feed process")
-            await ticks(folder, 3)
+            await ticks(folder, 2)
         assert sorted(await histories_asked(exchange)) == sorted(SYMBOLS), "of each symbol once, by the feed"
 
         feed.send(signal.SIGKILL)
         for each, folder in zip(daemons, folders[1:], strict=True):
             await each.until_logged("this daemon follows the market by itself")
-            await ticks(folder, 3)
+            await ticks(folder, 2)
         assert len(await histories_asked(exchange)) == len(SYMBOLS), "what is known is not asked anew"
 
         feed = await stack.enter_async_context(feed_process(folders[0], **settings))

@@ -24,7 +24,7 @@ from binance_trade_agent.ops.clock import MarketClock, monotonic_seconds, sleep_
 from binance_trade_agent.ops.tasks import spawn, stop
 from binance_trade_agent.ops.vitals import StreamVitals
 
-PATIENCE_SECONDS = 30.0  # at the start, with a feed that lives and has not got everything yet
+PATIENCE_SECONDS = 15.0  # at the start, with a feed that lives and does not get on with what is wanted
 _LOOK_SECONDS = 0.5
 _QUOTES_SECONDS = 0.2  # for which those that were read are not read again: the feed writes as often
 _WISH_SECONDS = 5.0
@@ -71,7 +71,6 @@ class SharedFeed:
         self._filling: asyncio.Task[Collection[Key]] | None = None
         self._is_settled = asyncio.Event()  # it is known from whom the market is heard
         self._is_shared = False
-        self._patient_until = float("-inf")
         self._beat = Beat("", 0, 0, 0, ())
         self._beat_seconds = self._wished_seconds = float("-inf")
         self._bell = self._promised_bell = 0
@@ -149,7 +148,6 @@ class SharedFeed:
 
     async def run(self) -> None:
         """Hear the market, from the feed process or alone, until cancelled."""
-        self._patient_until = monotonic_seconds() + PATIENCE_SECONDS
         try:
             while True:
                 try:
@@ -177,14 +175,26 @@ class SharedFeed:
         await self._first_beat()
         async with self._store.listening() as bells:
             self._begin(await self._first_beat())
-            while lacking := await self._lacks():
-                if self._following_alone is not None or monotonic_seconds() >= self._patient_until:
-                    raise _AwayError(f"the feed process has not got {lacking} yet")
-                await sleep_seconds(_LOOK_SECONDS)
-                await self._look_at_beat()
+            await self._wait_for_all()
             await self._load(self._wanted.keys)
             await self._be_shared()
             await self._listen(bells)
+
+    async def _wait_for_all(self) -> None:
+        """Until the feed has all that is wanted; at the start only, as long as it gets on.
+
+        Raises:
+            _AwayError: it does not get on, or this daemon follows the market itself meanwhile.
+        """
+        fewest, patient_until = len(self._wanted.keys) + 1, 0.0
+        while lacking := await self._lacking_keys():
+            if len(lacking) < fewest:
+                fewest, patient_until = len(lacking), monotonic_seconds() + PATIENCE_SECONDS
+            if self._following_alone is not None or monotonic_seconds() >= patient_until:
+                others = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+                raise _AwayError(f"the feed process has not got the candles of {lacking[0][0]}{others} yet")
+            await sleep_seconds(_LOOK_SECONDS)
+            await self._look_at_beat()
 
     async def _first_beat(self) -> Beat:
         if (beat := await self._store.beat()) is None:
@@ -240,16 +250,16 @@ class SharedFeed:
             self._wished_seconds = monotonic_seconds()
             await self._store.wish(self._daemon, self._wanted)
 
-    async def _lacks(self) -> str:
-        """What the feed has not got, or less of than is known here; empty when nothing."""
+    async def _lacking_keys(self) -> list[Key]:
+        """What the feed has not got, or less of than is known here."""
         if self._beat.history < self._wanted.history:
-            return f"{self._wanted.history} candles"
+            return list(self._wanted.keys)
         ends = await self._store.candles(self._beat.feed, self._wanted.keys, 1)
-        for key, end in zip(self._wanted.keys, ends, strict=True):
-            window, ours = window_of_rows(end), self._own.candles.rings[key].last_close_ms
-            if window is None or (ours is not None and window.last_close_ms < ours):
-                return f"the candles of {key[0]}"
-        return ""
+        return [key for key, end in zip(self._wanted.keys, ends, strict=True) if self._is_behind(key, end)]
+
+    def _is_behind(self, key: Key, end: bytes | None) -> bool:
+        window, ours = window_of_rows(end), self._own.candles.rings[key].last_close_ms
+        return window is None or (ours is not None and window.last_close_ms < ours)
 
     async def _load(self, keys: Sequence[Key]) -> None:
         """Take over all that the feed has of these."""
