@@ -124,8 +124,8 @@ def sizes(text: str) -> list[int]:
     return [int(word) for word in text.split(",") if word]
 
 
-def run(name: str, symbols: int, minutes: float, past: int = 0) -> Line:
-    """Start both, measure, print a line."""
+def run(name: str, symbols: int, minutes: float, past: int | None = None) -> Line:
+    """Start both, measure, print a line; `past` is how many decisions the ledger has beforehand."""
     with TemporaryDirectory() as folder:
         exchange = Exchange(Path(folder), symbols)
         try:
@@ -133,7 +133,7 @@ def run(name: str, symbols: int, minutes: float, past: int = 0) -> Line:
                 _write_past(Path(folder), exchange, symbols, past)
             trader = Trader(Path(folder), exchange, symbols, SETTINGS)
             try:
-                line = measured(name, symbols, past or symbols, exchange, trader, minutes)
+                line = measured(name, symbols, symbols if past is None else past, exchange, trader, minutes)
             finally:
                 trader.stop()
         finally:

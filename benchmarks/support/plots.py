@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 _WIDTH, _HEIGHT, _COLUMNS = 300, 220, 3
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 30, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 28, 30, 40
 _COLOURS = ("#2f7ed8", "#d8572f")
 _GREY = "#8a8f98"
 
@@ -47,7 +47,8 @@ def write_panels(path: Path, panels: Sequence[Panel]) -> None:
         x, y = number % _COLUMNS * _WIDTH, number // _COLUMNS * _HEIGHT
         body.append(f'<g transform="translate({x} {y})">{"".join(_drawn(panel))}</g>')
     size = f'width="{_COLUMNS * _WIDTH}" height="{rows * _HEIGHT}"'
-    style = f"<style>text{{font:11px sans-serif;fill:{_GREY}}}.title{{font-weight:bold}}</style>"
+    anchors = ".middle{text-anchor:middle}.end{text-anchor:end}"
+    style = f"<style>text{{font:11px sans-serif;fill:{_GREY}}}.title{{font-weight:bold}}{anchors}</style>"
     path.write_text(
         f'<svg xmlns="http://www.w3.org/2000/svg" {size}>\n{style}\n' + "\n".join(body) + "\n</svg>\n", encoding="utf-8"
     )
@@ -62,10 +63,10 @@ def _drawn(panel: Panel) -> list[str]:
     up = _Axis([y for _, y in points], _HEIGHT - _BOTTOM, _TOP)
     for mark in across.marks():
         x = across.at(mark)
-        said += [_grid(x, _TOP, x, _HEIGHT - _BOTTOM), _text(x - 4, _HEIGHT - _BOTTOM + 14, f"{mark:,g}")]
+        said += [_grid(x, _TOP, x, _HEIGHT - _BOTTOM), _text(x, _HEIGHT - _BOTTOM + 14, _told(mark), "middle")]
     for mark in up.marks():
         y = up.at(mark)
-        said += [_grid(_LEFT, y, _WIDTH - _RIGHT, y), _text(6, y + 4, f"{mark:,g}")]
+        said += [_grid(_LEFT, y, _WIDTH - _RIGHT, y), _text(_LEFT - 6, y + 4, _told(mark), "end")]
     for (name, line), colour in zip(panel.lines.items(), _COLOURS, strict=False):
         seen = [(across.at(x), up.at(y)) for x, y in line if x > 0 and y > 0]
         if not seen:
@@ -74,8 +75,12 @@ def _drawn(panel: Panel) -> list[str]:
         said.append(f'<polyline points="{way}" fill="none" stroke="{colour}" stroke-width="2"/>')
         said += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in seen]
         x, y = seen[-1]
-        said.append(_text(x - 26, y - 8, name))
+        said.append(_text(x, y - 8, name, "end"))
     return said
+
+
+def _told(mark: float) -> str:
+    return f"{mark:,.0f}" if mark >= 1 else f"{mark:g}"
 
 
 def _text(x: float, y: float, text: str, kind: str = "") -> str:
