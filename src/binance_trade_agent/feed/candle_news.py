@@ -13,6 +13,7 @@ from binance_trade_agent.feed.notes import BellRow, rows_of
 from binance_trade_agent.feed.ring import CandleRing
 
 _WHOLE_AT_ONCE = 50  # 28 kB each: more would keep the event loop for long
+_ADDED_SHARE = 0.25  # of what is kept: with more behind it, it is written anew, without the oldest
 
 
 @dataclass(slots=True)
@@ -100,7 +101,8 @@ class CandleNews:
             if new == 0 or not self._candles.is_complete(key):
                 continue
             has_place = len(renewed) < _WHOLE_AT_ONCE
-            if written is not None and new and (written.added + new <= ring.capacity or not has_place):
+            is_long = written is not None and new is not None and written.added + new > ring.capacity * _ADDED_SHARE
+            if written is not None and new and not (is_long and has_place):
                 added[key] = _last(ring.window(), new)
                 written.changes, written.added = ring.changes, written.added + new
             elif has_place:
