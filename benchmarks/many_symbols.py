@@ -2,13 +2,14 @@
 
 Run `.venv/bin/python benchmarks/many_symbols.py [--symbols 1,2,10] [--minutes 3] [--decisions 0,10000] [--plot SVG]
     [--freqtrade 2,10 --install]`.
-Candles of one minute, RSI, a tick each five seconds; what closes between two ticks is decided on at once. The trader
+Candles of one minute, RSI, at most 50 positions, a tick each five seconds; what closes between two ticks is decided on at once. The trader
 warms up until the second minute after its first tick has begun, then it is measured. What each number is:
 
 weight     what the exchange's log weighs, a minute
 CPU        of the trader's process, all of it, in percent of a core; the exchange's likewise
 tick CPU   of the process from the beginning of a tick to its end, mean (trade_agent_tick_cpu_seconds)
-order      from taking the event that closes a candle from its connection to the order's request on the wire
+order      from taking the event that closes a candle from its connection to the order's request on the wire, by the
+           buckets of trade_agent_candle_to_order_seconds; the first order of each decision, exits too
 arrival    from the minute's end by the exchange's clock to when it had the order, of orders within ARRIVES_WITHIN_MS;
            the exchange's own work at the end of the minute is in it: 500 symbols trade and close then
 start      from the process to the end of its first tick, which decides on all symbols
@@ -31,7 +32,7 @@ from backtest.environments import PEERS
 from backtest.workloads import CACHE
 from binance_trade_agent.ops.clock import block_seconds, monotonic_seconds, wall_ms
 from support.freqtrade_loop import THROTTLE_SECONDS, Freqtrade
-from support.live import Exchange, Metrics, Spent, Trader, Use, names, spent
+from support.live import Exchange, Metrics, Spent, Trader, Use, names, quantile_ms, spent
 from support.machine import print_head
 from support.plots import Panel, write_panels
 from support.processes import resident_mb
@@ -49,7 +50,7 @@ SETTINGS = {
     "TRADING_CANDLE_INTERVAL": "1m",
     "TRADING_ORDER_QUOTE": "50",
     "STRATEGY_NAME": "rsi_momentum",
-    "RISK_MAX_OPEN_POSITIONS": "1000",
+    "RISK_MAX_OPEN_POSITIONS": "50",
     "RISK_MAX_POSITION_QUOTE": "10000",
     "RISK_COOLDOWN_SECONDS": "60",
     "RISK_MAX_TRADES_PER_HOUR": "0",
@@ -76,7 +77,7 @@ class Line:
     tick_cpu_ms: float
     tick_ms: float | None
     orders: int
-    order_ms: tuple[float | None, float | None, float | None]
+    order_ms: tuple[float | None, ...]
     arrivals_ms: Sequence[int]
     start_seconds: float
     memory_mb: tuple[float, float]
@@ -206,7 +207,6 @@ def measured(name: str, symbols: int, size: int, exchange: Exchange, trader: Tra
     passed = (monotonic_seconds() - began) / 60
     cpu_pct, exchange_cpu_pct, after = ours.pct(), theirs.pct(), trader.metrics()
     by_path = spent(exchange.requests_after(number))
-    told = trader.vitals().reactions
     ticks = _more(before, after, "tick_cpu_seconds_count")
     return Line(
         name=name,
@@ -220,8 +220,8 @@ def measured(name: str, symbols: int, size: int, exchange: Exchange, trader: Tra
         ticks=round(ticks),
         tick_cpu_ms=1000 * _more(before, after, "tick_cpu_seconds_sum") / max(1, ticks),
         tick_ms=1000 * _more(before, after, "tick_duration_seconds_sum") / max(1, ticks),
-        orders=told.count,
-        order_ms=(told.p50_ms, told.p90_ms, told.p99_ms),
+        orders=round(_more(before, after, "candle_to_order_seconds_count")),
+        order_ms=tuple(quantile_ms(before, after, "candle_to_order_seconds", share) for share in (0.5, 0.9, 0.99)),
         arrivals_ms=_into_minutes([order["time"] for order in exchange.state()["orders"]], begun_ms),
         start_seconds=start_seconds,
         memory_mb=(memory_mb, resident_mb(trader.pid)),

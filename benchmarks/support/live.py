@@ -135,6 +135,31 @@ class Metrics:
         """The sum of all that have these labels."""
         return sum(value for given, value in self._samples[name] if labels.items() <= given.items())
 
+    def buckets(self, name: str) -> list[tuple[float, float]]:
+        """Of a histogram, by upper bound in seconds, how many did not exceed it."""
+        return sorted((float(labels["le"]), value) for labels, value in self._samples[f"{name}_bucket"])
+
+
+def quantile_ms(before: Metrics, after: Metrics, name: str, share: float) -> float | None:
+    """Of what a histogram has counted between two scrapes, as Prometheus reckons it: in a straight line within a bucket.
+
+    None when nothing was counted.
+    """
+    counted = [
+        (bound, late - early)
+        for (bound, late), (_, early) in zip(after.buckets(name), before.buckets(name), strict=True)
+    ]
+    rank = share * counted[-1][1] if counted else 0
+    if not rank:
+        return None
+    low_seconds = low_count = 0.0
+    for bound, count in counted:
+        if count >= rank:
+            high = bound if bound != float("inf") else low_seconds
+            return 1000 * (low_seconds + (high - low_seconds) * (rank - low_count) / max(1, count - low_count))
+        low_seconds, low_count = bound, count
+    return None
+
 
 @dataclass
 class Spent:

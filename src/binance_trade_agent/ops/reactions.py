@@ -16,6 +16,11 @@ from binance_trade_agent.ops.vitals import ReactionVitals
 
 _MEASURED = 1_000
 _SHARES = (0.5, 0.9, 0.99)
+# Dense where a quick trader is: quantiles are told from these.
+_BOUNDS_SECONDS = (
+    *(0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25),
+    *(0.35, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0, 30.0),
+)
 
 
 class Reactions:
@@ -26,7 +31,7 @@ class Reactions:
     """
 
     def __init__(self) -> None:
-        self.durations = Durations()
+        self.durations = Durations(_BOUNDS_SECONDS)
         self._latest_ms: deque[float] = deque(maxlen=_MEASURED)
 
     @contextmanager
