@@ -2,8 +2,8 @@
 
 Run `.venv/bin/python benchmarks/many_symbols.py [--symbols 1,2,10] [--minutes 3] [--decisions 0,10000] [--plot SVG]
     [--freqtrade 2,10 --install]`.
-Candles of one minute, RSI, at most 50 positions, a tick each five seconds; what closes between two ticks is decided on at once. The trader
-warms up until the second minute after its first tick has begun, then it is measured. What each number is:
+Candles of one minute, RSI, at most 50 positions, a tick each five seconds; what closes between two ticks is decided on at
+once. The trader warms up until the second minute after its first tick has begun, then it is measured. What each number is:
 
 weight     what the exchange's log weighs, a minute
 CPU        of the trader's process, all of it, in percent of a core; the exchange's likewise

@@ -141,7 +141,7 @@ class Metrics:
 
 
 def quantile_ms(before: Metrics, after: Metrics, name: str, share: float) -> float | None:
-    """Of what a histogram has counted between two scrapes, as Prometheus reckons it: in a straight line within a bucket.
+    """Of what a histogram counted between two scrapes, as Prometheus reckons it: in a straight line within a bucket.
 
     None when nothing was counted.
     """
