@@ -2,8 +2,9 @@
 
 Run `.venv/bin/python benchmarks/many_symbols.py [--symbols 1,2,10] [--minutes 3] [--decisions 0,10000] [--plot SVG]
     [--freqtrade 2,10 --install]`.
-Candles of one minute, RSI, at most 50 positions, a tick each five seconds; what closes between two ticks is decided on at
-once. The trader warms up until the second minute after its first tick has begun, then it is measured. What each number is:
+Candles of one minute, RSI, at most 50 positions, a tick each five seconds; what closes between two ticks is decided on
+at once. The trader warms up until the second minute after its first tick has begun, then it is measured. What each
+number is:
 
 weight     what the exchange's log weighs, a minute
 CPU        of the trader's process, all of it, in percent of a core; the exchange's likewise
@@ -88,7 +89,7 @@ def main() -> None:
     """Measure and print."""
     wanted = _arguments()
     print_head(f"benchmarks/many_symbols.py --symbols {wanted.symbols} --minutes {wanted.minutes:g}")
-    print(__doc__.partition("What each number is:\n\n")[2])
+    print(__doc__.partition("number is:\n\n")[2])
     print_title("symbols")
     lines, theirs = [], []
     for count in sizes(wanted.symbols):
