@@ -19,7 +19,7 @@ from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.orders import OrderState, OrderType, Role, Side
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.domain.values import replace
-from binance_trade_agent.ops.clock import sleep_seconds
+from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
 from binance_trade_agent.orchestrator import Tick, TradingOrchestrator, turns
 from tests.agents.desk import RUN_ID, SYMBOLS, Desk, always, desk
 from tests.agents.risk_desk import risk_agent
@@ -97,6 +97,17 @@ async def test_buy_then_sell_goes_through_all_four_agents(tmp_path):
         assert decision.outcome is Outcome.SKIPPED
         assert decision.detail.startswith("only dust to sell")
         await ready.desk.assert_reconciled()
+
+
+async def test_order_of_a_candle_that_has_just_closed_is_measured_when_it_is_sent(tmp_path):
+    async with pipeline(tmp_path, BTCUSDT=Action.BUY, ETHUSDT=Action.BUY) as ready:
+        await ready.tick()
+        assert ready.orchestrator.reactions.durations.count == 0, "nothing had closed"
+        await ready.desk.wait(60_000)
+        tick = Tick(RUN_ID, ready.desk.clock.now_ms(), 2, {"ETHUSDT": monotonic_seconds() - 2.0})
+        assert {each.outcome for each in await ready.orchestrator.decide_all(tick, SYMBOLS)} == {Outcome.EXECUTED}
+        assert ready.orchestrator.reactions.vitals().count == 1
+        assert ready.orchestrator.reactions.vitals().p50_ms >= 2_000
 
 
 async def test_refusal_names_its_rule(tmp_path):

@@ -18,7 +18,7 @@ from binance_trade_agent.agents.epochs import Epochs
 from binance_trade_agent.agents.execution import TradeExecutionAgent
 from binance_trade_agent.agents.indicator_reader import IndicatorReader
 from binance_trade_agent.agents.manual_orders import ManualOrders
-from binance_trade_agent.agents.market_data import MarketDataAgent
+from binance_trade_agent.agents.market_data import LEAST_HISTORY, MarketDataAgent
 from binance_trade_agent.agents.market_publisher import MarketPublisher
 from binance_trade_agent.agents.order_keeper import OrderKeeper
 from binance_trade_agent.agents.protection import Protection
@@ -45,6 +45,8 @@ from binance_trade_agent.exchange.connect import Connection, until_reached
 from binance_trade_agent.exchange.errors import AuthError, RejectedError
 from binance_trade_agent.exchange.price_stream import PriceHandler, PriceStream
 from binance_trade_agent.exchange.user_stream import UserStream
+from binance_trade_agent.feed.choice import AnyFeed, feed_of
+from binance_trade_agent.feed.closings import Closings
 from binance_trade_agent.history.recording import RecordingWriter, recordings_folder
 from binance_trade_agent.ledger.disk import DiskWatch
 from binance_trade_agent.ledger.ledger import Ledger
@@ -140,8 +142,10 @@ class Assembly:
         prices: PriceStream | None,
         publisher: MarketPublisher,
         vitals: TraderVitals,
+        feed: AnyFeed | None,
     ) -> None:
         self.loop = loop
+        self._feed = feed
         self._stream = stream
         self._prices = prices
         self._publisher = publisher
@@ -177,6 +181,7 @@ class Assembly:
         decided_by, books = witness.clock(clock), witness.books(ledger)
         shared = shared_cache(settings)
         stack.push_async_callback(shared.close)
+        feed = _feed(stack, settings, strategies, connection, name)
         market_data = MarketDataAgent(
             gateway,
             shared if settings.redis_url else InProcessCache(),
@@ -185,6 +190,7 @@ class Assembly:
             interval=settings.trading_candle_interval,
             warm_up=strategies.warm_up,
             larger_interval=settings.trading_confirm_interval,
+            feed=feed,
         )
         watch_holder: list[AccountWatch] = []
 
@@ -193,7 +199,14 @@ class Assembly:
             watch_holder[0].reconcile_soon(f"an order was refused: {refusal}")
 
         execution = TradeExecutionAgent(
-            gateway, books, clock, ground.keeper, run_id=name.run_id, may_send=name.may_send, refused=refused
+            gateway,
+            books,
+            clock,
+            ground.keeper,
+            run_id=name.run_id,
+            may_send=name.may_send,
+            refused=refused,
+            begin=ground.recovery.begin,
         )
         identity = Identity(settings.trading_instance, strategies.name, name.fence)
         exits = exit_settings(settings)
@@ -296,6 +309,7 @@ class Assembly:
             },
             before_tick=stream.catch_up if connection.is_stepped else _nothing,
             periodically=_Resynchronisation(connection),
+            closings=_closings(settings, feed),
         )
         loop.after_tick.append(IdleTalk(ledger).look)
         _say_what_trades(settings, strategies.name, ground.rules, connection)
@@ -313,12 +327,14 @@ class Assembly:
         vitals = TraderVitals(settings, name.run_id, name.started_wall_ms, parts)
         _serve_metrics(stack, settings, parts, vitals, ledger, ground, orchestrator)
         _trace(stack, settings, orchestrator, market_data, signals, risk, execution)
-        return cls(stream, loop, prices, publisher, vitals)
+        return cls(stream, loop, prices, publisher, vitals, feed)
 
     @contextlib.asynccontextmanager
     async def following_the_stream(self) -> AsyncIterator[None]:
         """The user stream, followed from when it is there until the end of the context; and the prices of positions."""
         streams = [spawn(self._stream.run(), name="user stream"), spawn(self._publisher.run(), name="market board")]
+        if self._feed is not None:
+            streams.append(spawn(self._feed.run(), name="market feed"))
         if self._prices is not None:
             streams.append(spawn(self._prices.run(), name="price stream"))
         try:
@@ -347,6 +363,30 @@ def _prices(connection: Connection, name: RunName, on_price: PriceHandler) -> Pr
         before_connecting=connection.gateway.refuse_while_silent,
         connector=connection.connector,
     )
+
+
+def _feed(
+    stack: contextlib.AsyncExitStack,
+    settings: Settings,
+    strategies: StrategiesInUse,
+    connection: Connection,
+    name: RunName,
+) -> AnyFeed | None:
+    """Candles and prices by streams; none of a stepped market, which stands still while nobody waits."""
+    if connection.is_stepped:
+        return None
+
+    history = max(LEAST_HISTORY, *(strategies.warm_up(symbol) for symbol in settings.trading_symbols))
+    return feed_of(stack, settings, connection, name.run_id, history)
+
+
+def _closings(settings: Settings, feed: AnyFeed | None) -> Closings | None:
+    """What tells the loop that candles have closed."""
+    if feed is None:
+        return None
+    closings = Closings(settings.trading_candle_interval)
+    feed.on_closed.append(closings.hear)
+    return closings
 
 
 def _after_a_gap(connection: Connection, reconciler: Reconciler) -> Callable[[], Awaitable[None]]:

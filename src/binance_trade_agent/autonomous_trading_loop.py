@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,12 @@ from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.decisions import Decision
 from binance_trade_agent.domain.wording import clock_time, iso_utc
 from binance_trade_agent.exchange.errors import ExchangeError, RateLimitedError
+from binance_trade_agent.feed.closings import Closings
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ops import heartbeat
+from binance_trade_agent.ops.clock import monotonic_seconds
+from binance_trade_agent.ops.reactions import Reactions
 from binance_trade_agent.ops.tasks import spawn, stop
 from binance_trade_agent.ops.tick_times import TickTimes
 from binance_trade_agent.orchestrator import Tick, TradingOrchestrator
@@ -91,6 +94,7 @@ class AutonomousTradingLoop:
         carriers: carry out the other commands, by kind; `stop` is the loop's own.
         before_tick: awaited at the beginning of each tick; brings in what the exchange has sent.
         periodically: awaited about every second between ticks, beside the loop's own looking around.
+        closings: the symbols of which a candle has just closed; they are decided on at once and not at the next tick.
 
     Attributes:
         missed_ticks: beats that were over before they could be run, and were left out.
@@ -117,6 +121,7 @@ class AutonomousTradingLoop:
         *,
         before_tick: Callable[[], Awaitable[None]],
         periodically: Callable[[], Awaitable[None]],
+        closings: Closings | None = None,
     ) -> None:
         self._schedule = schedule
         self._symbols = tuple(symbols)
@@ -136,6 +141,7 @@ class AutonomousTradingLoop:
         }
         self._before_tick = before_tick
         self._periodically = periodically
+        self._closings = closings
         self._stop = asyncio.Event()
         self._stop_reason = ""
         self._cycle = 0
@@ -146,6 +152,11 @@ class AutonomousTradingLoop:
         self.decided: Counter[tuple[str, str, str]] = Counter()
         self.on_beat: list[Callable[[], None]] = []
         self.after_tick: list[Callable[[int], Awaitable[None]]] = []
+
+    @property
+    def reactions(self) -> Reactions:
+        """How long it takes from a candle's end to its order."""
+        return self._orchestrator.reactions
 
     def request_stop(self, reason: str) -> None:
         """End after what is under way; no new order is decided on from now."""
@@ -199,31 +210,62 @@ class AutonomousTradingLoop:
             await self._survive(self._before_tick())
             await self._survive(self._watch.before_tick())
             await self._survive(self._obey_kill_switch())
-            decisions = await self._orchestrator.decide_all(tick, self._symbols)
-            for decision in decisions:
-                _log_decision(decision)
-                self.decided[decision.symbol, decision.outcome.value, decision.rule or ""] += 1
-            await self._survive(self._ledger.record_decisions(decisions))
+            closed = self._closings.take() if self._closings is not None else {}
+            decisions = await self._decide(replace(tick, closed_seconds=closed), self._symbols)
             await self._record_equity(tick_ms, decisions)
             for look in self.after_tick:
                 await self._survive(look(tick_ms))
         self.ticks.end()
         self._beat("trading")
 
+    async def _decide(self, tick: Tick, symbols: Sequence[str]) -> list[Decision]:
+        decisions = await self._orchestrator.decide_all(tick, symbols)
+        for decision in decisions:
+            _log_decision(decision)
+            self.decided[decision.symbol, decision.outcome.value, decision.rule or ""] += 1
+        await self._survive(self._ledger.record_decisions(decisions))
+        return decisions
+
+    async def _decide_closed(self, closings: Closings) -> None:
+        """Decide on the symbols of which a candle has closed since the tick, whose number they bear."""
+        closed = closings.take()
+        tick = Tick(self._identity.run_id, self._clock.now_ms(), self._cycle, closed)
+        with structlog.contextvars.bound_contextvars(run=tick.run_id, tick=iso_utc(tick.tick_ms), cycle=tick.cycle):
+            await self._decide(tick, tuple(closed))
+
     async def _wait_until(self, monotonic_ms: float) -> None:
-        """Wait for the beat or the stop, looking around every second meanwhile."""
+        """Wait for the beat or the stop; look around every second and decide on candles that close meanwhile."""
         beat = asyncio.ensure_future(self._clock.sleep_until(monotonic_ms))
         stopped = spawn(self._stop.wait(), name="stop")
+        closings = self._closings if self._cycle else None  # the first tick decides on everything
+        look_at = monotonic_seconds() + _LOOK_AROUND_SECONDS
         try:
             while not beat.done() and not self._stop.is_set():
-                await asyncio.wait({beat, stopped}, timeout=_LOOK_AROUND_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-                if not self._stop.is_set():
+                await self._wait_for(beat, stopped, closings, seconds=max(0.0, look_at - monotonic_seconds()))
+                if closings and not self._stop.is_set():
+                    await self._until_done_or_stopped(self._decide_closed(closings), _LAST_CALL_SECONDS)
+                if not self._stop.is_set() and (monotonic_seconds() >= look_at or beat.done()):
                     await self._until_done_or_stopped(self._survive(self._look_around()), _LAST_LOOK_SECONDS)
+                    look_at = monotonic_seconds() + _LOOK_AROUND_SECONDS
             if beat.done():
                 beat.result()  # a clock that failed (the simulated exchange is gone) ends the run
         finally:
             await stop(beat)
             await stop(stopped)
+
+    async def _wait_for(
+        self, beat: asyncio.Future[None], stopped: asyncio.Task[None], closings: Closings | None, *, seconds: float
+    ) -> None:
+        """Wait for so long, or until there is something to do sooner."""
+        waiters: set[asyncio.Future[None]] = {beat, stopped}
+        closed = None if closings is None else spawn(closings.wait(), name="closings")
+        if closed is not None:
+            waiters.add(closed)
+        try:
+            await asyncio.wait(waiters, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if closed is not None:
+                await stop(closed)
 
     async def _until_done_or_stopped(self, work: Coroutine[Any, Any, None], last_call_seconds: float) -> None:
         """Let `work` end; from a stop on it has `last_call_seconds` left, then it is cut off.

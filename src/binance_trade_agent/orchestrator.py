@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
@@ -24,6 +24,7 @@ from binance_trade_agent.domain.words import words_of
 from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.ledger.books import Books
 from binance_trade_agent.ledger.errors import LedgerError
+from binance_trade_agent.ops.reactions import Reactions
 
 OBSERVE_SECONDS = 15.0
 _SYMBOLS_AT_ONCE = 8
@@ -34,11 +35,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """One beat of the schedule: its run, its scheduled market time, and its number within the run from 1."""
+    """One beat of the schedule: its run, its scheduled market time, and its number within the run from 1.
+
+    Attributes:
+        closed_seconds: of symbols that are decided on because a candle has closed, when that was told (monotonic).
+    """
 
     run_id: str
     tick_ms: int
     cycle: int
+    closed_seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 class TradingOrchestrator:
@@ -46,6 +52,7 @@ class TradingOrchestrator:
 
     Attributes:
         views: what the market looked like when each symbol was last decided on.
+        reactions: how long it takes from a candle's end to its order.
         is_stopping: set when the daemon is to end: signals are still given, no order is decided on.
     """
 
@@ -69,6 +76,7 @@ class TradingOrchestrator:
         self._looking = asyncio.Semaphore(_SYMBOLS_AT_ONCE)
         self._suspensions = suspensions
         self.views: dict[str, MarketView] = {}
+        self.reactions = Reactions()
         self.is_stopping = False
 
     async def decide_all(self, tick: Tick, symbols: Sequence[str]) -> list[Decision]:
@@ -83,7 +91,8 @@ class TradingOrchestrator:
         decision = Decision(tick.run_id, tick.tick_ms, tick.cycle, symbol, Outcome.FAILED, "")
         async with turn:
             rests = self._suspensions.resting(symbol, tick.cycle)
-            decision = await self._survive(decision, turn, rests)
+            with self.reactions.to(tick.closed_seconds.get(symbol)):
+                decision = await self._survive(decision, turn, rests)
             if not rests:
                 self._suspensions.note(symbol, tick.cycle, failed=decision.outcome is Outcome.FAILED)
             return decision
@@ -162,19 +171,43 @@ def _seen(decision: Decision, signal: Signal | None, view: MarketView) -> Decisi
     )
 
 
+class Row:
+    """A row of turns. Who has left is passed over, so that a turn comes when all before it have left."""
+
+    def __init__(self) -> None:
+        self._turns: list[Turn] = []
+        self._first = 0  # that has not left
+
+    def turn(self) -> "Turn":
+        """The next place in the row."""
+        self._turns.append(Turn(self, len(self._turns)))
+        return self._turns[-1]
+
+    def is_first(self, place: int) -> bool:
+        """Whether all before this place have left."""
+        return self._first >= place
+
+    def close_up(self) -> None:
+        """Let the first that has not left come."""
+        while self._first < len(self._turns) and self._turns[self._first].has_left:
+            self._first += 1
+        if self._first < len(self._turns):
+            self._turns[self._first].is_first.set()
+
+
 class Turn:
     """A place in a row: `comes` returns when everybody before has left. Leaving the context passes the turn on."""
 
-    def __init__(self, before: "Turn | None") -> None:
-        self._before = before
-        self._left = asyncio.Event()
+    def __init__(self, row: Row, place: int) -> None:
+        self.has_left = False
+        self.is_first = asyncio.Event()
+        self._row = row
+        self._place = place
 
     async def comes(self) -> None:
         """Wait until all earlier turns are over."""
-        turn = self._before
-        while turn is not None:
-            await turn._left.wait()  # noqa: SLF001 (another Turn)
-            turn = turn._before  # noqa: SLF001
+        if not self._row.is_first(self._place):
+            await self.is_first.wait()
 
     async def __aenter__(self) -> Self:
         return self
@@ -182,13 +215,11 @@ class Turn:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._left.set()
+        self.has_left = True
+        self._row.close_up()
 
 
 def turns(symbols: Sequence[str]) -> dict[str, Turn]:
     """A turn for each symbol, in their order."""
-    row: dict[str, Turn] = {}
-    before = None
-    for symbol in symbols:
-        before = row[symbol] = Turn(before)
-    return row
+    row = Row()
+    return {symbol: row.turn() for symbol in symbols}

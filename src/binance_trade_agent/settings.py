@@ -68,6 +68,12 @@ class Settings(BaseSettings):
     trading_candle_interval: Annotated[str, AfterValidator(setting_types.interval)] = _setting(
         "1m", "candles that strategies look at", "one of " + ", ".join(INTERVAL_MS)
     )
+    trading_feed: Annotated[Literal["own", "shared"], BeforeValidator(setting_types.lower)] = _setting(
+        "own",
+        "where candles, prices and rules come from: own = this daemon's connections; shared = `trade-agent feed`, over "
+        "Redis, and its own connections while that is away",
+        "own or shared",
+    )
     trading_orders_on_stop: Annotated[
         Literal["cancel_entries", "keep", "cancel_all"], BeforeValidator(setting_types.lower)
     ] = _setting(
@@ -424,6 +430,8 @@ class Settings(BaseSettings):
         self._check_keys()
         self._check_mode()
         self._check_sizing()
+        if self.trading_feed == "shared" and self.redis_url is None:
+            raise ValueError("TRADING_FEED=shared needs REDIS_URL, where the feed process and its daemons meet.")
         if self.simulation_replay and self.mode != "simulated":
             raise ValueError(f"SIMULATION_REPLAY needs TRADING_MODE=simulated; the mode is {self.mode}.")
         for name in self.notify_events:

@@ -105,6 +105,7 @@ class TraderVitals:
             ticks=parts.loop.ticks.vitals(
                 interval_seconds=settings.trading_interval_seconds, missed=parts.loop.missed_ticks, speed=speed
             ),
+            reactions=parts.loop.reactions.vitals(),
             process=vitals.process_vitals(self._started_wall_ms, self._lag.last_ms, self._lag.longest_ms),
             user_stream=parts.user_stream.vitals(),
             price_stream=parts.price_stream.vitals() if parts.price_stream is not None else None,

@@ -33,6 +33,14 @@ class TestMarketData:
         assert (rules["BTCUSDT"].min_notional, rules["BTCUSDT"].market_max_quantity) == (5, 100)
         assert len(await exchange.log()) == 1
 
+    async def test_more_names_than_an_address_holds_are_asked_for_in_parts(self, gateway, exchange, monkeypatch):
+        monkeypatch.setattr(binance_gateway, "_NAMES_A_REQUEST", 3)
+        names = ("BTCUSDT", "ETHUSDT", "BNBUSDT", "SOLUSDT")
+        assert set(await gateway.symbol_rules(names)) == set(await gateway.book_tickers(names)) == set(names)
+        assert len(await exchange.log()) == 4
+        with pytest.raises(RejectedError):
+            await gateway.symbol_rules([*names, "XYZUSDT"])
+
     async def test_unknown_symbol_is_refused_by_code_and_the_known_ones_can_be_listed(self, gateway):
         with pytest.raises(RejectedError) as refusal:
             await gateway.symbol_rules(["BTCUSDT", "XYZUSDT"])
@@ -144,6 +152,7 @@ class TestOrders:
         placed = await gateway.place_order(intent(type=OrderType.LIMIT, price=Decimal("99995.50")))
         assert (placed.status, placed.fills) == ("NEW", ())
         (found,) = await gateway.open_orders("BTCUSDT")
+        assert await gateway.open_orders() == [found]
         assert (found.client_order_id, found.quantity) == ("bta-BTCUSDT-1", Decimal("0.1"))
         assert await gateway.open_orders("ETHUSDT") == []
         await exchange.control("trade", symbol="BTCUSDT", price="99990", qty="1", taker="SELL")

@@ -19,6 +19,7 @@ from binance_trade_agent.domain.wording import iso_second
 from binance_trade_agent.exchange import connect
 from binance_trade_agent.exchange.connect import Connection, connected
 from binance_trade_agent.exchange.errors import UnavailableError
+from binance_trade_agent.feed.choice import feed_of
 from binance_trade_agent.ops import clock
 from binance_trade_agent.settings import LIVE_ACKNOWLEDGEMENT, Settings
 from tests.exchange_process import running_exchange
@@ -30,22 +31,36 @@ ARMED = {**KEYS, "TRADING_MODE": "live", "LIVE_TRADING_ACK": LIVE_ACKNOWLEDGEMEN
 TESTNET, PRODUCTION = "https://testnet.binance.vision/api", "https://api.binance.com/api"
 
 
+async def _not_reached(self: object) -> None:
+    """Instead of the first request."""
+
+
 def at_binance(look: Callable[[Connection], Any]) -> Probe:
     """Which exchange is met and how, without a request to the network; or the sentence that refuses the settings."""
-
-    async def reached(self: object) -> None:
-        """Instead of the first request."""
 
     async def probe(trial: Trial) -> Any:
         try:
             settings = trial.settings
         except ConfigError as refused:
             return str(refused).split(":")[0]
-        with patch.object(connect.BinanceGateway, "synchronise", reached), contextlib.chdir(trial.folder):
+        with patch.object(connect.BinanceGateway, "synchronise", _not_reached), contextlib.chdir(trial.folder):
             async with connected(settings) as connection:
                 return look(connection)
 
     return probe
+
+
+async def feed_in_use(trial: Trial) -> str:
+    """Kind of the market feed that a daemon makes, or the sentence that refuses the settings."""
+    try:
+        settings = trial.settings
+    except ConfigError as refused:
+        return str(refused)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(patch.object(connect.BinanceGateway, "synchronise", _not_reached))
+        stack.enter_context(contextlib.chdir(trial.folder))
+        connection = await stack.enter_async_context(connected(settings))
+        return type(feed_of(stack, settings, connection, "run", 10)).__name__
 
 
 async def is_reached(trial: Trial) -> bool:
@@ -161,6 +176,9 @@ PLACES: dict[str, Effect | ShownBy] = {
         "tests/test_cli.py::TestHealth::test_a_trader_that_nobody_has_started_is_no_illness", "tests/docker/session/starting.py"),
     "TRADER_ON_FINISH": ShownBy(
         "tests/ops/test_supervision.py::test_the_setting_says_whether_the_container_ends"),
+    "TRADING_FEED": effect(
+        feed_in_use, {None: "MarketFeed", "own": "MarketFeed", "shared": "SharedFeed"},
+        **KEYS, REDIS_URL="redis://127.0.0.1:9/0"),
     "BINANCE_API_KEY": effect(
         at_binance(lambda connection: connection.api_key), {"c3" * 32: "c3" * 32, "d4" * 32: "d4" * 32}, **KEYS),
     "BINANCE_API_SECRET": effect(

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 
+from binance_trade_agent.agents import in_question
 from binance_trade_agent.agents.alarms import Alarms
 from binance_trade_agent.agents.entry_gate import EntryGate
 from binance_trade_agent.agents.protection import Protection
@@ -191,12 +192,14 @@ class AccountWatch:
         return bool(self._clock.monotonic_ms() - getattr(self, name) >= interval_ms)
 
     async def _ask(self) -> None:
-        """While the stream delivers only what is open is asked about; without it, everything is."""
+        """While the stream delivers only what is open is asked about; without it all is, of many the balances."""
         self._asked_ms = self._clock.monotonic_ms()
         if self._stream_is_live():
             await self._recovery.ask_about_unsettled()
         else:
             await self._recovery.catch_up()
+            if not in_question.are_few(self._rules) and not await self._reconciler.is_equal_at_a_glance():
+                self.reconcile_soon("balances differ")
         self._news_ms = self._clock.monotonic_ms()
 
     async def _reconcile_when_due(self) -> None:
@@ -240,8 +243,12 @@ class AccountWatch:
 
     async def _convert_fees(self) -> None:
         """State commissions in a third asset in quote, once, at the price of now; unknown stays unknown."""
+        prices: dict[tuple[str, str], Decimal | None] = {}
         for fee in await self._ledger.read(fee_values.to_convert):
-            price = await self._price(fee.asset, fee.quote_asset)
+            assets = fee.asset, fee.quote_asset
+            if assets not in prices:
+                prices[assets] = await self._price(*assets)
+            price = prices[assets]
             await self._ledger.write(partial(fee_values.convert, fee=fee, price=price, at_ms=self._clock.now_ms()))
 
     async def _price(self, asset: str, quote_asset: str) -> Decimal | None:

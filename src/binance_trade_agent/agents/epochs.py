@@ -6,20 +6,21 @@ is no loss and no profit. The epoch is closed as it stood, and the next begins f
 
 import logging
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import partial
 
-from binance_trade_agent.agents.facts import traded_assets
+from binance_trade_agent.agents import in_question
+from binance_trade_agent.agents.facts import SEEN_WITHIN_MS, traded_assets
 from binance_trade_agent.agents.order_keeper import is_another
 from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Fill, Order
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.gateway import Gateway
-from binance_trade_agent.ledger import queries
+from binance_trade_agent.ledger import order_symbols, queries
 from binance_trade_agent.ledger.ledger import Ledger
-from binance_trade_agent.ledger.records import Epoch
+from binance_trade_agent.ledger.records import Epoch, OrderEntry
 from binance_trade_agent.ops import crash_points
 
 log = logging.getLogger(__name__)
@@ -81,12 +82,25 @@ class Epochs:
         return await self._open("the exchange was reset")
 
     async def _open(self, reason: str) -> Epoch:
-        cursors = {symbol: await self._gateway.latest_trade_id(symbol) for symbol in self._rules}
+        cursors = {symbol: await self._gateway.latest_trade_id(symbol) for symbol in await self._with_cursors()}
         balances = (await self._gateway.account()).balances
         ours = {asset: balances[asset] for asset in sorted(traded_assets(self._rules.values())) if asset in balances}
         epoch = await self._ledger.open_epoch(self._clock.now_ms(), reason, ours, self._market, cursors)
         crash_points.passed("epoch.opened")
         return epoch
+
+    async def _with_cursors(self) -> list[str]:
+        """The symbols whose trades up to now are told from those to come: of many only those with an order under way.
+
+        Of the others it is noted before the first order on each (Recovery.begin).
+        """
+        if in_question.are_few(self._rules):
+            return list(self._rules)
+        since_ms = self._clock.now_ms() - SEEN_WITHIN_MS
+        late = await self._ledger.read(
+            lambda connection: order_symbols.ordered_since(connection, queries.epoch_number(connection), since_ms)
+        )
+        return sorted(late & self._rules.keys())
 
     async def _was_reset(self) -> bool:
         """Two independent signs: an order of ours is unknown there, and so is its trade (or the balances moved).
@@ -94,13 +108,10 @@ class Epochs:
         The witness is the epoch's first trade: what was placed after a reset and before it is seen has a place in the
         ledger too, and the exchange knows it.
         """
-        unfilled = None
-        for symbol in self._rules:
-            order, fill = await self._ledger.read(partial(_witness, symbol=symbol))
-            if order is not None and fill is not None:
-                return await self._forgot_order(order) and await self._forgot_trade(order, fill)
-            unfilled = unfilled or order
-        return unfilled is not None and await self._forgot_order(unfilled) and await self._has_other_balances()
+        order, fill = await self._ledger.read(partial(_witness, symbols=tuple(self._rules)))
+        if order is None or not await self._forgot_order(order):
+            return False
+        return await (self._has_other_balances() if fill is None else self._forgot_trade(order, fill))
 
     async def _forgot_order(self, order: Order) -> bool:
         report = await self._gateway.order_by_exchange_id(order.symbol, order.exchange_order_id or 0)
@@ -116,12 +127,13 @@ class Epochs:
         return any(balances.get(asset, ZERO) != amount for asset, amount in wallet.items())
 
 
-def _witness(connection: sqlite3.Connection, symbol: str) -> tuple[Order | None, Fill | None]:
-    """The symbol's first fill in the epoch, with its order; where nothing has filled, the last order."""
+def _witness(connection: sqlite3.Connection, symbols: Iterable[str]) -> tuple[Order | None, Fill | None]:
+    """The first fill in the epoch of the first symbol that has one, with its order; without fills, the last order."""
     number = queries.epoch_number(connection)
-    fill = queries.first_fill(connection, number, symbol)
-    if fill is None:
-        entry = queries.last_order_on_exchange(connection, number, symbol)
-    else:
-        entry = queries.order_entry(connection, fill.client_order_id)
-    return (entry.order if entry else None), fill
+    unfilled: OrderEntry | None = None
+    for symbol in symbols:
+        fill = queries.first_fill(connection, number, symbol)
+        if fill is not None and (entry := queries.order_entry(connection, fill.client_order_id)):
+            return entry.order, fill
+        unfilled = unfilled or queries.last_order_on_exchange(connection, number, symbol)
+    return (unfilled.order if unfilled else None), None

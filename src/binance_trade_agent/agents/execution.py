@@ -54,6 +54,7 @@ class TradeExecutionAgent:
         run_id: the run that answers for the orders.
         may_send: why nothing may be sent now, such as a lease that another daemon has taken; None when it may.
         refused: told of each order that the exchange refused, with its reason.
+        begin: told of the symbol before an intent on it is committed; nothing is committed when it raises.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class TradeExecutionAgent:
         run_id: str,
         may_send: Callable[[], str | None],
         refused: Callable[[OrderIntent, RejectedError], Awaitable[None]],
+        begin: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
         self._gateway = gateway
         self._books = books
@@ -74,6 +76,7 @@ class TradeExecutionAgent:
         self._run_id = run_id
         self._may_send = may_send
         self._refused = refused
+        self._begin = begin
 
     def objection(self) -> str | None:
         """Why no order may be sent now; None when one may."""
@@ -84,10 +87,13 @@ class TradeExecutionAgent:
 
         Raises:
             LedgerError: the intent could not be committed, and nothing was sent.
+            ExchangeError: what has to be known before the first order on a symbol could not be asked; the same.
         """
         decision = changed(decision, outcome=_ORDERED, client_order_id=intent.client_order_id)
         crash_points.passed("decision.approved")
         async with self._keeper.turn(intent.symbol):
+            if self._begin is not None:
+                await self._begin(intent.symbol)
             try:
                 await self._books.commit_intent(decision, intent, self._clock.now_ms())
             except DuplicateIntent:
@@ -110,7 +116,10 @@ class TradeExecutionAgent:
 
         Raises:
             LedgerError: the intents could not be committed (nothing was sent), or what came of them could not be.
+            ExchangeError: see execute.
         """
+        if self._begin is not None:
+            await self._begin(intents[0].symbol)
         await self._books.commit_protection(self._run_id, intents, self._clock.now_ms(), command_id)
         crash_points.passed("protection.committed")
         if list_id is None:

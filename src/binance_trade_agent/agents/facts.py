@@ -1,19 +1,20 @@
 """What ledger and exchange say, as facts to be compared. Asking changes neither."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 
+from binance_trade_agent.agents.in_question import COMMISSION_ASSET
 from binance_trade_agent.agents.order_keeper import asked_about, is_another
-from binance_trade_agent.domain.orders import Fill, OrderReport
+from binance_trade_agent.domain.orders import Fill, Order, OrderReport
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.domain.values import replace
-from binance_trade_agent.exchange.gateway import Gateway
+from binance_trade_agent.exchange.gateway import Account, Gateway
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.reconciliation import ExchangeFacts, LedgerFacts, Reconciliation, reconcile
 
 _COMPARED_ORDERS, _LATEST_ORDERS, _COMPARED_FILLS = 20, 100, 1000
-_SEEN_WITHIN_MS = 3_600_000  # the hourly check sees a reset at the latest
-COMMISSION_ASSET = "BNB"
+_Orders = tuple[dict[tuple[str, int | None], OrderReport], dict[tuple[str, int], OrderReport]]
+SEEN_WITHIN_MS = 3_600_000  # the hourly check sees a reset at the latest
 
 
 def traded_assets(rules: Iterable[SymbolRules]) -> set[str]:
@@ -21,8 +22,17 @@ def traded_assets(rules: Iterable[SymbolRules]) -> set[str]:
     return {COMMISSION_ASSET}.union(*({entry.base_asset, entry.quote_asset} for entry in rules))
 
 
-def ledger_facts(connection: sqlite3.Connection, symbols: Sequence[str]) -> LedgerFacts:
-    """The ledger's side of a comparison: the wallet, the unsettled and the latest orders, the latest fills."""
+def ledger_facts(
+    connection: sqlite3.Connection, symbols: Sequence[str], asked: Collection[str] | None = None
+) -> LedgerFacts:
+    """The ledger's side of a comparison: the wallet, the unsettled and the latest orders, the latest fills.
+
+    Args:
+        connection: to the ledger.
+        symbols: those that are compared.
+        asked: those of them whose trades are compared; None: all.
+    """
+    known = frozenset(symbols)
     epoch = queries.current_epoch(connection)
     number = epoch.epoch if epoch else 0
     unsettled = queries.unsettled_orders(connection, number)
@@ -30,20 +40,74 @@ def ledger_facts(connection: sqlite3.Connection, symbols: Sequence[str]) -> Ledg
     orders = {
         entry.order.client_order_id: entry.order
         for entry in (*unsettled, *latest)
-        if entry.order.symbol in symbols or not entry.is_settled
+        if entry.order.symbol in known or not entry.is_settled
     }
-    fills = [fill for symbol in symbols for fill in queries.latest_fills(connection, number, symbol, _COMPARED_FILLS)]
-    left_behind = queries.left_behind(connection, epoch, _SEEN_WITHIN_MS) if epoch else frozenset()
+    with_trades = symbols if asked is None else [symbol for symbol in symbols if symbol in asked]
+    fills = [fill for each in with_trades for fill in queries.latest_fills(connection, number, each, _COMPARED_FILLS)]
+    left_behind = queries.left_behind(connection, epoch, SEEN_WITHIN_MS) if epoch else frozenset()
     return LedgerFacts(queries.wallet(connection, number), tuple(orders.values()), fills, left_behind)
 
 
-async def exchange_facts(gateway: Gateway, ledger: LedgerFacts, symbols: Sequence[str]) -> ExchangeFacts:
+async def exchange_facts(
+    gateway: Gateway,
+    ledger: LedgerFacts,
+    symbols: Sequence[str],
+    asked: Collection[str] | None = None,
+    account: Account | None = None,
+    pace: Callable[[], Awaitable[None]] | None = None,
+) -> ExchangeFacts:
     """The exchange's side, asked for what `ledger` speaks of.
+
+    Args:
+        gateway: to the exchange.
+        ledger: the other side.
+        symbols: those that are compared.
+        asked: those of them whose trades are asked for, the orders of all symbols being asked for together; None: all,
+            each by itself.
+        account: what it said of itself; None: it is asked.
+        pace: awaited before the trades of each symbol are asked for.
 
     Raises:
         ExchangeError: it could not be asked.
     """
-    # One answer a symbol tells of most orders; what is not in it and may still move is asked for by itself.
+    latest, reports = await (_orders_by_symbol(gateway, symbols) if asked is None else _open_of_all(gateway, symbols))
+    for order in ledger.orders:
+        found = latest.get((order.symbol, order.exchange_order_id))
+        if found is None and _is_asked_about(order, asked):
+            found = await asked_about(gateway, order)
+        if found is not None and not is_another(order, found):
+            reports[found.symbol, found.exchange_order_id] = replace(found, client_order_id=order.client_order_id)
+    trades: list[Fill] = []
+    for symbol in symbols if asked is None else [symbol for symbol in symbols if symbol in asked]:
+        if pace is not None:
+            await pace()
+        trades += await _named_trades(gateway, ledger, symbol)
+    account = account or await gateway.account()
+    return ExchangeFacts(account.balances, tuple(reports.values()), trades, account.free)
+
+
+async def compared(
+    gateway: Gateway,
+    ledger: LedgerFacts,
+    rules: Iterable[SymbolRules],
+    asked: Collection[str] | None = None,
+    account: Account | None = None,
+    pace: Callable[[], Awaitable[None]] | None = None,
+) -> Reconciliation:
+    """Ledger and exchange compared: what a start, a reconnection, the hourly check and `reconcile` do.
+
+    See exchange_facts for `asked`, `account` and `pace`.
+
+    Raises:
+        ExchangeError: the exchange could not be asked.
+    """
+    known = tuple(rules)
+    theirs = await exchange_facts(gateway, ledger, [entry.symbol for entry in known], asked, account, pace)
+    return reconcile(ledger, theirs, traded_assets(known))
+
+
+async def _orders_by_symbol(gateway: Gateway, symbols: Sequence[str]) -> _Orders:
+    """One answer a symbol tells of most orders; what is not in it and may still move is asked for by itself."""
     latest: dict[tuple[str, int | None], OrderReport] = {}
     reports: dict[tuple[str, int], OrderReport] = {}
     for symbol in symbols:
@@ -51,28 +115,22 @@ async def exchange_facts(gateway: Gateway, ledger: LedgerFacts, symbols: Sequenc
             latest[symbol, report.exchange_order_id] = report
         for report in await gateway.open_orders(symbol):
             reports[symbol, report.exchange_order_id] = report
-    for order in ledger.orders:
-        found = latest.get((order.symbol, order.exchange_order_id))
-        if found is None and not order.is_terminal:
-            found = await asked_about(gateway, order)
-        if found is not None and not is_another(order, found):
-            reports[found.symbol, found.exchange_order_id] = replace(found, client_order_id=order.client_order_id)
-    trades: list[Fill] = []
-    for symbol in symbols:
-        trades += await _named_trades(gateway, ledger, symbol)
-    account = await gateway.account()
-    return ExchangeFacts(account.balances, tuple(reports.values()), trades, account.free)
+    return latest, reports
 
 
-async def compared(gateway: Gateway, ledger: LedgerFacts, rules: Iterable[SymbolRules]) -> Reconciliation:
-    """Ledger and exchange compared: what a start, a reconnection, the hourly check and `reconcile` do.
+async def _open_of_all(gateway: Gateway, symbols: Sequence[str]) -> _Orders:
+    """One answer tells of all that is open."""
+    known = frozenset(symbols)
+    found = [report for report in await gateway.open_orders() if report.symbol in known]
+    reports = {(report.symbol, report.exchange_order_id): report for report in found}
+    return {(report.symbol, report.exchange_order_id): report for report in found}, reports
 
-    Raises:
-        ExchangeError: the exchange could not be asked.
-    """
-    known = tuple(rules)
-    theirs = await exchange_facts(gateway, ledger, [entry.symbol for entry in known])
-    return reconcile(ledger, theirs, traded_assets(known))
+
+def _is_asked_about(order: Order, asked: Collection[str] | None) -> bool:
+    """Whether an order that was told of by no answer is asked about by itself."""
+    if asked is None:
+        return not order.is_terminal
+    return not order.is_terminal or order.exchange_order_id is not None
 
 
 async def _named_trades(gateway: Gateway, ledger: LedgerFacts, symbol: str) -> list[Fill]:

@@ -4,7 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -47,6 +47,29 @@ class _RulesRead:
         return 0 <= now_ms - self.read_ms <= oldest_ms
 
 
+class Feed(Protocol):
+    """Candles, quotes and rules of the traded symbols, most of the time there already.
+
+    What has to be asked for may raise ExchangeError.
+    """
+
+    async def rules(self, symbol: str) -> SymbolRules:
+        """The symbol's rules."""
+        ...
+
+    def forget_rules(self) -> None:
+        """Let the next look read the rules anew."""
+        ...
+
+    async def series(self, symbol: str, interval: str) -> CandleSeries:
+        """The symbol's closed candles, as complete as can be."""
+        ...
+
+    async def quote(self, symbol: str) -> BookTicker:
+        """The symbol's best prices."""
+        ...
+
+
 class MarketDataAgent:
     """Looks at the market for one symbol at a time.
 
@@ -57,6 +80,7 @@ class MarketDataAgent:
             is handed on at each tick.
         larger_interval: of the candles that are to confirm entries, None for none. Without sound ones none is
             confirmed.
+        feed: has candles and quotes without asking for them; without one they are read by REST, through the cache.
 
     Attributes:
         dropped: how many candles were left out of the series since the start, by reason; each is counted once.
@@ -73,7 +97,9 @@ class MarketDataAgent:
         interval: str,
         warm_up: Callable[[str], int],
         larger_interval: str | None = None,
+        feed: Feed | None = None,
     ) -> None:
+        self._feed = feed
         self._gateway = gateway
         self._cache = cache
         self._clock = clock
@@ -128,6 +154,8 @@ class MarketDataAgent:
 
     async def rules(self, symbol: str) -> SymbolRules:
         """The symbol's rules: at most five minutes old, half a minute while it does not trade."""
+        if self._feed is not None:
+            return await self._feed.rules(symbol)
         key = self._key("rules", symbol)
         known = await self._cached(key, _RulesRead)
         is_hit = known is not None and symbol not in self._forgotten and known.are_fresh(self._clock.now_ms())
@@ -142,6 +170,8 @@ class MarketDataAgent:
 
     async def forget_rules(self, symbol: str) -> None:
         """Let the next look at `symbol` read its rules anew: the exchange has refused an order that obeyed ours."""
+        if self._feed is not None:
+            self._feed.forget_rules()
         self._forgotten.add(symbol)
 
     def refuse_old(self, view: MarketView) -> None:
@@ -184,6 +214,8 @@ class MarketDataAgent:
 
     async def _series(self, symbol: str, interval: str) -> CandleSeries:
         """The symbol's series. A hole is believed only when the exchange shows it in one answer of the whole window."""
+        if self._feed is not None:
+            return await self._feed.series(symbol, interval)
         history, interval_ms = max(LEAST_HISTORY, self._warm_up(symbol)), INTERVAL_MS[interval]
         # A strategy with a longer warm-up finds no shorter series here that it would have to wait with.
         key = self._key("candles", symbol, interval, str(history))
@@ -235,7 +267,9 @@ class MarketDataAgent:
             log.warning("%s: %s", symbol, text)
 
     async def book(self, symbol: str) -> BookTicker:
-        """Best bid and ask, at most half a second old."""
+        """Best bid and ask, at most half a second old; of a feed, at most a second."""
+        if self._feed is not None:
+            return await self._feed.quote(symbol)
         key = self._key("book", symbol)
         cached = await self._cached(key, BookTicker)
         is_hit = cached is not None and 0 <= self._clock.now_ms() - cached.read_ms <= _BOOK_MAX_AGE_MS

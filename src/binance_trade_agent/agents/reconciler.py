@@ -2,14 +2,17 @@
 
 On spot the truth is the account's trades and balances. Orders and trades of others are told by their ids, reported and
 left alone. Every difference that is left is explained (it came from outside) or is an alarm, and an alarm about a
-symbol keeps it from entering until the difference is gone.
+symbol keeps it from entering until the difference is gone. A few symbols are all asked about each time; of many those
+on which something is in question (in_question.py).
 """
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 
+from binance_trade_agent.agents import in_question
 from binance_trade_agent.agents.alarms import Alarms
 from binance_trade_agent.agents.epochs import CannotReconcileError, Epochs
 from binance_trade_agent.agents.facts import compared, ledger_facts, traded_assets
@@ -22,12 +25,14 @@ from binance_trade_agent.domain.strangers import strangers
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.gateway import Account, Gateway
 from binance_trade_agent.ledger.ledger import Ledger
-from binance_trade_agent.ledger.reconciliation import Difference, Kind
+from binance_trade_agent.ledger.reconciliation import Difference, Kind, LedgerFacts, Reconciliation
 from binance_trade_agent.ledger.records import Epoch
 
 DIFFERENCE = "difference"
 MISSING_COINS = "missing_coins"
 _LOOKS = 3  # a balance that moves between two looks is looked at again
+# To look for trades that left no coins behind is no hurry: so often, and so many symbols a reconciliation.
+_SEARCH_MS, _SEARCHED_AT_ONCE = 3_600_000, 10
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +72,9 @@ class Reconciler:
         self._alarms = alarms
         self._one_at_a_time = asyncio.Lock()
         self._noted: set[str] = set()
+        self._asked: set[str] = set()  # of many symbols those that this reconciliation asks about
+        self._to_search: list[str] = []
+        self._searched_ms: int | None = None
 
     async def run(self, reason: str) -> list[Difference]:
         """Reconcile; returns the differences that nothing explains, each of which is an alarm now.
@@ -82,9 +90,16 @@ class Reconciler:
             booked_late = self._alarms.standing(LATE_FILL)
             self.epoch = await self._epochs.current()
             self._keeper.suspects_reset = self._keeper.heard_of_balance = False
-            await self._recovery.catch_up()
-            await self._settle_balances(is_first=self.done_ms is None)
-            differences = await self._compare()
+            if in_question.are_few(self._rules):
+                await self._recovery.catch_up()
+            else:
+                await self._recovery.ask_about_unsettled()
+            self._asked = self._alarms.standing(DIFFERENCE) | self._alarms.standing(STRANGER)
+            account = await self._settle_balances(is_first=self.done_ms is None)
+            searched = self._to_search[:_SEARCHED_AT_ONCE]
+            self._asked.update(searched)
+            differences = await self._compare(account)
+            self._to_search = [symbol for symbol in self._to_search if symbol not in searched]
             for client_order_id in booked_late if not differences else ():  # its books agree: it is over
                 await self._alarms.clear(LATE_FILL, client_order_id)
             self.done_ms, self.found = self._clock.now_ms(), len(differences)
@@ -93,7 +108,7 @@ class Reconciler:
     @property
     def is_suspicious(self) -> bool:
         """Whether the exchange has said something that asks for a reconciliation."""
-        return self._keeper.suspects_reset or self._keeper.heard_of_balance
+        return self._keeper.suspects_reset or self._keeper.heard_of_balance or bool(self._to_search)
 
     async def is_equal_at_a_glance(self) -> bool:
         """Whether the balances are what the ledger says and nothing is unexplained, at the price of one request.
@@ -108,28 +123,55 @@ class Reconciler:
             await self._note_locked(account)
         return not moved and not any(self._alarms.standing(kind) for kind in (DIFFERENCE, STRANGER, MISSING_COINS))
 
-    async def _settle_balances(self, *, is_first: bool) -> None:
+    async def _settle_balances(self, *, is_first: bool) -> Account | None:
         """Book what came from outside or went there (deposits, trades by hand), and say so.
 
         While an order is under way nothing is booked: what it did to the balances is not known yet. A fill may come
         between two questions, so a difference has to be seen twice.
+
+        Returns:
+            What the exchange said of the account when it was equal, None when it was not.
         """
         seen: dict[str, Decimal] | None = None
         for _ in range(_LOOKS):
             orders = await self._ledger.open_orders()
             if under_way := [order for order in orders if not order.rests]:
                 log.warning("balances are not compared: order %s is not settled", under_way[0].client_order_id)
-                return
+                return None
             account = await self._gateway.account()
-            await self._recovery.catch_up()
+            await self._look_for_missed(account)
             wallet = await self._ledger.wallet()
             moved = self._moved(account, wallet)
             if not moved or moved == seen:
                 await self._book_from_outside(account, wallet, moved, is_first=is_first)
                 await self._note_locked(account)
-                return
+                await self._search_later(moved)
+                return account
             seen = moved
         log.warning("balances are not compared: they keep moving")
+        return None
+
+    async def _look_for_missed(self, account: Account) -> None:
+        """Book what the ledger has missed: of many symbols what may have moved the balances that differ."""
+        if in_question.are_few(self._rules):
+            await self._recovery.catch_up()
+            return
+        if self._moved(account, await self._ledger.wallet()):
+            await self._recovery.catch_up()
+        if moved := self._moved(account, await self._ledger.wallet()):
+            self._asked |= await self._ledger.read(
+                partial(in_question.may_explain, rules=self._rules, moved=moved.keys())
+            )
+            await self._recovery.read_trades(self._asked)
+
+    async def _search_later(self, moved: Collection[str]) -> None:
+        """Have symbols compared bit by bit on which others may have traded under our name and left no coins behind."""
+        now_ms = self._clock.now_ms()
+        is_due = self._searched_ms is None or now_ms - self._searched_ms >= _SEARCH_MS
+        if not in_question.are_few(self._rules) and moved and is_due:
+            found = await self._ledger.read(partial(in_question.without_coins, rules=self._rules, moved=moved))
+            self._to_search = sorted({*self._to_search, *found} - self._asked)
+            self._searched_ms = now_ms
 
     def _moved(self, account: Account, wallet: Mapping[str, Decimal]) -> dict[str, Decimal]:
         assets = sorted({*traded_assets(self._rules.values()), *wallet})
@@ -187,26 +229,33 @@ class Reconciler:
         }
         self.foreign_locked = {asset: amount for asset, amount in locked.items() if amount > 0}
 
-    async def _compare(self) -> list[Difference]:
-        symbols = tuple(self._rules)
-        ours = await self._ledger.read(lambda connection: ledger_facts(connection, symbols))
-        result = await compared(self._gateway, ours, self._rules.values())
+    async def _compare(self, account: Account | None) -> list[Difference]:
+        ours, result = await self._both_sides(account)
         for note in result.notes:
             if note not in self._noted:
                 self._noted.add(note)
                 log.info("%s", note)
         unexplained = [found for found in result.differences if found.kind is not Kind.BALANCE]
         if unexplained:  # a fill between two questions looks like a difference: it is one when it is there again
+            self._asked |= {found.subject for found in unexplained}
             await self._recovery.catch_up()
+            if not in_question.are_few(self._rules):
+                await self._recovery.read_trades(self._asked)
             for symbol in {found.subject for found in unexplained if found.kind is Kind.ORDER}:
                 await self._recovery.take_back(symbol, ours.orders)
-            ours = await self._ledger.read(lambda connection: ledger_facts(connection, symbols))
-            result = await compared(self._gateway, ours, self._rules.values())
+            ours, result = await self._both_sides(account)
             again = {found.text for found in result.differences}
             under_way = {order.symbol for order in await self._ledger.open_orders() if not order.rests}
             unexplained = [found for found in unexplained if found.text in again and found.subject not in under_way]
         await self._tell(unexplained, result.strangers if unexplained else ())
         return unexplained
+
+    async def _both_sides(self, account: Account | None) -> tuple[LedgerFacts, Reconciliation]:
+        """What is compared of the ledger, and the comparison; of many symbols trades where they are in question."""
+        symbols = tuple(self._rules)
+        asked, account = (None, None) if in_question.are_few(symbols) else (self._asked, account)
+        ours = await self._ledger.read(lambda connection: ledger_facts(connection, symbols, asked))
+        return ours, await compared(self._gateway, ours, self._rules.values(), asked, account)
 
     async def _tell(self, differences: Sequence[Difference], strange: Sequence[OrderReport]) -> None:
         strange_symbols = set()

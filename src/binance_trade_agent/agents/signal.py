@@ -2,10 +2,12 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.market import MarketView
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.positions import Position
@@ -25,6 +27,20 @@ class StrategyFailedError(Exception):
 
 class StrategySilentError(StrategyFailedError):
     """The strategy has not answered in time; that hangs on the machine, not on the market."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a strategy said of which candles. It is a function of them, so it would say the same again."""
+
+    strategy: Strategy[Any]
+    candles: Sequence[Candle]
+    larger_candles: Sequence[Candle] | None
+    signal: Signal
+
+    def is_to(self, strategy: Strategy[Any], view: MarketView) -> bool:
+        """Whether it answers this question: the very same candles, as the market feed hands on until one closes."""
+        return self.strategy is strategy and self.candles is view.candles and self.larger_candles is view.larger_candles
 
 
 class SignalAgent:
@@ -50,6 +66,7 @@ class SignalAgent:
         self._asking = asyncio.Semaphore(_SYMBOLS_AT_ONCE)
         # Who is at work on which symbol, in whatever thread. A strategy that takes its place is not kept waiting.
         self._thinking: set[tuple[Strategy[Any], str]] = set()
+        self._answers: dict[str, _Answer] = {}
 
     async def evaluate(self, view: MarketView) -> Signal:
         """The strategy's signal at the close of the last candle.
@@ -59,6 +76,9 @@ class SignalAgent:
         """
         strategy = self._strategy_of(view.symbol)
         name = strategy.name
+        last = self._answers.get(view.symbol)
+        if last is not None and last.is_to(strategy, view):
+            return last.signal
         if (strategy, view.symbol) in self._thinking:
             raise StrategySilentError(f"strategy {name} still has not answered; it is not asked again until it does")
         try:
@@ -71,6 +91,7 @@ class SignalAgent:
         if wrong := fault_in(answer, view.symbol, view.candles):
             raise StrategyFailedError(f"strategy {name} answered {wrong}")
         assert isinstance(answer, Signal)
+        self._answers[view.symbol] = _Answer(strategy, view.candles, view.larger_candles, answer)
         return answer
 
     def nothing_to_do(self, signal: Signal, view: MarketView, position: Position) -> str | None:

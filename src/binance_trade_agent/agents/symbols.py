@@ -73,7 +73,8 @@ def _check_order_size(settings: Settings, rules: SymbolRules) -> None:
 
 
 def _unknown_symbol(asked: Sequence[str], traded: Sequence[str]) -> str:
-    unknown = next(symbol for symbol in asked if symbol not in traded)
+    known = frozenset(traded)
+    unknown = next(symbol for symbol in asked if symbol not in known)
     near = nearest(unknown, traded)
     hint = f"; the nearest it trades is {near}" if near else ""
     return f"{unknown} in TRADING_SYMBOLS is not traded on this exchange{hint}."

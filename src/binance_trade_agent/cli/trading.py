@@ -29,6 +29,9 @@ def run(takeover: bool, **flags: Any) -> None:
     container_log.copy_output(os.environ)
     configuration = configuration_of(flags, _tell_wrong_settings)
     set_up_log(configuration, "trader")
+    from binance_trade_agent.ops.lean_pandas import import_pandas
+
+    import_pandas()
     from binance_trade_agent.daemon import run
 
     sys.exit(run(configuration, takeover=takeover))

@@ -52,12 +52,14 @@ from binance_trade_agent.exchange.rate_budget import RateBudget, present_spendin
 from binance_trade_agent.exchange.request_times import RequestTimes
 from binance_trade_agent.exchange.weights import cost
 from binance_trade_agent.ops.clock import MarketClock, monotonic_seconds, wall_ms
+from binance_trade_agent.ops.reactions import order_sent
 from binance_trade_agent.ops.vitals import ExchangeVitals
 
 RECV_WINDOW_MS = 5_000
 _CANDLES_A_PAGE = 1000
 _TRADES_A_PAGE = 1000
 _ORDERS_A_PAGE = 1000
+_NAMES_A_REQUEST = 300  # they stand in the address, some 20 characters each, of which servers take about 8 kB
 _WITH_TIME_IN_FORCE = frozenset({OrderType.LIMIT, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
 _CLOSE_SECONDS = 3
 
@@ -97,7 +99,7 @@ class BinanceGateway:
         self._synchronised_seconds = float("-inf")
         self._clock_set = ExchangeVitals()
         self.requests = RequestTimes()
-        session_params = {"trace_configs": [self._weight_reader()], "connector": connector}
+        session_params = {"trace_configs": [self._tracing()], "connector": connector}
         self._client = _client_class(endpoints, clock)(api_key, api_secret, session_params=session_params)
         self._client.admitted = self._admitted
 
@@ -169,13 +171,15 @@ class BinanceGateway:
         return await self._call(self._client.get_server_time(), lambda payload: int(payload["serverTime"]))
 
     async def symbol_rules(self, symbols: Sequence[str]) -> dict[str, SymbolRules]:
-        """See Gateway."""
-        # get_exchange_info has no parameters and downloads every symbol (P21).
-        names = json.dumps(list(symbols), separators=(",", ":"), ensure_ascii=False)
-        return await self._call(
-            self._client._get("exchangeInfo", data={"symbols": names}),  # noqa: SLF001
-            lambda payload: {entry["symbol"]: symbol_rules(entry) for entry in self._limits_read(payload)["symbols"]},
-        )
+        """See Gateway. The library's get_exchange_info has no parameters and downloads every symbol (P21)."""
+        found: dict[str, SymbolRules] = {}
+        for names in _addressed(symbols):
+            request = self._client._get("exchangeInfo", data={"symbols": names})  # noqa: SLF001
+            found |= await self._call(
+                request,
+                lambda payload: {row["symbol"]: symbol_rules(row) for row in self._limits_read(payload)["symbols"]},
+            )
+        return found
 
     async def all_symbols(self) -> tuple[str, ...]:
         """See Gateway."""
@@ -200,6 +204,16 @@ class BinanceGateway:
         """See Gateway."""
         request = self._client.get_orderbook_ticker(symbol=symbol)
         return await self._call(request, lambda payload: book_ticker(payload, self._clock.now_ms()))
+
+    async def book_tickers(self, symbols: Sequence[str]) -> dict[str, BookTicker]:
+        """See Gateway. The library's method takes one symbol or none."""
+        found: dict[str, BookTicker] = {}
+        for names in _addressed(symbols):
+            request = self._client._get("ticker/bookTicker", data={"symbols": names})  # noqa: SLF001
+            found |= await self._call(
+                request, lambda rows: {row["symbol"]: book_ticker(row, self._clock.now_ms()) for row in rows}
+            )
+        return found
 
     async def depth(self, symbol: str, limit: int = 100) -> Depth:
         """See Gateway. The request weight rises with the limit: 5 up to 100 (binance-protocol.md 1.0)."""
@@ -302,9 +316,9 @@ class BinanceGateway:
         """See Gateway."""
         return await self._order(self._client.get_order(symbol=symbol, orderId=exchange_order_id), None)
 
-    async def open_orders(self, symbol: str) -> list[OrderReport]:
+    async def open_orders(self, symbol: str | None = None) -> list[OrderReport]:
         """See Gateway."""
-        request = self._client.get_open_orders(symbol=symbol)
+        request = self._client.get_open_orders(**({} if symbol is None else {"symbol": symbol}))
         return await self._call(request, lambda rows: [order_report(row, row["clientOrderId"]) for row in rows])
 
     async def latest_orders(self, symbol: str, limit: int) -> list[OrderReport]:
@@ -417,15 +431,28 @@ class BinanceGateway:
         self._budget.learn(exchange_info.get("rateLimits", ()))
         return exchange_info
 
-    def _weight_reader(self) -> aiohttp.TraceConfig:
+    def _tracing(self) -> aiohttp.TraceConfig:
         # `client.response` is shared by concurrent calls (P12), so the header is read where the answer arrives.
         async def read(_: aiohttp.ClientSession, __: SimpleNamespace, end: aiohttp.TraceRequestEndParams) -> None:
             if (spending := present_spending.get()) is not None:
                 spending.note(end.response.headers)
 
+        async def sent(
+            _: aiohttp.ClientSession, __: SimpleNamespace, head: aiohttp.TraceRequestHeadersSentParams
+        ) -> None:
+            if head.method == "POST":  # nothing is posted but orders
+                order_sent()
+
         trace = aiohttp.TraceConfig()
+        trace.on_request_headers_sent.append(sent)
         trace.on_request_end.append(read)
         return trace
+
+
+def _addressed(symbols: Sequence[str]) -> list[str]:
+    """The names as the addresses of requests have them."""
+    parts = (symbols[first : first + _NAMES_A_REQUEST] for first in range(0, len(symbols), _NAMES_A_REQUEST))
+    return [json.dumps(list(part), separators=(",", ":"), ensure_ascii=False) for part in parts]
 
 
 def _order(intent: OrderIntent) -> dict[str, str]:

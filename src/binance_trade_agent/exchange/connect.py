@@ -77,17 +77,62 @@ async def connected(
             embedded_exchange = embedded.exchange_of_ledger(settings, is_owner=is_trader)
             exchange = await stack.enter_async_context(embedded_exchange)
             endpoints, control_url = simulated(exchange.url), exchange.control_url
-        clock: MarketClock = ScaledClock()
-        market: str = settings.mode
-        if settings.is_simulated:
-            time = await until_reached(settings, lambda: _simulated_time(settings, endpoints), tell)
-            clock, market = _simulated_clock(settings, time, control_url), time.market
-        key, secret = _keys(settings)
-        budget = _budget(settings, endpoints, clock)
-        stack.push_async_callback(budget.close)
-        gateway = await stack.enter_async_context(BinanceGateway(endpoints, key, secret, clock, budget=budget))
-        await until_reached(settings, gateway.synchronise, tell)
-        yield Connection(endpoints, key, secret, clock, gateway, market, isinstance(clock, SteppedClock), tell=tell)
+        place = _Place(settings.mode, endpoints, control_url)
+        yield await _reached(stack, settings, place, *_keys(settings), tell)
+
+
+@contextlib.asynccontextmanager
+async def connected_without_keys(settings: Settings, market: str | None = None) -> AsyncIterator[Connection]:
+    """The same for public data only: no request carries a key, and nothing that has to be signed can be asked.
+
+    Args:
+        settings: say which exchange, unless `market` does; a simulated one has to run already.
+        market: `live` or `testnet`, which then need no keys in the settings.
+
+    Raises:
+        ConfigError: no exchange is named.
+        UnavailableError: it could not be reached within EXCHANGE_STARTUP_SECONDS.
+    """
+    mode = market or settings.mode
+    if mode in {"live", "testnet"}:
+        place = _Place(mode, LIVE if mode == "live" else TESTNET)
+    elif settings.exchange_url:
+        place = _Place(mode, simulated(settings.exchange_url), settings.exchange_control_url)
+    else:
+        raise ConfigError(f"TRADING_MODE={mode} needs EXCHANGE_URL here: an exchange that several processes can reach.")
+    async with contextlib.AsyncExitStack() as stack:
+        yield await _reached(stack, settings, place, "", "", lambda _: None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """An exchange, and the mode in which it is met."""
+
+    mode: str
+    endpoints: Endpoints
+    control_url: str | None = None
+
+
+async def _reached(
+    stack: contextlib.AsyncExitStack,
+    settings: Settings,
+    place: _Place,
+    key: str,
+    secret: str,
+    tell: Callable[[str], None],
+) -> Connection:
+    """Reach it and take over its clock; `stack` closes what was opened."""
+    endpoints = place.endpoints
+    clock: MarketClock = ScaledClock()
+    market = place.mode
+    if place.mode not in {"live", "testnet"}:
+        time = await until_reached(settings, lambda: _simulated_time(settings, endpoints), tell)
+        clock, market = _simulated_clock(settings, time, place.control_url), time.market
+    budget = _budget(settings, endpoints, clock)
+    stack.push_async_callback(budget.close)
+    gateway = await stack.enter_async_context(BinanceGateway(endpoints, key, secret, clock, budget=budget))
+    await until_reached(settings, gateway.synchronise, tell)
+    return Connection(endpoints, key, secret, clock, gateway, market, isinstance(clock, SteppedClock), tell=tell)
 
 
 def _keys(settings: Settings) -> tuple[str, str]:

@@ -98,7 +98,7 @@ class Gateway(TradingGateway, Protocol):
     """All that the daemon asks; see TradingGateway for what may be raised."""
 
     async def symbol_rules(self, symbols: Sequence[str]) -> dict[str, SymbolRules]:
-        """Rules of each symbol. Raises RejectedError (-1121) when one of them does not exist."""
+        """Rules of each symbol, a request for some hundred. Raises RejectedError (-1121) when one does not exist."""
         ...
 
     async def all_symbols(self) -> tuple[str, ...]:
@@ -107,6 +107,10 @@ class Gateway(TradingGateway, Protocol):
 
     async def candles(self, symbol: str, interval: str, limit: int) -> list[Candle]:
         """The most recent candles in time order; the last one is usually still open."""
+        ...
+
+    async def book_tickers(self, symbols: Sequence[str]) -> dict[str, BookTicker]:
+        """Best bid and ask of each symbol now, in one request for some hundred."""
         ...
 
     async def day_figures(self, symbol: str) -> DayTicker:
@@ -122,8 +126,8 @@ class Gateway(TradingGateway, Protocol):
         """Balances and permissions."""
         ...
 
-    async def open_orders(self, symbol: str) -> list[OrderReport]:
-        """Open orders of the account, foreign ones too."""
+    async def open_orders(self, symbol: str | None = None) -> list[OrderReport]:
+        """Open orders of the account on `symbol`, or on all, foreign ones too."""
         ...
 
     async def latest_orders(self, symbol: str, limit: int) -> list[OrderReport]:

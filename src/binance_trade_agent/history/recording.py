@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from binance_trade_agent import __version__
+from binance_trade_agent.domain.candle_window import CandleWindow
 from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.market import BookTicker, MarketView
 from binance_trade_agent.domain.strategy_choice import StrategyChoice
@@ -142,24 +143,31 @@ class Known:
         self.choice: StrategyChoice | None = None
         self.limits: dict[str, str] = {}
         self.rules: dict[str, SymbolRules] = {}
-        self.windows: dict[tuple[str, str], list[Candle]] = {}
+        self.windows: dict[tuple[str, str], Sequence[Candle]] = {}
 
     def shortened(self, key: tuple[str, str], candles: Sequence[Candle]) -> _Window:
         """A window of candles by what is new in it."""
-        before = self.windows.get(key, [])
-        last_ms = before[-1].open_time_ms if before else -1
-        now = list(candles)
-        new = [candle for candle in now if candle.open_time_ms > last_ms]
-        goes_on = bool(before) and len(new) < len(now) and (before + new)[-len(now) :] == now
-        self.windows[key] = now
-        return _Window([_row(candle) for candle in (new if goes_on else now)], len(now), anew=not goes_on)
+        before, self.windows[key] = self.windows.get(key, ()), candles
+        if isinstance(candles, CandleWindow) and isinstance(before, CandleWindow):
+            goes_on, count = candles.continues(before)
+        else:
+            goes_on, count = _continues(list(candles), list(before))
+        new = candles[len(candles) - count :] if goes_on else candles
+        return _Window([_row(candle) for candle in new], len(candles), anew=not goes_on)
 
     def restored(self, key: tuple[str, str], window: _Window) -> list[Candle]:
         """The candles of a window that was shortened."""
-        before = [] if window.anew else self.windows.get(key, [])
+        before = [] if window.anew else self.windows.get(key, ())
         candles = [*before, *(Candle(*row) for row in window.new)]
-        self.windows[key] = candles[len(candles) - window.count :]
-        return self.windows[key]
+        self.windows[key] = restored = candles[len(candles) - window.count :]
+        return restored
+
+
+def _continues(now: list[Candle], before: list[Candle]) -> tuple[bool, int]:
+    """Whether all but the last candles of `now` are the last ones of `before`, and how many those last are."""
+    last_ms = before[-1].open_time_ms if before else -1
+    new = [candle for candle in now if candle.open_time_ms > last_ms]
+    return bool(before) and len(new) < len(now) and (before + new)[-len(now) :] == now, len(new)
 
 
 def _row(candle: Candle) -> _Row:

@@ -15,7 +15,7 @@ from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.records import Epoch, EquityPoint, RunRecord
 from binance_trade_agent.ledger.rows import columns, decision_columns, run_columns
 
-_BEFORE_ALL_TRADES = -1  # trade ids count from 0
+BEFORE_ALL_TRADES = -1  # trade ids count from 0
 
 
 def open_epoch(
@@ -45,7 +45,7 @@ def open_epoch(
     )
     for symbol, trade_id in (trade_cursors or {}).items():
         # Without a row the latest fill would count as the last trade that was read, and hide a missed one before it.
-        move_trade_cursor(connection, symbol, _BEFORE_ALL_TRADES if trade_id is None else trade_id)
+        move_trade_cursor(connection, symbol, BEFORE_ALL_TRADES if trade_id is None else trade_id)
     return epoch
 
 

@@ -65,6 +65,11 @@ def monotonic_seconds() -> float:
     return _machine.monotonic_seconds()
 
 
+def cpu_seconds() -> float:
+    """Processor seconds that this process has used so far, of all its threads."""
+    return time.process_time()
+
+
 async def sleep_seconds(seconds: float) -> None:
     """Sleep for real seconds; for waits that have nothing to do with market time, such as back-off."""
     await asyncio.sleep(max(0.0, seconds))  # noqa: TID251

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 # In the order of an order's life.
 POINTS = (
     "decision.approved",  # nothing is written yet
+    "trades.noted",  # up to which trade the symbol was read before its first order, which is not in the ledger
     "intent.committed",  # in the ledger, not sent
     "order.sending",  # SENT is in the ledger, nothing is on the wire
     "order.answered",  # the answer has come, nothing of it is in the ledger

@@ -1,15 +1,22 @@
-"""`trade-agent reconcile`: ledger against exchange, each difference to the last digit. It changes neither."""
+"""`trade-agent reconcile`: ledger against exchange, each difference to the last digit. It changes neither.
+
+Of many symbols it asks about the trades of all of which the ledger has trades, with half of what may be asked a minute.
+"""
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from binance_trade_agent import exit_codes
+from binance_trade_agent.agents import in_question
 from binance_trade_agent.agents.facts import compared, ledger_facts
 from binance_trade_agent.configuration import ConfigError, Configuration
+from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.connect import connected
 from binance_trade_agent.exchange.embedded import ExchangeStartError, has_traded_market
 from binance_trade_agent.exchange.errors import AuthError, ExchangeError
+from binance_trade_agent.exchange.gateway import Gateway
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import LedgerReader
@@ -19,6 +26,7 @@ from binance_trade_agent.ops.clock import sleep_seconds
 from binance_trade_agent.ops.terminal import complain
 
 _TRIES, _SETTLE_SECONDS = 10, 1.0
+_LONGEST_WAIT_SECONDS = 90
 
 
 def compare(configuration: Configuration) -> int:
@@ -54,9 +62,17 @@ async def _compare(configuration: Configuration) -> Reconciliation:
             rules = await connection.gateway.symbol_rules(symbols)
             return await what_stands(
                 lambda: our_side()[0],
-                lambda ours: compared(connection.gateway, ours, rules.values()),
+                partial(_compared, connection.gateway, rules),
                 lambda: is_held(settings.ledger_path),
             )
+
+
+async def _compared(gateway: Gateway, rules: Mapping[str, SymbolRules], ours: LedgerFacts) -> Reconciliation:
+    """Both sides; of many symbols the trades of those that have traded."""
+    if in_question.are_few(tuple(rules)):
+        return await compared(gateway, ours, rules.values())
+    traded = {fill.symbol for fill in ours.fills}
+    return await compared(gateway, ours, rules.values(), traded, pace=partial(_leave_half, gateway))
 
 
 async def what_stands(
@@ -86,6 +102,14 @@ async def what_stands(
             break
         result = await compare_with_exchange(ours := read())
     return result
+
+
+async def _leave_half(gateway: Gateway) -> None:
+    """Return when less than half of the minute's weight is used, or after a while: the trader asks too."""
+    for _ in range(_LONGEST_WAIT_SECONDS):
+        if gateway.has_leisure:
+            return
+        await sleep_seconds(1.0)
 
 
 def _our_side(connection: sqlite3.Connection, symbols: tuple[str, ...]) -> tuple[LedgerFacts, tuple[str, ...]]:

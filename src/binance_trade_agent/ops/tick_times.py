@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterable
 
-from binance_trade_agent.ops.clock import monotonic_seconds, wall_ms
+from binance_trade_agent.ops.clock import cpu_seconds, monotonic_seconds, wall_ms
 from binance_trade_agent.ops.durations import Durations
 from binance_trade_agent.ops.vitals import TickVitals
 
@@ -16,13 +16,16 @@ class TickTimes:
     Attributes:
         cycle: number of the last tick that has begun, 0 before the first.
         durations: of all ticks that have ended, in real time; lags: of all that have begun, in market time.
+        cpu: what the process used of the processor from the beginning of each tick to its end, whatever for.
     """
 
     def __init__(self) -> None:
         self.cycle = 0
         self.durations = Durations()
         self.lags = Durations()
+        self.cpu = Durations()
         self._begun_seconds = 0.0
+        self._begun_cpu_seconds = 0.0
         self._begun_wall_ms: int | None = None
         self._ended_wall_ms: int | None = None
         self._durations_ms: deque[float] = deque(maxlen=_MEASURED)
@@ -32,6 +35,7 @@ class TickTimes:
         """Tick `cycle` begins, so many ms of market time after it was due."""
         self.cycle = cycle
         self._begun_seconds, self._begun_wall_ms, self._ended_wall_ms = monotonic_seconds(), wall_ms(), None
+        self._begun_cpu_seconds = cpu_seconds()
         lag_market_ms = max(0.0, lag_market_ms)
         self._lags_market_ms.append(lag_market_ms)
         self.lags.note(lag_market_ms / 1000)
@@ -42,6 +46,7 @@ class TickTimes:
         self._ended_wall_ms = wall_ms()
         self._durations_ms.append(1000 * seconds)
         self.durations.note(seconds)
+        self.cpu.note(cpu_seconds() - self._begun_cpu_seconds)
 
     def vitals(self, *, interval_seconds: float, missed: int, speed: float) -> TickVitals:
         """What was measured.

@@ -41,6 +41,22 @@ class TickVitals(msgspec.Struct, frozen=True, kw_only=True):
     longest_lag_ms: float | None = None
 
 
+class ReactionVitals(msgspec.Struct, frozen=True, kw_only=True):
+    """From the event that closed a candle until its order was on the wire (see ops/reactions.py).
+
+    Attributes:
+        count: since the start.
+        measured: the times are of the last so many (real ms).
+    """
+
+    count: int = 0
+    measured: int = 0
+    p50_ms: float | None = None
+    p90_ms: float | None = None
+    p99_ms: float | None = None
+    longest_ms: float | None = None
+
+
 class ProcessVitals(msgspec.Struct, frozen=True, kw_only=True):
     """The process.
 
@@ -194,6 +210,7 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     instance: str = ""
     versions: dict[str, str] = {}
     ticks: TickVitals = TickVitals()
+    reactions: ReactionVitals = ReactionVitals()
     process: ProcessVitals = ProcessVitals()
     user_stream: StreamVitals | None = None
     price_stream: StreamVitals | None = None

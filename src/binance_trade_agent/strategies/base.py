@@ -181,7 +181,10 @@ class Strategy(ABC, Generic[P]):
         from binance_trade_agent.strategies.frame import candle_frame
 
         # One row keeps its numbers as floats; the action comes back from 1.0 to 1 without loss.
-        return {str(name): float(value) for name, value in self.signals(candle_frame(candles)).iloc[-1].items()}
+        frame = candle_frame(candles)
+        if type(self).signals is not Strategy.signals:  # somebody's own way to say them
+            return {str(name): float(value) for name, value in self.signals(frame).iloc[-1].items()}
+        return {name: float(values[-1]) for name, values in self.columns(frame).items()}
 
     def _hold(self, symbol: str, candle_open_ms: int, reason: Words) -> Signal:
         return Signal(symbol, self.name, Action.HOLD, 0.0, reason, candle_open_ms)

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from binance_trade_agent.domain.candle_window import CandleWindow
 from binance_trade_agent.domain.candles import Candle
 
 PRICE_COLUMNS = ("open", "high", "low", "close", "volume")
+_COLUMN_INDEX = pd.Index(PRICE_COLUMNS)
 
 
 def candle_frame(candles: Sequence[Candle]) -> pd.DataFrame:
@@ -15,6 +17,10 @@ def candle_frame(candles: Sequence[Candle]) -> pd.DataFrame:
 
     The index is `open_time_ms`, int64 milliseconds UTC.
     """
+    if isinstance(candles, CandleWindow):
+        # a copy: whatever a strategy does with its frame, the candles stay as they are
+        opened = pd.Index(candles.times[:, 0], dtype="int64", name="open_time_ms")
+        return pd.DataFrame(candles.numbers.copy(), index=opened, columns=_COLUMN_INDEX, copy=False)
     values = np.array(
         [(float(c.open), float(c.high), float(c.low), float(c.close), float(c.volume)) for c in candles],
         dtype=np.float64,

@@ -21,6 +21,7 @@ from binance_trade_agent.ops.durations import Durations
 from binance_trade_agent.ops.metrics.catalogue import METRICS
 from binance_trade_agent.ops.metrics.samples import Samples
 from binance_trade_agent.ops.metrics.sources import OTHER, Sources
+from binance_trade_agent.ops.reactions import Reactions
 from binance_trade_agent.ops.tick_times import TickTimes
 from binance_trade_agent.settings import Settings
 from tests.agents.desk import desk
@@ -36,7 +37,7 @@ def sources_of(ledger_counts: LedgerCounts, decided=(), looked_up=(), traded=TRA
     """Sources whose parts have counted this much."""
     requests = SimpleNamespace(unanswered=0, by_endpoint={})
     parts = SimpleNamespace(
-        loop=SimpleNamespace(ticks=TickTimes(), missed_ticks=0, decided=Counter(dict(decided))),
+        loop=SimpleNamespace(ticks=TickTimes(), missed_ticks=0, decided=Counter(dict(decided)), reactions=Reactions()),
         connection=SimpleNamespace(gateway=SimpleNamespace(requests=requests)),
         market_data=SimpleNamespace(looked_up=Counter(dict(looked_up))),
     )

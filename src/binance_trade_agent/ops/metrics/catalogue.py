@@ -63,7 +63,12 @@ SECTIONS: dict[str, tuple[Metric, ...]] = {
         _counter("ticks", "Ticks that have begun."),
         _counter("ticks_missed", "Ticks that were over before they could be run, and were left out."),
         _histogram("tick_duration", "From the beginning of a tick to its end, in real time."),
+        _histogram("tick_cpu", "What the process used of the processor from the beginning of a tick to its end."),
         _histogram("tick_lag", "From when a tick was due until it began, in market time."),
+        _histogram(
+            "candle_to_order",
+            "From taking the event that closes a candle from its stream until the order that it leads to is sent.",
+        ),
         _gauge("tick_interval_seconds", "From one tick to the next, in market time."),
         _gauge("tick_begun_timestamp_seconds", "When the last tick began, by the machine's clock."),
     ),

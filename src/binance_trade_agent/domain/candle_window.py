@@ -1,0 +1,114 @@
+"""CandleWindow: closed candles kept as columns, which look like a sequence of Candle to whoever wants single ones."""
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from math import nan
+from typing import overload
+
+import numpy as np
+import numpy.typing as npt
+
+from binance_trade_agent.domain.candles import Candle
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+OPEN, HIGH, LOW, CLOSE, VOLUME = range(5)
+_LAST_KEPT = 32  # candles that were made and are wanted again: each decision keeps the last few
+
+
+class CandleWindow(Sequence[Candle]):
+    """A stretch of closed candles in time order. It never changes.
+
+    500 candles are 28 kB of numbers; as `Candle` values they would be 330 kB and take 2.5 ms to make, so single ones
+    are made when they are asked for. Each number came as a decimal with at most 15 significant digits, or lost the
+    others: its float64 stands for exactly one such number, and that is what the candle has.
+
+    Attributes:
+        times: int64 (n, 2): open and close time, ms UTC.
+        numbers: float64 (n, 5): open, high, low, close (quote per base), volume (base).
+    """
+
+    __slots__ = ("_made", "numbers", "times")
+
+    def __init__(self, times: IntArray, numbers: FloatArray) -> None:
+        self.times = times
+        self.numbers = numbers
+        self._made: dict[int, Candle] = {}
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    @overload
+    def __getitem__(self, index: int) -> Candle: ...
+    @overload
+    def __getitem__(self, index: slice) -> "CandleWindow": ...
+    def __getitem__(self, index: int | slice) -> "Candle | CandleWindow":
+        if isinstance(index, slice):
+            return CandleWindow(self.times[index], self.numbers[index])
+        row = index + len(self) if index < 0 else index
+        if not 0 <= row < len(self):
+            raise IndexError(index)
+        if (made := self._made.get(row)) is None:
+            made = self._candle(row)
+            if row >= len(self) - _LAST_KEPT:
+                self._made[row] = made
+        return made
+
+    def __iter__(self) -> Iterator[Candle]:
+        return (self[row] for row in range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, CandleWindow):
+            return np.array_equal(self.times, other.times) and np.array_equal(self.numbers, other.numbers)
+        if isinstance(other, Sequence):
+            return list(self) == list(other)
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"CandleWindow({len(self)} candles)"
+
+    @property
+    def last_open_ms(self) -> int:
+        """Open time of the last candle."""
+        return int(self.times[-1, 0])
+
+    @property
+    def last_close_ms(self) -> int:
+        """Close time of the last candle."""
+        return int(self.times[-1, 1])
+
+    def continues(self, before: "CandleWindow") -> tuple[bool, int]:
+        """Whether this window is the end of `before` and then some new candles; and how many those are."""
+        if self is before:
+            return bool(len(self)), 0
+        last_open_ms = before.last_open_ms if len(before) else -1
+        new = len(self) - int(np.searchsorted(self.times[:, 0], last_open_ms, side="right"))
+        common = len(self) - new
+        goes_on = 0 < common <= len(before) and CandleWindow(
+            self.times[:common], self.numbers[:common]
+        ) == CandleWindow(before.times[len(before) - common :], before.numbers[len(before) - common :])
+        return goes_on, new
+
+    def _candle(self, row: int) -> Candle:
+        opened, closed = self.times[row].tolist()
+        return Candle(opened, closed, *(Decimal(repr(value)) for value in self.numbers[row].tolist()))
+
+
+def window_of(candles: Sequence[Candle]) -> CandleWindow:
+    """The same candles as columns; a number that is none becomes NaN."""
+    times = np.array([(c.open_time_ms, c.close_time_ms) for c in candles], dtype=np.int64).reshape(len(candles), 2)
+    values = np.array(
+        [tuple(map(_number, (c.open, c.high, c.low, c.close, c.volume))) for c in candles],
+        dtype=np.float64,
+    ).reshape(len(candles), 5)
+    return CandleWindow(times, values)
+
+
+def _number(value: Decimal) -> float:
+    try:
+        return float(value)
+    except ValueError:  # a signalling NaN
+        return nan

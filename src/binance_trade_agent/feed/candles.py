@@ -1,0 +1,252 @@
+"""CandleFeed: the closed candles of many symbols, from their kline streams, with REST for what those did not bring.
+
+A candle comes whole with the event that closes it. So REST is needed at the start, for what closed while a connection
+was away, and now and then to see that both say the same.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from binance_trade_agent.domain.candle_series import CandleSeries
+from binance_trade_agent.domain.candle_window import CandleWindow, window_of
+from binance_trade_agent.domain.candles import INTERVAL_MS, Candle, interval_open_ms
+from binance_trade_agent.domain.clock import Clock
+from binance_trade_agent.exchange.errors import ExchangeError
+from binance_trade_agent.feed.ring import CandleRing, Row
+from binance_trade_agent.ops.clock import monotonic_seconds
+from binance_trade_agent.ops.tasks import spawn
+
+OVERDUE_MS = 5_000  # behind its close: the stream sends every two seconds (binance-protocol.md 5.1)
+_AGAIN_SECONDS = 15.0  # before what REST did not have either is asked for again
+_OVERLAP = 2  # candles asked for beyond the missing ones: the open one, and one to join on
+_AT_ONCE = 8  # requests under way together
+_COMPARED = 50  # candles of one comparison with REST
+
+log = logging.getLogger(__name__)
+
+Key = tuple[str, str]  # symbol, interval
+Fetch = Callable[[str, str, int], Awaitable[Sequence[Candle]]]
+
+
+class CandleFeed:
+    """Rings of closed candles, each kept as complete as the exchange lets it be.
+
+    Args:
+        fetch: asks for the newest candles of a symbol and an interval, as many as said, the open one included.
+        closed: called with symbol, interval and close time of each candle that has just closed, once.
+
+    Attributes:
+        filled: how often REST was asked, by what for: start, gap, comparison.
+        disagreements: candles that the stream and REST told differently, by interval. What REST says holds.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        fetch: Fetch,
+        closed: Callable[[str, str, int], None] = lambda *_: None,
+    ) -> None:
+        self.filled: Counter[str] = Counter()
+        self.disagreements: Counter[str] = Counter()
+        self._clock = clock
+        self._fetch = fetch
+        self._closed = closed
+        self._rings: dict[Key, CandleRing] = {}
+        self._complete: set[Key] = set()
+        self._broken: set[Key] = set()  # complete ones in which a candle was left out
+        self._short: set[Key] = set()  # complete ones that are to keep more than they did
+        self._filling: dict[Key, asyncio.Task[ExchangeError | None]] = {}
+        self._filled_seconds: dict[Key, float] = {}
+        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._compared_next = 0
+
+    def follow(self, keys: Collection[Key], history: int) -> None:
+        """Keep the candles of these symbols and intervals, and no others.
+
+        Args:
+            keys: symbols with their intervals.
+            history: closed candles that are kept of each, or more where more were kept so far.
+        """
+        rings = {}
+        for key in keys:
+            ring = self._rings.get(key)
+            if ring is None:
+                ring = CandleRing(history)
+                self._filled_seconds.pop(key, None)
+            elif ring.capacity < history:
+                ring.grow(history)
+                self._short.add(key)
+                self._filled_seconds.pop(key, None)
+            rings[key] = ring
+        self._rings = rings
+        for keys_of in (self._complete, self._broken, self._short):
+            keys_of.intersection_update(rings)
+
+    @property
+    def are_long(self) -> bool:
+        """Whether everything that is complete is as long as it is to be."""
+        return not self._short
+
+    @property
+    def rings(self) -> Mapping[Key, CandleRing]:
+        """What is kept, complete or not."""
+        return self._rings
+
+    def is_complete(self, key: Key) -> bool:
+        """Whether the history is there, and nothing is known to be left out of it."""
+        return key in self._complete and key not in self._broken
+
+    def hear(self, event: Mapping[str, Any]) -> None:
+        """Take in one event of a `<symbol>@kline_<interval>` stream; one that closes no candle is passed over."""
+        kline = event["k"]
+        if not kline["x"]:
+            return
+        opened, high, low, close = float(kline["o"]), float(kline["h"]), float(kline["l"]), float(kline["c"])
+        row = (int(kline["t"]), int(kline["T"]), opened, high, low, close, float(kline["v"]))
+        self.take((kline["s"], kline["i"]), row)
+
+    def take(self, key: Key, row: Row) -> None:
+        """Take in one candle that has closed; of what is not followed it is passed over."""
+        ring = self._rings.get(key)
+        if ring is None:
+            return
+        before = ring.last_close_ms
+        is_new = ring.put(row)
+        if before is not None and row[0] > before + 1:
+            self._broken.add(key)
+        if is_new and (before is None or row[1] > before):
+            self._closed(*key, row[1])
+
+    def take_history(self, key: Key, window: CandleWindow) -> None:
+        """Take in all that somebody else keeps, complete and in time order."""
+        if key in self._rings:
+            self._merge(key, self._rings[key], window)
+
+    def known(self, symbol: str, interval: str) -> CandleSeries | None:
+        """The symbol's series; None while its history is not there, or a candle of it is missing that has closed."""
+        key = (symbol, interval)
+        if not self.is_complete(key) or self._missing(key):
+            return None
+        return self._rings[key].series(self._clock.now_ms())
+
+    async def series(self, symbol: str, interval: str) -> CandleSeries:
+        """The symbol's series as far as it can be known; what is missing is asked for first.
+
+        Raises:
+            ExchangeError: the exchange could not be asked.
+        """
+        key = (symbol, interval)
+        if (known := self.known(symbol, interval)) is not None:
+            return known
+        if self._may_ask(key):
+            await self._filled(key)
+        return self._rings[key].series(self._clock.now_ms())
+
+    async def fill_overdue(self) -> list[Key]:
+        """Ask for what should have come and did not. Returns of what; failures are left to the next time."""
+        overdue = [key for key in self._rings if key in self._complete and self._missing(key)]
+        await self._fill_all([*overdue, *(self._broken | self._short).difference(overdue)])
+        return overdue
+
+    async def fill_histories(self) -> None:
+        """Ask for the histories that are not there; failures are left to the next time."""
+        await self._fill_all([key for key in self._rings if key not in self._complete])
+
+    async def _fill_all(self, keys: Collection[Key]) -> None:
+        await asyncio.gather(*(self._filled(key) for key in keys if self._may_ask(key)), return_exceptions=True)
+
+    def _may_ask(self, key: Key) -> bool:
+        """Whether it was not asked for just now: of a symbol that nobody trades REST has no candle either."""
+        return monotonic_seconds() - self._filled_seconds.get(key, float("-inf")) >= _AGAIN_SECONDS
+
+    async def compare_one(self) -> None:
+        """Hold the newest candles of the next symbol, in turn, against REST.
+
+        Raises:
+            ExchangeError: the exchange could not be asked.
+        """
+        keys = sorted(self._complete)
+        if not keys:
+            return
+        key = keys[self._compared_next % len(keys)]
+        self._compared_next += 1
+        ring = self._rings[key]
+        self.filled["comparison"] += 1
+        fetched = self._closed_of(await self._fetch(*key, _COMPARED))
+        theirs = {candle.open_time_ms: candle for candle in fetched}
+        differing = [ours for ours in ring.window()[-_COMPARED:] if theirs.get(ours.open_time_ms, ours) != ours]
+        if differing:
+            self.disagreements[key[1]] += len(differing)
+            log.warning(
+                "%s: %d of the last %d %s candles came otherwise by the stream than by REST, whose are taken",
+                key[0],
+                len(differing),
+                _COMPARED,
+                key[1],
+            )
+            ring.merge(fetched)
+
+    def _missing(self, key: Key) -> int:
+        """Closed candles that are not there and should be by now."""
+        last_close_ms = self._rings[key].last_close_ms
+        if last_close_ms is None:
+            return self._rings[key].capacity
+        return max(0, self.due_close_ms(key[1]) - last_close_ms) // INTERVAL_MS[key[1]]
+
+    def due_close_ms(self, interval: str) -> int:
+        """Close time of the last candle that should be there by now."""
+        return interval_open_ms(interval, self._clock.now_ms() - OVERDUE_MS) - 1
+
+    async def _filled(self, key: Key) -> None:
+        """One filling serves all who wait for it.
+
+        Raises:
+            ExchangeError: the exchange could not be asked.
+        """
+        task = self._filling.get(key)
+        if task is None:
+            task = self._filling[key] = spawn(self._fill(key), name="candles")
+            task.add_done_callback(lambda _: self._filling.pop(key, None))
+        if failure := await asyncio.shield(task):
+            raise failure
+
+    async def _fill(self, key: Key) -> ExchangeError | None:
+        ring = self._rings[key]
+        async with self._places:
+            is_start = key not in self._complete
+            is_whole = is_start or key in self._broken or key in self._short
+            wanted = ring.capacity if is_whole else min(ring.capacity, self._missing(key))
+            self.filled["start" if is_start else "gap"] += 1
+            try:
+                fetched = await self._fetch(*key, wanted + _OVERLAP)
+            except ExchangeError as failure:
+                return failure
+        self._filled_seconds[key] = monotonic_seconds()
+        if self._rings.get(key) is ring:
+            self._merge(key, ring, self._closed_of(fetched), is_all=is_whole)
+        return None
+
+    def _merge(self, key: Key, ring: CandleRing, window: CandleWindow, *, is_all: bool = True) -> None:
+        was_complete = key in self._complete
+        before = ring.last_close_ms
+        ring.merge(window)
+        if is_all:
+            self._complete.add(key)
+            self._broken.discard(key)
+            self._short.discard(key)
+        after = ring.last_close_ms
+        if was_complete and after is not None and (before is None or after > before):
+            self._closed(*key, after)
+
+    def _closed_of(self, candles: Sequence[Candle]) -> CandleWindow:
+        now_ms = self._clock.now_ms()
+        if isinstance(candles, CandleWindow):
+            return candles[: int(np.searchsorted(candles.times[:, 1], now_ms))]
+        by_time = {candle.open_time_ms: candle for candle in candles if candle.close_time_ms < now_ms}
+        return window_of([by_time[open_ms] for open_ms in sorted(by_time)])

@@ -1,0 +1,38 @@
+"""Closings: the symbols of which a candle has closed and that were not decided on since."""
+
+import asyncio
+from collections.abc import Mapping
+
+from binance_trade_agent.ops.clock import monotonic_seconds
+
+
+class Closings:
+    """Filled by the market feed, emptied by the trading loop.
+
+    Args:
+        interval: of the candles that are decided on; others say nothing here.
+    """
+
+    def __init__(self, interval: str) -> None:
+        self._interval = interval
+        self._symbols: dict[str, float] = {}
+        self._has_some = asyncio.Event()
+
+    def hear(self, symbol: str, interval: str, close_ms: int) -> None:  # noqa: ARG002 (as the feed tells it)
+        """A candle has closed."""
+        if interval == self._interval:
+            self._symbols[symbol] = monotonic_seconds()
+            self._has_some.set()
+
+    def __bool__(self) -> bool:
+        return bool(self._symbols)
+
+    async def wait(self) -> None:
+        """Return as soon as there are some."""
+        await self._has_some.wait()
+
+    def take(self) -> Mapping[str, float]:
+        """The symbols, in the order in which their candles closed, and when (monotonic); then there are none."""
+        taken, self._symbols = self._symbols, {}
+        self._has_some.clear()
+        return taken

@@ -1,0 +1,95 @@
+"""CandleFeed by itself: which candles it asks for, and which of them it is sure of."""
+
+from decimal import Decimal
+
+from binance_trade_agent.domain.candles import MINUTE_MS, Candle
+from binance_trade_agent.exchange.errors import UnavailableError
+from binance_trade_agent.feed.candles import CandleFeed
+from binance_trade_agent.ops.clock import ScaledClock, sleep_seconds
+from tests.torture.loop import START_WALL_MS, run_virtual
+
+KEY = ("BTCUSDT", "1m")
+HISTORY = 10
+
+
+class Exchange:
+    """Says what it is asked for, unless it is away."""
+
+    def __init__(self):
+        self.clock = ScaledClock()
+        self.asked = []
+        self.is_away = False
+
+    async def candles(self, _symbol, _interval, limit):
+        self.asked.append(limit)
+        if self.is_away:
+            raise UnavailableError("the exchange is away")
+        last = (self.clock.now_ms() - START_WALL_MS) // MINUTE_MS
+        return [candle(number) for number in range(last - limit + 1, last + 1)]
+
+
+def candle(number):
+    """The candle of this minute since the start."""
+    opened_ms = START_WALL_MS + number * MINUTE_MS
+    return Candle(opened_ms, opened_ms + MINUTE_MS - 1, *(Decimal(1000 + number),) * 5)
+
+
+def row(number):
+    return (START_WALL_MS + number * MINUTE_MS, START_WALL_MS + (number + 1) * MINUTE_MS - 1, *(1000.0 + number,) * 5)
+
+
+def followed(story):
+    async def work():
+        exchange = Exchange()
+        closed = []
+        feed = CandleFeed(exchange.clock, fetch=exchange.candles, closed=lambda *told: closed.append(told[2]))
+        feed.follow([KEY], HISTORY)
+        await feed.series(*KEY)
+        exchange.asked.clear()
+        await story(exchange, feed, closed)
+
+    run_virtual(work)
+
+
+def test_a_candle_that_was_left_out_is_asked_for_though_a_later_one_has_come():
+    async def story(exchange, feed, closed):
+        exchange.is_away = True
+        await sleep_seconds(70)
+        await feed.fill_overdue()
+        await sleep_seconds(51)
+        feed.take(KEY, row(1))
+        assert not feed.is_complete(KEY)
+        exchange.is_away = False
+        await feed.fill_overdue()
+        assert feed.is_complete(KEY)
+        assert list((await feed.series(*KEY)).candles) == [candle(number) for number in range(2 - HISTORY, 2)]
+        assert closed == [row(1)[1]], "the later one was told already"
+
+    followed(story)
+
+
+def test_more_history_is_asked_for_once_while_what_is_there_is_used():
+    async def story(exchange, feed, _):
+        feed.follow([KEY], 2 * HISTORY)
+        assert not feed.are_long
+        assert len((await feed.series(*KEY)).candles) == HISTORY
+        await feed.fill_overdue()
+        assert feed.are_long
+        assert len((await feed.series(*KEY)).candles) == 2 * HISTORY
+        await feed.fill_overdue()
+        assert len(exchange.asked) == 1
+
+    followed(story)
+
+
+def test_what_is_not_followed_any_more_is_neither_kept_nor_asked_for():
+    async def story(exchange, feed, closed):
+        feed.follow([], HISTORY)
+        feed.take(KEY, row(0))
+        await sleep_seconds(200)
+        assert await feed.fill_overdue() == []
+        await feed.fill_histories()
+        await feed.compare_one()
+        assert (exchange.asked, closed, dict(feed.rings)) == ([], [], {})
+
+    followed(story)

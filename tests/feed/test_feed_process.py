@@ -1,0 +1,121 @@
+"""`trade-agent feed` and two daemons as processes of their own, over a real Redis: what each asks of the exchange."""
+
+import asyncio
+import signal
+import sys
+from contextlib import AsyncExitStack, asynccontextmanager
+from decimal import Decimal
+from urllib.parse import parse_qs
+
+import pytest
+
+from binance_trade_agent.ops import heartbeat
+from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
+from tests.cache.redis_server import REDIS_SERVER, RedisServer
+from tests.exchange_process import exchange_process
+from tests.sessions.command import trade_agent
+from tests.sessions.daemon_process import CLEAN_ENVIRONMENT, EAGER, Daemon, assert_equal_to_exchange, daemon
+
+pytestmark = [
+    pytest.mark.redis,
+    pytest.mark.skipif(REDIS_SERVER is None, reason="there is no redis-server on this machine"),
+]
+SYMBOLS = ("BTCUSDT", "ETHUSDT")
+HISTORY = 500  # candles that a start asks for, at least
+_LONGEST_SECONDS = 60
+
+
+@pytest.fixture
+async def redis(tmp_path):
+    started = RedisServer(tmp_path)
+    await started.start()
+    yield started
+    started.kill()
+
+
+@asynccontextmanager
+async def feed_process(folder, **settings):
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "binance_trade_agent.cli",
+        "feed",
+        cwd=folder,
+        env={**CLEAN_ENVIRONMENT, "LEDGER_PATH": str(folder / "ledger.db"), **settings},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    running = Daemon(process)
+    await running.collect()
+    try:
+        yield running
+    finally:
+        running.send(signal.SIGKILL)
+        await process.wait()
+
+
+async def ticks(folder, count):
+    """Return when the daemon has ended so many more ticks."""
+    path = heartbeat.heartbeat_path(folder / "ledger.db")
+    before, deadline = heartbeat.read(path).cycle, monotonic_seconds() + _LONGEST_SECONDS
+    while heartbeat.read(path).cycle < before + count:
+        assert monotonic_seconds() < deadline
+        await sleep_seconds(0.05)
+
+
+async def histories_asked(exchange):
+    """Symbols whose history was asked of the exchange, in the order of asking."""
+    targets = [entry["target"].partition("?") for entry in await exchange.log()]
+    asked = [parse_qs(query) for path, _, query in targets if path == "/api/v3/klines"]
+    return [each["symbol"][0] for each in asked if int(each.get("limit", ["500"])[0]) >= HISTORY]
+
+
+async def test_what_daemons_want_is_asked_once_and_without_the_feed_they_go_on(tmp_path, redis):
+    folders = [tmp_path / name for name in ("feed", "one", "other")]
+    for folder in folders:
+        folder.mkdir()
+    async with exchange_process(symbols=SYMBOLS, speed=Decimal(30)) as exchange, AsyncExitStack() as stack:
+        settings = {"REDIS_URL": redis.url, "EXCHANGE_URL": exchange.url, "TRADING_SYMBOLS": SYMBOLS[0]}
+        trading = {**EAGER, **settings, "TRADING_FEED": "shared", "TRADING_DURATION_MINUTES": "0"}
+        # An account has one trader; by another name of its exchange it is another one to the lease. This one only looks.
+        elsewhere = {
+            "EXCHANGE_URL": exchange.url.replace("127.0.0.1", "localhost"),
+            "TRADING_SYMBOLS": SYMBOLS[1],
+            "TRADING_INSTANCE": "other",
+            "RISK_MIN_CONFIDENCE": "1",
+        }
+        feed = await stack.enter_async_context(feed_process(folders[0], **settings))
+        await feed.until_logged("following 1 symbols for 0 daemons")
+        daemons = [
+            await stack.enter_async_context(daemon(folders[1], **trading)),
+            await stack.enter_async_context(daemon(folders[2], **{**trading, **elsewhere})),
+        ]
+        for each, folder in zip(daemons, folders[1:], strict=True):
+            await each.until_logged("the market is heard from the feed process")
+            await ticks(folder, 2)
+        assert sorted(await histories_asked(exchange)) == sorted(SYMBOLS), "of each symbol once, by the feed"
+
+        feed.send(signal.SIGKILL)
+        for each, folder in zip(daemons, folders[1:], strict=True):
+            await each.until_logged("this daemon follows the market by itself")
+            await ticks(folder, 2)
+        assert len(await histories_asked(exchange)) == len(SYMBOLS), "what is known is not asked anew"
+
+        feed = await stack.enter_async_context(feed_process(folders[0], **settings))
+        for each, folder in zip(daemons, folders[1:], strict=True):
+            await each.until_logged("the feed process tells the market again")
+            await ticks(folder, 2)
+        assert sorted(await histories_asked(exchange)) == sorted(2 * SYMBOLS)
+
+        for each in daemons:
+            each.send(signal.SIGTERM)
+            assert await each.ended() == 0, each.everything
+        feed.send(signal.SIGTERM)
+        assert await feed.ended() == 0, feed.everything
+        await assert_equal_to_exchange(folders[1] / "ledger.db", exchange)
+
+
+async def test_it_says_what_it_needs(tmp_path):
+    needs = await trade_agent(tmp_path, "feed")
+    assert needs.code == 2
+    assert needs.err.strip().endswith("`trade-agent feed` needs REDIS_URL, where it and its daemons meet.")

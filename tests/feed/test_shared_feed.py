@@ -1,0 +1,398 @@
+"""One feed process for several daemons, in virtual time: what they know is the same, whatever becomes of the process."""
+
+import random
+from decimal import Decimal
+
+import pytest
+
+from binance_trade_agent.domain.candles import MINUTE_MS
+from binance_trade_agent.domain.values import replace
+from binance_trade_agent.exchange.binance_gateway import BinanceGateway
+from binance_trade_agent.exchange.connect import SIMULATED_KEY, SIMULATED_SECRET
+from binance_trade_agent.feed.market_feed import MarketFeed
+from binance_trade_agent.feed.notes import Wish
+from binance_trade_agent.feed.quotes import MAX_AGE_MS
+from binance_trade_agent.feed.serving import FeedServer
+from binance_trade_agent.feed.shared_feed import PATIENCE_SECONDS, SharedFeed
+from binance_trade_agent.feed.streams import Streams
+from binance_trade_agent.ops.clock import ScaledClock, sleep_seconds
+from binance_trade_agent.ops.tasks import spawn, stop
+from tests.feed.memory_store import MemoryStore
+from tests.said import warnings_in
+from tests.torture.exchange import WorldExchange
+from tests.torture.loop import run_virtual
+from tests.torture.network import Network, NetworkFaults
+
+SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+HISTORY = 60
+NOTHING = Wish((), 0)
+
+
+def wish(*symbols, interval="1m", history=HISTORY):
+    return Wish(tuple((symbol, interval) for symbol in symbols), history)
+
+
+class Asking:
+    """A gateway that remembers what it was asked for."""
+
+    def __init__(self, gateway):
+        self._gateway = gateway
+        self.asked = []
+
+    def of(self, what):
+        return [arguments for kind, arguments in self.asked if kind == what]
+
+    def __getattr__(self, name):
+        async def ask(*arguments):
+            self.asked.append((name, arguments))
+            return await getattr(self._gateway, name)(*arguments)
+
+        return ask
+
+
+class Daemon:
+    """What a daemon has of the market, and what it was told."""
+
+    def __init__(self, world, name, wanted):
+        self.wanted = wanted
+        self.gateway = Asking(world.gateway)
+        self.feed = SharedFeed(self.gateway, world.clock, world.streams(), world.store, daemon=name, wanted=wanted)
+        self.closed = []
+        self.feed.on_closed.append(lambda symbol, interval, close_ms: self.closed.append((symbol, interval, close_ms)))
+        self.task = spawn(self.feed.run(), name=name)
+
+    def closes_of(self, symbol):
+        return [close_ms for of, _, close_ms in self.closed if of == symbol]
+
+
+class World:
+    def __init__(self, exchange, gateway, clock, connector):
+        self.exchange, self.gateway, self.clock = exchange, gateway, clock
+        self.store = MemoryStore()
+        self.daemons = []
+        self._connector = connector
+        self._servers = []
+
+    def streams(self):
+        return Streams(self.exchange.endpoints.market_streams, random.Random(1), connector=self._connector)
+
+    def server(self, own=NOTHING, name="feed"):
+        """A feed process. Its task is killed by `stop`: nothing more is written and nobody is told."""
+        gateway = Asking(self.gateway)
+        feed = MarketFeed(gateway, self.clock, self.streams())
+        server = FeedServer(feed, gateway, self.store, own, name)
+        server.gateway, server.feed = gateway, feed
+        server.task = spawn(server.run(), name=name)
+        self._servers.append(server)
+        return server
+
+    def daemon(self, wanted, name=None):
+        self.daemons.append(Daemon(self, name or f"daemon {len(self.daemons)}", wanted))
+        return self.daemons[-1]
+
+    async def look(self, minutes=1):
+        """What daemons do at each tick, for so long."""
+        for _ in range(minutes * 6):
+            await sleep_seconds(10)
+            for daemon in self.daemons:
+                for symbol, interval in daemon.wanted.keys:
+                    await daemon.feed.series(symbol, interval)
+                    await daemon.feed.quote(symbol)
+                    await daemon.feed.rules(symbol)
+
+    async def all_is_right(self):
+        """Hold everything that a daemon knows against what the exchange says, in the middle of a minute."""
+        await sleep_seconds(60 - (self.clock.now_ms() / 1000 + 30) % 60)
+        for daemon in self.daemons:
+            for symbol, interval in daemon.wanted.keys:
+                history = daemon.wanted.history
+                theirs = (await self.gateway.candles(symbol, interval, history + 1))[:-1][-history:]
+                ours = (await daemon.feed.series(symbol, interval)).candles
+                assert list(ours)[-history:] == theirs, symbol
+                books = []
+                while len(books) < 1 + MAX_AGE_MS // 100:
+                    await sleep_seconds(0.1)
+                    books.append(replace(await self.gateway.book_ticker(symbol), read_ms=0))
+                quote = await daemon.feed.quote(symbol)
+                assert replace(quote, read_ms=0) in books
+                assert 0 <= self.clock.now_ms() - quote.read_ms <= MAX_AGE_MS
+                assert await daemon.feed.rules(symbol) == (await self.gateway.symbol_rules([symbol]))[symbol]
+
+    def each_candle_was_told_once(self):
+        for daemon in self.daemons:
+            for symbol, _ in daemon.wanted.keys:
+                closes = daemon.closes_of(symbol)
+                assert closes == list(range(closes[0], closes[-1] + 1, MINUTE_MS)), "each once, in order"
+
+    async def end(self):
+        for each in (*self.daemons, *self._servers):
+            assert not each.task.done() or each.task.cancelled(), "it goes on for ever"
+            await stop(each.task)
+
+
+def told(story):
+    """Run `story` with a world."""
+
+    async def work():
+        network = Network(1, NetworkFaults())
+        exchange = WorldExchange(network, seed=1, symbols=SYMBOLS, usdt=Decimal(1000))
+        clock = ScaledClock()
+        async with exchange.running(), network.connector() as connector:
+            arguments = exchange.endpoints, SIMULATED_KEY, SIMULATED_SECRET, clock
+            async with BinanceGateway(*arguments, connector=connector) as gateway:
+                await gateway.synchronise()
+                world = World(exchange, gateway, clock, connector)
+                try:
+                    return await story(world)
+                finally:
+                    await world.end()
+
+    return run_virtual(work)
+
+
+def test_two_daemons_know_everything_and_the_exchange_is_asked_once(caplog):
+    async def story(world):
+        server = world.server()
+        first, second = world.daemon(wish("BTCUSDT", "ETHUSDT")), world.daemon(wish("ETHUSDT", "SOLUSDT"))
+        await world.look(minutes=5)
+        assert first.feed.is_shared
+        assert second.feed.is_shared
+        asked = [daemon.gateway.asked for daemon in (first, second)]
+        assert asked == [[], []], "the feed has all of it"
+        starts = [symbol for symbol, _, limit in server.gateway.of("candles") if limit > HISTORY]
+        assert sorted(starts) == sorted(SYMBOLS)
+        assert len(server.gateway.of("candles")) <= len(SYMBOLS) + 6, "and one comparison a minute"
+        await world.all_is_right()
+        world.each_candle_was_told_once()
+        return world
+
+    world = told(story)
+    assert warnings_in(caplog) == []
+    assert world.store.written["whole"] <= 2 * len(SYMBOLS), "candles are written behind those that are there"
+    assert all(len(daemon.closes_of("ETHUSDT")) >= 4 for daemon in world.daemons)
+
+
+def kill_feed(world, server):
+    return stop(server.task)
+
+
+async def freeze_feed(world, server):
+    class Frozen:
+        def __getattr__(self, _):
+            return lambda *_: sleep_seconds(10_000)
+
+    server._store = Frozen()
+
+
+async def end_redis(world, server):
+    world.store.is_down = True
+    world.store.flush()
+
+
+async def flush_redis(world, server):
+    world.store.flush()
+
+
+async def lose_bells(world, server):
+    world.store.loses_bells = True
+
+
+async def nothing_overdue():
+    return []
+
+
+class TestWhenTheFeedIsNotToBeReliedOn:
+    @pytest.mark.parametrize(
+        ("harm", "said"),
+        [
+            (kill_feed, "the feed process is gone"),
+            (end_redis, "Redis does not answer: it is down"),
+        ],
+    )
+    def test_daemons_go_on_by_themselves_within_seconds_and_come_back(self, caplog, harm, said):
+        async def story(world):
+            server = world.server()
+            world.daemon(wish("BTCUSDT", "ETHUSDT"))
+            world.daemon(wish("SOLUSDT"))
+            await world.look(minutes=1)
+            await harm(world, server)
+            await sleep_seconds(6)
+            assert not any(daemon.feed.is_shared for daemon in world.daemons)
+            assert all(vitals.is_live for vitals in world.daemons[0].feed._own.vitals().values())
+            await world.look(minutes=2)
+            await world.all_is_right()
+            own = [daemon.gateway.of("candles") for daemon in world.daemons]
+            assert all(limit < HISTORY for asked in own for _, _, limit in asked), "what is known is not asked anew"
+            if harm is end_redis:
+                world.store.is_down = False
+            else:
+                await stop(server.task)
+                world.server(name="another")
+            await world.look(minutes=1)
+            assert all(daemon.feed.is_shared for daemon in world.daemons)
+            before = [len(daemon.gateway.asked) for daemon in world.daemons]
+            await world.look(minutes=2)
+            await world.all_is_right()
+            assert [len(daemon.gateway.asked) for daemon in world.daemons] == before
+            world.each_candle_was_told_once()
+
+        told(story)
+        warnings = [text for text in warnings_in(caplog) if "daemon" in text and "daemons go" not in text]
+        assert sum(text.startswith(f"{said}; this daemon follows the market by itself") for text in warnings) == 2
+        assert sum(text.startswith("the feed process tells the market again") for text in warnings) == 2
+        assert len(warnings) == 4, warnings
+
+    @pytest.mark.parametrize("harm", [flush_redis, lose_bells, freeze_feed])
+    def test_what_is_lost_on_the_way_is_noticed(self, harm):
+        async def story(world):
+            server = world.server()
+            world.daemon(wish("BTCUSDT", "ETHUSDT"))
+            await world.look(minutes=1)
+            await harm(world, server)
+            await world.look(minutes=2)
+            assert world.daemons[0].feed.is_shared == (harm is not freeze_feed)
+            await world.all_is_right()
+            world.each_candle_was_told_once()
+
+        told(story)
+
+    def test_a_feed_that_is_behind_is_left(self, caplog):
+        async def story(world):
+            server = world.server()
+            daemon = world.daemon(wish("BTCUSDT", "ETHUSDT"))
+            await world.look(minutes=1)
+            server.feed.candles.take = lambda *_: None
+            server.feed.candles.fill_overdue = nothing_overdue
+            await sleep_seconds(90)
+            assert not daemon.feed.is_shared
+            await world.look(minutes=1)
+            assert not daemon.feed.is_shared
+            await world.all_is_right()
+            world.each_candle_was_told_once()
+
+        told(story)
+        assert "the feed process is behind: the exchange has newer candles of 2 symbols" in warnings_in(caplog)[0]
+
+    def test_without_one_at_the_start_a_daemon_does_not_wait(self, caplog):
+        async def story(world):
+            daemon = world.daemon(wish("BTCUSDT"))
+            begun = world.clock.now_ms()
+            await daemon.feed.series("BTCUSDT", "1m")
+            assert world.clock.now_ms() - begun < 2_000
+            await sleep_seconds(3)
+            await world.all_is_right()
+
+        told(story)
+        assert "no feed process serves this market" in warnings_in(caplog)[0]
+
+    def test_one_that_has_not_got_the_candles_is_waited_for_a_while_at_the_start(self):
+        async def story(world):
+            server = world.server()
+            await sleep_seconds(5)
+            server.feed.candles.fill_histories = nothing_overdue
+            daemon = world.daemon(wish("BTCUSDT"))
+            begun = world.clock.now_ms()
+            await daemon.feed.series("BTCUSDT", "1m")
+            assert PATIENCE_SECONDS * 1000 <= world.clock.now_ms() - begun < (PATIENCE_SECONDS + 2) * 1000
+            assert not daemon.feed.is_shared
+
+        told(story)
+
+
+def test_what_the_comparison_with_the_exchange_mends_is_mended_for_the_daemons():
+    async def story(world):
+        server = world.server()
+        daemon = world.daemon(wish("BTCUSDT"))
+        await world.look(minutes=1)
+        ring = server.feed.candles.rings["BTCUSDT", "1m"]
+        window = ring.window()[-1:]
+        numbers = window.numbers.copy()
+        numbers[0, 3] += 0.01
+        ring.merge(type(window)(window.times, numbers))
+        await sleep_seconds(2)
+        assert daemon.feed._own.candles.rings["BTCUSDT", "1m"].window()[-1:].numbers == pytest.approx(numbers)
+        await world.look(minutes=2)
+        assert server.feed.candles.disagreements.total() == 1
+        await world.all_is_right()
+        assert daemon.gateway.asked == []
+
+    told(story)
+
+
+class TestWhatIsWanted:
+    def test_symbols_come_and_go_on_one_connection(self, caplog):
+        async def story(world):
+            server = world.server(own=wish("BTCUSDT"))
+            await world.look(minutes=1)
+            connections = list(world.exchange.simulation.streams.connections)
+            for symbol in ("ETHUSDT", "SOLUSDT"):
+                world.daemon(wish(symbol))
+                await world.look(minutes=1)
+            assert {symbol for symbol, _ in server.feed.candles.rings} == {*SYMBOLS}
+            await world.all_is_right()
+            await stop(world.daemons.pop().task)
+            await world.look(minutes=1)
+            assert {symbol for symbol, _ in server.feed.candles.rings} == {"BTCUSDT", "ETHUSDT"}
+            (link,) = server.feed.quote_links.links
+            assert link.streams == ("btcusdt@bookTicker", "ethusdt@bookTicker")
+            assert list(world.exchange.simulation.streams.connections) == connections
+            await world.all_is_right()
+
+        told(story)
+        assert warnings_in(caplog) == []
+
+    def test_a_longer_history_is_fetched_while_the_shorter_one_is_served(self, caplog):
+        async def story(world):
+            world.server()
+            world.daemon(wish("BTCUSDT"))
+            await world.look(minutes=1)
+            world.daemon(wish("BTCUSDT", history=100))
+            await world.look(minutes=1)
+            assert all(daemon.feed.is_shared for daemon in world.daemons)
+            assert [daemon.gateway.asked for daemon in world.daemons] == [[], []]
+            await world.all_is_right()
+            world.each_candle_was_told_once()
+
+        told(story)
+        assert warnings_in(caplog) == []
+
+    def test_a_symbol_that_the_exchange_does_not_list_harms_nobody(self, caplog):
+        async def story(world):
+            world.server(own=wish("NOSUCHUSDT"))
+            world.daemon(wish("BTCUSDT"))
+            await world.look(minutes=1)
+            assert world.daemons[0].feed.is_shared
+            await world.all_is_right()
+
+        told(story)
+        assert warnings_in(caplog) == ["the exchange does not list NOSUCHUSDT; left out"]
+
+    def test_rules_that_an_order_was_refused_by_are_read_from_the_exchange(self):
+        async def story(world):
+            world.server()
+            daemon = world.daemon(wish("BTCUSDT"))
+            await world.look(minutes=1)
+            assert daemon.gateway.of("symbol_rules") == []
+            daemon.feed.forget_rules()
+            await daemon.feed.rules("BTCUSDT")
+            assert len(daemon.gateway.of("symbol_rules")) == 1
+
+        told(story)
+
+
+def test_of_two_feeds_one_serves_and_the_other_takes_its_place():
+    async def story(world):
+        first = world.server(own=wish("BTCUSDT"), name="first")
+        await sleep_seconds(5)
+        second = world.server(own=wish("BTCUSDT"), name="second")
+        daemon = world.daemon(wish("BTCUSDT"))
+        await world.look(minutes=1)
+        assert (first.is_serving.is_set(), second.is_serving.is_set()) == (True, False)
+        assert second.gateway.asked == [], "one that waits costs nothing"
+        await stop(first.task)
+        await world.look(minutes=1)
+        assert second.is_serving.is_set()
+        assert daemon.feed.is_shared
+        await world.all_is_right()
+
+    told(story)

@@ -1,0 +1,177 @@
+"""The store of a shared feed, in a real Redis; and the one in memory, which stands for it in virtual time, does the same."""
+
+import numpy as np
+import pytest
+from redis.asyncio import Redis
+
+from binance_trade_agent.domain.candle_window import CandleWindow
+from binance_trade_agent.domain.candles import MINUTE_MS
+from binance_trade_agent.domain.symbols import SymbolRules
+from binance_trade_agent.feed.notes import Beat, RulesNote, Wish, packed, rows_of, single_rows, window_of_rows
+from binance_trade_agent.feed.redis_store import RedisStore
+from binance_trade_agent.feed.store import (
+    BEAT_KEPT_SECONDS,
+    SERVER_KEPT_SECONDS,
+    WISH_KEPT_SECONDS,
+    StoreError,
+    Writing,
+)
+from tests.cache.redis_server import REDIS_SERVER, RedisServer
+from tests.feed.memory_store import MemoryStore
+
+BTC, ETH = ("BTCUSDT", "1m"), ("ETHUSDT", "5m")
+BEAT = Beat("feed", 1, 0, 500, (None, 123))
+needs_redis = [
+    pytest.mark.redis,
+    pytest.mark.skipif(REDIS_SERVER is None, reason="there is no redis-server on this machine"),
+]
+
+
+def candles(first, last):
+    """Candles of these minutes, each with its own numbers."""
+    opened = np.arange(first, last + 1, dtype=np.int64) * MINUTE_MS
+    times = np.stack([opened, opened + MINUTE_MS - 1], axis=1)
+    return CandleWindow(times, opened[:, None] / 7 + np.arange(5, dtype=np.float64))
+
+
+@pytest.fixture
+async def server(tmp_path):
+    started = RedisServer(tmp_path)
+    await started.start()
+    yield started
+    started.kill()
+
+
+@pytest.fixture(params=[pytest.param("redis", marks=needs_redis), "memory"])
+async def store(request, tmp_path):
+    if request.param == "memory":
+        yield MemoryStore()
+        return
+    server = RedisServer(tmp_path)
+    await server.start()
+    opened = RedisStore(server.url, "simulated market")
+    yield opened
+    await opened.close()
+    server.kill()
+
+
+async def test_candles_are_added_behind_those_that_are_there(store):
+    await store.write(Writing(BEAT, renewed={BTC: rows_of(candles(1, 5)), ETH: rows_of(candles(1, 3))}))
+    await store.write(Writing(BEAT, added={BTC: rows_of(candles(6, 7))}))
+    btc, eth = await store.candles("feed", [BTC, ETH], 10)
+    assert window_of_rows(btc) == candles(1, 7)
+    assert window_of_rows(eth) == candles(1, 3)
+    (newest,) = await store.candles("feed", [BTC], 2)
+    assert window_of_rows(newest) == candles(6, 7)
+    assert window_of_rows((await store.candles("another feed", [BTC], 2))[0]) is None
+    await store.write(Writing(BEAT, renewed={BTC: rows_of(candles(7, 7))}, dropped=[ETH]))
+    assert [window_of_rows(rows) for rows in await store.candles("feed", [BTC, ETH], 10)] == [candles(7, 7), None]
+
+
+async def test_quotes_come_with_the_sign_of_life_that_they_were_written_with(store):
+    await store.write(Writing(BEAT, quotes={"BTCUSDT": b"one", "ETHUSDT": b"two"}))
+    later = Beat("feed", 2, 0, 500, (None, 456))
+    await store.write(Writing(later, quotes={"ETHUSDT": None}))
+    assert await store.quotes("feed", ["ETHUSDT", "BTCUSDT", "SOLUSDT"]) == (later, [None, b"one", None])
+
+
+async def test_rules_are_those_that_were_written_last(store):
+    assert await store.rules("feed") is None
+    note = RulesNote(5, (SymbolRules("BTCUSDT", "BTC", "USDT"),))
+    await store.write(Writing(BEAT, rules=packed(note)))
+    await store.write(Writing(BEAT))
+    assert await store.rules("feed") == note
+
+
+async def test_one_feed_serves_until_it_lets_go(store):
+    assert await store.hold("first") is None
+    assert await store.hold("second") == "first"
+    assert await store.hold("first") is None
+    await store.let_go("second")
+    assert await store.hold("second") == "first"
+    await store.write(Writing(BEAT))
+    assert await store.beat() == BEAT
+    await store.let_go("first")
+    assert await store.beat() is None
+    assert await store.hold("second") is None
+
+
+async def test_every_wish_is_known(store):
+    assert await store.wishes() == []
+    wishes = [Wish((BTC,), 500), Wish((BTC, ETH), 600)]
+    await store.wish("one", Wish((), 1))
+    await store.wish("one", wishes[0])
+    await store.wish("two", wishes[1])
+    assert sorted(await store.wishes(), key=str) == sorted(wishes, key=str)
+
+
+async def test_a_bell_reaches_all_who_listen(store):
+    async with store.listening() as one, store.listening() as other:
+        await store.ring(b"first")
+        await store.write(Writing(BEAT, bell=b"second"))
+        for bells in (one, other):
+            assert [await bells.next(10), await bells.next(10)] == [b"first", b"second"]
+        assert await one.next(0.01) is None
+
+
+def test_single_rows_are_the_candles_of_the_window():
+    window = candles(3, 5)
+    assert [(row[:2], row[2:]) for row in single_rows(rows_of(window))] == [
+        (tuple(times), tuple(numbers))
+        for times, numbers in zip(window.times.tolist(), window.numbers.tolist(), strict=True)
+    ]
+    assert list(single_rows(b"rubbish")) == []
+
+
+class TestRedis:
+    pytestmark = needs_redis
+
+    @pytest.fixture
+    async def store(self, server):
+        opened = RedisStore(server.url, "simulated market")
+        yield opened
+        await opened.close()
+
+    @pytest.fixture
+    async def redis(self, server):
+        async with Redis.from_url(server.url, decode_responses=True) as client:
+            yield client
+
+    async def test_everything_ends_by_itself_and_is_called_by_its_version(self, store, redis):
+        await store.hold("feed")
+        await store.wish("one", Wish((BTC,), 500))
+        rows = rows_of(candles(1, 1))
+        await store.write(Writing(BEAT, {BTC: rows}, {ETH: rows}, quotes={"BTCUSDT": b"one"}, rules=b"rules"))
+        prefix = "bta:feed:1:simulated-market:"
+        kept = {key.removeprefix(prefix): await redis.pttl(key) for key in await redis.keys()}
+        most = {
+            "server": SERVER_KEPT_SECONDS,
+            "beat": BEAT_KEPT_SECONDS,
+            "wish:one": WISH_KEPT_SECONDS,
+            "candles:feed:BTCUSDT:1m": 420,
+            "candles:feed:ETHUSDT:5m": 900,
+            "quotes:feed": 60,
+            "rules:feed": 600,
+        }
+        assert kept.pop("daemons") == -1, "names only; one whose wish has ended is taken out"
+        assert kept.keys() == most.keys()
+        assert all(0 < kept[name] <= most[name] * 1000 for name in kept)
+        await redis.delete(f"{prefix}wish:one")
+        assert await store.wishes() == []
+        assert await redis.exists(f"{prefix}daemons") == 0
+
+    async def test_rubbish_is_nothing_or_a_trouble_of_the_store(self, store, redis):
+        await redis.set("bta:feed:1:simulated-market:beat", "rubbish")
+        assert await store.beat() is None
+        await redis.hset("bta:feed:1:simulated-market:candles:feed:BTCUSDT:1m", "of", "another kind")
+        with pytest.raises(StoreError, match="WRONGTYPE"):
+            await store.candles("feed", [BTC], 1)
+
+    async def test_a_redis_that_is_away_is_said(self, store, server):
+        async with store.listening() as bells:
+            server.kill()
+            with pytest.raises(StoreError, match="Redis does not answer"):
+                await bells.next(60)
+            for ask in (store.beat, store.wishes, lambda: store.hold("feed"), lambda: store.write(Writing(BEAT))):
+                with pytest.raises(StoreError, match="Redis does not answer"):
+                    await ask()
