@@ -229,6 +229,8 @@ def newer(path):
         (newer, r"the backup backup has schema 99, this program knows up to"),
         (lambda path: path.write_text("a letter"), "is not a SQLite file"),
         (lambda path: path.unlink(), "there is no backup at backup"),
+        (lambda path: (path.unlink(), path.mkdir()), "backup is no file; give a backup as"),
+        (lambda path: (path.unlink(), os.mkfifo(path)), "backup is no file; give a backup as"),
         (lambda path: (path.unlink(), path.symlink_to("ledger.db")), "backup is the ledger itself"),
     ],
 )
@@ -239,6 +241,10 @@ def test_what_is_no_sound_backup_is_refused_and_nothing_is_changed(path, spoil, 
     assert sentence in said
     assert "Traceback" not in said
     assert_untouched(path)
+
+
+def test_an_empty_name_is_no_file(path):
+    assert restored(path, "") == (2, "Error: . is no file; give a backup as `trade-agent ledger backup` makes it\n")
 
 
 def test_while_a_trader_runs_it_is_refused(path):
