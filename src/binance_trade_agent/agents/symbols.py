@@ -47,7 +47,7 @@ async def rules_of_books(gateway: Gateway, ledger: Ledger, rules: Mapping[str, S
     """`rules`, and those of other symbols on which the ledger has an unsettled order or a position.
 
     Such are left when TRADING_SYMBOLS has changed. One that the exchange does not list any more is left out. Of a
-    ledger that was put back from a backup it is all that were ever traded: there may be such an order or position by now.
+    ledger that was put back it is all that were ever traded: they may have such an order or position by now.
 
     Raises:
         ExchangeError: the exchange could not be asked.
