@@ -4,6 +4,7 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 
 from binance_trade_agent.agents.adoption import Adoption
+from binance_trade_agent.agents.symbols import rules_of_books
 from binance_trade_agent.domain.order_ids import client_order_id
 from binance_trade_agent.domain.orders import OrderState, OrderType, Role, Side
 from binance_trade_agent.domain.values import replace
@@ -153,6 +154,19 @@ async def test_orders_of_an_earlier_ledger_on_the_same_account_are_none_of_the_r
             async with restored(tmp_path / "later", ready) as again:
                 assert [entry.order.client_order_id for entry in await again.orders()] == [mine.client_order_id]
                 assert (await again.ledger.positions())["BTCUSDT"].quantity == Decimal("0.01998")
+
+
+async def test_a_symbol_that_is_not_traded_any_more_is_asked_about_once_if_the_backup_ever_traded_it(tmp_path):
+    async with desk(tmp_path) as ready:
+        back_up(tmp_path / "ledger.db", tmp_path / "backup")
+        traded = {"BTCUSDT": ready.rules["BTCUSDT"]}
+        assert (await rules_of_books(ready.gateway, ready.ledger, traded)).keys() == {"BTCUSDT"}
+        await ready.ledger.close()
+        put_back(tmp_path)
+        async with reopened(tmp_path, ready.exchange) as again:
+            assert (await rules_of_books(again.gateway, again.ledger, traded)).keys() == {"BTCUSDT", "ETHUSDT"}
+            await adopt(again)
+            assert (await rules_of_books(again.gateway, again.ledger, traded)).keys() == {"BTCUSDT"}
 
 
 async def test_an_order_whose_answer_was_not_seen_at_the_backup_is_found_by_its_own_name(tmp_path):

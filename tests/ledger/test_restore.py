@@ -172,6 +172,17 @@ async def test_switches_that_were_thrown_since_the_backup_stay_thrown(path):
         assert reader.snapshot(pause_scope) is None, "the next start carries it out first of all"
 
 
+@pytest.mark.parametrize("scope", ["entries", "everything"])
+def test_a_pause_that_still_waits_for_the_trader_is_not_lost(path, scope):
+    asked = {"requested_by": "cli", "requested_wall_ms": 1}
+    commands.place(path, CommandKind.PAUSE, payload={"scope": scope}, **asked)
+    commands.place(path, CommandKind.RESUME, **asked)
+    assert "The pause of that ledger holds in this one too." in restored(path)[1]
+    with LedgerReader.open(path) as reader:
+        (waiting,) = reader.snapshot(commands.waiting)
+    assert (waiting.kind, waiting.payload) == (CommandKind.PAUSE, {"scope": scope})
+
+
 async def test_a_switch_that_was_thrown_again_outlives_the_end_of_an_earlier_one_that_waits_in_the_backup(path):
     given = {"requested_by": "cli", "requested_wall_ms": 1}
     commands.place(path, CommandKind.KILL, **given)
@@ -218,6 +229,8 @@ def newer(path):
         (newer, r"the backup backup has schema 99, this program knows up to"),
         (lambda path: path.write_text("a letter"), "is not a SQLite file"),
         (lambda path: path.unlink(), "there is no backup at backup"),
+        (lambda path: (path.unlink(), path.mkdir()), "backup is no file; give a backup as"),
+        (lambda path: (path.unlink(), os.mkfifo(path)), "backup is no file; give a backup as"),
         (lambda path: (path.unlink(), path.symlink_to("ledger.db")), "backup is the ledger itself"),
     ],
 )
@@ -228,6 +241,10 @@ def test_what_is_no_sound_backup_is_refused_and_nothing_is_changed(path, spoil, 
     assert sentence in said
     assert "Traceback" not in said
     assert_untouched(path)
+
+
+def test_an_empty_name_is_no_file(path):
+    assert restored(path, "") == (2, "Error: . is no file; give a backup as `trade-agent ledger backup` makes it\n")
 
 
 def test_while_a_trader_runs_it_is_refused(path):

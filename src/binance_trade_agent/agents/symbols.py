@@ -9,6 +9,7 @@ from binance_trade_agent.domain.nearest import nearest
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.errors import UNKNOWN_SYMBOL_CODE, RejectedError
 from binance_trade_agent.exchange.gateway import Gateway
+from binance_trade_agent.ledger import restorations
 from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.limits import exit_settings
 from binance_trade_agent.risk.exits import lowest_stop_fraction
@@ -45,13 +46,15 @@ async def tradable_rules(gateway: Gateway, settings: Settings) -> dict[str, Symb
 async def rules_of_books(gateway: Gateway, ledger: Ledger, rules: Mapping[str, SymbolRules]) -> dict[str, SymbolRules]:
     """`rules`, and those of other symbols on which the ledger has an unsettled order or a position.
 
-    Such are left when TRADING_SYMBOLS has changed. One that the exchange does not list any more is left out.
+    Such are left when TRADING_SYMBOLS has changed. One that the exchange does not list any more is left out. Of a
+    ledger that was put back it is all that were ever traded: they may have such an order or position by now.
 
     Raises:
         ExchangeError: the exchange could not be asked.
     """
     held = {symbol for symbol, position in (await ledger.positions()).items() if position.quantity}
-    others = (held | {order.symbol for order in await ledger.open_orders()}) - rules.keys()
+    unsettled = {order.symbol for order in await ledger.open_orders()}
+    others = (held | unsettled | await ledger.read(restorations.symbols_to_ask)) - rules.keys()
     listed = others.intersection(await gateway.all_symbols()) if others else set()
     return {**rules, **(await gateway.symbol_rules(sorted(listed)) if listed else {})}
 

@@ -71,6 +71,13 @@ def to_adopt(connection: sqlite3.Connection) -> Restoration | None:
     return Restoration(row["number"], row["epoch"], row["restored_wall_ms"], row["backup"]) if row else None
 
 
+def symbols_to_ask(connection: sqlite3.Connection) -> set[str]:
+    """The symbols that the ledger has ever traded, while it is to be asked what was traded since; else none."""
+    if to_adopt(connection) is None:
+        return set()
+    return {symbol for run in queries.runs(connection) for symbol in run.symbols}
+
+
 def close(connection: sqlite3.Connection, at_ms: int, orders: int) -> None:
     """Note that all was adopted that was traded since the backup."""
     connection.execute("UPDATE restorations SET adopted_ms = ?, orders = ? WHERE adopted_ms IS NULL", (at_ms, orders))

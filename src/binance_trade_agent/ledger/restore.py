@@ -95,6 +95,8 @@ def restore(ledger_path: Path, backup: Path, at_wall_ms: int, finish: Callable[[
 def _refuse_itself(place: Path, backup: Path, kept: Path) -> None:
     if not backup.exists():
         raise LedgerError(f"there is no backup at {backup}; `trade-agent ledger backup` makes one")
+    if not backup.is_file():
+        raise LedgerError(f"{backup} is no file; give a backup as `trade-agent ledger backup` makes it")
     if place.exists() and backup.samefile(place):
         raise LedgerError(f"{backup} is the ledger itself; give a backup of it")
     if not place.parent.is_dir():

@@ -149,14 +149,23 @@ def _switches(path: Path) -> _Switches | None:
         reason = switches.kill_reason(connection) if switches.killed(connection) else None
         limits = {setting: change.new for setting, change in risk_changes.latest_by_setting(connection).items()}
         last = strategy_changes.latest(connection)
-        closes, pause = switches.closes_positions(connection), switches.pause_scope(connection)
-        return _Switches(reason, closes, pause, limits, last.choice if last else None)
+        closes = switches.closes_positions(connection)
+        return _Switches(reason, closes, _pause(connection), limits, last.choice if last else None)
 
     try:
         with LedgerReader.open(path) as reader:
             return reader.snapshot(read)
     except LedgerError:
         return None
+
+
+def _pause(connection: sqlite3.Connection) -> PauseScope | None:
+    """What the pause keeps back; one that no trader has taken yet counts, a resume that none has does not."""
+    asked = [command for command in commands.waiting(connection) if command.kind is CommandKind.PAUSE]
+    if not asked:
+        return switches.pause_scope(connection)
+    is_all = asked[-1].payload.get("scope") == PauseScope.EVERYTHING
+    return PauseScope.EVERYTHING if is_all else PauseScope.ENTRIES
 
 
 def _throw_again(fresh: Path, before: _Switches | None) -> _Switches | None:
