@@ -29,6 +29,7 @@ from binance_trade_agent.notifications.notifier import notifying
 from binance_trade_agent.notifications.targets import targets
 from binance_trade_agent.ops import heartbeat
 from binance_trade_agent.ops.clock import MarketGoneError, wall_ms
+from binance_trade_agent.ops.event_loop import fast_loop
 from binance_trade_agent.ops.signals import StopSignals, stop_signals
 from binance_trade_agent.reports.session import render, session_report
 from binance_trade_agent.settings import Settings
@@ -46,7 +47,8 @@ def run(configuration: Configuration, *, takeover: bool = False) -> int:
         takeover: take ledger and account from the trader that has them.
     """
     try:
-        return asyncio.run(_run(configuration, takeover=takeover))
+        with asyncio.Runner(loop_factory=fast_loop()) as runner:
+            return runner.run(_run(configuration, takeover=takeover))
     except (ExchangeStartError, MarketGoneError, LedgerUnavailable) as failure:
         log.error("%s", failure)  # noqa: TRY400 (a sentence for the user, not a trace)
         return exit_codes.FAILURE

@@ -139,6 +139,8 @@ def _told(shown: Preview, rules: SymbolRules, left: Budget, why_not: str, name: 
         fee=order_words.fee_words(shown, rules),
         protection=order_words.protection_words(shown, rules),
         rounded=shown.note or None,
-        findings=[RuleFinding(rule=one.rule, allows=one.allows, detail=str(one.detail)) for one in shown.findings],
+        findings=[
+            RuleFinding(rule=one.rule, allows=bool(one.allows), detail=str(one.detail)) for one in shown.findings
+        ],
         budget=BudgetLeft(orders_this_hour=left.orders_left, quote_today=left.quote_left),
     )
