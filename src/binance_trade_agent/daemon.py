@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -47,6 +48,8 @@ def run(configuration: Configuration, *, takeover: bool = False) -> int:
         takeover: take ledger and account from the trader that has them.
     """
     try:
+        # What is imported stays: to look through it again and again would hold the event loop for 0.1 s each time.
+        gc.freeze()
         with asyncio.Runner(loop_factory=fast_loop()) as runner:
             return runner.run(_run(configuration, takeover=takeover))
     except (ExchangeStartError, MarketGoneError, LedgerUnavailable) as failure:
