@@ -321,6 +321,7 @@ class Assembly:
             settings.trading_candle_interval,
             orchestrator.views,
             IndicatorReader(strategies.of),
+            lambda: orchestrator.held,
         )
         redis = _redis_vitals(shared, name) if settings.redis_url else None
         parts = Parts(connection, loop, stream, prices, ground.gate, suspensions, market_data, redis)

@@ -28,11 +28,13 @@ from binance_trade_agent.control.commands import Command, CommandKind, CommandSt
 from binance_trade_agent.control.persons_pause import why_not_by_assistant
 from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.decisions import Decision
+from binance_trade_agent.domain.many import FEW_SYMBOLS
 from binance_trade_agent.domain.wording import clock_time, iso_utc
 from binance_trade_agent.exchange.errors import ExchangeError, RateLimitedError
 from binance_trade_agent.feed.closings import Closings
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ledger.repeats import Repeats
 from binance_trade_agent.ops import heartbeat
 from binance_trade_agent.ops.clock import monotonic_seconds
 from binance_trade_agent.ops.reactions import Reactions
@@ -40,6 +42,7 @@ from binance_trade_agent.ops.tasks import spawn, stop
 from binance_trade_agent.ops.tick_times import TickTimes
 from binance_trade_agent.orchestrator import Tick, TradingOrchestrator
 from binance_trade_agent.reports.decision_line import decision_line
+from binance_trade_agent.reports.decision_sums import DecisionSums, sums_line
 
 _LOOK_AROUND_SECONDS = 1.0
 _LONGEST_WORK_LOOKS = 120  # a tick that takes longer is no sign of life any more
@@ -147,6 +150,10 @@ class AutonomousTradingLoop:
         self._cycle = 0
         self._next_tick_ms = clock.now_ms()
         self._last_trouble = ""
+        is_wide = len(self._symbols) > FEW_SYMBOLS
+        self._sums = DecisionSums() if is_wide else None
+        self._repeats = Repeats() if is_wide else None
+        self._fills_seen = 0
         self.missed_ticks = 0
         self.ticks = TickTimes()
         self.decided: Counter[tuple[str, str, str]] = Counter()
@@ -205,6 +212,7 @@ class AutonomousTradingLoop:
         self._cycle += 1
         tick = Tick(self._identity.run_id, tick_ms, self._cycle)
         with structlog.contextvars.bound_contextvars(run=tick.run_id, tick=iso_utc(tick_ms), cycle=tick.cycle):
+            self._say_sums("decided as their candles closed")
             header = f"Trading Cycle #{tick.cycle} - {clock_time(tick_ms)}"
             trading_log.info("cycle_started", line=header)
             await self._survive(self._before_tick())
@@ -212,6 +220,7 @@ class AutonomousTradingLoop:
             await self._survive(self._obey_kill_switch())
             closed = self._closings.take() if self._closings is not None else {}
             decisions = await self._decide(replace(tick, closed_seconds=closed), self._symbols)
+            self._say_sums("more of this tick")
             await self._record_equity(tick_ms, decisions)
             for look in self.after_tick:
                 await self._survive(look(tick_ms))
@@ -221,10 +230,29 @@ class AutonomousTradingLoop:
     async def _decide(self, tick: Tick, symbols: Sequence[str]) -> list[Decision]:
         decisions = await self._orchestrator.decide_all(tick, symbols)
         for decision in decisions:
-            _log_decision(decision)
+            if self._sums is None or self._sums.is_news(decision):
+                _log_decision(decision)
             self.decided[decision.symbol, decision.outcome.value, decision.rule or ""] += 1
-        await self._survive(self._ledger.record_decisions(decisions))
+        await self._survive(self._keep(decisions))
         return decisions
+
+    async def _keep(self, decisions: Sequence[Decision]) -> None:
+        """Write the decisions; with many symbols those that say something new, and of the others that they do not."""
+        if self._repeats is None:
+            await self._ledger.record_decisions(decisions)
+            return
+        fills = self._ledger.counts.fills.total()
+        if fills != self._fills_seen:  # what is said of the time since a trade begins with it
+            self._fills_seen = fills
+            self._repeats.forget()
+        new, again = self._repeats.sorted_out(decisions, self._orchestrator.held)
+        await self._ledger.record_decisions(new, again)
+        self._repeats.note(new)
+
+    def _say_sums(self, when: str) -> None:
+        """Say what was counted of decisions that have no line of their own."""
+        if self._sums is not None and (counted := self._sums.take()):
+            trading_log.info("decisions_counted", line=sums_line(counted, when), counted=counted, when=when)
 
     async def _decide_closed(self, closings: Closings) -> None:
         """Decide on the symbols of which a candle has closed since the tick, whose number they bear."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -31,12 +32,12 @@ from binance_trade_agent.notifications.notifier import notifying
 from binance_trade_agent.notifications.targets import targets
 from binance_trade_agent.ops import heartbeat
 from binance_trade_agent.ops.clock import MarketGoneError, wall_ms
+from binance_trade_agent.ops.event_loop import fast_loop
 from binance_trade_agent.ops.signals import StopSignals, stop_signals
 from binance_trade_agent.ops.systemd import Service
 from binance_trade_agent.reports.session import render, session_report
 from binance_trade_agent.settings import Settings
 from binance_trade_agent.strategies.in_use import StrategiesInUse
-from binance_trade_agent.strategies.lean_pandas import import_pandas
 from binance_trade_agent.strategies.registry import BadStrategyParams, StrategyError
 
 _START_SECONDS = 90  # systemd's own default, which a start has beyond the time that it may wait for the exchange
@@ -52,7 +53,10 @@ def run(configuration: Configuration, *, takeover: bool = False) -> int:
         takeover: take ledger and account from the trader that has them.
     """
     try:
-        return asyncio.run(_run(configuration, takeover=takeover))
+        # What is imported stays: to look through it again and again would hold the event loop for 0.1 s each time.
+        gc.freeze()
+        with asyncio.Runner(loop_factory=fast_loop()) as runner:
+            return runner.run(_run(configuration, takeover=takeover))
     except (ExchangeStartError, MarketGoneError, LedgerUnavailable) as failure:
         log.error("%s", failure)  # noqa: TRY400 (a sentence for the user, not a trace)
         return exit_codes.FAILURE
@@ -84,7 +88,6 @@ async def _run(configuration: Configuration, *, takeover: bool = False) -> int:
 
 async def _trade(configuration: Configuration, signals: StopSignals, *, takeover: bool) -> int:
     settings = configuration.settings
-    import_pandas()
     service = Service(os.environ)
     started_wall_ms = wall_ms()
     run_id = _run_id(started_wall_ms)

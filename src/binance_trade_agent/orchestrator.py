@@ -24,10 +24,12 @@ from binance_trade_agent.domain.words import words_of
 from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.ledger.books import Books
 from binance_trade_agent.ledger.errors import LedgerError
+from binance_trade_agent.ops.clock import give_way
 from binance_trade_agent.ops.reactions import Reactions
 
 OBSERVE_SECONDS = 15.0
 _SYMBOLS_AT_ONCE = 8
+_STARTED_AT_ONCE = 8  # symbols in one turn of the event loop, which is held up by all that they do until they wait
 _CANDLES_KEPT = 3  # with each decision, so that a crossing can be seen
 
 log = logging.getLogger(__name__)
@@ -79,11 +81,20 @@ class TradingOrchestrator:
         self.reactions = Reactions()
         self.is_stopping = False
 
+    @property
+    def held(self) -> set[str]:
+        """Symbols with a position, as far as they were looked at."""
+        return self._pipeline.protection.held
+
     async def decide_all(self, tick: Tick, symbols: Sequence[str]) -> list[Decision]:
         """One decision for each symbol, side by side; a decision is there for each, whatever goes wrong."""
         self._risk.marks = dict(self.views)
+        tasks: list[asyncio.Task[Decision]] = []
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self.decide(tick, symbol, turn)) for symbol, turn in turns(symbols).items()]
+            for symbol, turn in turns(symbols).items():
+                if tasks and len(tasks) % _STARTED_AT_ONCE == 0:
+                    await give_way()
+                tasks.append(group.create_task(self.decide(tick, symbol, turn)))
         return [task.result() for task in tasks]
 
     async def decide(self, tick: Tick, symbol: str, turn: "Turn") -> Decision:
@@ -166,7 +177,7 @@ def _seen(decision: Decision, signal: Signal | None, view: MarketView) -> Decisi
         ask=view.book.ask,
         candle_age_ms=view.candle_age_ms,
         book_age_ms=view.book_age_ms,
-        candles=tuple(view.candles[-_CANDLES_KEPT:]),
+        candles=tuple(view.candles[place] for place in range(-min(_CANDLES_KEPT, len(view.candles)), 0)),
         candle_count=len(view.candles),
     )
 

@@ -390,3 +390,16 @@ async def test_alarm_of_a_difference_stands_while_the_symbol_is_in_no_other_ques
             assert found.subject == "SIM1USDT"
             assert ready.gate.refusal("SIM1USDT") is not None
         assert ready.gate.refusal("SIM2USDT") is None
+
+
+async def test_missed_fill_of_the_first_order_is_not_hidden_by_later_ones_that_were_booked(tmp_path, many):
+    async with trading(tmp_path) as ready:
+        missed = await Interference(ready, 0).give_up("SIM1USDT", Side.BUY)
+        for _ in range(2):
+            await ready.wait(1000)
+            await ready.trade(symbol="SIM1USDT", quantity=await quantity(ready, "SIM1USDT"))
+        async with reopened(tmp_path, ready.exchange, symbols=SYMBOLS) as again:
+            assert await again.reconciler.run("start") == []
+            assert (await again.entry(missed)).order.state is OrderState.FILLED
+            await assert_equal(again)
+            assert await again.ledger.consult(lambda books: books.external_sum("USDT")) == 0

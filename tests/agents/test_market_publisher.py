@@ -16,6 +16,7 @@ from binance_trade_agent.cache.cache import InProcessCache
 from binance_trade_agent.cache.market_board import MarketBoard, Wish
 from binance_trade_agent.cache.shared import board_namespace, shared_cache
 from binance_trade_agent.domain.candles import MINUTE_MS
+from binance_trade_agent.domain.many import FEW_SYMBOLS
 from binance_trade_agent.domain.market import MarketView
 from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.exchange.weights import cost
@@ -53,6 +54,7 @@ class Studio:
     board: MarketBoard
     machine: Machine
     publisher: MarketPublisher
+    held: set[str]
     views: dict[str, MarketView] = field(default_factory=dict)
 
     async def look(self, *wanted: tuple[str, str]) -> None:
@@ -96,8 +98,9 @@ async def studio(
             board = MarketBoard(InProcessCache(), "test")
             strategies = StrategiesInUse(StrategyChoice("rsi_momentum", params or {}), traded, create)
             reader = IndicatorReader(strategies.of)
-            publisher = MarketPublisher(board, ready.gateway, ready.clock, traded, "1m", views, reader)
-            yield Studio(ready, board, machine, publisher, views)
+            held: set[str] = set()
+            publisher = MarketPublisher(board, ready.gateway, ready.clock, traded, "1m", views, reader, lambda: held)
+            yield Studio(ready, board, machine, publisher, held, views)
 
 
 async def test_while_nobody_looks_ticks_are_put_up_and_the_exchange_is_asked_nothing(tmp_path):
@@ -111,6 +114,24 @@ async def test_while_nobody_looks_ticks_are_put_up_and_the_exchange_is_asked_not
         assert await ours.board.rules("BTCUSDT") == view.rules
         assert await ours.board.book("BTCUSDT") is None
         assert await ours.board.day("BTCUSDT") is None
+
+
+async def test_of_many_symbols_those_are_put_up_that_somebody_looks_at_or_that_are_held(tmp_path):
+    many = tuple(f"{name}USDT" for name in ("BTC", "ETH", *(f"X{n}" for n in range(FEW_SYMBOLS))))
+    async with studio(tmp_path, traded=many) as ours:
+        await ours.tick("BTCUSDT")
+        view = await ours.tick("ETHUSDT")
+        assert await ours.asked_during(3) == []
+        assert await ours.board.quote("BTCUSDT") is None
+        ours.held.add("ETHUSDT")
+        assert await ours.asked_during(1) == []
+        assert (await ours.board.quote("ETHUSDT")).bid == view.book.bid
+        assert await ours.board.candles("BTCUSDT", "1m") is None
+        await ours.look(("BTCUSDT", "1m"))
+        await ours.beat()
+        assert await ours.board.rules("BTCUSDT") is not None
+        assert await ours.board.quote("BTCUSDT") is not None
+        assert len((await ours.board.candles("BTCUSDT", "1m")).candles) > 100
 
 
 async def test_age_of_what_a_tick_saw_is_that_of_its_reading(tmp_path):

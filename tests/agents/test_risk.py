@@ -288,6 +288,23 @@ async def test_market_is_asked_only_for_what_a_limit_needs_and_a_failure_there_r
         assert len(await requests_of(ready, path)) == asked
 
 
+async def test_market_is_not_asked_for_an_entry_that_is_refused_without_it(tmp_path):
+    async with desk(tmp_path) as ready:
+        limits = {"max_slippage_pct": Decimal(1), "max_price_deviation_pct": Decimal(2), "min_confidence": 0.9}
+        before = len(await ready.exchange.log())
+        review = await reviewed(ready, risk_agent(ready, **limits), Action.BUY)
+        assert review.verdict.rule == "min_confidence"
+        assert not [
+            request["target"]
+            for request in (await ready.exchange.log())[before:]
+            if "/depth" in request["target"] or "/ticker/price" in request["target"]
+        ]
+        by_rule = {finding.rule: finding for finding in review.findings}
+        for rule, what in (("slippage", "the depth of the book"), ("price_deviation", "the last price")):
+            assert by_rule[rule].allows is None
+            assert by_rule[rule].detail.startswith(f"{what} was not asked for, as another rule refuses (RISK_")
+
+
 async def requests_of(ready: Desk, path: str) -> list[str]:
     targets = [request["target"] for request in await ready.exchange.log()]
     return [target for target in targets if target.split("?")[0].endswith(f"/{path}")]

@@ -12,6 +12,8 @@ from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.domain.values import replace
 from binance_trade_agent.strategies.in_use import StrategiesInUse
+from binance_trade_agent.strategies.registry import create_strategy
+from binance_trade_agent.strategies.rsi_momentum import RsiMomentum
 from tests.agents.desk import always
 from tests.risk.conftest import RULES
 
@@ -48,6 +50,22 @@ async def test_sell_without_a_position_worth_selling_leaves_nothing_to_do(action
     signal = await agent.evaluate(VIEW)
     assert signal.reason == "0 candles"
     assert agent.nothing_to_do(signal, VIEW, Position("BTCUSDT", Decimal(held))) == reason
+
+
+async def test_built_in_strategies_answer_in_the_loop_and_others_in_a_thread():
+    threads = []
+
+    class Telling(RsiMomentum):
+        def evaluate(self, symbol, *_):
+            threads.append(threading.current_thread())
+            return Signal(symbol, self.name, Action.HOLD, 0.0, "", 0)
+
+    own = Telling(create_strategy("rsi_momentum").params)
+    built_in = Telling(own.params)
+    built_in.__class__ = type("BuiltIn", (Telling,), {"__module__": RsiMomentum.__module__})
+    for strategy in (own, built_in):
+        await SignalAgent(always(strategy)).evaluate(VIEW)
+    assert [thread is threading.main_thread() for thread in threads] == [False, True]
 
 
 class Listening:

@@ -82,6 +82,17 @@ def test_more_history_is_asked_for_once_while_what_is_there_is_used():
     followed(story)
 
 
+def test_a_strategy_that_looks_further_back_gets_what_it_wants_at_once():
+    async def story(exchange, feed, _):
+        assert len((await feed.series(*KEY, HISTORY)).candles) == HISTORY
+        assert exchange.asked == []
+        for _ in range(2):
+            assert len((await feed.series(*KEY, 3 * HISTORY)).candles) == 3 * HISTORY
+        assert len(exchange.asked) == 1
+
+    followed(story)
+
+
 def test_what_is_not_followed_any_more_is_neither_kept_nor_asked_for():
     async def story(exchange, feed, closed):
         feed.follow([], HISTORY)

@@ -9,6 +9,10 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from binance_trade_agent.configuration import ConfigError, load
+from binance_trade_agent.exchange.binance_gateway import BinanceGateway
+from binance_trade_agent.exchange.connect import connected_without_keys
+from binance_trade_agent.exchange.endpoints import LIVE, TESTNET
 from binance_trade_agent.ops import heartbeat
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
 from tests.cache.redis_server import REDIS_SERVER, RedisServer
@@ -16,10 +20,6 @@ from tests.exchange_process import exchange_process
 from tests.sessions.command import trade_agent
 from tests.sessions.daemon_process import CLEAN_ENVIRONMENT, EAGER, Daemon, assert_equal_to_exchange, daemon
 
-pytestmark = [
-    pytest.mark.redis,
-    pytest.mark.skipif(REDIS_SERVER is None, reason="there is no redis-server on this machine"),
-]
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 HISTORY = 500  # candles that a start asks for, at least
 _LONGEST_SECONDS = 60
@@ -70,6 +70,8 @@ async def histories_asked(exchange):
     return [each["symbol"][0] for each in asked if int(each.get("limit", ["500"])[0]) >= HISTORY]
 
 
+@pytest.mark.redis
+@pytest.mark.skipif(REDIS_SERVER is None, reason="there is no redis-server on this machine")
 async def test_what_daemons_want_is_asked_once_and_without_the_feed_they_go_on(tmp_path, redis):
     folders = [tmp_path / name for name in ("feed", "one", "other")]
     for folder in folders:
@@ -113,6 +115,28 @@ async def test_what_daemons_want_is_asked_once_and_without_the_feed_they_go_on(t
         feed.send(signal.SIGTERM)
         assert await feed.ended() == 0, feed.everything
         await assert_equal_to_exchange(folders[1] / "ledger.db", exchange)
+
+
+async def synchronised(_):
+    """Instead of the first request to a real exchange."""
+
+
+@pytest.mark.parametrize(("market", "endpoints"), [("live", LIVE), ("testnet", TESTNET)])
+async def test_a_real_market_is_followed_without_keys(tmp_path, monkeypatch, market, endpoints):
+    monkeypatch.setattr(BinanceGateway, "synchronise", synchronised)
+    keys = {"BINANCE_API_KEY": "a1" * 32, "BINANCE_API_SECRET": "b2" * 32}  # of a daemon: they are not used
+    for environment in ({}, keys):
+        settings = load(environment=environment, folder=tmp_path).settings
+        async with connected_without_keys(settings, market) as connection:
+            assert (connection.endpoints, connection.market) == (endpoints, market)
+            assert "X-MBX-APIKEY" not in connection.gateway._client.session.headers
+
+
+async def test_a_simulated_market_has_to_be_one_that_all_can_reach(tmp_path):
+    settings = load(environment={}, folder=tmp_path).settings
+    with pytest.raises(ConfigError, match="TRADING_MODE=simulated needs EXCHANGE_URL here"):
+        async with connected_without_keys(settings):
+            pass
 
 
 async def test_it_says_what_it_needs(tmp_path):

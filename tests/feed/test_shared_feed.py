@@ -356,6 +356,23 @@ class TestWhatIsWanted:
         told(story)
         assert warnings_in(caplog) == []
 
+    def test_a_strategy_that_looks_further_back_gets_what_it_wants_at_once(self, caplog):
+        async def story(world):
+            world.server()
+            daemon = world.daemon(wish("BTCUSDT"))
+            await world.look(minutes=1)
+            assert len((await daemon.feed.series("BTCUSDT", "1m", 100)).candles) == 100
+            assert len(daemon.gateway.of("candles")) == 1, "the feed keeps fewer yet"
+            await world.look(minutes=1)
+            assert daemon.feed.is_shared
+            assert daemon.feed._beat.history == 100, "by now it keeps as many"
+            assert len(daemon.gateway.of("candles")) == 1
+            await world.all_is_right()
+            world.each_candle_was_told_once()
+
+        told(story)
+        assert warnings_in(caplog) == []
+
     def test_a_symbol_that_the_exchange_does_not_list_harms_nobody(self, caplog):
         async def story(world):
             world.server(own=wish("NOSUCHUSDT"))

@@ -96,7 +96,12 @@ async def place(ledger: Ledger, order_id: str = "bta-BTCUSDT-1", side: Side = Si
     """Commit an intent and note it as sent."""
     placed = intent(order_id, side, **changes)
     ordered = decision(
-        placed.tick_ms, Outcome.ORDERED, symbol=placed.symbol, signal=signal(Action(side)), client_order_id=order_id
+        placed.tick_ms,
+        Outcome.ORDERED,
+        cycle=max(1, placed.tick_ms // 60_000),
+        symbol=placed.symbol,
+        signal=signal(Action(side)),
+        client_order_id=order_id,
     )
     order = await ledger.commit_intent(ordered, placed, placed.tick_ms)
     await ledger.transition(order_id, OrderState.SENT, placed.tick_ms + 1)

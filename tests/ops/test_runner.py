@@ -35,6 +35,17 @@ async def test_work_answers_or_raises(runner):
         await runner(fail, 5)
 
 
+async def test_a_thread_that_has_done_its_work_takes_the_next():
+    first = await in_thread(threading.current_thread, 10)
+    assert await in_thread(threading.current_thread, 10) is first
+    release = threading.Event()
+    hanging = asyncio.ensure_future(in_thread(lambda: release.wait(10), 10))
+    await sleep_seconds(0)
+    assert await in_thread(lambda: 7, 10) == 7
+    release.set()
+    assert await hanging is True
+
+
 async def test_loop_goes_on_while_the_work_is_done():
     release = threading.Event()
     working = asyncio.ensure_future(in_thread(lambda: release.wait(10), 10))

@@ -61,8 +61,8 @@ class Feed(Protocol):
         """Let the next look read the rules anew."""
         ...
 
-    async def series(self, symbol: str, interval: str) -> CandleSeries:
-        """The symbol's closed candles, as complete as can be."""
+    async def series(self, symbol: str, interval: str, history: int) -> CandleSeries:
+        """The symbol's closed candles, as complete as can be: so many at least, where there were as many."""
         ...
 
     async def quote(self, symbol: str) -> BookTicker:
@@ -214,9 +214,9 @@ class MarketDataAgent:
 
     async def _series(self, symbol: str, interval: str) -> CandleSeries:
         """The symbol's series. A hole is believed only when the exchange shows it in one answer of the whole window."""
-        if self._feed is not None:
-            return await self._feed.series(symbol, interval)
         history, interval_ms = max(LEAST_HISTORY, self._warm_up(symbol)), INTERVAL_MS[interval]
+        if self._feed is not None:
+            return await self._feed.series(symbol, interval, history)
         # A strategy with a longer warm-up finds no shorter series here that it would have to wait with.
         key = self._key("candles", symbol, interval, str(history))
         known = await self._known_candles(key)

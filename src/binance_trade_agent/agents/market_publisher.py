@@ -5,7 +5,7 @@ It runs beside the trading loop and gives way to it: what it asks of the exchang
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -21,6 +21,7 @@ from binance_trade_agent.cache.market_board import (
     Wish,
 )
 from binance_trade_agent.domain.candles import INTERVAL_MS, Candle
+from binance_trade_agent.domain.many import FEW_SYMBOLS
 from binance_trade_agent.domain.market import BookTicker, Depth, MarketView
 from binance_trade_agent.domain.values import as_dict
 from binance_trade_agent.exchange.errors import ExchangeError, RejectedError
@@ -66,6 +67,8 @@ class MarketPublisher:
         symbols: what is traded; of others only what the exchange lists is read.
         interval: of the candles that the ticks look at.
         views: what each tick saw, by symbol, as the orchestrator keeps it.
+        held: which symbols something is held of now. With many symbols only these, and those that somebody looks at,
+            are put up.
         indicators: of the strategies that decide.
     """
 
@@ -78,6 +81,7 @@ class MarketPublisher:
         interval: str,
         views: Mapping[str, MarketView],
         indicators: IndicatorReader,
+        held: Callable[[], Collection[str]],
     ) -> None:
         self._board = board
         self._gateway = gateway
@@ -86,6 +90,7 @@ class MarketPublisher:
         self._interval = interval
         self._views = views
         self._indicators = indicators
+        self._held = held
         self._published: dict[str, MarketView] = {}
         self._kept: dict[tuple[str, str], tuple[object, float]] = {}
         self._looks: dict[str, _Look] = {}
@@ -109,14 +114,22 @@ class MarketPublisher:
 
     async def beat(self) -> None:
         """Put up what is new, and read what is due."""
-        wanted = self._chosen(await self._board.wanted())
+        wishes = await self._board.wanted()
+        wanted = self._chosen(wishes)
         self._looks = {symbol: self._looks.get(symbol) or _Look() for symbol in wanted}
-        for symbol, view in self._views.items():
-            if view is not self._published.get(symbol):
+        for symbol in self._shown(wishes):
+            view = self._views.get(symbol)
+            if view is not None and view is not self._published.get(symbol):
                 await self._put_view(view, wanted.get(symbol))
                 self._published[symbol] = view
         if wanted and monotonic_seconds() >= self._rest_until:
             await asyncio.gather(*(self._read(symbol, intervals) for symbol, intervals in wanted.items()))
+
+    def _shown(self, wishes: Iterable[Wish]) -> Collection[str]:
+        """Symbols of which is put up what a tick saw."""
+        if len(self._symbols) <= FEW_SYMBOLS:
+            return self._views.keys()
+        return {wish.symbol for wish in wishes} | set(self._held())
 
     def _chosen(self, wishes: Iterable[Wish]) -> dict[str, list[str]]:
         """Intervals of candles by symbol: of more wishes than are served, those served already go on."""

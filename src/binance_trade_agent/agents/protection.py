@@ -97,6 +97,11 @@ class Protection:
         self._said: dict[str, str] = {}
 
     @property
+    def held(self) -> set[str]:
+        """Symbols of which more than dust was held when they were looked at last."""
+        return self._watch.symbols
+
+    @property
     def follows_strategy(self) -> bool:
         """Whether a SELL of the strategy closes the position."""
         return self._settings.strategy_exit

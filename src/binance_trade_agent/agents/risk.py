@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from binance_trade_agent.agents.entry_gate import EntryGate
-from binance_trade_agent.agents.risk_context import Conditions, conditions
+from binance_trade_agent.agents.risk_context import Conditions, average_true_range, conditions, needs_market
 from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.decisions import Finding, Refusal, Verdict
 from binance_trade_agent.domain.exits import LEAVES_ALL, ExitKind
@@ -30,7 +30,7 @@ from binance_trade_agent.risk.switches import Paused
 _BUY, _SELL = Action.BUY, Action.SELL
 _BUY_SIDE, _MARKET, _ENTRY, _EXIT = Side.BUY, OrderType.MARKET, Role.ENTRY, Role.EXIT
 _STRATEGY = ExitKind.STRATEGY
-_NOT_ASKED = Conditions()
+_NOTHING_SAID = Conditions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +145,9 @@ class RiskManagementAgent:
     async def review(self, signal: Signal, view: MarketView, tick_ms: int, exit_kind: ExitKind | None = None) -> Review:
         """The verdict on a signal, by the account's state at this moment.
 
+        The exchange is asked for depth and last price when nothing that is known already refuses an entry: most are
+        refused at tick after tick, and each question costs request weight.
+
         Args:
             signal: BUY or SELL; with `exit_kind` taken for SELL, whatever it says.
             view: the market as it was seen.
@@ -157,13 +160,18 @@ class RiskManagementAgent:
         """
         if exit_kind is not None and signal.action is not _SELL:
             signal = changed(signal, action=_SELL)
-        context = await self._context(signal, view, tick_ms)
+        asks_later = signal.action is _BUY and needs_market(self._settings)
+        context = await self._context(signal, view, tick_ms, None if asks_later else _NOTHING_SAID)
         if exit_kind is _STRATEGY and context.pause_scope is PauseScope.EVERYTHING:
             finding = Paused().review(context)
             return Review(Refusal(finding.rule, words_of(finding, "detail")), (finding,))
         if exit_kind in LEAVES_ALL:
             context = changed(context, on_sale_base=ZERO)
         judged = self._policy.judge(context)
+        if asks_later and judged.size is not None:
+            market = await conditions(self._gateway, view, self._settings)
+            context = await self._context(signal, view, tick_ms, market)
+            judged = self._policy.judge(context)
         if judged.size is None:
             assert judged.refusal is not None, "without a size some rule has refused"
             return Review(judged.refusal, judged.findings)
@@ -182,7 +190,10 @@ class RiskManagementAgent:
         """
         action = _BUY if order.side is _BUY_SIDE else _SELL
         signal = Signal(order.symbol, "", action, 1.0, asked.words, view.book.read_ms)
-        context = await self._context(signal, view, self._clock.now_ms(), asks_depth=order.worst_price is not None)
+        market, asks_depth = _NOTHING_SAID, order.worst_price is not None
+        if action is _BUY or asks_depth:
+            market = await conditions(self._gateway, view, self._settings, asks_depth=asks_depth)
+        context = await self._context(signal, view, self._clock.now_ms(), market)
         price = order.price_at(view.book.bid, view.book.ask)
         proposed = ProposedOrder(
             order.side, order.quantity, price, order.quantity * price, order.legs, order.worst_price
@@ -214,16 +225,11 @@ class RiskManagementAgent:
         )
         return OrderReview(None, judged.findings, intents, list_id)
 
-    async def _context(
-        self, signal: Signal, view: MarketView, tick_ms: int, *, asks_depth: bool = False
-    ) -> RiskContext:
-        """All that is looked at. The ledger is read last, at one moment: the market takes its time to answer."""
-        market = _NOT_ASKED
-        is_entry = signal.action is _BUY
-        if is_entry or asks_depth:
-            market = await conditions(
-                self._gateway, view, self._settings, self._atr_period if is_entry else None, asks_depth=asks_depth
-            )
+    async def _context(self, signal: Signal, view: MarketView, tick_ms: int, market: Conditions | None) -> RiskContext:
+        """All that is looked at; `market` is what the exchange said, None when it was not asked.
+
+        The ledger is read last, at one moment: the market takes its time to answer.
+        """
         # Others may have been waited for since the market was looked at, and the market has just been asked again.
         view = changed(view, book_age_ms=self._clock.now_ms() - view.book.read_ms)
         marks, locked = self.marks, self._locked_by_others()
@@ -232,15 +238,18 @@ class RiskManagementAgent:
                 books, signal, view, tick_ms, marks=marks, locked_by_others=locked, settings=self._settings
             )
         )
-        if not is_entry:
-            return changed(found, depth=market.depth) if asks_depth else found
+        said = market or _NOTHING_SAID
+        if signal.action is not _BUY:
+            return found if said.depth is None else changed(found, depth=said.depth)
+        atr_quote = None if self._atr_period is None else average_true_range(view.candles, self._atr_period)
         return changed(
             found,
-            depth=market.depth,
-            last_price=market.last_price,
-            atr_quote=market.atr_quote,
-            stop_fraction=lowest_stop_fraction(self._exits, view.book.ask, market.atr_quote),
+            depth=said.depth,
+            last_price=said.last_price,
+            atr_quote=atr_quote,
+            stop_fraction=lowest_stop_fraction(self._exits, view.book.ask, atr_quote),
             gate=self._gate.refusal(view.symbol),
+            is_market_asked=market is not None,
         )
 
     def _intent(self, context: RiskContext, size: ApprovedSize, exit_kind: ExitKind | None) -> OrderIntent:

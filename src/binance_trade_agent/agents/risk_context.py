@@ -25,35 +25,37 @@ log = logging.getLogger(__name__)
 
 
 class Conditions(Value, frozen=True):
-    """The market at an entry: order book, price of the last trade, average true range of a candle (quote per base).
+    """The market at an entry: order book and price of the last trade (quote per base).
 
     None where it is not known, or no rule asks for it.
     """
 
     depth: Depth | None = None
     last_price: Decimal | None = None
-    atr_quote: Decimal | None = None
+
+
+def needs_market(settings: RiskSettings) -> bool:
+    """Whether some rule on entries asks for these."""
+    return bool(settings.max_slippage_pct or settings.max_price_deviation_pct)
 
 
 async def conditions(
     gateway: TradingGateway,
     view: MarketView,
     settings: RiskSettings,
-    atr_period: int | None,
     *,
     asks_depth: bool = False,
 ) -> Conditions:
     """Ask the market for what the rules on entries need. What cannot be had stays unknown: the rule then refuses.
 
-    Without `atr_period` the average true range is not measured; with `asks_depth` the book is asked for in any case.
+    With `asks_depth` the book is asked for in any case.
     """
     depth = last_price = None
     if settings.max_slippage_pct or asks_depth:
         depth = await _if_answered(gateway.depth(view.symbol, DEPTH_LEVELS), f"order book of {view.symbol}")
     if settings.max_price_deviation_pct:
         last_price = await _if_answered(gateway.last_price(view.symbol), f"last price of {view.symbol}")
-    atr_quote = None if atr_period is None else average_true_range(view.candles, atr_period)
-    return Conditions(depth, last_price, atr_quote)
+    return Conditions(depth, last_price)
 
 
 async def _if_answered(asked: Awaitable[T], what: str) -> T | None:

@@ -12,12 +12,13 @@ from binance_trade_agent.domain.market import MarketView
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action, Signal
-from binance_trade_agent.ops.runner import OverdueError, Runner, in_thread
+from binance_trade_agent.ops.runner import OverdueError, Runner, in_thread, inline
 from binance_trade_agent.strategies.answers import fault_in
 from binance_trade_agent.strategies.base import Strategy
 from binance_trade_agent.strategies.own import place_of, told
 
 DEADLINE_SECONDS = 5.0
+_BUILT_IN = f"{__package__.partition('.')[0]}.strategies."
 _SYMBOLS_AT_ONCE = 4
 
 
@@ -48,7 +49,8 @@ class SignalAgent:
 
     Args:
         strategy_of: the strategy that decides on a symbol now.
-        runner: runs the strategy; a simulation has it run inline.
+        runner: runs strategies of the user's own; those that are built in answer in a fraction of a millisecond, where
+            a thread would take longer to begin.
         deadline_seconds: wall time that the strategy has for an answer. While one that has not answered still runs, it
             is not asked about that symbol again, so that hanging threads do not pile up.
     """
@@ -81,9 +83,10 @@ class SignalAgent:
             return last.signal
         if (strategy, view.symbol) in self._thinking:
             raise StrategySilentError(f"strategy {name} still has not answered; it is not asked again until it does")
+        runner = inline if is_built_in(strategy) else self._runner
         try:
             async with self._asking:
-                answer = await self._runner(lambda: self._ask(strategy, view), self._deadline_seconds)
+                answer = await runner(lambda: self._ask(strategy, view), self._deadline_seconds)
         except OverdueError:
             raise StrategySilentError(f"strategy {name} did not answer in {self._deadline_seconds:g} s") from None
         if isinstance(answer, BaseException):
@@ -113,6 +116,11 @@ class SignalAgent:
             return failure
         finally:
             self._thinking.discard((strategy, view.symbol))
+
+
+def is_built_in(strategy: Strategy[Any]) -> bool:
+    """Whether it is one of this program's own strategies, and not anybody's code."""
+    return type(strategy).__module__.startswith(_BUILT_IN)
 
 
 def raised(strategy: Strategy[Any], failure: BaseException) -> str:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
 
+from binance_trade_agent.domain.candle_window import CandleWindow
 from binance_trade_agent.domain.candles import Candle
 
 FAR_OFF_FACTOR = 10
@@ -60,6 +61,8 @@ class CandleSeries:
     @property
     def bad_end(self) -> Dropped | None:
         """The newest closed candle when it was dropped: what the market did last is then not known."""
+        if not self.dropped:
+            return None
         last_ms = self.candles[-1].open_time_ms if self.candles else -1
         later = [each for each in self.dropped if each.flaw is not Flaw.UNCLOSED and each.open_time_ms > last_ms]
         return max(later, key=lambda each: each.open_time_ms, default=None)
@@ -67,6 +70,8 @@ class CandleSeries:
     @property
     def quiet_candles(self) -> int:
         """How many of the last QUIET_WINDOW candles nobody traded in. Dropping those would make holes."""
+        if isinstance(self.candles, CandleWindow):
+            return int((self.candles.column("volume")[-QUIET_WINDOW:] == 0).sum())
         return sum(not candle.volume for candle in self.candles[-QUIET_WINDOW:])
 
     @property

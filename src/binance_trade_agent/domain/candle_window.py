@@ -14,6 +14,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 OPEN, HIGH, LOW, CLOSE, VOLUME = range(5)
+_COLUMNS = {"open": OPEN, "high": HIGH, "low": LOW, "close": CLOSE, "volume": VOLUME}
 _LAST_KEPT = 32  # candles that were made and are wanted again: each decision keeps the last few
 
 
@@ -91,6 +92,19 @@ class CandleWindow(Sequence[Candle]):
             self.times[:common], self.numbers[:common]
         ) == CandleWindow(before.times[len(before) - common :], before.numbers[len(before) - common :])
         return goes_on, new
+
+    def rows(self) -> list[tuple[int | float, ...]]:
+        """Open and close time, open, high, low, close and volume of each candle, as plain numbers."""
+        return [(*times, *numbers) for times, numbers in zip(self.times.tolist(), self.numbers.tolist(), strict=True)]
+
+    def column(self, name: str) -> FloatArray:
+        """A number of each candle by its name in Candle, such as `high`."""
+        return self.numbers[:, _COLUMNS[name]]
+
+    def highest_since(self, open_ms: int) -> Decimal | None:
+        """The highest price of the candles that open at or after `open_ms`; None without one."""
+        first = int(np.searchsorted(self.times[:, 0], open_ms))
+        return Decimal(repr(self.numbers[first:, HIGH].max().item())) if first < len(self) else None
 
     def _candle(self, row: int) -> Candle:
         opened, closed = self.times[row].tolist()

@@ -43,13 +43,14 @@ class Finding(Worded, frozen=True, gc=False):  # thirty a judgement; none holds 
 
     Attributes:
         rule: its name, as in `refused by max_open_positions`.
+        allows: None where it was not asked, because another rule refuses and the exchange would have had to be asked.
         detail: the comparison in words, with its numbers and the name of the setting.
         value, limit: the two numbers that were compared, to 8 decimals; both in `unit`, None where there are none.
         unit: a quote asset such as `USDT`, `%`, `s`, or what is counted; empty without numbers.
     """
 
     rule: str
-    allows: bool
+    allows: bool | None
     detail: Text
     value: Rounded = NOTHING
     limit: Rounded = NOTHING
@@ -69,6 +70,8 @@ class Decision(Worded, frozen=True):
             with its numbers.
         findings: what each risk rule found, in the order in which they were asked; empty where none was.
         candles: the last closed candles that were seen, in time order; candle_count: how many there were.
+        again: at how many later ticks the same was decided and not written anew; again_ms: the last of these. Only
+            the ledger knows.
     """
 
     run_id: str
@@ -89,6 +92,8 @@ class Decision(Worded, frozen=True):
     findings: tuple[Finding, ...] = ()
     candles: tuple[Candle, ...] = ()
     candle_count: int | None = None
+    again: int = 0
+    again_ms: int | None = None
 
 
 Verdict = OrderIntent | Refusal

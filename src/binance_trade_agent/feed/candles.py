@@ -75,18 +75,23 @@ class CandleFeed:
         """
         rings = {}
         for key in keys:
-            ring = self._rings.get(key)
-            if ring is None:
+            if (ring := self._rings.get(key)) is None:
                 ring = CandleRing(history)
-                self._filled_seconds.pop(key, None)
-            elif ring.capacity < history:
-                ring.grow(history)
-                self._short.add(key)
                 self._filled_seconds.pop(key, None)
             rings[key] = ring
         self._rings = rings
+        for key in keys:
+            self._keep(key, history)
         for keys_of in (self._complete, self._broken, self._short):
             keys_of.intersection_update(rings)
+
+    def _keep(self, key: Key, history: int) -> None:
+        """Keep so many at least; what is there is used until there are more."""
+        if (ring := self._rings[key]).capacity < history:
+            ring.grow(history)
+            self._filled_seconds.pop(key, None)
+            if key in self._complete:
+                self._short.add(key)
 
     @property
     def are_long(self) -> bool:
@@ -135,14 +140,21 @@ class CandleFeed:
             return None
         return self._rings[key].series(self._clock.now_ms())
 
-    async def series(self, symbol: str, interval: str) -> CandleSeries:
+    async def series(self, symbol: str, interval: str, history: int = 0) -> CandleSeries:
         """The symbol's series as far as it can be known; what is missing is asked for first.
+
+        Args:
+            symbol: one that is followed.
+            interval: the same.
+            history: closed candles that are kept at least from here on.
 
         Raises:
             ExchangeError: the exchange could not be asked.
         """
         key = (symbol, interval)
-        if (known := self.known(symbol, interval)) is not None:
+        self._keep(key, history)
+        is_short = key in self._short and history > 0
+        if not is_short and (known := self.known(symbol, interval)) is not None:
             return known
         if self._may_ask(key):
             await self._filled(key)

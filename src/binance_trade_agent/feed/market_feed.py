@@ -96,13 +96,18 @@ class MarketFeed:
         """Let the next look read the rules anew."""
         self.known_rules.forget()
 
-    async def series(self, symbol: str, interval: str) -> CandleSeries:
+    async def series(self, symbol: str, interval: str, history: int = 0) -> CandleSeries:
         """The symbol's closed candles, as complete as can be.
+
+        Args:
+            symbol: one that is followed.
+            interval: the same.
+            history: closed candles that are wanted at least, when a strategy looks further back than those before.
 
         Raises:
             ExchangeError: the exchange had to be asked and could not be.
         """
-        return await self.candles.series(symbol, interval)
+        return await self.candles.series(symbol, interval, history)
 
     async def quote(self, symbol: str) -> BookTicker:
         """The symbol's best prices.

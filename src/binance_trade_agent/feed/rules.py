@@ -26,6 +26,7 @@ class RulesFeed:
         self._clock = clock
         self._ask = ask
         self._known: dict[str, SymbolRules] = {}
+        self._all_trade = True  # asked for each symbol at each tick
         self._read_ms: int | None = None
         self._question = OneQuestion("rules", self._read)
 
@@ -33,7 +34,7 @@ class RulesFeed:
         """Know the rules of these symbols; of new ones they are read at the next look."""
         if not self._known.keys() >= set(symbols):
             self.forget()
-        self._known = {symbol: self._known[symbol] for symbol in symbols if symbol in self._known}
+        self._know({symbol: self._known[symbol] for symbol in symbols if symbol in self._known})
         self._symbols = tuple(symbols)
 
     async def rules(self, symbol: str) -> SymbolRules:
@@ -50,7 +51,7 @@ class RulesFeed:
 
     def take(self, rules: Mapping[str, SymbolRules], read_ms: int) -> None:
         """Take over what somebody else has read, of all followed symbols at least, at this market time."""
-        self._known = {symbol: rules[symbol] for symbol in self._symbols}
+        self._know({symbol: rules[symbol] for symbol in self._symbols})
         self._read_ms = read_ms
 
     def seen(self) -> tuple[int, Sequence[SymbolRules]] | None:
@@ -65,11 +66,15 @@ class RulesFeed:
         """Whether they are young enough; with a `share` below 1, whether they will be for a while."""
         if self._read_ms is None:
             return False
-        trade = all(rules.status == "TRADING" for rules in self._known.values())
-        return 0 <= self._clock.now_ms() - self._read_ms <= share * (MAX_AGE_MS if trade else MAX_AGE_CLOSED_MS)
+        oldest_ms = MAX_AGE_MS if self._all_trade else MAX_AGE_CLOSED_MS
+        return 0 <= self._clock.now_ms() - self._read_ms <= share * oldest_ms
+
+    def _know(self, known: dict[str, SymbolRules]) -> None:
+        self._known = known
+        self._all_trade = all(rules.status == "TRADING" for rules in known.values())
 
     async def _read(self) -> None:
         symbols = self._symbols
-        self._known |= await self._ask(symbols)
+        self._know({**self._known, **await self._ask(symbols)})
         if symbols == self._symbols:
             self._read_ms = self._clock.now_ms()

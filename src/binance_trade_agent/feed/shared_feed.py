@@ -13,6 +13,7 @@ from binance_trade_agent.domain.candle_series import CandleSeries
 from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.market import BookTicker
 from binance_trade_agent.domain.symbols import SymbolRules
+from binance_trade_agent.domain.values import changed
 from binance_trade_agent.feed.candles import Key
 from binance_trade_agent.feed.market_feed import MarketFeed, MarketQuestions
 from binance_trade_agent.feed.notes import Beat, Bell, QuoteNote, Wish, single_rows, unpacked, window_of_rows
@@ -97,14 +98,22 @@ class SharedFeed:
         """Whether the market is heard from the feed process now."""
         return self._is_shared
 
-    async def series(self, symbol: str, interval: str) -> CandleSeries:
+    async def series(self, symbol: str, interval: str, history: int = 0) -> CandleSeries:
         """The symbol's closed candles, as complete as can be.
+
+        Args:
+            symbol: one that is followed.
+            interval: the same.
+            history: see MarketFeed.
 
         Raises:
             ExchangeError: the exchange had to be asked and could not be.
         """
         await self._is_settled.wait()
-        return await self._own.series(symbol, interval)
+        if history > self._wanted.history:
+            self._wanted = changed(self._wanted, history=history)
+            self._wished_seconds = float("-inf")
+        return await self._own.series(symbol, interval, history)
 
     async def quote(self, symbol: str) -> BookTicker:
         """The symbol's best prices.
@@ -307,10 +316,12 @@ class SharedFeed:
         except StoreError:
             rows = None
         window = window_of_rows(rows)
-        if window is not None and window.last_close_ms >= due_ms:
+        is_long = window is not None and max(len(window), self._beat.history) >= min(limit, self._wanted.history)
+        is_new = window is not None and window.last_close_ms >= due_ms
+        if window is not None and is_long and is_new:
             return window
         found = await self._gateway.candles(symbol, interval, limit)
-        if any(candle.close_time_ms == due_ms for candle in found):
+        if not is_new and any(candle.close_time_ms == due_ms for candle in found):
             self._lacking.add(key)
         return found
 

@@ -4,6 +4,7 @@ Of the market: candles since the decision before, best prices, rules where they 
 asked on the way: the books, order book and last price, the clock. Everything of the outside that a decision can hang on
 is a question with an answer; the decisions themselves are in the ledger.
 
+What a file has said it says no more: of a window of candles only the new ones, of an answer that is the same only that.
 A run has files `RUN.0001.jsonl`, `RUN.0002.jsonl` ..., each of which can be read without the ones before it. A line is
 written at once and whole; one that is torn, by a kill or a full disk, is the last one and is left out on reading.
 """
@@ -26,7 +27,10 @@ from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.history.errors import HistoryError
 
 SUFFIX = ".jsonl"
-_FORM = 1
+_FORM = 2
+_FORMS = (1, _FORM)  # those that are read: 1 wrote every answer out
+_SAME = "="  # before a question's name: it was answered as the last time in this file
+_SHORT_BYTES = 64  # such an answer is written out each time
 _PARTS = 10  # files that the allowed space has room for at least: the oldest goes when it is used up
 
 _Row = tuple[int, int, Decimal, Decimal, Decimal, Decimal, Decimal]
@@ -129,6 +133,7 @@ class _More(msgspec.Struct, tag="more"):
 _Line = _Opened | _Mark | _Decision | _More
 _encode = msgspec.json.Encoder(decimal_format="string").encode
 _decode = msgspec.json.Decoder(_Line).decode
+_NOTHING = msgspec.Raw(b"null")
 
 
 def recordings_folder(ledger_path: Path) -> Path:
@@ -144,16 +149,44 @@ class Known:
         self.limits: dict[str, str] = {}
         self.rules: dict[str, SymbolRules] = {}
         self.windows: dict[tuple[str, str], Sequence[Candle]] = {}
+        self.answers: dict[tuple[str, ...], bytes] = {}
 
     def shortened(self, key: tuple[str, str], candles: Sequence[Candle]) -> _Window:
         """A window of candles by what is new in it."""
         before, self.windows[key] = self.windows.get(key, ()), candles
-        if isinstance(candles, CandleWindow) and isinstance(before, CandleWindow):
-            goes_on, count = candles.continues(before)
-        else:
-            goes_on, count = _continues(list(candles), list(before))
+        if isinstance(candles, CandleWindow):
+            goes_on, count = candles.continues(before if isinstance(before, CandleWindow) else candles[:0])
+            rows: list[Any] = (candles[len(candles) - count :] if goes_on else candles).rows()
+            return _Window(rows, len(candles), anew=not goes_on)
+        goes_on, count = _continues(list(candles), list(before))
         new = candles[len(candles) - count :] if goes_on else candles
         return _Window([_row(candle) for candle in new], len(candles), anew=not goes_on)
+
+    def answered(self, asked: Sequence[Question]) -> list[Answered]:
+        """Questions with their answers, of which long ones are left out that were the same the last time.
+
+        Each entry asks for the orders and positions of all symbols, and hardly ever have these changed.
+        """
+        lines = []
+        for name, arguments, answer in asked:
+            text = _encode(answer)
+            is_same = len(text) > _SHORT_BYTES and self.answers.get((name, *arguments)) == text
+            if not is_same:
+                self.answers[name, *arguments] = text
+            lines.append((_SAME + name, arguments, _NOTHING) if is_same else (name, arguments, msgspec.Raw(text)))
+        return lines
+
+    def restored_answers(self, asked: Sequence[Answered]) -> list[Answered]:
+        """The questions with all their answers."""
+        lines = []
+        for name, arguments, answer in asked:
+            if name.startswith(_SAME):
+                key = (name.removeprefix(_SAME), *arguments)
+                lines.append((key[0], arguments, msgspec.Raw(self.answers[key])))
+            else:
+                self.answers[name, *arguments] = bytes(answer)
+                lines.append((name, arguments, answer))
+        return lines
 
     def restored(self, key: tuple[str, str], window: _Window) -> list[Candle]:
         """The candles of a window that was shortened."""
@@ -205,7 +238,7 @@ class RecordingWriter:
             look.tick_ms,
             look.cycle,
             look.symbol,
-            _answered(asked),
+            known.answered(asked),
             choice=look.choice if look.choice != known.choice else None,
             trouble=look.trouble,
             timed_out=look.timed_out,
@@ -227,7 +260,7 @@ class RecordingWriter:
 
     def write_more(self, look: Look, asked: Sequence[Question]) -> None:
         """Keep what was asked for a decision after its look was written."""
-        self._append(_More(look.tick_ms, look.symbol, _answered(asked)))
+        self._append(_More(look.tick_ms, look.symbol, self._known.answered(asked)))
 
     def close(self) -> None:
         """Close the file."""
@@ -256,10 +289,6 @@ class RecordingWriter:
         if written != len(text):
             raise OSError(None, f"{written} of {len(text)} bytes were written")
         self._bytes += written
-
-
-def _answered(asked: Sequence[Question]) -> list[Answered]:
-    return [(name, arguments, msgspec.Raw(_encode(answer))) for name, arguments, answer in asked]
 
 
 def _make_room(folder: Path, most_bytes: int, current: Path) -> None:
@@ -325,26 +354,27 @@ class Recording:
                     if current is None:  # in a later file they say what is known
                         self.marks[line.book.symbol] = MarketView(line.book.symbol, line.rules, (), line.book, None, 0)
                 elif isinstance(line, _More):
-                    _add_answers(current, line)
+                    _add_answers(current, line, known.restored_answers(line.asked))
                 else:
                     if current is not None and current.tick_ms != line.tick_ms:
                         yield current
                         current = None
                     current = current or RecordedTick(line.tick_ms, line.cycle, {})
-                    current.looks[line.symbol] = RecordedLook(_look(line, known), line.asked)
+                    current.looks[line.symbol] = RecordedLook(_look(line, known), known.restored_answers(line.asked))
         if current is not None:
             yield current
 
     def _check(self, path: Path, line: _Opened) -> None:
-        if line.form != _FORM:
-            raise HistoryError(f"{path} is of form {line.form}, made by version {line.program}: this one reads {_FORM}")
+        if line.form not in _FORMS:
+            read = " and ".join(map(str, _FORMS))
+            raise HistoryError(f"{path} is of form {line.form}, made by version {line.program}: this one reads {read}")
         if line.run_id != self._run_id:
             raise HistoryError(f"{path} is the recording of run {line.run_id}")
 
 
-def _add_answers(tick: RecordedTick | None, line: _More) -> None:
+def _add_answers(tick: RecordedTick | None, line: _More, asked: Sequence[Answered]) -> None:
     if tick is not None and tick.tick_ms == line.tick_ms and line.symbol in tick.looks:
-        tick.looks[line.symbol].asked.extend(line.asked)
+        tick.looks[line.symbol].asked.extend(asked)
 
 
 def _look(line: _Decision, known: Known) -> Look:

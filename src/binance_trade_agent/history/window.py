@@ -6,6 +6,7 @@ from typing import overload
 
 import numpy as np
 
+from binance_trade_agent.domain import candle_window
 from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.history.table import CandleTable, FloatArray
 
@@ -54,15 +55,18 @@ class CandleWindow(Sequence[Candle]):
         return self._table.price(self._table.high[first : self._stop].max()) if first < self._stop else None
 
 
+_COLUMNAR = (CandleWindow, candle_window.CandleWindow)
+
+
 def highest_since(candles: Sequence[Candle], open_ms: int) -> Decimal | None:
     """The highest price of the candles that open at or after `open_ms`, quote per base; None without one."""
-    if isinstance(candles, CandleWindow):
+    if isinstance(candles, _COLUMNAR):
         return candles.highest_since(open_ms)
     return max((candle.high for candle in candles if candle.open_time_ms >= open_ms), default=None)
 
 
 def column(candles: Sequence[Candle], name: str) -> FloatArray:
     """A value of each candle (`high`, `close`, ...) as float64, in their order."""
-    if isinstance(candles, CandleWindow):
+    if isinstance(candles, _COLUMNAR):
         return candles.column(name)
     return np.array([float(getattr(candle, name)) for candle in candles], dtype=np.float64)

@@ -13,6 +13,7 @@ from binance_trade_agent.ledger import equity, external_sums, queries
 from binance_trade_agent.ledger.accounting import Account, Posting, external_postings
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.records import Epoch, EquityPoint, RunRecord
+from binance_trade_agent.ledger.repeats import Again
 from binance_trade_agent.ledger.rows import columns, decision_columns, run_columns
 
 BEFORE_ALL_TRADES = -1  # trade ids count from 0
@@ -89,6 +90,15 @@ def record_decisions(connection: sqlite3.Connection, decisions: Iterable[Decisio
         " :client_order_id, :bid, :ask, :candle_age_ms, :book_age_ms, :strategy, :action, :confidence, :reason,"
         " :indicators_json, :candle_open_ms, :exit, :exit_reason, :findings_json, :candles_json, :candle_count)",
         [decision_columns(decision) for decision in decisions],
+    )
+
+
+def record_repeats(connection: sqlite3.Connection, repeats: Iterable[Again]) -> None:
+    """Note decisions that say what is written."""
+    connection.executemany(
+        "INSERT INTO decisions_again VALUES (?, ?, ?, 1, ?, ?) ON CONFLICT DO UPDATE"
+        " SET times = times + 1, last_tick_ms = excluded.last_tick_ms, last_cycle = excluded.last_cycle",
+        [(each.run_id, each.tick_ms, each.symbol, each.last_tick_ms, each.last_cycle) for each in repeats],
     )
 
 

@@ -34,6 +34,7 @@ from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.integrity import check_at_start
 from binance_trade_agent.ledger.order_rows import required_order
 from binance_trade_agent.ledger.records import Alarm, AppliedReport, Epoch, EquityPoint, OrderEntry, RunRecord
+from binance_trade_agent.ledger.repeats import Again
 from binance_trade_agent.ledger.sql_view import SqlView
 from binance_trade_agent.ledger.upgrade import back_up_before_upgrade
 from binance_trade_agent.ops.clock import monotonic_seconds
@@ -352,10 +353,18 @@ class Ledger:
         """Book an amount that came from outside, or went there when negative; False when `reference` is known."""
         return await self.write(lambda connection: journal.post_external(connection, asset, amount, at_ms, reference))
 
-    async def record_decisions(self, decisions: Iterable[Decision]) -> None:
-        """Keep the decisions of a tick in one commit; one on the same run, tick and symbol is replaced."""
-        rows = list(decisions)
-        await self.write(lambda connection: journal.record_decisions(connection, rows))
+    async def record_decisions(self, decisions: Iterable[Decision], repeats: Iterable[Again] = ()) -> None:
+        """Keep the decisions of a tick in one commit; one on the same run, tick and symbol is replaced.
+
+        `repeats` say what is written, and are noted with that.
+        """
+        rows, more = list(decisions), list(repeats)
+
+        def write(connection: sqlite3.Connection) -> None:
+            journal.record_decisions(connection, rows)
+            journal.record_repeats(connection, more)
+
+        await self.write(write)
 
     async def record_equity(self, point: EquityPoint) -> None:
         """Keep the worth at a tick."""

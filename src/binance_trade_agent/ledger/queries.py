@@ -10,6 +10,7 @@ from binance_trade_agent.domain.signals import Action
 from binance_trade_agent.ledger.accounting import Posting
 from binance_trade_agent.ledger.records import Epoch, EquityPoint, OrderEntry, OrderEvent, RunRecord
 from binance_trade_agent.ledger.rows import (
+    DECIDED,
     decision_from,
     epoch_from,
     equity_point_from,
@@ -363,7 +364,7 @@ def decisions(
 ) -> list[Decision]:
     """The run's decisions, newest first; a negative limit means all."""
     rows = connection.execute(
-        "SELECT * FROM decisions WHERE run_id = :run_id AND (:symbol IS NULL OR symbol = :symbol)"
+        f"SELECT * FROM {DECIDED} WHERE run_id = :run_id AND (:symbol IS NULL OR symbol = :symbol)"  # noqa: S608
         " ORDER BY tick_ms DESC, symbol LIMIT :limit",
         {"run_id": run_id, "symbol": symbol, "limit": limit},
     )
@@ -373,7 +374,7 @@ def decisions(
 def decision_at(connection: sqlite3.Connection, run_id: str, symbol: str, tick_ms: int) -> Decision | None:
     """The run's decision on the symbol at the latest tick up to `tick_ms`; None when there is none."""
     row = connection.execute(
-        "SELECT * FROM decisions WHERE run_id = ? AND symbol = ? AND tick_ms <= ? ORDER BY tick_ms DESC LIMIT 1",
+        f"SELECT * FROM {DECIDED} WHERE run_id = ? AND symbol = ? AND tick_ms <= ? ORDER BY tick_ms DESC LIMIT 1",  # noqa: S608
         (run_id, symbol, tick_ms),
     ).fetchone()
     return decision_from(row) if row else None
@@ -384,12 +385,12 @@ def decided_ticks(connection: sqlite3.Connection, run_id: str, symbol: str) -> t
     # `+symbol`: SQLite would take the index by symbol, and read all ticks of the runs before or after this one.
     first, last = (
         connection.execute(
-            f"SELECT tick_ms FROM decisions WHERE run_id = ? AND +symbol = ? ORDER BY tick_ms {way} LIMIT 1",  # noqa: S608
+            f"SELECT * FROM {DECIDED} WHERE run_id = ? AND +symbol = ? ORDER BY tick_ms {way} LIMIT 1",  # noqa: S608
             (run_id, symbol),
         ).fetchone()
         for way in ("ASC", "DESC")
     )
-    return (first["tick_ms"], last["tick_ms"]) if first else None
+    return (first["tick_ms"], last["last_tick_ms"] or last["tick_ms"]) if first else None
 
 
 def next_tick_ms(connection: sqlite3.Connection, run_id: str, symbol: str, tick_ms: int) -> int | None:
@@ -404,7 +405,7 @@ def next_tick_ms(connection: sqlite3.Connection, run_id: str, symbol: str, tick_
 def last_look(connection: sqlite3.Connection, run_id: str, symbol: str) -> Decision | None:
     """The last decision of the run that saw the symbol's bid and ask; None when none did."""
     row = connection.execute(
-        "SELECT * FROM decisions WHERE run_id = ? AND symbol = ? AND bid IS NOT NULL AND ask IS NOT NULL"
+        f"SELECT * FROM {DECIDED} WHERE run_id = ? AND symbol = ? AND bid IS NOT NULL AND ask IS NOT NULL"  # noqa: S608
         " ORDER BY tick_ms DESC LIMIT 1",
         (run_id, symbol),
     ).fetchone()
@@ -414,7 +415,7 @@ def last_look(connection: sqlite3.Connection, run_id: str, symbol: str) -> Decis
 def last_entry_review(connection: sqlite3.Connection, run_id: str, symbol: str) -> Decision | None:
     """The last decision of the run in which the risk rules were asked about an entry; None when none were."""
     row = connection.execute(
-        "SELECT * FROM decisions WHERE run_id = ? AND symbol = ? AND action = ? AND findings_json IS NOT NULL"
+        f"SELECT * FROM {DECIDED} WHERE run_id = ? AND symbol = ? AND action = ? AND findings_json IS NOT NULL"  # noqa: S608
         " AND exit IS NULL ORDER BY tick_ms DESC LIMIT 1",
         (run_id, symbol, Action.BUY),
     ).fetchone()
@@ -461,15 +462,20 @@ def last_command_ms(connection: sqlite3.Connection, kind: str) -> int | None:
 
 
 def cycle_count(connection: sqlite3.Connection, run_id: str) -> int:
-    """How many ticks of the run left a decision."""
-    row = connection.execute("SELECT count(DISTINCT tick_ms) FROM decisions WHERE run_id = ?", (run_id,)).fetchone()
+    """How many ticks of the run left a decision; what is decided as a candle closes belongs to the tick before."""
+    row = connection.execute(
+        "SELECT max((SELECT count(DISTINCT cycle) FROM decisions WHERE run_id = :run_id),"
+        " (SELECT coalesce(max(last_cycle), 0) FROM decisions_again WHERE run_id = :run_id))",
+        {"run_id": run_id},
+    ).fetchone()
     return int(row[0])
 
 
 def outcome_counts(connection: sqlite3.Connection, run_id: str) -> list[tuple[str, str, int]]:
     """How many decisions of the run ended how: (symbol, outcome, count)."""
     rows = connection.execute(
-        "SELECT symbol, outcome, count(*) FROM decisions WHERE run_id = ? GROUP BY symbol, outcome"
+        f"SELECT symbol, outcome, sum(1 + coalesce(times, 0)) FROM {DECIDED} WHERE run_id = ?"  # noqa: S608
+        " GROUP BY symbol, outcome"
         " ORDER BY symbol, outcome",
         (run_id,),
     )

@@ -17,6 +17,9 @@ from binance_trade_agent.domain.values import field_names
 from binance_trade_agent.ledger.accounting import Account, Posting
 from binance_trade_agent.ledger.records import Epoch, EquityPoint, OrderEntry, OrderEvent, RunRecord
 
+DECIDED = "decisions LEFT JOIN decisions_again USING (run_id, tick_ms, symbol)"
+"""What `decision_from` reads the rows of."""
+
 _SIGNAL_COLUMNS = ("strategy", "action", "confidence", "reason", "candle_open_ms")
 
 
@@ -56,7 +59,7 @@ def run_columns(run: RunRecord) -> dict[str, Any]:
 
 
 def decision_from(row: sqlite3.Row) -> Decision:
-    """The decision of a row of `decisions`."""
+    """The decision of a row of DECIDED."""
     return Decision(
         run_id=row["run_id"],
         tick_ms=row["tick_ms"],
@@ -76,12 +79,16 @@ def decision_from(row: sqlite3.Row) -> Decision:
         findings=tuple(_finding_from(entry) for entry in json.loads(row["findings_json"] or "[]")),
         candles=tuple(_candle_from(entry) for entry in json.loads(row["candles_json"] or "[]")),
         candle_count=row["candle_count"],
+        again=row["times"] or 0,
+        again_ms=row["last_tick_ms"],
     )
 
 
 def _finding_from(entry: Sequence[Any]) -> Finding:
     rule, allows, detail, value, limit, unit = entry
-    return Finding(rule, bool(allows), detail, _optional_amount(value), _optional_amount(limit), unit)
+    return Finding(
+        rule, None if allows is None else bool(allows), detail, _optional_amount(value), _optional_amount(limit), unit
+    )
 
 
 def _candle_from(entry: Sequence[Any]) -> Candle:

@@ -95,7 +95,7 @@ class RuleFinding(BaseModel):
     """What one risk rule found."""
 
     rule: str
-    allows: bool
+    allows: bool | None = Field(description="null: not asked, as another rule refuses")
     detail: str = Field(description="the comparison in words")
     value: Number | None = Field(description="what was compared, in `unit`; null without a number")
     limit: Number | None = Field(description="with what, in `unit`")

@@ -75,6 +75,11 @@ async def sleep_seconds(seconds: float) -> None:
     await asyncio.sleep(max(0.0, seconds))  # noqa: TID251
 
 
+async def give_way() -> None:
+    """Let everything else that is ready on the event loop go first."""
+    await asyncio.sleep(0)  # noqa: TID251
+
+
 def block_seconds(seconds: float) -> None:
     """Sleep in a command that has no event loop."""
     time.sleep(seconds)

@@ -1,9 +1,11 @@
 """Runs what may never come back: off the event loop, with a deadline, in a thread that does not keep the process."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, wait
+from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -57,10 +59,14 @@ def _overdue(deadline_seconds: float) -> OverdueError:
 
 
 class _DaemonThreads(Executor):
-    """A new thread for each piece of work.
+    """Threads that wait for more work once they have done some; a new one when none is free.
 
     The threads of ThreadPoolExecutor are joined at the end of the process: one that hangs would hold it up.
     """
+
+    def __init__(self) -> None:
+        self._free: list[SimpleQueue[Callable[[], None]]] = []  # to put in what a waiting thread is to run next
+        os.register_at_fork(after_in_child=self._free.clear)  # there the threads are not
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """See Executor."""
@@ -70,13 +76,29 @@ class _DaemonThreads(Executor):
             try:
                 result = fn(*args, **kwargs)
             except BaseException as failure:  # noqa: BLE001 (it is raised where the work was asked for)
+                self._free.append(place)
                 future.set_exception(failure)
             else:
+                self._free.append(place)
                 future.set_result(result)
 
         future.set_running_or_notify_cancel()
-        threading.Thread(target=run, name="runner", daemon=True).start()
+        place = self._place()
+        place.put(run)
         return future
+
+    def _place(self) -> "SimpleQueue[Callable[[], None]]":
+        try:
+            return self._free.pop()
+        except IndexError:
+            place: SimpleQueue[Callable[[], None]] = SimpleQueue()
+            threading.Thread(target=_serve, args=(place,), name="runner", daemon=True).start()
+            return place
+
+
+def _serve(place: "SimpleQueue[Callable[[], None]]") -> None:
+    while True:
+        place.get()()
 
 
 _daemon_threads = _DaemonThreads()

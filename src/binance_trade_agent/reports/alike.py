@@ -1,6 +1,7 @@
 """Decisions that ended alike, counted together: reasons that differ in numbers only are the same."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -20,6 +21,8 @@ class Ended(Protocol):
     def rule(self) -> str | None: ...  # noqa: D102
     @property
     def detail(self) -> str: ...  # noqa: D102
+    @property
+    def again(self) -> int: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +38,23 @@ class Count:
 def counts(decisions: Iterable[Ended]) -> list[Count]:
     """How many decisions ended how and why, most frequent first; reasons that differ in numbers only are the same."""
     alike: dict[tuple[str, str | None, str], list[str]] = {}
+    times: Counter[tuple[str, str | None, str]] = Counter()
     for decision in decisions:
         # What an order came to is told by its own line; why nothing was ordered is told by the reasons.
         reason = "" if decision.outcome in _WITH_ORDER else decision.detail
         key = (decision.outcome.value, decision.rule, _NUMBER.sub("…", reason))
         alike.setdefault(key, []).append(reason)
-    found = [Count(outcome, rule, _common(reasons), len(reasons)) for (outcome, rule, _), reasons in alike.items()]
+        times[key] += 1 + decision.again
+    found = [Count(key[0], key[1], _common(reasons), times[key]) for key, reasons in alike.items()]
     return sorted(found, key=lambda count: -count.times)
+
+
+def how_often(decisions: Iterable[tuple[str, Ended]]) -> dict[str, int]:
+    """How many decisions there are under each name, most first."""
+    times: Counter[str] = Counter()
+    for name, decision in decisions:
+        times[name] += 1 + decision.again
+    return dict(times.most_common())
 
 
 def _common(reasons: Sequence[str]) -> str:

@@ -5,14 +5,13 @@ refused by their index, and what was looked at without a match ends a page too.
 """
 
 import sqlite3
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from binance_trade_agent.domain.decisions import Decision, Outcome
 from binance_trade_agent.domain.values import Value
-from binance_trade_agent.ledger.rows import decision_from
-from binance_trade_agent.reports.alike import Count, counts
+from binance_trade_agent.ledger.rows import DECIDED, decision_from
+from binance_trade_agent.reports.alike import Count, counts, how_often
 
 PAGE_ROWS = 30
 LOOK_DECISIONS = 20_000  # so many are looked at for a page at most, however few match
@@ -80,6 +79,7 @@ class _Step:
     outcome: Outcome
     rule: str | None
     detail: str
+    again: int
 
 
 def decision_page(
@@ -123,11 +123,11 @@ def tally(connection: sqlite3.Connection, filters: Filters, *, most: int = COUNT
         if filters.outcome in {None, step.outcome}:
             steps.append(step)
     return Tally(
-        decisions=len(steps),
+        decisions=sum(1 + step.again for step in steps),
         from_ms=oldest_ms,
         is_cut=is_cut,
-        outcomes=dict(Counter(step.outcome.value for step in steps).most_common()),
-        rules=dict(Counter(step.rule for step in steps if step.rule is not None).most_common()),
+        outcomes=how_often((step.outcome.value, step) for step in steps),
+        rules=how_often((step.rule, step) for step in steps if step.rule is not None),
         reasons=tuple(counts(steps)),
     )
 
@@ -171,7 +171,7 @@ def _walk(connection: sqlite3.Connection, filters: Filters, before: Place | None
         last = before if before is not None and before.run == number else None
         for row in _steps(connection, run_id, filters, last):
             place = Place(number, row["tick_ms"], row["symbol"])
-            yield _Step(place, run_id, Outcome(row["outcome"]), row["rule"], row["detail"])
+            yield _Step(place, run_id, Outcome(row["outcome"]), row["rule"], row["detail"], row["times"] or 0)
 
 
 def _steps(connection: sqlite3.Connection, run_id: str, filters: Filters, last: Place | None) -> Iterator[sqlite3.Row]:
@@ -205,9 +205,11 @@ _WHERE = (
     " AND (:symbol IS NULL OR +symbol = :symbol)"
 )
 _ORDER = " ORDER BY tick_ms DESC, symbol DESC"
-_ALL = f"SELECT tick_ms, symbol, outcome, rule, detail FROM decisions WHERE run_id = :run AND {_WHERE}{_ORDER}"  # noqa: S608
+_STEP = "SELECT tick_ms, symbol, outcome, rule, detail, times FROM decisions"
+_AGAIN = " LEFT JOIN decisions_again USING (run_id, tick_ms, symbol)"
+_ALL = f"{_STEP}{_AGAIN} WHERE run_id = :run AND {_WHERE}{_ORDER}"
 _REFUSED = (
-    "SELECT tick_ms, symbol, outcome, rule, detail FROM decisions INDEXED BY decisions_refused"  # noqa: S608
+    f"{_STEP} INDEXED BY decisions_refused{_AGAIN}"
     f" WHERE rule IS NOT NULL AND rule = :rule AND +run_id = :run AND {_WHERE}{_ORDER}"
 )
 
@@ -216,7 +218,7 @@ def _whole(connection: sqlite3.Connection, steps: list[_Step]) -> tuple[Decision
     found = []
     for step in steps:
         row = connection.execute(
-            "SELECT * FROM decisions WHERE run_id = ? AND tick_ms = ? AND symbol = ?",
+            f"SELECT * FROM {DECIDED} WHERE run_id = ? AND tick_ms = ? AND symbol = ?",  # noqa: S608
             (step.run_id, step.place.tick_ms, step.place.symbol),
         ).fetchone()
         found.append(decision_from(row))

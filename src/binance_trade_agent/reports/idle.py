@@ -5,7 +5,6 @@ It costs the same however old the ledger is: the newest decisions since then are
 
 import logging
 import sqlite3
-from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -15,7 +14,8 @@ from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.domain.values import Value
 from binance_trade_agent.ledger import alarms, queries, switches
 from binance_trade_agent.ledger.ledger import Ledger
-from binance_trade_agent.reports.alike import Count, counts
+from binance_trade_agent.ledger.rows import DECIDED
+from binance_trade_agent.reports.alike import Count, counts, how_often
 from binance_trade_agent.reports.wording import duration, exact, often, utc_text
 
 COUNTED_DECISIONS = 2_000
@@ -104,6 +104,8 @@ class _Ended(Value, frozen=True):
     outcome: Outcome
     rule: str | None
     detail: str
+    again: int
+    last_tick_ms: int
 
 
 def idle(connection: sqlite3.Connection, *, most: int = COUNTED_DECISIONS) -> Idle:
@@ -127,11 +129,11 @@ def idle(connection: sqlite3.Connection, *, most: int = COUNTED_DECISIONS) -> Id
     return Idle(
         last_fill=fill,
         since_ms=since_ms,
-        now_ms=found[0].tick_ms if found else None,
-        decisions=len(found),
+        now_ms=max((ended.last_tick_ms for ended in found), default=None),
+        decisions=sum(1 + ended.again for ended in found),
         is_cut=is_cut,
-        outcomes=dict(Counter(ended.outcome.value for ended in found).most_common()),
-        rules=dict(Counter(ended.rule or "" for ended in found if ended.outcome is Outcome.REFUSED).most_common()),
+        outcomes=how_often((ended.outcome.value, ended) for ended in found),
+        rules=how_often((ended.rule or "", ended) for ended in found if ended.outcome is Outcome.REFUSED),
         reasons=tuple(counts(found)),
         stops=tuple(_stops(connection)),
     )
@@ -184,12 +186,12 @@ def _decided_since(connection: sqlite3.Connection, epoch: int, since_ms: int, mo
     )
     for run_id, started_ms in runs:
         rows = connection.execute(
-            "SELECT tick_ms, outcome, rule, detail FROM decisions WHERE run_id = ? AND tick_ms > ?"
-            " ORDER BY tick_ms DESC, symbol DESC LIMIT ?",
+            "SELECT tick_ms, outcome, rule, detail, coalesce(times, 0), coalesce(last_tick_ms, tick_ms)"  # noqa: S608
+            f" FROM {DECIDED} WHERE run_id = ? AND tick_ms > ? ORDER BY tick_ms DESC, symbol DESC LIMIT ?",
             (run_id, since_ms, most),
         )
-        for tick_ms, outcome, rule, detail in rows:
-            yield _Ended(tick_ms, Outcome(outcome), rule, detail)
+        for tick_ms, outcome, *more in rows:
+            yield _Ended(tick_ms, Outcome(outcome), *more)
         if started_ms <= since_ms:
             return  # runs of an epoch follow each other: those before it ended before
 

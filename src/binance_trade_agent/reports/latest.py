@@ -16,7 +16,10 @@ from binance_trade_agent.reports.wording import utc_text
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One decision in short. confidence: 0 to 1, None without a signal; rule: which refused, None when none did."""
+    """One decision in short. confidence: 0 to 1, None without a signal; rule: which refused, None when none did.
+
+    again, again_ms: at how many later ticks the same was decided, and the last of them.
+    """
 
     tick_ms: int
     run_id: str
@@ -28,6 +31,8 @@ class Line:
     reason: str
     client_order_id: str | None
     exit: str | None
+    again: int
+    again_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,8 @@ def _line(decision: Decision) -> Line:
         reason=decision.detail,
         client_order_id=decision.client_order_id,
         exit=decision.exit.value if decision.exit else None,
+        again=decision.again,
+        again_ms=decision.again_ms,
     )
 
 
@@ -98,8 +105,9 @@ def _cells(line: Line) -> tuple[str, ...]:
     if line.exit and line.exit != ExitKind.STRATEGY:  # the position was left whatever the signal said, perhaps BUY
         cause = f"exit because of {cause}"
     order = f" ({line.client_order_id})" if line.client_order_id else ""
+    again = "" if line.again_ms is None else f" (again {line.again:,} times until {utc_text(line.again_ms)})"
     confidence = "" if line.confidence is None else f"{line.confidence:.2f}"
-    return (utc_text(line.tick_ms), line.action or "-", confidence, line.outcome, f"{cause}{why}{order}")
+    return (utc_text(line.tick_ms), line.action or "-", confidence, line.outcome, f"{cause}{why}{order}{again}")
 
 
 def _sale_cells(sale: OrderStory) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from binance_trade_agent.reports.why import Explanation, OrderStory
 from binance_trade_agent.reports.wording import amounts, exact, measured, money, signed_money, utc_text
 
 _SALES_SHOWN = 12
+_VERDICTS = {True: "allowed", False: "REFUSED", None: "not asked"}
 
 
 def lines(found: Explanation) -> Iterator[str]:
@@ -42,6 +43,8 @@ def lines(found: Explanation) -> Iterator[str]:
 def _decision(found: Explanation, decision: Decision) -> Iterator[str]:
     by = f" by {decision.rule}" if decision.rule else ""
     yield f"  {decision.outcome}{by}: {decision.detail or 'no detail'}"
+    if decision.again_ms is not None:
+        yield f"  the same at {decision.again:,} later ticks, the last at {utc_text(decision.again_ms)}"
     if decision.exit is not None:
         yield f"  exit because of {decision.exit}: {decision.exit_reason or decision.detail or 'no detail'}"
     yield from _market(decision, found.run.candle_interval)
@@ -109,7 +112,7 @@ def _rules(decision: Decision) -> Iterator[str]:
         rows = [("verdict", "rule", "value", "limit", ""), *(_finding_cells(found) for found in decision.findings)]
         yield from aligned(rows, right={2, 3})
     if decision.rule is not None and decision.rule not in {
-        found.rule for found in decision.findings if not found.allows
+        found.rule for found in decision.findings if found.allows is False
     }:
         yield from aligned([("REFUSED", decision.rule, decision.detail)])
     elif not decision.findings:
@@ -119,7 +122,7 @@ def _rules(decision: Decision) -> Iterator[str]:
 
 def _finding_cells(found: Finding) -> tuple[str, ...]:
     numbers = (measured(value, found.unit) for value in (found.value, found.limit))
-    return ("allowed" if found.allows else "REFUSED", found.rule, *numbers, found.detail)
+    return (_VERDICTS[found.allows], found.rule, *numbers, found.detail)
 
 
 def _order(story: OrderStory) -> Iterator[str]:

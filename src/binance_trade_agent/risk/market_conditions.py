@@ -7,7 +7,7 @@ from typing import ClassVar
 from binance_trade_agent.domain.decisions import Finding
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.risk.context import RiskContext
-from binance_trade_agent.risk.rules import percent, seconds, shown, unlimited, unmeasured
+from binance_trade_agent.risk.rules import percent, seconds, shown, unasked, unlimited, unmeasured
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,8 @@ class PriceDeviation:
         if not self.limit_pct:
             return unlimited(self.name, self.setting)
         if context.last_price is None:
-            return unmeasured(self.name, "the last price", self.setting)
+            missing = unmeasured if context.is_market_asked else unasked
+            return missing(self.name, "the last price", self.setting)
         ask, last = context.view.book.ask, context.last_price
         away_pct = abs(ask - last) * 100 / last
         allows = away_pct <= self.limit_pct

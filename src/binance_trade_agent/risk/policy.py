@@ -137,7 +137,8 @@ class RiskPolicy:
         """What every rule finds about `context.signal`, which is BUY or SELL, and the size if all allow it.
 
         Rules about the situation come first, then the sizing, then rules about the order, as far as there is one. A
-        rule that raises does not allow the order.
+        rule that raises does not allow the order. While the exchange was not asked (`is_market_asked`) the rules that
+        need it do not refuse: with a size then nothing that is known is against it, and they have to be asked.
 
         Raises:
             ValueError: the signal is HOLD, on which there is nothing to decide.
@@ -224,7 +225,7 @@ def _asked_about(context: RiskContext, order: ProposedOrder, rules: Sequence[Ord
 
 def _first_against(findings: Sequence[Finding]) -> Finding | None:
     for finding in findings:
-        if not finding.allows:
+        if finding.allows is False:
             return finding
     return None
 

@@ -54,6 +54,11 @@ def unmeasured(rule: str, what: str, setting: str) -> Finding:
     return Finding(rule, allows=False, detail=f"{what} is not known and has a limit ({setting})")
 
 
+def unasked(rule: str, what: str, setting: str) -> Finding:
+    """The finding of a rule for which the exchange is not asked, as another rule refuses."""
+    return Finding(rule, allows=None, detail=f"{what} was not asked for, as another rule refuses ({setting})")
+
+
 def shown(amount: Decimal, asset: str) -> str:
     """An amount for a finding's detail, to 8 decimals: `99.8413 USDT`."""
     return f"{plain(rounded(amount, _AMOUNT_UNIT))} {asset}"

@@ -8,7 +8,7 @@ from binance_trade_agent.domain.decisions import Finding
 from binance_trade_agent.domain.market import average_fill_price
 from binance_trade_agent.domain.money import ZERO, plain
 from binance_trade_agent.risk.context import ProposedOrder, RiskContext
-from binance_trade_agent.risk.rules import percent, shown, unlimited, unmeasured
+from binance_trade_agent.risk.rules import percent, shown, unasked, unlimited, unmeasured
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,8 @@ class Slippage:
         if not order.takes_market:
             return Finding(self.name, allows=True, detail="its own price bounds what it pays")
         if context.depth is None:
-            return unmeasured(self.name, "the depth of the book", self.setting)
+            missing = unmeasured if context.is_market_asked else unasked
+            return missing(self.name, "the depth of the book", self.setting)
         average = average_fill_price(context.depth.asks, order.quantity)
         if average is None:
             base = context.view.rules.base_asset

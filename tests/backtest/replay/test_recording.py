@@ -99,6 +99,24 @@ class TestWhatIsWritten:
         assert [answer_of(each, Decimal) for each in tick.looks["BTCUSDT"].asked] == [1, 2]
         assert tick.looks["ETHUSDT"].asked == []
 
+    def test_is_a_long_answer_once_as_long_as_it_stays_the_same(self, tmp_path):
+        orders, more, other = ["x" * 500], ["y" * 500], ["z" * 500]
+        answers = [orders, orders, more, more, orders]
+        writer = RecordingWriter(tmp_path, "run", 10**9)
+        for number, answer in enumerate(answers, start=1):
+            writer.write(look(number), [("unsettled_orders", [], answer), ("positions", ["ETHUSDT"], other)])
+            writer.write_more(look(number), [("unsettled_orders", [], answer)])
+        writer.close()
+        (path,) = tmp_path.iterdir()
+        ticks = list(Recording(tmp_path, "run").ticks())
+        asked = [tick.looks["BTCUSDT"].asked for tick in ticks]
+        assert [[answer_of(each, list[str]) for each in line] for line in asked] == [[a, other, a] for a in answers]
+        assert {tuple(each[0] for each in line) for line in asked} == {
+            ("unsettled_orders", "positions", "unsettled_orders")
+        }
+        assert path.read_bytes().count(b"x" * 500) == 2
+        assert path.read_bytes().count(b"z" * 500) == 1
+
     def test_can_be_read_by_its_owner_only(self, tmp_path):
         (path,) = written(tmp_path, [look(1)])
         assert path.stat().st_mode & 0o777 == 0o600
@@ -130,8 +148,8 @@ class TestDamage:
 
     def test_another_form_or_run_is_one_sentence(self, tmp_path):
         (path,) = written(tmp_path, [look(1)])
-        path.write_bytes(path.read_bytes().replace(b'"form":1', b'"form":9'))
-        with pytest.raises(HistoryError, match=r"is of form 9, made by version .*: this one reads 1"):
+        path.write_bytes(path.read_bytes().replace(b'"form":2', b'"form":9'))
+        with pytest.raises(HistoryError, match=r"is of form 9, made by version .*: this one reads 1 and 2"):
             read(tmp_path)
         path.rename(tmp_path / "other.0001.jsonl")
         with pytest.raises(HistoryError, match="run run was not recorded"):

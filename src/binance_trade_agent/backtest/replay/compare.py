@@ -106,7 +106,7 @@ def _named(name: str, run: Any, replay: Any) -> tuple[str, str, str]:
 
 def _finding(row: Sequence[Any]) -> str:
     """A finding as the ledger keeps it, the rule, whether it allows and the detail first, in words."""
-    return f"{'allowed' if row[1] else 'refused'}: {row[2]}"
+    return f"{'not asked' if row[1] is None else 'allowed' if row[1] else 'refused'}: {row[2]}"
 
 
 def _words(value: Any) -> str:

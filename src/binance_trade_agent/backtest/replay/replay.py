@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -39,6 +39,7 @@ class Replay:
     Attributes:
         decisions: how many were made again; first: the first of those that came out otherwise, and how many did.
         not_recorded: decisions of the ledger without a look in the recording.
+            Decisions that were only noted to be the same as one before are not made again.
         not_decided: looks without a decision in the ledger: the run was killed before it was written.
         from_ms, to_ms: first and last tick, None without one.
     """
@@ -86,12 +87,17 @@ async def _replayed(
             rehearsal = Rehearsal(run, settings, _strategies(choice, run))
             rehearsal.know(recording.marks)
         decided = reader.snapshot(partial(_decided, run_id=run.run_id, tick_ms=tick.tick_ms))
-        not_decided += len(tick.looks.keys() - decided)
+        others = tick.looks.keys() - decided
+        not_decided += len(
+            others - reader.snapshot(partial(_repeated, run_id=run.run_id, tick_ms=tick.tick_ms, of=others))
+        )
         for again, approved in await rehearsal.decide(tick, decided):
             made += 1
             if found := difference(*decided[again.symbol], again, approved):
                 differences += 1
                 first = first or found
+        views = {symbol: tick.looks[symbol].look.view for symbol in others}
+        rehearsal.know({symbol: view for symbol, view in views.items() if view is not None})
         ticks_ms = [*ticks_ms[:1], tick.tick_ms]
         if progress is not None:
             progress(tick.tick_ms)
@@ -113,6 +119,12 @@ def _decided(
             yield row["symbol"], (row, order)
 
     return dict(rows())
+
+
+def _repeated(connection: sqlite3.Connection, run_id: str, tick_ms: int, of: Iterable[str]) -> set[str]:
+    """The symbols on which the tick has decided the same as one before, so that it was not written anew."""
+    last = {symbol: queries.decision_at(connection, run_id, symbol, tick_ms) for symbol in of}
+    return {symbol for symbol, made in last.items() if made is not None and (made.again_ms or 0) >= tick_ms}
 
 
 def _count(connection: sqlite3.Connection, run_id: str) -> int:

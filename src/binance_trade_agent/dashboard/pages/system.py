@@ -21,7 +21,7 @@ from binance_trade_agent.ledger import alarms, queries
 from binance_trade_agent.ledger.disk import MB, free_bytes
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.records import Alarm
-from binance_trade_agent.ledger.rows import decision_from
+from binance_trade_agent.ledger.rows import DECIDED, decision_from
 from binance_trade_agent.ops import vitals
 from binance_trade_agent.ops.clock import wall_ms
 from binance_trade_agent.ops.health import Health, Readiness
@@ -177,7 +177,8 @@ def _symbols(connection: sqlite3.Connection, names: Iterable[str], told: Vitals 
     states = []
     for name in names:
         row = connection.execute(
-            "SELECT * FROM decisions WHERE symbol = ? ORDER BY tick_ms DESC LIMIT 1", (name,)
+            f"SELECT * FROM {DECIDED} WHERE symbol = ? ORDER BY tick_ms DESC LIMIT 1",  # noqa: S608
+            (name,),
         ).fetchone()
         blocks = [block.text for block in told.entry_blocks if block.subject in {"", name}] if told else []
         states.append(
