@@ -78,7 +78,7 @@ def main() -> int:
         return 0
     if engine.has_container(AGENT):
         parser.error(f"a container {AGENT} exists already: remove it first, its ledger stays in its volume")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # containers are removed on the way out
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("docker-test: ended by a signal; the containers are taken away"))
     with Session(engine, soak_minutes=given.minutes) as session:
         chosen = {name: known[name] for name in names} or known
         if not given.no_build and "build" not in chosen and not building.is_built(session):
