@@ -324,7 +324,7 @@ class Assembly:
             lambda: orchestrator.held,
         )
         redis = _redis_vitals(shared, name) if settings.redis_url else None
-        parts = Parts(connection, loop, stream, prices, ground.gate, suspensions, market_data, redis)
+        parts = Parts(connection, loop, stream, prices, ground.gate, suspensions, market_data, feed, redis)
         vitals = TraderVitals(settings, name.run_id, name.started_wall_ms, parts)
         _serve_metrics(stack, settings, parts, vitals, ledger, ground, orchestrator)
         _trace(stack, settings, orchestrator, market_data, signals, risk, execution)

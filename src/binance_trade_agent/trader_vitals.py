@@ -12,6 +12,7 @@ from binance_trade_agent.autonomous_trading_loop import AutonomousTradingLoop
 from binance_trade_agent.exchange.connect import Connection
 from binance_trade_agent.exchange.price_stream import PriceStream
 from binance_trade_agent.exchange.user_stream import UserStream
+from binance_trade_agent.feed.choice import AnyFeed
 from binance_trade_agent.ledger.disk import MB, free_bytes
 from binance_trade_agent.ops import logging, vitals
 from binance_trade_agent.ops.clock import ScaledClock, SteppedClock, monotonic_seconds, wall_ms
@@ -40,6 +41,7 @@ class Parts:
     gate: EntryGate
     suspensions: Suspensions
     market_data: MarketDataAgent
+    feed: AnyFeed | None
     redis: Callable[[], RedisVitals] | None
 
 
@@ -109,6 +111,7 @@ class TraderVitals:
             process=vitals.process_vitals(self._started_wall_ms, self._lag.last_ms, self._lag.longest_ms),
             user_stream=parts.user_stream.vitals(),
             price_stream=parts.price_stream.vitals() if parts.price_stream is not None else None,
+            market_streams=dict(parts.feed.vitals()) if parts.feed is not None else {},
             exchange=parts.connection.gateway.vitals(),
             redis=parts.redis() if parts.redis is not None else None,
             log=LogVitals(lost=file.lost, trouble=file.trouble) if file is not None else None,

@@ -7,8 +7,10 @@ import pytest
 
 from binance_trade_agent.agents.market_data import LEAST_HISTORY, MarketDataAgent, MarketDataError
 from binance_trade_agent.cache.cache import InProcessCache
+from binance_trade_agent.domain.candle_series import CandleSeries, Dropped, Flaw, Hole
 from binance_trade_agent.domain.candles import MINUTE_MS, Candle
 from tests.agents.desk import Desk, always, desk
+from tests.said import warnings_in
 
 CANDLES = f"test:candles:BTCUSDT:1m:{LEAST_HISTORY}"
 
@@ -270,6 +272,33 @@ async def test_unsound_candle_is_dropped_said_and_asked_for_again(tmp_path, capl
         assert len([text for text in caplog.messages if text.startswith("BTCUSDT: the 1m candle of ")]) == 1
         spoilt.append(False)
         assert (await market_data.observe("BTCUSDT")).candles == (await ready.market_data().observe("BTCUSDT")).candles
+
+
+class FlawedFeed:
+    """A feed of one series."""
+
+    def __init__(self, series: CandleSeries) -> None:
+        self._series = series
+
+    async def series(self, symbol: str, interval: str, history: int = 0) -> CandleSeries:
+        return self._series
+
+
+async def test_what_a_feed_left_out_of_its_series_is_counted_and_said_once(tmp_path, caplog):
+    async with desk(tmp_path, opened=False) as ready:
+        plain = ready.market_data()
+        candles = (await plain.observe("BTCUSDT")).candles
+        hole = Hole(candles[0].open_time_ms - 120_000, candles[0].open_time_ms)
+        dropped = (Dropped(candles[0].open_time_ms - 60_000, Flaw.UNSOUND),)
+        agent = agent_seeing(ready, lambda found: found)
+        agent._feed = FlawedFeed(CandleSeries(candles, dropped, hole))
+        for _ in range(3):
+            assert await agent._closed_candles("BTCUSDT", "1m") == candles
+    assert agent.dropped == {Flaw.UNSOUND: 1}
+    assert [text.partition(" from ")[0].partition(" of ")[0] for text in warnings_in(caplog)] == [
+        "BTCUSDT: the 1m candle",
+        "BTCUSDT: 1m candles are missing",
+    ]
 
 
 def _changed(candle: Candle, **changes) -> Candle:

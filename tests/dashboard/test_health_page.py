@@ -242,6 +242,10 @@ def everything():
             is_live=False, changed_wall_ms=wall_ms(), connections=4, trouble=f"cut off {HOSTILE}"
         ),
         "price_stream": StreamVitals(is_wanted=False),
+        "market_streams": {
+            "candle stream 1": StreamVitals(is_live=True, changed_wall_ms=wall_ms(), connections=8),
+            "quote stream 1": StreamVitals(is_wanted=False),
+        },
         "exchange": ExchangeVitals(
             clock_offset_ms=-12.3,
             clock_set_wall_ms=wall_ms(),
@@ -279,6 +283,9 @@ class TestPage:
             "does not answer",
             "3 reconnections",
             "idle no position to watch",
+            "Candle stream 1 delivers since",
+            "7 reconnections",
+            "Quote stream 1 idle the feed process tells the market",
             "4,321 sent, 5 unanswered mean 22 ms, 95 % within 80 ms, longest 1.70 s (last 500); 3 wait for their turn",
             "The exchange has asked us to send nothing until",
             "-12 ms from this machine's ± 20 ms",

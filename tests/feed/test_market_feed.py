@@ -182,6 +182,24 @@ def test_a_connection_is_followed_by_the_next_before_the_exchange_cuts_it(caplog
         assert closes == list(range(closes[0], closes[-1] + 1, MINUTE_MS)), "told once, though both connections told it"
 
 
+def test_a_renewal_that_fails_is_tried_again_soon_and_the_old_connection_followed_meanwhile(caplog, monkeypatch):
+    monkeypatch.setattr(link, "_RENEW_SECONDS", (600.0, 600.0))
+
+    async def story(world):
+        first = list(world.exchange.simulation.streams.connections)
+        await sleep_seconds(500)
+        world.exchange.fault("ws_no_upgrade", target="streams", status=503, for_seconds=300)
+        await sleep_seconds(250)
+        assert set(first) <= set(world.exchange.simulation.streams.connections)
+        await sleep_seconds(200)
+        assert not set(first) & set(world.exchange.simulation.streams.connections)
+        await world.rings_are_right()
+        return world.feed.candles.filled["gap"]
+
+    assert followed(story) == 0
+    assert warnings_in(caplog) == [], "a renewal that fails is no outage"
+
+
 def test_a_candle_that_rest_tells_otherwise_is_counted_and_what_rest_says_is_taken(caplog):
     async def story(world):
         ring = world.feed.candles._rings["BTCUSDT", "1m"]

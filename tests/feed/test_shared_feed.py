@@ -1,6 +1,7 @@
 """One feed process for several daemons, in virtual time: what they know is the same, whatever becomes of the process."""
 
 import random
+from collections import Counter
 from decimal import Decimal
 
 import pytest
@@ -130,6 +131,11 @@ class World:
             await stop(each.task)
 
 
+def wanted_and_live(world):
+    """Of what the first daemon wants to hear the market from: how many connections live, and how many do not."""
+    return Counter(told.is_live for told in world.daemons[0].feed.vitals().values() if told.is_wanted)
+
+
 def told(story):
     """Run `story` with a world."""
 
@@ -218,7 +224,9 @@ class TestWhenTheFeedIsNotToBeReliedOn:
             await harm(world, server)
             await sleep_seconds(6)
             assert not any(daemon.feed.is_shared for daemon in world.daemons)
-            assert all(vitals.is_live for vitals in world.daemons[0].feed._own.vitals().values())
+            assert wanted_and_live(world) == {False: 1, True: 2}, (
+                "the feed process is missed, the own connections are there"
+            )
             await world.look(minutes=2)
             await world.all_is_right()
             own = [daemon.gateway.of("candles") for daemon in world.daemons]
@@ -230,6 +238,7 @@ class TestWhenTheFeedIsNotToBeReliedOn:
                 world.server(name="another")
             await world.look(minutes=1)
             assert all(daemon.feed.is_shared for daemon in world.daemons)
+            assert wanted_and_live(world) == {True: 1}, "nobody misses the own connections"
             before = [len(daemon.gateway.asked) for daemon in world.daemons]
             await world.look(minutes=2)
             await world.all_is_right()

@@ -216,7 +216,10 @@ class MarketDataAgent:
         """The symbol's series. A hole is believed only when the exchange shows it in one answer of the whole window."""
         history, interval_ms = max(LEAST_HISTORY, self._warm_up(symbol)), INTERVAL_MS[interval]
         if self._feed is not None:
-            return await self._feed.series(symbol, interval, history)
+            series = await self._feed.series(symbol, interval, history)
+            self._count_dropped(symbol, interval, series, self._clock.now_ms() - (history + _OVERLAP) * interval_ms)
+            self._say_hole(symbol, interval, series)
+            return series
         # A strategy with a longer warm-up finds no shorter series here that it would have to wait with.
         key = self._key("candles", symbol, interval, str(history))
         known = await self._known_candles(key)
@@ -234,9 +237,7 @@ class MarketDataAgent:
             fetched = await self._gateway.candles(symbol, interval, history + _OVERLAP)
             series = candle_series((), fetched, now_ms)
             self._count_dropped(symbol, interval, series, oldest_ms)
-        if hole := series.hole:
-            gap = f"{interval} candles are missing from {iso_utc(hole.from_ms)} to {iso_utc(hole.until_ms)}"
-            self._say_once(symbol, gap, f"{gap}; only the {len(series.candles)} after that are used")
+        self._say_hole(symbol, interval, series)
         candles = series.candles[-history:]
         if candles:
             await self._cache.put(key, msgspec.json.encode(candles), history * interval_ms / 1000)
@@ -260,6 +261,11 @@ class MarketDataAgent:
                 what = f"the {interval} candle of {iso_utc(each.open_time_ms)} was dropped: {each.flaw}"
                 self._say_once(symbol, each.flaw, f"{what}; more of them are counted only")
         counted -= {each for each in counted if each.open_time_ms < oldest_ms}
+
+    def _say_hole(self, symbol: str, interval: str, series: CandleSeries) -> None:
+        if hole := series.hole:
+            gap = f"{interval} candles are missing from {iso_utc(hole.from_ms)} to {iso_utc(hole.until_ms)}"
+            self._say_once(symbol, gap, f"{gap}; only the {len(series.candles)} after that are used")
 
     def _say_once(self, symbol: str, what: str, text: str) -> None:
         if (symbol, what) not in self._said:

@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 
+from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.exchange.sockets import TROUBLES, Conversation, StreamError, Supervisor, opened
 from binance_trade_agent.feed.one_question import OneQuestion
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds, wall_ms
@@ -120,8 +121,8 @@ class StreamLink:
         self._nudge.clear()
         async with AsyncExitStack() as connections:
             conversation, reader, ends = await self._connected(connections)
+            renew_at = self._time_to_renew()
             while True:
-                renew_at = monotonic_seconds() + self._jitter.uniform(*_RENEW_SECONDS)
                 while monotonic_seconds() < renew_at:
                     await self._change(conversation)
                     await self._wait(conversation, reader)
@@ -129,13 +130,17 @@ class StreamLink:
                 following = AsyncExitStack()
                 try:
                     successor = await self._connected(following)
-                except TROUBLES:  # the old one still works
+                except (ExchangeError, *TROUBLES):  # the old one still works, and is followed until the next try
                     await following.aclose()
-                    await sleep_seconds(_RENEW_AGAIN_SECONDS)
+                    renew_at = monotonic_seconds() + _RENEW_AGAIN_SECONDS
                     continue
                 connections.push_async_exit(following)
                 await ends.aclose()
                 conversation, reader, ends = successor
+                renew_at = self._time_to_renew()
+
+    def _time_to_renew(self) -> float:
+        return monotonic_seconds() + self._jitter.uniform(*_RENEW_SECONDS)
 
     async def _connected(
         self, connections: AsyncExitStack

@@ -9,6 +9,8 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 
+import msgspec
+
 from binance_trade_agent.domain.candle_series import CandleSeries
 from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.market import BookTicker
@@ -153,7 +155,10 @@ class SharedFeed:
             connections=self._times_shared,
             trouble=self._trouble,
         )
-        return {"shared feed": shared, **self._own.vitals()}
+        own = self._own.vitals()
+        return {"shared feed": shared} | {
+            name: msgspec.structs.replace(each, is_wanted=not self._is_shared) for name, each in own.items()
+        }
 
     async def run(self) -> None:
         """Hear the market, from the feed process or alone, until cancelled."""

@@ -196,6 +196,7 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         market_ms, speed: the market's time then, and market seconds a second since; of a stepped market, which stands
             still while the trader works, while it waits.
+        market_streams: by name, the connections that bring candles and quotes, and the feed process where one is used.
         redis: None where none is configured. log: None where none is kept in files.
         dropped_candles: how many were left out of the series since the start, by reason.
         troubles: the last warnings and errors, the newest first.
@@ -214,6 +215,7 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     process: ProcessVitals = ProcessVitals()
     user_stream: StreamVitals | None = None
     price_stream: StreamVitals | None = None
+    market_streams: dict[str, StreamVitals] = {}
     exchange: ExchangeVitals | None = None
     redis: RedisVitals | None = None
     log: LogVitals | None = None

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import itertools
 import threading
 from collections import Counter, defaultdict
@@ -23,6 +24,7 @@ from binance_trade_agent.ops.metrics.samples import Samples
 from binance_trade_agent.ops.metrics.sources import OTHER, Sources
 from binance_trade_agent.ops.reactions import Reactions
 from binance_trade_agent.ops.tick_times import TickTimes
+from binance_trade_agent.ops.vitals import StreamVitals, Vitals
 from binance_trade_agent.settings import Settings
 from tests.agents.desk import desk
 from tests.ops.metrics.reading import text_of
@@ -162,6 +164,14 @@ async def test_a_request_is_counted_by_how_it_ended(tmp_path, fault, outcome):
             await ready.gateway.last_price("BTCUSDT")
         seen = {key: each.count for key, each in ready.gateway.requests.by_endpoint.items() if "ticker" in key[0]}
         assert seen == {("GET ticker/price", outcome): 1}
+
+
+def test_each_connection_of_the_market_feed_is_a_stream():
+    told = Vitals(market_streams={"candle stream 1": StreamVitals(is_live=True), "shared feed": StreamVitals()})
+    samples = Samples()
+    vitals = SimpleNamespace(latest=told, beat_wall_ms=None)
+    dataclasses.replace(sources_of(LedgerCounts()), vitals=vitals).put_vitals(samples)
+    assert text_of(samples)["trade_agent_stream_up"] == {("candle 1",): 1, ("shared feed",): 0}
 
 
 async def test_a_question_to_the_cache_is_a_hit_where_what_it_held_was_used(tmp_path):

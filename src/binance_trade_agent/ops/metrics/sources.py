@@ -125,6 +125,8 @@ class Sources:
             samples.put("symbol_resting", rests_until is not None and told.ticks.cycle < rests_until, symbol)
         _put_stream(samples, "user", told.user_stream)
         _put_stream(samples, "price", told.price_stream)
+        for stream, connection in told.market_streams.items():
+            _put_stream(samples, stream.replace(" stream", ""), connection)
         if told.redis is not None:
             samples.put("redis_away", told.redis.cache_away_since_wall_ms is not None, "cache")
             samples.put("redis_away", told.redis.lease_away_since_wall_ms is not None, "lease")
