@@ -38,7 +38,7 @@ from binance_trade_agent.ledger.repeats import Repeats
 from binance_trade_agent.ops import heartbeat
 from binance_trade_agent.ops.clock import monotonic_seconds
 from binance_trade_agent.ops.reactions import Reactions
-from binance_trade_agent.ops.tasks import spawn, stop
+from binance_trade_agent.ops.tasks import spawn, stop, wait_for_any
 from binance_trade_agent.ops.tick_times import TickTimes
 from binance_trade_agent.orchestrator import Tick, TradingOrchestrator
 from binance_trade_agent.reports.decision_line import decision_line
@@ -269,7 +269,8 @@ class AutonomousTradingLoop:
         look_at = monotonic_seconds() + _LOOK_AROUND_SECONDS
         try:
             while not beat.done() and not self._stop.is_set():
-                await self._wait_for(beat, stopped, closings, seconds=max(0.0, look_at - monotonic_seconds()))
+                sooner = () if closings is None else (closings.has_some,)
+                await wait_for_any((beat, stopped), max(0.0, look_at - monotonic_seconds()), *sooner)
                 if closings and not self._stop.is_set():
                     await self._until_done_or_stopped(self._decide_closed(closings), _LAST_CALL_SECONDS)
                 if not self._stop.is_set() and (monotonic_seconds() >= look_at or beat.done()):
@@ -280,20 +281,6 @@ class AutonomousTradingLoop:
         finally:
             await stop(beat)
             await stop(stopped)
-
-    async def _wait_for(
-        self, beat: asyncio.Future[None], stopped: asyncio.Task[None], closings: Closings | None, *, seconds: float
-    ) -> None:
-        """Wait for so long, or until there is something to do sooner."""
-        waiters: set[asyncio.Future[None]] = {beat, stopped}
-        closed = None if closings is None else spawn(closings.wait(), name="closings")
-        if closed is not None:
-            waiters.add(closed)
-        try:
-            await asyncio.wait(waiters, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            if closed is not None:
-                await stop(closed)
 
     async def _until_done_or_stopped(self, work: Coroutine[Any, Any, None], last_call_seconds: float) -> None:
         """Let `work` end; from a stop on it has `last_call_seconds` left, then it is cut off.

@@ -10,7 +10,7 @@ from binance_trade_agent.backtest.signals import TickSignals
 from binance_trade_agent.domain.market import MarketView
 from binance_trade_agent.domain.signals import Signal
 from binance_trade_agent.history.table import CandleTable, IntArray
-from binance_trade_agent.history.window import CandleWindow
+from binance_trade_agent.history.window import TableWindow
 from binance_trade_agent.strategies.base import Strategy
 
 _FIRST_LOOK_ROWS = 256  # how far is looked ahead at first; then four times as far, and so on
@@ -92,7 +92,7 @@ class Lane:
         """What is seen at the tick of `row`: the closed candles since the last hole, and the book."""
         place, at_ms = self.place, int(self.table.open_times_ms[row])
         starts = self.signals.piece_starts
-        candles = CandleWindow(self.table, starts[bisect_right(starts, row) - 1], row)
+        candles = TableWindow(self.table, starts[bisect_right(starts, row) - 1], row)
         return MarketView(self.symbol, place.rules, candles, place.book(row, at_ms), _CANDLE_AGE_MS, 0)
 
     def signal(self, row: int) -> Signal:

@@ -1,5 +1,6 @@
 """CandleWindow: closed candles kept as columns, which look like a sequence of Candle to whoever wants single ones."""
 
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from math import nan
@@ -18,7 +19,21 @@ _COLUMNS = {"open": OPEN, "high": HIGH, "low": LOW, "close": CLOSE, "volume": VO
 _LAST_KEPT = 32  # candles that were made and are wanted again: each decision keeps the last few
 
 
-class CandleWindow(Sequence[Candle]):
+class ColumnarCandles(Sequence[Candle]):
+    """Candles whose numbers can be had as columns, at no cost."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def column(self, name: str) -> FloatArray:
+        """A number of each candle by its name in Candle, such as `high`, as float64."""
+
+    @abstractmethod
+    def highest_since(self, open_ms: int) -> Decimal | None:
+        """The highest price of the candles that open at or after `open_ms`; None without one."""
+
+
+class CandleWindow(ColumnarCandles):
     """A stretch of closed candles in time order. It never changes.
 
     500 candles are 28 kB of numbers; as `Candle` values they would be 330 kB and take 2.5 ms to make, so single ones
@@ -98,11 +113,11 @@ class CandleWindow(Sequence[Candle]):
         return [(*times, *numbers) for times, numbers in zip(self.times.tolist(), self.numbers.tolist(), strict=True)]
 
     def column(self, name: str) -> FloatArray:
-        """A number of each candle by its name in Candle, such as `high`."""
+        """See ColumnarCandles."""
         return self.numbers[:, _COLUMNS[name]]
 
     def highest_since(self, open_ms: int) -> Decimal | None:
-        """The highest price of the candles that open at or after `open_ms`; None without one."""
+        """See ColumnarCandles."""
         first = int(np.searchsorted(self.times[:, 0], open_ms))
         return Decimal(repr(self.numbers[first:, HIGH].max().item())) if first < len(self) else None
 

@@ -18,7 +18,7 @@ from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.exchange.sockets import RENEW_SECONDS, Conversation, StreamError, Supervisor, opened
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ops.clock import monotonic_seconds, wall_ms
-from binance_trade_agent.ops.tasks import spawn, stop
+from binance_trade_agent.ops.tasks import spawn, stop, wait_for_any
 from binance_trade_agent.ops.vitals import StreamVitals
 
 STALE_SECONDS = 5.0
@@ -203,14 +203,6 @@ async def _ended(
     Raises:
         StreamError: the connection has ended meanwhile.
     """
-    waiters = {reader}
-    waker = None if sooner is None else spawn(sooner.wait(), name="price stream waker")
-    if waker is not None:
-        waiters.add(waker)
-    try:
-        await asyncio.wait(waiters, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        if waker is not None:
-            await stop(waker)
+    await wait_for_any([reader], seconds, *() if sooner is None else (sooner,))
     if reader.done():
         raise StreamError(conversation.ended_because)

@@ -11,28 +11,27 @@ class Closings:
 
     Args:
         interval: of the candles that are decided on; others say nothing here.
+
+    Attributes:
+        has_some: set while there are some.
     """
 
     def __init__(self, interval: str) -> None:
         self._interval = interval
         self._symbols: dict[str, float] = {}
-        self._has_some = asyncio.Event()
+        self.has_some = asyncio.Event()
 
     def hear(self, symbol: str, interval: str, close_ms: int) -> None:  # noqa: ARG002 (as the feed tells it)
         """A candle has closed."""
         if interval == self._interval:
             self._symbols[symbol] = monotonic_seconds()
-            self._has_some.set()
+            self.has_some.set()
 
     def __bool__(self) -> bool:
         return bool(self._symbols)
 
-    async def wait(self) -> None:
-        """Return as soon as there are some."""
-        await self._has_some.wait()
-
     def take(self) -> Mapping[str, float]:
         """The symbols, in the order in which their candles closed, and when (monotonic); then there are none."""
         taken, self._symbols = self._symbols, {}
-        self._has_some.clear()
+        self.has_some.clear()
         return taken

@@ -17,7 +17,7 @@ from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.exchange.sockets import TROUBLES, Conversation, StreamError, Supervisor, opened
 from binance_trade_agent.feed.one_question import OneQuestion
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds, wall_ms
-from binance_trade_agent.ops.tasks import spawn, stop
+from binance_trade_agent.ops.tasks import spawn, stop, wait_for_any
 from binance_trade_agent.ops.vitals import StreamVitals
 
 MOST_STREAMS = 1_024
@@ -191,11 +191,7 @@ class StreamLink:
         Raises:
             StreamError: it has ended, or is doubted.
         """
-        nudged = spawn(self._nudge.wait(), name="market stream nudge")
-        try:
-            await asyncio.wait({reader, nudged}, timeout=_PROBE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            await stop(nudged)
+        await wait_for_any([reader], _PROBE_SECONDS, self._nudge)
         self._nudge.clear()
         if self._doubt_because:
             raise StreamError(self._doubt_because)

@@ -6,7 +6,7 @@ A file that is not a sound ledger is refused with a sentence that says what to d
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -139,15 +139,22 @@ def open_of_any_schema(path: Path, *, is_immutable: bool = False) -> sqlite3.Con
         LedgerError: there is none, it is no ledger, or it cannot be read.
     """
     connection = _connect_existing(path, "ro&immutable=1" if is_immutable else "ro")
-    try:
+    with _closed_when_refused(connection, path):
         _refuse_foreign_file(connection, path)
+    return connection
+
+
+@contextlib.contextmanager
+def _closed_when_refused(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """What keeps the ledger at `path` from being used is a LedgerError, and `connection` is closed then."""
+    try:
+        yield
     except FILE_ERRORS as error:
         connection.close()
         raise explained(error, path) from error
     except LedgerError:
         connection.close()
         raise
-    return connection
 
 
 def identity(path: Path) -> tuple[int, int] | None:
@@ -264,19 +271,13 @@ def _connect(path: Path, mode: str, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> s
 def _prepared(
     connection: sqlite3.Connection, path: Path, check_schema: Callable[[sqlite3.Connection, Path], None]
 ) -> sqlite3.Connection:
-    try:
+    with _closed_when_refused(connection, path):
         _refuse_foreign_file(connection, path)
         check_schema(connection, path)
         if table := damaged_table(connection):
             raise damaged(path, f"its table {table} is not what it has to be")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")
-    except FILE_ERRORS as error:
-        connection.close()
-        raise explained(error, path) from error
-    except LedgerError:
-        connection.close()
-        raise
     return connection
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any
 
 _ASK_AGAIN_SECONDS = 5.0
@@ -36,6 +36,16 @@ async def stop(task: asyncio.Task[Any]) -> None:
         await asyncio.gather(task, return_exceptions=True)
     finally:
         timers[0].cancel()
+
+
+async def wait_for_any(futures: Iterable["asyncio.Future[Any]"], seconds: float, *events: asyncio.Event) -> None:
+    """Wait for so long, or until one of `futures` is done or one of `events` is set, whichever comes first."""
+    wakers = [spawn(event.wait(), name="waker") for event in events]
+    try:
+        await asyncio.wait({*futures, *wakers}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for waker in wakers:
+            await stop(waker)
 
 
 def _finished(task: asyncio.Task[Any]) -> None:
