@@ -2,9 +2,13 @@
 
 import gc
 import os
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.cache.redis_server import RedisServer, running_redis
 
 settings.register_profile(
     "project",
@@ -27,3 +31,10 @@ def pytest_collection_finish() -> None:
     """What is imported stays: the collector need not look through it at each test."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+async def redis_server(tmp_path: Path) -> AsyncIterator[RedisServer]:
+    """A real Redis of the test's own."""
+    async with running_redis(tmp_path) as server:
+        yield server

@@ -164,14 +164,16 @@ def always(value):
     return lambda _symbol: value
 
 
-def executing(gateway, ledger, clock, keeper, refusals: list[str] | None = None) -> TradeExecutionAgent:
-    """An execution agent that may always send, and keeps what was refused."""
+def executing(gateway, ledger, clock, keeper, refusals: list[str] | None = None, begin=None) -> TradeExecutionAgent:
+    """An execution agent that may always send, and keeps what was refused; `begin` as TradeExecutionAgent has it."""
 
     async def refused(_, refusal) -> None:
         if refusals is not None:
             refusals.append(str(refusal))
 
-    return TradeExecutionAgent(gateway, ledger, clock, keeper, run_id=RUN_ID, may_send=lambda: None, refused=refused)
+    return TradeExecutionAgent(
+        gateway, ledger, clock, keeper, run_id=RUN_ID, may_send=lambda: None, refused=refused, begin=begin
+    )
 
 
 @asynccontextmanager

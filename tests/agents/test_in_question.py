@@ -11,7 +11,6 @@ import pytest
 
 from binance_trade_agent.agents import in_question
 from binance_trade_agent.agents.account_watch import NEWS_MS
-from binance_trade_agent.agents.execution import TradeExecutionAgent
 from binance_trade_agent.agents.facts import compared, ledger_facts
 from binance_trade_agent.agents.order_keeper import QUIET_MS
 from binance_trade_agent.domain.decisions import Outcome
@@ -20,7 +19,7 @@ from binance_trade_agent.domain.order_ids import client_order_id
 from binance_trade_agent.domain.orders import OrderIntent, OrderState, OrderType, Role, Side
 from binance_trade_agent.domain.values import replace
 from binance_trade_agent.exchange.errors import UnavailableError
-from tests.agents.desk import RUN_ID, Desk, desk, reopened
+from tests.agents.desk import RUN_ID, Desk, desk, executing, reopened
 from tests.agents.market import alarms, assert_equal, killed_at, price
 from tests.agents.watching import deposit, watched
 from tests.ledger.bookkeeping import run_record
@@ -53,20 +52,7 @@ async def trading(tmp_path: Path, **options) -> AsyncIterator[Desk]:
 
 def beginning(ready: Desk) -> Desk:
     """The desk with an execution that notes where the account's trades stand before the first order on a symbol."""
-
-    async def refused(*_) -> None:
-        return None
-
-    ready.execution = TradeExecutionAgent(
-        ready.gateway,
-        ready.ledger,
-        ready.clock,
-        ready.keeper,
-        run_id=RUN_ID,
-        may_send=lambda: None,
-        refused=refused,
-        begin=ready.recovery.begin,
-    )
+    ready.execution = executing(ready.gateway, ready.ledger, ready.clock, ready.keeper, begin=ready.recovery.begin)
     return ready
 
 

@@ -3,12 +3,21 @@
 import shutil
 import socket
 import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+
+import pytest
 
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
 
 REDIS_SERVER = shutil.which("redis-server")
 _READY_SECONDS = 10
+
+needs_redis = [
+    pytest.mark.redis,
+    pytest.mark.skipif(REDIS_SERVER is None, reason="there is no redis-server on this machine"),
+]
 
 
 class RedisServer:
@@ -40,6 +49,17 @@ class RedisServer:
     def _accepts(self) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self._port)) == 0
+
+
+@asynccontextmanager
+async def running_redis(folder: Path) -> AsyncIterator[RedisServer]:
+    """A server that accepts connections, until the end of the context."""
+    server = RedisServer(folder)
+    await server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
 
 
 def _free_port() -> int:

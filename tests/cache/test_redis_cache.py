@@ -9,34 +9,21 @@ from redis.asyncio import Redis
 from binance_trade_agent.cache import redis_cache
 from binance_trade_agent.cache.redis_cache import RedisCache
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
-from tests.cache.redis_server import REDIS_SERVER, RedisServer
+from tests.cache.redis_server import needs_redis
 from tests.said import warnings_in
 
-needs_redis = [
-    pytest.mark.redis,
-    pytest.mark.skipif(REDIS_SERVER is None, reason="there is no redis-server on this machine"),
-]
-
 
 @pytest.fixture
-async def server(tmp_path):
-    started = RedisServer(tmp_path)
-    await started.start()
-    yield started
-    started.kill()
-
-
-@pytest.fixture
-async def cache(server):
-    opened = RedisCache(server.url)
+async def cache(redis_server):
+    opened = RedisCache(redis_server.url)
     yield opened
     await opened.close()
 
 
 @pytest.fixture
-async def redis(server):
+async def redis(redis_server):
     """What another program sees and does."""
-    async with Redis.from_url(server.url) as client:
+    async with Redis.from_url(redis_server.url) as client:
         yield client
 
 
@@ -77,9 +64,9 @@ class TestWithRedis:
         assert await cache.get("key") == b"value"
         assert warnings_in(caplog) == []
 
-    async def test_killed_redis_is_replaced_by_the_process_with_one_warning(self, cache, server, caplog):
+    async def test_killed_redis_is_replaced_by_the_process_with_one_warning(self, cache, redis_server, caplog):
         await cache.put("key", b"value", 30)
-        server.kill()
+        redis_server.kill()
         assert await cache.get("key") is None
         await cache.put("key", b"newer", 30)
         for _ in range(20):
@@ -88,23 +75,23 @@ class TestWithRedis:
         assert "Redis does not answer" in warnings_in(caplog)[0]
 
     @pytest.mark.usefixtures("short_rest")
-    async def test_restarted_redis_is_used_again_and_that_is_said(self, cache, server, caplog):
-        server.kill()
+    async def test_restarted_redis_is_used_again_and_that_is_said(self, cache, redis_server, caplog):
+        redis_server.kill()
         await cache.put("key", b"old", 30)
-        await server.start()
+        await redis_server.start()
         await sleep_seconds(0.06)
         await cache.put("key", b"value", 30)
-        async with Redis.from_url(server.url) as redis:
+        async with Redis.from_url(redis_server.url) as redis:
             assert await redis.get("key") == b"value"
         assert [text.partition(";")[0] for text in warnings_in(caplog)] == [
             "Redis does not answer",
             "Redis answers again",
         ]
 
-    async def test_restart_between_two_calls_is_no_outage(self, cache, server, caplog):
+    async def test_restart_between_two_calls_is_no_outage(self, cache, redis_server, caplog):
         await cache.put("key", b"value", 30)
-        server.kill()
-        await server.start()
+        redis_server.kill()
+        await redis_server.start()
         assert await cache.get("key") is None
         await cache.put("key", b"value", 30)
         assert await cache.get("key") == b"value"
@@ -120,9 +107,9 @@ class TestWithRedis:
             assert await cache.get("key") is None
         assert len(warnings_in(caplog)) == 1
 
-    async def test_wrong_password_is_one_warning_without_the_password(self, server, redis, caplog):
+    async def test_wrong_password_is_one_warning_without_the_password(self, redis_server, redis, caplog):
         await redis.config_set("requirepass", "right")
-        cache = RedisCache(server.url.replace("//", "//:wrong-secret@"))
+        cache = RedisCache(redis_server.url.replace("//", "//:wrong-secret@"))
         await cache.put("key", b"value", 30)
         assert await cache.get("key") == b"value"
         await cache.close()

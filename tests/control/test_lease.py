@@ -15,41 +15,28 @@ from binance_trade_agent.control.redis_lease import RedisLease
 from binance_trade_agent.domain.order_ids import LARGEST_FENCE
 from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ops.clock import machine_time, monotonic_seconds, sleep_seconds
-from tests.cache.redis_server import REDIS_SERVER, RedisServer
+from tests.cache.redis_server import needs_redis
 from tests.said import warnings_in
 
 ACCOUNT = "testnet.binance.vision:4711"
 FIRST = LeaseHolder("host-a", 12, "run-a", "default", "2026-01-05T00:00:00Z")
 SECOND = LeaseHolder("host-b", 13, "run-b", "default", "2026-01-05T00:01:00Z")
 
-with_redis = [
-    pytest.mark.redis,
-    pytest.mark.skipif(REDIS_SERVER is None, reason="there is no redis-server on this machine"),
-]
-
 
 @pytest.fixture
-async def server(tmp_path):
-    started = RedisServer(tmp_path)
-    await started.start()
-    yield started
-    started.kill()
-
-
-@pytest.fixture
-async def redis(server):
+async def redis(redis_server):
     """What another program sees and does."""
-    async with Redis.from_url(server.url, decode_responses=True) as client:
+    async with Redis.from_url(redis_server.url, decode_responses=True) as client:
         yield client
 
 
 @pytest.fixture
-async def of(server):
+async def of(redis_server):
     """Makes leases; those that a test has left open are given back."""
     made: list[RedisLease] = []
 
     def make(holder: LeaseHolder = FIRST, *, least_fence: int = 1, dead_run: str | None = None) -> RedisLease:
-        made.append(RedisLease(server.url, ACCOUNT, holder, least_fence=least_fence, dead_run=dead_run))
+        made.append(RedisLease(redis_server.url, ACCOUNT, holder, least_fence=least_fence, dead_run=dead_run))
         return made[-1]
 
     yield make
@@ -75,7 +62,7 @@ async def written(redis) -> dict:
 
 
 class TestWithRedis:
-    pytestmark = with_redis
+    pytestmark = needs_redis
 
     async def test_lease_names_its_holder_and_lasts_30_s(self, of, redis):
         lease = of()
@@ -292,37 +279,37 @@ class TestWithRedis:
             assert not lease.may_send()
             assert lease.is_lost
 
-    async def test_trading_goes_on_without_redis_and_the_lease_is_taken_anew(self, of, server, redis, caplog):
+    async def test_trading_goes_on_without_redis_and_the_lease_is_taken_anew(self, of, redis_server, redis, caplog):
         lease = of()
         await lease.take(takeover=False)
-        server.kill()
+        redis_server.kill()
         with machine_time(LaterMachine(25)):
             await lease.renew()
         with machine_time(LaterMachine(50)):
             assert lease.may_send()
             await lease.renew()
             assert lease.may_send()
-        await server.start()
+        await redis_server.start()
         await lease.renew()
         assert (await written(redis))["run_id"] == "run-a"
         assert warnings_in(caplog) == [caplog.messages[0], "the account's lease is held again"]
         assert "another daemon on this account would not be seen" in caplog.messages[0]
 
-    async def test_redis_that_hangs_is_as_good_as_none(self, of, server, monkeypatch):
+    async def test_redis_that_hangs_is_as_good_as_none(self, of, redis_server, monkeypatch):
         monkeypatch.setattr(redis_lease, "_TIMEOUT_SECONDS", 0.1)
         lease = of()
         await lease.take(takeover=False)
-        server._process.send_signal(signal.SIGSTOP)
+        redis_server._process.send_signal(signal.SIGSTOP)
         await lease.renew()
         assert lease.may_send()
         begun = monotonic_seconds()
         await lease.let_go()
         assert monotonic_seconds() - begun < 2
-        server._process.send_signal(signal.SIGCONT)
+        redis_server._process.send_signal(signal.SIGCONT)
 
-    async def test_whole_of_it(self, tmp_path, server, redis):
+    async def test_whole_of_it(self, tmp_path, redis_server, redis):
         async with await Ledger.open(tmp_path / "ledger.db") as ledger:
-            opened = leased(server.url, named, ledger, FIRST, dead_run=None, takeover=False)
+            opened = leased(redis_server.url, named, ledger, FIRST, dead_run=None, takeover=False)
             async with opened as lease:
                 assert (lease.fence, lease.may_send()) == (1, True)
                 assert (await written(redis))["run_id"] == "run-a"

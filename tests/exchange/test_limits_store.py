@@ -13,7 +13,7 @@ from binance_trade_agent.exchange.limits_store import ALL, ORDERS, LimitsFile, R
 from binance_trade_agent.exchange.rate_budget import RateBudget
 from binance_trade_agent.exchange.weights import Cost, Priority
 from binance_trade_agent.ops.clock import ScaledClock, machine_time, monotonic_seconds, wall_ms
-from tests.cache.redis_server import REDIS_SERVER, RedisServer
+from tests.cache.redis_server import REDIS_SERVER
 
 PLACE = "127.0.0.1:8090"
 QUESTION = Cost(4, Priority.ESSENTIAL)
@@ -117,27 +117,20 @@ class TestFile:
 @pytest.mark.skipif(REDIS_SERVER is None, reason="there is no redis-server on this machine")
 class TestRedis:
     @pytest.fixture
-    async def server(self, tmp_path):
-        started = RedisServer(tmp_path)
-        await started.start()
-        yield started
-        started.kill()
-
-    @pytest.fixture
-    async def daemons(self, server):
+    async def daemons(self, redis_server):
         """Two budgets that share the Redis; both clocks are in the middle of the same minute."""
         budgets = []
         for _ in range(2):
             clock = ScaledClock()
             clock.synchronise(1_800_000_020_000, age_seconds=0)
-            budgets.append(RateBudget(clock, shared=RedisLimits(server.url, PLACE)))
+            budgets.append(RateBudget(clock, shared=RedisLimits(redis_server.url, PLACE)))
         yield budgets
         for budget in budgets:
             await budget.close()
 
     @pytest.fixture
-    async def redis(self, server):
-        async with Redis.from_url(server.url) as client:
+    async def redis(self, redis_server):
+        async with Redis.from_url(redis_server.url) as client:
             yield client
 
     async def test_two_daemons_share_one_minute(self, daemons):
@@ -201,9 +194,11 @@ class TestRedis:
         async with daemons[1].spend(QUESTION):
             pass
 
-    async def test_redis_that_is_gone_costs_one_warning_and_one_short_wait(self, server, daemons, caplog, monkeypatch):
+    async def test_redis_that_is_gone_costs_one_warning_and_one_short_wait(
+        self, redis_server, daemons, caplog, monkeypatch
+    ):
         caplog.set_level(logging.WARNING)
-        server.kill()
+        redis_server.kill()
         began = monotonic_seconds()
         for _ in range(50):
             async with daemons[0].spend(QUESTION):
@@ -211,7 +206,7 @@ class TestRedis:
         await daemons[0].block(OrderLimitError(1, "Too many new orders."))
         assert monotonic_seconds() - began < 8, "each wait would be half a second"
         assert [record.message.partition("(")[0] for record in caplog.records] == ["Redis does not answer "]
-        await server.start()
+        await redis_server.start()
         monkeypatch.setattr(limits_store, "monotonic_seconds", lambda: monotonic_seconds() + 16)
         async with daemons[0].spend(QUESTION):
             pass

@@ -1,9 +1,7 @@
 """`trade-agent feed` and two daemons as processes of their own, over a real Redis: what each asks of the exchange."""
 
-import asyncio
 import signal
-import sys
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from decimal import Decimal
 from urllib.parse import parse_qs
 
@@ -15,43 +13,18 @@ from binance_trade_agent.exchange.connect import connected_without_keys
 from binance_trade_agent.exchange.endpoints import LIVE, TESTNET
 from binance_trade_agent.ops import heartbeat
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
-from tests.cache.redis_server import REDIS_SERVER, RedisServer
+from tests.cache.redis_server import REDIS_SERVER
 from tests.exchange_process import exchange_process
 from tests.sessions.command import trade_agent
-from tests.sessions.daemon_process import CLEAN_ENVIRONMENT, EAGER, Daemon, assert_equal_to_exchange, daemon
+from tests.sessions.daemon_process import EAGER, assert_equal_to_exchange, daemon, started
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 HISTORY = 500  # candles that a start asks for, at least
 _LONGEST_SECONDS = 60
 
 
-@pytest.fixture
-async def redis(tmp_path):
-    started = RedisServer(tmp_path)
-    await started.start()
-    yield started
-    started.kill()
-
-
-@asynccontextmanager
-async def feed_process(folder, **settings):
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "binance_trade_agent.cli",
-        "feed",
-        cwd=folder,
-        env={**CLEAN_ENVIRONMENT, "LEDGER_PATH": str(folder / "ledger.db"), **settings},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    running = Daemon(process)
-    await running.collect()
-    try:
-        yield running
-    finally:
-        running.send(signal.SIGKILL)
-        await process.wait()
+def feed_process(folder, **settings):
+    return started(folder, "binance_trade_agent.cli", "feed", **settings)
 
 
 async def ticks(folder, count):
@@ -72,12 +45,12 @@ async def histories_asked(exchange):
 
 @pytest.mark.redis
 @pytest.mark.skipif(REDIS_SERVER is None, reason="there is no redis-server on this machine")
-async def test_what_daemons_want_is_asked_once_and_without_the_feed_they_go_on(tmp_path, redis):
+async def test_what_daemons_want_is_asked_once_and_without_the_feed_they_go_on(tmp_path, redis_server):
     folders = [tmp_path / name for name in ("feed", "one", "other")]
     for folder in folders:
         folder.mkdir()
     async with exchange_process(symbols=SYMBOLS, speed=Decimal(30)) as exchange, AsyncExitStack() as stack:
-        settings = {"REDIS_URL": redis.url, "EXCHANGE_URL": exchange.url, "TRADING_SYMBOLS": SYMBOLS[0]}
+        settings = {"REDIS_URL": redis_server.url, "EXCHANGE_URL": exchange.url, "TRADING_SYMBOLS": SYMBOLS[0]}
         trading = {**EAGER, **settings, "TRADING_FEED": "shared", "TRADING_DURATION_MINUTES": "0"}
         # An account has one trader; by another name of its exchange it is another one to the lease. This one only looks.
         elsewhere = {

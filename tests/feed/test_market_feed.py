@@ -2,27 +2,22 @@
 
 import asyncio
 import random
-from decimal import Decimal
 
 import pytest
 
 from binance_trade_agent.domain.candles import MINUTE_MS
-from binance_trade_agent.exchange.binance_gateway import BinanceGateway
-from binance_trade_agent.exchange.connect import SIMULATED_KEY, SIMULATED_SECRET
 from binance_trade_agent.feed import link
 from binance_trade_agent.feed.link import MOST_STREAMS
 from binance_trade_agent.feed.links import Links
 from binance_trade_agent.feed.market_feed import MarketFeed
 from binance_trade_agent.feed.quotes import MAX_AGE_MS
 from binance_trade_agent.feed.streams import Streams
-from binance_trade_agent.ops.clock import ScaledClock, monotonic_seconds, sleep_seconds
+from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
 from binance_trade_agent.ops.tasks import spawn, stop
+from tests.feed.world import SYMBOLS, reached_exchange
 from tests.said import warnings_in
-from tests.torture.exchange import WorldExchange
 from tests.torture.loop import run_virtual
-from tests.torture.network import Network, NetworkFaults
 
-SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 HISTORY = 60
 
 
@@ -54,27 +49,21 @@ def followed(story, *, symbols=SYMBOLS, intervals=("1m",), **faults):
     """Run `story` with a feed that is warm."""
 
     async def work():
-        network = Network(1, NetworkFaults(**faults))
-        exchange = WorldExchange(network, seed=1, symbols=SYMBOLS, usdt=Decimal(1000))
-        clock = ScaledClock()
-        async with exchange.running(), network.connector() as connector:
-            arguments = exchange.endpoints, SIMULATED_KEY, SIMULATED_SECRET, clock
-            async with BinanceGateway(*arguments, connector=connector) as gateway:
-                await gateway.synchronise()
-                streams = Streams(exchange.endpoints.market_streams, random.Random(1), connector=connector)
-                feed = MarketFeed(gateway, clock, streams)
-                feed.follow([(symbol, interval) for symbol in symbols for interval in intervals], history=HISTORY)
-                world = World(exchange, gateway, feed)
-                task = spawn(feed.run(), name="feed under test")
-                try:
-                    await sleep_seconds(3)
-                    for symbol in symbols:
-                        await feed.series(symbol, intervals[0])
-                    result = await story(world)
-                    assert not task.done(), "the feed goes on for ever"
-                    return result
-                finally:
-                    await stop(task)
+        async with reached_exchange(**faults) as (exchange, gateway, clock, connector):
+            streams = Streams(exchange.endpoints.market_streams, random.Random(1), connector=connector)
+            feed = MarketFeed(gateway, clock, streams)
+            feed.follow([(symbol, interval) for symbol in symbols for interval in intervals], history=HISTORY)
+            world = World(exchange, gateway, feed)
+            task = spawn(feed.run(), name="feed under test")
+            try:
+                await sleep_seconds(3)
+                for symbol in symbols:
+                    await feed.series(symbol, intervals[0])
+                result = await story(world)
+                assert not task.done(), "the feed goes on for ever"
+                return result
+            finally:
+                await stop(task)
 
     return run_virtual(work)
 

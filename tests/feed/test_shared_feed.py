@@ -2,29 +2,24 @@
 
 import random
 from collections import Counter
-from decimal import Decimal
 
 import pytest
 
 from binance_trade_agent.domain.candles import MINUTE_MS
 from binance_trade_agent.domain.values import replace
-from binance_trade_agent.exchange.binance_gateway import BinanceGateway
-from binance_trade_agent.exchange.connect import SIMULATED_KEY, SIMULATED_SECRET
 from binance_trade_agent.feed.market_feed import MarketFeed
 from binance_trade_agent.feed.notes import Wish
 from binance_trade_agent.feed.quotes import MAX_AGE_MS
 from binance_trade_agent.feed.serving import FeedServer
 from binance_trade_agent.feed.shared_feed import PATIENCE_SECONDS, SharedFeed
 from binance_trade_agent.feed.streams import Streams
-from binance_trade_agent.ops.clock import ScaledClock, sleep_seconds
+from binance_trade_agent.ops.clock import sleep_seconds
 from binance_trade_agent.ops.tasks import spawn, stop
 from tests.feed.memory_store import MemoryStore
+from tests.feed.world import SYMBOLS, reached_exchange
 from tests.said import warnings_in
-from tests.torture.exchange import WorldExchange
 from tests.torture.loop import run_virtual
-from tests.torture.network import Network, NetworkFaults
 
-SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 HISTORY = 60
 NOTHING = Wish((), 0)
 
@@ -140,18 +135,12 @@ def told(story):
     """Run `story` with a world."""
 
     async def work():
-        network = Network(1, NetworkFaults())
-        exchange = WorldExchange(network, seed=1, symbols=SYMBOLS, usdt=Decimal(1000))
-        clock = ScaledClock()
-        async with exchange.running(), network.connector() as connector:
-            arguments = exchange.endpoints, SIMULATED_KEY, SIMULATED_SECRET, clock
-            async with BinanceGateway(*arguments, connector=connector) as gateway:
-                await gateway.synchronise()
-                world = World(exchange, gateway, clock, connector)
-                try:
-                    return await story(world)
-                finally:
-                    await world.end()
+        async with reached_exchange() as reached:
+            world = World(*reached)
+            try:
+                return await story(world)
+            finally:
+                await world.end()
 
     return run_virtual(work)
 

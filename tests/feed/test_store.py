@@ -16,15 +16,11 @@ from binance_trade_agent.feed.store import (
     StoreError,
     Writing,
 )
-from tests.cache.redis_server import REDIS_SERVER, RedisServer
+from tests.cache.redis_server import needs_redis, running_redis
 from tests.feed.memory_store import MemoryStore
 
 BTC, ETH = ("BTCUSDT", "1m"), ("ETHUSDT", "5m")
 BEAT = Beat("feed", 1, 0, 500, (None, 123))
-needs_redis = [
-    pytest.mark.redis,
-    pytest.mark.skipif(REDIS_SERVER is None, reason="there is no redis-server on this machine"),
-]
 
 
 def candles(first, last):
@@ -34,25 +30,15 @@ def candles(first, last):
     return CandleWindow(times, opened[:, None] / 7 + np.arange(5, dtype=np.float64))
 
 
-@pytest.fixture
-async def server(tmp_path):
-    started = RedisServer(tmp_path)
-    await started.start()
-    yield started
-    started.kill()
-
-
 @pytest.fixture(params=[pytest.param("redis", marks=needs_redis), "memory"])
 async def store(request, tmp_path):
     if request.param == "memory":
         yield MemoryStore()
         return
-    server = RedisServer(tmp_path)
-    await server.start()
-    opened = RedisStore(server.url, "simulated market")
-    yield opened
-    await opened.close()
-    server.kill()
+    async with running_redis(tmp_path) as server:
+        opened = RedisStore(server.url, "simulated market")
+        yield opened
+        await opened.close()
 
 
 async def test_candles_are_added_behind_those_that_are_there(store):
@@ -127,14 +113,14 @@ class TestRedis:
     pytestmark = needs_redis
 
     @pytest.fixture
-    async def store(self, server):
-        opened = RedisStore(server.url, "simulated market")
+    async def store(self, redis_server):
+        opened = RedisStore(redis_server.url, "simulated market")
         yield opened
         await opened.close()
 
     @pytest.fixture
-    async def redis(self, server):
-        async with Redis.from_url(server.url, decode_responses=True) as client:
+    async def redis(self, redis_server):
+        async with Redis.from_url(redis_server.url, decode_responses=True) as client:
             yield client
 
     async def test_everything_ends_by_itself_and_is_called_by_its_version(self, store, redis):
@@ -167,9 +153,9 @@ class TestRedis:
         with pytest.raises(StoreError, match="WRONGTYPE"):
             await store.candles("feed", [BTC], 1)
 
-    async def test_a_redis_that_is_away_is_said(self, store, server):
+    async def test_a_redis_that_is_away_is_said(self, store, redis_server):
         async with store.listening() as bells:
-            server.kill()
+            redis_server.kill()
             with pytest.raises(StoreError, match="Redis does not answer"):
                 await bells.next(60)
             for ask in (store.beat, store.wishes, lambda: store.hold("feed"), lambda: store.write(Writing(BEAT))):

@@ -106,18 +106,25 @@ async def daemon(folder: Path, *flags: str, **settings: str) -> AsyncIterator[Da
     Without other settings: an hour of market time in about two seconds, a tick a minute, ledger in the folder.
     """
     fast = {
-        "LEDGER_PATH": str(folder / "ledger.db"),
         "SIMULATION_SPEED": "1000000",
         "TRADING_INTERVAL_SECONDS": "60",
         "RISK_COOLDOWN_SECONDS": "60",
     }
+    module = "binance_trade_agent.autonomous_trading_loop"
+    async with started(folder, module, *flags, **{**fast, **settings}) as running:
+        yield running
+
+
+@asynccontextmanager
+async def started(folder: Path, module: str, *arguments: str, **settings: str) -> AsyncIterator[Daemon]:
+    """`python -m MODULE` in `folder`, by environment, on a ledger there unless it says otherwise; killed when left."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "binance_trade_agent.autonomous_trading_loop",
-        *flags,
+        module,
+        *arguments,
         cwd=folder,
-        env={**CLEAN_ENVIRONMENT, **fast, **settings},
+        env={**CLEAN_ENVIRONMENT, "LEDGER_PATH": str(folder / "ledger.db"), **settings},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

@@ -1,17 +1,15 @@
 """A whole session as a user starts it: what it says, what it leaves, and how it ends."""
 
-import asyncio
 import contextlib
 import signal
-import sys
 from pathlib import Path
 
 import pytest
 
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
 from tests.exchange_process import exchange_process
+from tests.sessions.command import trade_agent
 from tests.sessions.daemon_process import (
-    CLEAN_ENVIRONMENT,
     assert_books_balance,
     assert_equal_to_exchange,
     daemon,
@@ -25,19 +23,7 @@ pytestmark = pytest.mark.slow
 
 async def reconciled(folder, **settings: str) -> str:
     """The last line of `trade-agent reconcile`."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "binance_trade_agent.cli",
-        "reconcile",
-        cwd=folder,
-        env={**CLEAN_ENVIRONMENT, "LEDGER_PATH": str(folder / "ledger.db"), **settings},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    output, errors = await asyncio.wait_for(process.communicate(), 60)
-    assert b"Traceback" not in errors, errors.decode()
-    return output.decode().splitlines()[-1]
+    return (await trade_agent(folder, "reconcile", **settings)).out.splitlines()[-1]
 
 
 def exchange_processes(folder: Path) -> list[str]:

@@ -14,13 +14,10 @@ from binance_trade_agent.cache.redis_cache import RedisCache
 from binance_trade_agent.domain.decisions import Decision, Outcome
 from binance_trade_agent.strategies.registry import create_strategy
 from tests.agents.desk import SYMBOLS, always
-from tests.cache.redis_server import REDIS_SERVER, RedisServer
+from tests.cache.redis_server import RedisServer, needs_redis
 from tests.test_orchestrator import pipeline
 
-pytestmark = [
-    pytest.mark.redis,
-    pytest.mark.skipif(REDIS_SERVER is None, reason="there is no redis-server on this machine"),
-]
+pytestmark = needs_redis
 
 KEYS = ("rules", "candles", "book")
 TICKS = 8

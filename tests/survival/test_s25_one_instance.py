@@ -12,7 +12,7 @@ from binance_trade_agent.domain.order_ids import instance_tag, is_own_order_id, 
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
-from tests.cache.redis_server import REDIS_SERVER, RedisServer
+from tests.cache.redis_server import RedisServer, needs_redis
 from tests.exchange_process import RunningExchange, exchange_process
 from tests.sessions.daemon_process import EAGER, assert_books_balance, assert_equal_to_exchange, daemon, ids_sent
 
@@ -21,18 +21,6 @@ ENDLESS = {**EAGER, "TRADING_DURATION_MINUTES": "0"}
 SPEED = Decimal(60)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
-needs_redis = [
-    pytest.mark.redis,
-    pytest.mark.skipif(REDIS_SERVER is None, reason="there is no redis-server on this machine"),
-]
-
-
-@pytest.fixture
-async def server(tmp_path):
-    started = RedisServer(tmp_path)
-    await started.start()
-    yield started
-    started.kill()
 
 
 @pytest.fixture
@@ -44,8 +32,8 @@ def folders(tmp_path):
     return both
 
 
-def places(exchange: RunningExchange, server: RedisServer | None = None) -> dict[str, str]:
-    redis = {"REDIS_URL": server.url} if server else {}
+def places(exchange: RunningExchange, redis_server: RedisServer | None = None) -> dict[str, str]:
+    redis = {"REDIS_URL": redis_server.url} if redis_server else {}
     return {"EXCHANGE_URL": exchange.url, **redis}
 
 
@@ -70,9 +58,9 @@ def fences_of_runs(folder) -> list[int]:
 
 
 @asynccontextmanager
-async def lease_of(server: RedisServer, exchange: RunningExchange):
+async def lease_of(redis_server: RedisServer, exchange: RunningExchange):
     """The one lease that is in Redis, its key and a client."""
-    async with Redis.from_url(server.url, decode_responses=True) as redis:
+    async with Redis.from_url(redis_server.url, decode_responses=True) as redis:
         (key,) = [key async for key in redis.scan_iter("bta:lease:*") if ":ended:" not in key]
         assert key.startswith(f"bta:lease:{exchange.url.removeprefix('http://')}:")
         yield json.loads(await redis.get(key)), key, redis
@@ -147,16 +135,16 @@ async def test_s25_two_daemons_on_one_account_without_redis_recognise_each_other
 class TestWithRedis:
     pytestmark = needs_redis
 
-    async def test_s25_second_daemon_on_one_account_is_refused_by_name(self, folders, server):
+    async def test_s25_second_daemon_on_one_account_is_refused_by_name(self, folders, redis_server):
         first_folder, second_folder = folders
         async with exchange_process(speed=SPEED) as exchange:
-            async with daemon(first_folder, **ENDLESS, **places(exchange, server)) as first:
+            async with daemon(first_folder, **ENDLESS, **places(exchange, redis_server)) as first:
                 await first.until_logged("Trading Cycle #1")
-                async with lease_of(server, exchange) as (lease, key, _):
+                async with lease_of(redis_server, exchange) as (lease, key, _):
                     assert (lease["pid"], lease["instance"], lease["fence"]) == (first.process.pid, "default", 1)
                     assert "K" * 8 not in key
                 asked = monotonic_seconds()
-                async with daemon(second_folder, **ENDLESS, **places(exchange, server)) as second:
+                async with daemon(second_folder, **ENDLESS, **places(exchange, redis_server)) as second:
                     assert await second.ended() == 2
                     assert f"process {first.process.pid} on " in second.log[-1]
                     assert "--takeover" in second.log[-1]
@@ -165,13 +153,13 @@ class TestWithRedis:
                 assert await first.ended() == 0
             assert set(await fences_sent(exchange)) <= {1}
 
-    async def test_s25_takeover_of_the_account_stops_the_first_for_good(self, folders, server):
+    async def test_s25_takeover_of_the_account_stops_the_first_for_good(self, folders, redis_server):
         first_folder, second_folder = folders
         async with exchange_process(speed=SPEED) as exchange:
-            async with daemon(first_folder, **ENDLESS, **places(exchange, server)) as first:
+            async with daemon(first_folder, **ENDLESS, **places(exchange, redis_server)) as first:
                 await until_orders(exchange, 2, fence=1)
                 async with daemon(
-                    second_folder, "--takeover", **ENDLESS, **places(exchange, server), TRADING_INSTANCE="b"
+                    second_folder, "--takeover", **ENDLESS, **places(exchange, redis_server), TRADING_INSTANCE="b"
                 ) as second:
                     assert await first.ended() == 2  # a supervisor must not start it again
                     assert "ended: another daemon took over: process " in first.report
@@ -181,13 +169,13 @@ class TestWithRedis:
             sent = await fences_sent(exchange)
             assert sent == sorted(sent)
 
-    async def test_s25_killed_daemon_starts_again_at_once_although_its_lease_still_stands(self, tmp_path, server):
+    async def test_s25_killed_daemon_starts_again_at_once_although_its_lease_still_stands(self, tmp_path, redis_server):
         async with exchange_process(speed=SPEED) as exchange:
-            async with daemon(tmp_path, **ENDLESS, **places(exchange, server)) as first:
+            async with daemon(tmp_path, **ENDLESS, **places(exchange, redis_server)) as first:
                 await until_orders(exchange, 2, fence=1)
                 first.send(signal.SIGKILL)
             asked = monotonic_seconds()
-            async with daemon(tmp_path, **ENDLESS, **places(exchange, server)) as second:
+            async with daemon(tmp_path, **ENDLESS, **places(exchange, redis_server)) as second:
                 await second.until_logged("Trading Cycle #1")
                 assert monotonic_seconds() - asked < 10
                 second.send(signal.SIGTERM)
@@ -195,15 +183,15 @@ class TestWithRedis:
             assert fences_of_runs(tmp_path) == [1, 2]
             await assert_equal_to_exchange(tmp_path / "ledger.db", exchange)
 
-    async def test_s25_daemon_that_was_frozen_past_its_lease_sends_nothing_more(self, folders, server):
+    async def test_s25_daemon_that_was_frozen_past_its_lease_sends_nothing_more(self, folders, redis_server):
         first_folder, second_folder = folders
         async with (
             exchange_process(speed=SPEED) as exchange,
-            daemon(first_folder, **ENDLESS, **places(exchange, server)) as first,
+            daemon(first_folder, **ENDLESS, **places(exchange, redis_server)) as first,
         ):
             await until_orders(exchange, 2, fence=1)
             first.send(signal.SIGSTOP)
-            async with daemon(second_folder, **ENDLESS, **places(exchange, server)) as second:
+            async with daemon(second_folder, **ENDLESS, **places(exchange, redis_server)) as second:
                 await until_orders(exchange, 2, fence=2)  # it has waited for the first one's lease to end
                 before = (await fences_sent(exchange)).count(1)
                 first.send(signal.SIGCONT)
@@ -212,17 +200,17 @@ class TestWithRedis:
                 second.send(signal.SIGTERM)
                 assert await second.ended() == 0
 
-    async def test_s25_trading_goes_on_without_redis_and_the_lease_is_taken_anew(self, tmp_path, server):
+    async def test_s25_trading_goes_on_without_redis_and_the_lease_is_taken_anew(self, tmp_path, redis_server):
         async with exchange_process(speed=SPEED) as exchange:
-            async with daemon(tmp_path, **ENDLESS, **places(exchange, server)) as running:
+            async with daemon(tmp_path, **ENDLESS, **places(exchange, redis_server)) as running:
                 await until_orders(exchange, 1, fence=1)
-                server.kill()
+                redis_server.kill()
                 await running.until_logged("another daemon on this account would not be seen")
                 sent = len(await ids_sent(exchange))
                 await until_orders(exchange, sent + 1, fence=1)
-                await server.start()
+                await redis_server.start()
                 await running.until_logged("the account's lease is held again")
-                async with lease_of(server, exchange) as (lease, _, _):
+                async with lease_of(redis_server, exchange) as (lease, _, _):
                     assert lease["pid"] == running.process.pid
                 running.send(signal.SIGTERM)
                 assert await running.ended() == 0
