@@ -1,6 +1,7 @@
 """The daemon put together: how it starts, what keeps it from starting, and the exit codes."""
 
 import asyncio
+import contextlib
 import logging
 import signal
 from pathlib import Path
@@ -17,7 +18,7 @@ from binance_trade_agent.exchange.errors import AuthError, RejectedError, Unavai
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.errors import LedgerError, LedgerUnavailable
 from binance_trade_agent.ledger.ledger import LedgerReader
-from binance_trade_agent.ops.clock import MarketGoneError
+from binance_trade_agent.ops.clock import MarketGoneError, sleep_seconds
 from binance_trade_agent.ops.signals import StopSignals
 from binance_trade_agent.strategies.registry import UnknownStrategy
 from tests.agents.desk import desk
@@ -125,13 +126,30 @@ class Loop:
 async def test_first_signal_stops_the_loop_and_the_second_cancels():
     main = asyncio.ensure_future(asyncio.Event().wait())
     signals = StopSignals(main)
-    signals.loop = loop = Loop()
+    loop = Loop()
+    signals.listen_for(loop)
     signals.receive(signal.SIGTERM)
     assert (loop.reasons, main.cancelling()) == (["SIGTERM"], 0)
     signals.receive(signal.SIGINT)
     assert (loop.reasons, main.cancelling()) == (["SIGTERM"], 1)
     assert not signals.has_ended_start
     await asyncio.gather(main, return_exceptions=True)
+
+
+async def test_a_start_that_went_on_though_it_was_cancelled_stops_as_soon_as_it_trades():
+    reached = asyncio.Event()
+
+    async def start() -> None:
+        with contextlib.suppress(asyncio.CancelledError):  # as asyncio.wait_for may
+            await asyncio.Event().wait()
+        reached.set()
+
+    signals, loop = StopSignals(asyncio.ensure_future(start())), Loop()
+    await sleep_seconds(0)
+    signals.receive(signal.SIGTERM)
+    await reached.wait()
+    signals.listen_for(loop)
+    assert loop.reasons == ["SIGTERM"]
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ async def _trade(configuration: Configuration, signals: StopSignals, *, takeover
         )
         async with assembly.following_the_stream():
             await ledger.begin_run(record)
-            signals.loop = assembly.loop
+            signals.listen_for(assembly.loop)
             assembly.loop.on_beat.append(lambda: _tell_service(service, settings))
             lease.when_lost(assembly.loop.request_stop)
             reason = await assembly.loop.run()

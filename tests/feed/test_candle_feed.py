@@ -64,6 +64,7 @@ def test_a_candle_that_was_left_out_is_asked_for_though_a_later_one_has_come():
         assert feed.is_complete(KEY)
         assert list((await feed.series(*KEY)).candles) == [candle(number) for number in range(2 - HISTORY, 2)]
         assert closed == [row(1)[1]], "the later one was told already"
+        assert max(exchange.asked) < HISTORY, "only since the gap"
 
     followed(story)
 

@@ -1,5 +1,7 @@
 """`trade-agent feed` and two daemons as processes of their own, over a real Redis: what each asks of the exchange."""
 
+import asyncio
+import contextlib
 import signal
 from contextlib import AsyncExitStack
 from decimal import Decimal
@@ -11,12 +13,15 @@ from binance_trade_agent.configuration import ConfigError, load
 from binance_trade_agent.exchange.binance_gateway import BinanceGateway
 from binance_trade_agent.exchange.connect import connected_without_keys
 from binance_trade_agent.exchange.endpoints import LIVE, TESTNET
+from binance_trade_agent.feed import command
 from binance_trade_agent.ops import heartbeat
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
+from binance_trade_agent.ops.tasks import spawn
 from tests.cache.redis_server import REDIS_SERVER
 from tests.exchange_process import exchange_process
 from tests.sessions.command import trade_agent
 from tests.sessions.daemon_process import EAGER, assert_equal_to_exchange, daemon, started
+from tests.torture.loop import run_virtual
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 HISTORY = 500  # candles that a start asks for, at least
@@ -88,6 +93,32 @@ async def test_what_daemons_want_is_asked_once_and_without_the_feed_they_go_on(t
         feed.send(signal.SIGTERM)
         assert await feed.ended() == 0, feed.everything
         await assert_equal_to_exchange(folders[1] / "ledger.db", exchange)
+
+
+class Deaf:
+    """A server that a first cancellation does not end, as asyncio.wait_for of Python 3.11 may swallow it."""
+
+    def __init__(self):
+        self.is_cancelled = asyncio.Event()
+
+    async def run(self):
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        self.is_cancelled.set()
+        await asyncio.Event().wait()
+
+
+def test_a_signal_ends_it_though_a_cancellation_gets_lost():
+    async def work():
+        service, server = command._Service(), Deaf()
+        serving = spawn(service.serve(server), name="feed")
+        await sleep_seconds(1)
+        service.request_stop("SIGTERM")
+        await asyncio.wait({serving}, timeout=60)
+        assert server.is_cancelled.is_set()
+        assert serving.done()
+
+    run_virtual(work)
 
 
 async def synchronised(_):

@@ -12,6 +12,8 @@ from decimal import Decimal
 from pathlib import Path
 from urllib.parse import parse_qs
 
+import pytest
+
 from binance_trade_agent.configuration import FROM_FILE
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.order_states import STATE_OF_STATUS
@@ -75,7 +77,10 @@ class Daemon:
 
     async def ended(self, within_seconds: float = _END_SECONDS) -> int:
         """The exit code, when the process has ended and everything that it said was read."""
-        code = await asyncio.wait_for(self.process.wait(), within_seconds)
+        try:
+            code = await asyncio.wait_for(self.process.wait(), within_seconds)
+        except TimeoutError:
+            pytest.fail(f"it has not ended within {within_seconds} seconds:\n{self.everything}")
         await asyncio.gather(*self._readers)
         assert "Traceback" not in self.everything, self.everything
         return code

@@ -59,7 +59,7 @@ class CandleFeed:
         self._closed = closed
         self._rings: dict[Key, CandleRing] = {}
         self._complete: set[Key] = set()
-        self._broken: set[Key] = set()  # complete ones in which a candle was left out
+        self._broken: dict[Key, int] = {}  # complete ones in which candles were left out; close time of the last before
         self._short: set[Key] = set()  # complete ones that are to keep more than they did
         self._filling: dict[Key, asyncio.Task[ExchangeError | None]] = {}
         self._filled_seconds: dict[Key, float] = {}
@@ -82,8 +82,9 @@ class CandleFeed:
         self._rings = rings
         for key in keys:
             self._keep(key, history)
-        for keys_of in (self._complete, self._broken, self._short):
+        for keys_of in (self._complete, self._short):
             keys_of.intersection_update(rings)
+        self._broken = {key: close_ms for key, close_ms in self._broken.items() if key in rings}
 
     def _keep(self, key: Key, history: int) -> None:
         """Keep so many at least; what is there is used until there are more."""
@@ -124,7 +125,7 @@ class CandleFeed:
         before = ring.last_close_ms
         is_new = ring.put(row)
         if before is not None and row[0] > before + 1:
-            self._broken.add(key)
+            self._broken.setdefault(key, before)
         if is_new and (before is None or row[1] > before):
             self._closed(*key, row[1])
 
@@ -163,7 +164,7 @@ class CandleFeed:
     async def fill_overdue(self) -> list[Key]:
         """Ask for what should have come and did not. Returns of what; failures are left to the next time."""
         overdue = [key for key in self._rings if key in self._complete and self._missing(key)]
-        await self._fill_all([*overdue, *(self._broken | self._short).difference(overdue)])
+        await self._fill_all([*overdue, *(self._broken.keys() | self._short).difference(overdue)])
         return overdue
 
     async def fill_histories(self) -> None:
@@ -207,9 +208,11 @@ class CandleFeed:
     def _missing(self, key: Key) -> int:
         """Closed candles that are not there and should be by now."""
         last_close_ms = self._rings[key].last_close_ms
-        if last_close_ms is None:
-            return self._rings[key].capacity
-        return max(0, self.due_close_ms(key[1]) - last_close_ms) // INTERVAL_MS[key[1]]
+        return self._rings[key].capacity if last_close_ms is None else self._due_since(key, last_close_ms)
+
+    def _due_since(self, key: Key, close_ms: int) -> int:
+        """Candles that should be there by now and closed later."""
+        return max(0, self.due_close_ms(key[1]) - close_ms) // INTERVAL_MS[key[1]]
 
     def due_close_ms(self, interval: str) -> int:
         """Close time of the last candle that should be there by now."""
@@ -232,8 +235,9 @@ class CandleFeed:
         ring = self._rings[key]
         async with self._places:
             is_start = key not in self._complete
-            is_whole = is_start or key in self._broken or key in self._short
-            wanted = ring.capacity if is_whole else min(ring.capacity, self._missing(key))
+            since_gap = self._due_since(key, self._broken[key]) if key in self._broken else 0
+            is_whole = is_start or key in self._short or since_gap >= ring.capacity
+            wanted = ring.capacity if is_whole else min(ring.capacity, max(since_gap, self._missing(key)))
             self.filled["start" if is_start else "gap"] += 1
             try:
                 fetched = await self._fetch(*key, wanted + _OVERLAP)
@@ -250,8 +254,12 @@ class CandleFeed:
         ring.merge(window)
         if is_all:
             self._complete.add(key)
-            self._broken.discard(key)
             self._short.discard(key)
+        if key in self._broken and len(window) > 0:
+            if is_all or window.times[0, 0] <= self._broken[key] + 1:
+                del self._broken[key]
+            else:
+                self._broken[key] = 0  # it did not reach so far: the next one asks for all
         after = ring.last_close_ms
         if was_complete and after is not None and (before is None or after > before):
             self._closed(*key, after)

@@ -14,8 +14,8 @@ from binance_trade_agent.feed.choice import redis_store, streams_of, wanted_of
 from binance_trade_agent.feed.market_feed import MarketFeed
 from binance_trade_agent.feed.serving import FeedServer
 from binance_trade_agent.ops.clock import sleep_seconds
-from binance_trade_agent.ops.signals import stop_signals
-from binance_trade_agent.ops.tasks import spawn, stop
+from binance_trade_agent.ops.signals import StopSignals, stop_signals
+from binance_trade_agent.ops.tasks import spawn, stop, wait_for_any
 from binance_trade_agent.settings import Settings
 
 _SYNCHRONISE_SECONDS = 600.0
@@ -45,7 +45,7 @@ def run(settings: Settings, market: str | None) -> int:
 async def _run(settings: Settings, market: str | None) -> int:
     with stop_signals() as signals:
         try:
-            await _serve(settings, market)
+            await _serve(settings, market, signals)
         except asyncio.CancelledError:
             if not signals.has_ended_start:
                 raise
@@ -53,7 +53,27 @@ async def _run(settings: Settings, market: str | None) -> int:
         return exit_codes.OK
 
 
-async def _serve(settings: Settings, market: str | None) -> None:
+class _Service:
+    """A feed that is served until it is asked to end."""
+
+    def __init__(self) -> None:
+        self._is_over = asyncio.Event()
+
+    def request_stop(self, _reason: str) -> None:
+        self._is_over.set()
+
+    async def serve(self, server: FeedServer) -> None:
+        """Until then, or until the server fails."""
+        work = spawn(server.run(), name="feed server")
+        try:
+            await wait_for_any([work], None, self._is_over)
+        finally:
+            await stop(work)
+        if not work.cancelled():
+            work.result()
+
+
+async def _serve(settings: Settings, market: str | None, signals: StopSignals) -> None:
     if settings.redis_url is None:
         raise ConfigError("`trade-agent feed` needs REDIS_URL, where it and its daemons meet.")
     async with connected_without_keys(settings, market) as connection:
@@ -68,8 +88,10 @@ async def _serve(settings: Settings, market: str | None) -> None:
         server = FeedServer(feed, connection.gateway, store, wanted_of(settings, LEAST_HISTORY), name)
         log.info("following the market of %s (%s) as %s", connection.endpoints.rest, connection.market, name)
         clock = spawn(_keep_time(connection), name="clock of the exchange")
+        service = _Service()
+        signals.listen_for(service)
         try:
-            await server.run()
+            await service.serve(server)
         finally:
             await stop(clock)
             await server.let_go()

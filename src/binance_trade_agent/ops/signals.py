@@ -24,25 +24,37 @@ class StopSignals:
     """The first signal ends the run in good order, the second at once.
 
     Attributes:
-        loop: the loop that the first one stops; while there is none it cancels the start.
-        has_ended_start: whether it did.
+        has_ended_start: whether the first one came before there was a loop, and cancelled the start.
     """
 
     def __init__(self, main: "asyncio.Task[Any] | None") -> None:
-        self.loop: Stoppable | None = None
         self.has_ended_start = False
+        self._loop: Stoppable | None = None
         self._main = main
-        self._is_first = True
+        self._first: signal.Signals | None = None
+
+    def listen_for(self, loop: Stoppable) -> None:
+        """From here on the first signal stops this loop, at once when it has come already.
+
+        A cancelled start may go on all the same: asyncio.wait_for of Python 3.11, which redis-py uses, returns a result
+        that comes at the same moment instead (python/cpython issue 86296).
+        """
+        self._loop = loop
+        if self._first is not None:
+            self._stop(loop, self._first)
 
     def receive(self, number: signal.Signals) -> None:
         """Handle one signal."""
-        if self._is_first and self.loop is not None:
-            log.info("%s: ending; a second signal ends at once", number.name)
-            self.loop.request_stop(number.name)
+        if self._first is None and self._loop is not None:
+            self._stop(self._loop, number)
         elif self._main is not None:
-            self.has_ended_start = self.loop is None
+            self.has_ended_start = self._loop is None
             self._main.cancel()
-        self._is_first = False
+        self._first = number
+
+    def _stop(self, loop: Stoppable, number: signal.Signals) -> None:
+        log.info("%s: ending; a second signal ends at once", number.name)
+        loop.request_stop(number.name)
 
 
 def end_quietly_until_listened_to(before: str) -> None:

@@ -38,8 +38,8 @@ async def stop(task: asyncio.Task[Any]) -> None:
         timers[0].cancel()
 
 
-async def wait_for_any(futures: Iterable["asyncio.Future[Any]"], seconds: float, *events: asyncio.Event) -> None:
-    """Wait for so long, or until one of `futures` is done or one of `events` is set, whichever comes first."""
+async def wait_for_any(futures: Iterable["asyncio.Future[Any]"], seconds: float | None, *events: asyncio.Event) -> None:
+    """Wait until one of `futures` is done, one of `events` is set, or so long; None waits without end."""
     wakers = [spawn(event.wait(), name="waker") for event in events]
     try:
         await asyncio.wait({*futures, *wakers}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
