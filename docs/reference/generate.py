@@ -36,6 +36,7 @@ RISK_PROFILES = (HERE.parents[1] / "config" / PROFILES).read_text(encoding="utf-
 DEFAULT_PROFILE = "balanced"
 FIRST_WORDS = {
     "trading": "Where and what is traded, how often, and how large an entry is.",
+    "account": "What the daemons of [one account](../guide/several-daemons.md#one-account) may hold together.",
     "trader": "What [the container](../guide/docker.md) does with the trader.",
     "strategy": "What says BUY and SELL: [strategies](../guide/strategies.md).",
     "risk": "Limits and exits: [from a signal to an order](../guide/risk.md). The profiles are those of "

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from binance_trade_agent.agents.account_share import SharedAccount
 from binance_trade_agent.agents.account_watch import AccountWatch
 from binance_trade_agent.agents.adoption import Adoption
 from binance_trade_agent.agents.alarms import Alarms
@@ -76,6 +77,7 @@ class RunName:
         may_send: why no order may be sent now, such as a lease that another daemon has taken; None when it may.
         lease_away_since: wall time since when the lease cannot be renewed, as Redis is away; None while it can.
         started_wall_ms: when the process began.
+        share: its part of an account that others trade on too; None: it has all of it.
     """
 
     run_id: str
@@ -83,6 +85,7 @@ class RunName:
     may_send: Callable[[], str | None] = lambda: None
     lease_away_since: Callable[[], int | None] = lambda: None
     started_wall_ms: int = field(default_factory=wall_ms)
+    share: SharedAccount | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +106,17 @@ class _Ground:
         return self.reconciler.epoch.epoch
 
 
-async def _recovered(settings: Settings, ledger: Ledger, connection: Connection, run_id: str) -> _Ground:
+async def _recovered(settings: Settings, ledger: Ledger, connection: Connection, name: RunName) -> _Ground:
     """Check symbols and keys, and bring the ledger up to date. May be done again when it failed half-way.
 
     Raises:
         ConfigError: symbols or order size do not fit the exchange.
         AuthError: the keys do not.
         CannotReconcileError: the ledger contradicts the exchange.
+        LeaseHeldError, ClaimsAwayError: a part of an account is not to be had.
         ExchangeError: the exchange could not be asked.
     """
-    gateway, clock = connection.gateway, connection.clock
+    gateway, clock, share = connection.gateway, connection.clock, name.share
     rules = await tradable_rules(gateway, settings)
     account = await gateway.account()
     if not account.can_trade:
@@ -124,11 +128,13 @@ async def _recovered(settings: Settings, ledger: Ledger, connection: Connection,
     keeper = OrderKeeper(gateway, ledger, clock, known_rules, alarms, instance=settings.trading_instance)
     recovery = Recovery(gateway, ledger, keeper, known_rules)
     may_reset = settings.mode != "live"
-    epochs = Epochs(gateway, ledger, clock, known_rules, may_reset=may_reset, market=connection.market)
-    reconciler = Reconciler(gateway, ledger, clock, known_rules, epochs, keeper, recovery, alarms)
+    seen = gateway if share is None else await share.enter(known_rules, alarms)
+    opening = None if share is None else share.opening
+    epochs = Epochs(seen, ledger, clock, known_rules, may_reset=may_reset, market=connection.market, opening=opening)
+    reconciler = Reconciler(seen, ledger, clock, known_rules, epochs, keeper, recovery, alarms)
     await Adoption(gateway, ledger, clock, known_rules, instance=settings.trading_instance).after_restoration(epochs)
     await reconciler.run("start")
-    await ledger.take_over(run_id)
+    await ledger.take_over(name.run_id)
     return _Ground(rules, known_rules, gate, alarms, keeper, recovery, reconciler)
 
 
@@ -143,8 +149,10 @@ class Assembly:
         publisher: MarketPublisher,
         vitals: TraderVitals,
         feed: AnyFeed | None,
+        share: SharedAccount | None,
     ) -> None:
         self.loop = loop
+        self._share = share
         self._feed = feed
         self._stream = stream
         self._prices = prices
@@ -170,9 +178,7 @@ class Assembly:
             ExchangeError: the exchange could not be asked for EXCHANGE_STARTUP_SECONDS.
         """
         gateway, clock = connection.gateway, connection.clock
-        ground = await until_reached(
-            settings, lambda: _recovered(settings, ledger, connection, name.run_id), connection.tell
-        )
+        ground = await until_reached(settings, lambda: _recovered(settings, ledger, connection, name), connection.tell)
         await refuse_stale(ledger, clock.now_ms(), began_wall_ms=name.started_wall_ms)
         switch, risk_switch = StrategySwitch(strategies, ledger), RiskSwitch(settings, ledger)
         await switch.restore()
@@ -207,6 +213,7 @@ class Assembly:
             may_send=name.may_send,
             refused=refused,
             begin=ground.recovery.begin,
+            reservations=name.share,
         )
         identity = Identity(settings.trading_instance, strategies.name, name.fence)
         exits = exit_settings(settings)
@@ -328,7 +335,9 @@ class Assembly:
         vitals = TraderVitals(settings, name.run_id, name.started_wall_ms, parts)
         _serve_metrics(stack, settings, parts, vitals, ledger, ground, orchestrator)
         _trace(stack, settings, orchestrator, market_data, signals, risk, execution)
-        return cls(stream, loop, prices, publisher, vitals, feed)
+        if name.share is not None:
+            name.share.bids = lambda: {symbol: view.book.bid for symbol, view in orchestrator.views.items()}
+        return cls(stream, loop, prices, publisher, vitals, feed, name.share)
 
     @contextlib.asynccontextmanager
     async def following_the_stream(self) -> AsyncIterator[None]:
@@ -336,6 +345,8 @@ class Assembly:
         streams = [spawn(self._stream.run(), name="user stream"), spawn(self._publisher.run(), name="market board")]
         if self._feed is not None:
             streams.append(spawn(self._feed.run(), name="market feed"))
+        if self._share is not None:
+            streams.append(spawn(self._share.run(), name="shared account"))
         if self._prices is not None:
             streams.append(spawn(self._prices.run(), name="price stream"))
         try:

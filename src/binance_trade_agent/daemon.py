@@ -12,10 +12,13 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from binance_trade_agent import exit_codes
+from binance_trade_agent.agents.account_share import Share, SharedAccount
 from binance_trade_agent.agents.epochs import CannotReconcileError
 from binance_trade_agent.assembly import Assembly, RunName
 from binance_trade_agent.configuration import ConfigError, Configuration
-from binance_trade_agent.control.lease import Lease, LeaseHeldError, LeaseHolder, account_name, leased
+from binance_trade_agent.control.claims import ClaimsAwayError
+from binance_trade_agent.control.lease import Lease, LeaseHeldError, LeaseHolder, account_name, leased, part_of
+from binance_trade_agent.domain.claims import AccountLimits
 from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.domain.wording import iso_utc
 from binance_trade_agent.exchange.auth_halt import ADVICE
@@ -57,7 +60,7 @@ def run(configuration: Configuration, *, takeover: bool = False) -> int:
         gc.freeze()
         with asyncio.Runner(loop_factory=fast_loop()) as runner:
             return runner.run(_run(configuration, takeover=takeover))
-    except (ExchangeStartError, MarketGoneError, LedgerUnavailable) as failure:
+    except (ExchangeStartError, MarketGoneError, LedgerUnavailable, ClaimsAwayError) as failure:
         log.error("%s", failure)  # noqa: TRY400 (a sentence for the user, not a trace)
         return exit_codes.FAILURE
     except (ConfigError, StrategyError, LedgerError, LeaseHeldError, AuthError) as failure:
@@ -106,9 +109,17 @@ async def _trade(configuration: Configuration, signals: StopSignals, *, takeover
             ledger = await stack.enter_async_context(await Ledger.open(settings.ledger_path))
             await stack.enter_async_context(notifying(settings, addresses))
         connection = await stack.enter_async_context(connected(settings, is_trader=True, tell=tell))
-        lease = await stack.enter_async_context(_lease(settings, ledger, connection, lock, holder, takeover=takeover))
+        account = await _account(settings, connection)
+        named = _named(settings, holder)
+        await _nobody_shares(settings, account)
+        lease = await stack.enter_async_context(_lease(settings, account, ledger, lock, named, takeover=takeover))
         name = RunName(
-            run_id, lease.fence, lease.objection, lambda: lease.away_since_wall_ms, started_wall_ms=started_wall_ms
+            run_id,
+            lease.fence,
+            lease.objection,
+            lambda: lease.away_since_wall_ms,
+            started_wall_ms=started_wall_ms,
+            share=await _share(stack, settings, account, connection, ledger, named),
         )
         assembly = await Assembly.of(stack, settings, strategies, ledger, connection, name)
         record = RunRecord(
@@ -176,25 +187,73 @@ def _tell_service(service: Service, settings: Settings) -> None:
         service.alive(f"{last.state}, cycle {last.cycle}; {last.detail}".rstrip("; "))
 
 
+async def _account(settings: Settings, connection: Connection) -> str:
+    """The account's name, by which daemons meet in Redis; empty without one."""
+    if settings.redis_url is None:
+        return ""
+    stated = await until_reached(settings, connection.gateway.account, connection.tell)
+    return account_name(connection.endpoints.rest, stated.uid, connection.api_key)
+
+
+def _named(settings: Settings, holder: Holder) -> LeaseHolder:
+    return LeaseHolder(
+        socket.gethostname(), holder.pid, holder.run_id, settings.trading_instance, iso_utc(holder.started_wall_ms)
+    )
+
+
 def _lease(
-    settings: Settings, ledger: Ledger, connection: Connection, lock: LedgerLock, holder: Holder, *, takeover: bool
+    settings: Settings, account: str, ledger: Ledger, lock: LedgerLock, holder: LeaseHolder, *, takeover: bool
 ) -> contextlib.AbstractAsyncContextManager[Lease]:
-    """One trader an account: see control/lease.py. The lease of a run that was killed on this ledger is nobody's."""
+    """One trader an account, or a part of it: see control/lease.py.
 
-    async def account() -> str:
-        stated = await until_reached(settings, connection.gateway.account, connection.tell)
-        return account_name(connection.endpoints.rest, stated.uid, connection.api_key)
-
+    The lease of a run that was killed on this ledger is nobody's.
+    """
     return leased(
         settings.redis_url.get_secret_value() if settings.redis_url else None,
-        account,
+        part_of(account, settings.trading_instance if settings.shares_account else ""),
         ledger,
-        LeaseHolder(
-            socket.gethostname(), holder.pid, holder.run_id, settings.trading_instance, iso_utc(holder.started_wall_ms)
-        ),
+        holder,
         dead_run=lock.killed.run_id if lock.killed else None,
         takeover=takeover,
     )
+
+
+async def _nobody_shares(settings: Settings, account: str) -> None:
+    """Return when all of the account may be this daemon's, or need not.
+
+    Raises:
+        LeaseHeldError: others have a part of it.
+    """
+    if settings.redis_url is not None and not settings.shares_account:
+        from binance_trade_agent.control.redis_claims import refuse_shared
+
+        await refuse_shared(settings.redis_url.get_secret_value(), account)
+
+
+async def _share(
+    stack: contextlib.AsyncExitStack,
+    settings: Settings,
+    account: str,
+    connection: Connection,
+    ledger: Ledger,
+    holder: LeaseHolder,
+) -> SharedAccount | None:
+    """This daemon's part of the account; None where it has all of it, which nobody else may have a part of then.
+
+    Raises:
+        LeaseHeldError: somebody has.
+    """
+    if settings.redis_url is None:
+        return None
+    await _nobody_shares(settings, account)  # since the lease is held, nobody begins to
+    if not settings.shares_account:
+        return None
+    from binance_trade_agent.control.redis_claims import RedisClaims
+
+    claims = await stack.enter_async_context(RedisClaims(settings.redis_url.get_secret_value(), account))
+    limits = AccountLimits(settings.account_max_exposure_quote, settings.account_max_open_positions)
+    share = Share(settings.trading_instance, str(holder), settings.trading_capital_quote, limits)
+    return SharedAccount(connection.gateway, ledger, claims, share)
 
 
 async def _note_end(ledger: Ledger, run_id: str, ended_ms: int, reason: str) -> None:

@@ -124,6 +124,26 @@ class Settings(BaseSettings):
         "1 to 20 letters, digits or dashes",
         pattern=r"^[A-Za-z0-9-]{1,20}$",
     )
+    trading_capital_quote: Amount = _setting(
+        Decimal(0),
+        "what this daemon has of the account's quote asset, where several daemons share the account, each with symbols "
+        "of its own; needs REDIS_URL; 0 = all of the account is this daemon's",
+        "an amount of quote asset, 0 or more",
+        ge=0,
+    )
+    account_max_exposure_quote: Amount = _setting(
+        Decimal(0),
+        "most that all daemons of a shared account hold together, open purchases included; 0 = no limit",
+        "an amount of quote asset, 0 or more",
+        ge=0,
+    )
+    account_max_open_positions: int = _setting(
+        0,
+        "most positions that all daemons of a shared account hold together; 0 = no limit",
+        "a whole number, 0 to 10000",
+        ge=0,
+        le=10_000,
+    )
     trading_autostart: Boolean = _setting(
         True, "in Docker: start trading with the container", "true, false, 1, 0, yes or no"
     )
@@ -421,6 +441,11 @@ class Settings(BaseSettings):
         return self.trading_mode or ("simulated" if self.binance_api_key is None else "testnet")
 
     @property
+    def shares_account(self) -> bool:
+        """Whether other daemons may trade on the account too, each with symbols and capital of its own."""
+        return self.trading_capital_quote > 0
+
+    @property
     def is_simulated(self) -> bool:
         """Whether orders go to the simulated exchange, whatever its prices are."""
         return self.mode in {"simulated", "paper"}
@@ -432,6 +457,7 @@ class Settings(BaseSettings):
         self._check_sizing()
         if self.trading_feed == "shared" and self.redis_url is None:
             raise ValueError("TRADING_FEED=shared needs REDIS_URL, where the feed process and its daemons meet.")
+        self._check_sharing()
         if self.simulation_replay and self.mode != "simulated":
             raise ValueError(f"SIMULATION_REPLAY needs TRADING_MODE=simulated; the mode is {self.mode}.")
         for name in self.notify_events:
@@ -465,6 +491,18 @@ class Settings(BaseSettings):
                 f"TRADING_CONFIRM_INTERVAL is {larger}: it must be larger than TRADING_CANDLE_INTERVAL, {smaller}, and "
                 "a multiple of it."
             )
+
+    def _check_sharing(self) -> None:
+        if self.shares_account:
+            if self.redis_url is None:
+                raise ValueError("TRADING_CAPITAL_QUOTE needs REDIS_URL, where the daemons of a shared account meet.")
+            return
+        for name in ("account_max_exposure_quote", "account_max_open_positions"):
+            if getattr(self, name):
+                raise ValueError(
+                    f"{name.upper()} is for an account that several daemons share: set TRADING_CAPITAL_QUOTE to what "
+                    "this daemon has of it. Of one daemon the RISK_ settings limit what it holds."
+                )
 
     def _check_keys(self) -> None:
         for name, secret in (

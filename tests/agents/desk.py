@@ -164,15 +164,25 @@ def always(value):
     return lambda _symbol: value
 
 
-def executing(gateway, ledger, clock, keeper, refusals: list[str] | None = None, begin=None) -> TradeExecutionAgent:
-    """An execution agent that may always send, and keeps what was refused; `begin` as TradeExecutionAgent has it."""
+def executing(
+    gateway, ledger, clock, keeper, refusals: list[str] | None = None, begin=None, reservations=None
+) -> TradeExecutionAgent:
+    """An execution agent that may always send, and keeps what was refused; the last two as TradeExecutionAgent has them."""
 
     async def refused(_, refusal) -> None:
         if refusals is not None:
             refusals.append(str(refusal))
 
     return TradeExecutionAgent(
-        gateway, ledger, clock, keeper, run_id=RUN_ID, may_send=lambda: None, refused=refused, begin=begin
+        gateway,
+        ledger,
+        clock,
+        keeper,
+        run_id=RUN_ID,
+        may_send=lambda: None,
+        refused=refused,
+        begin=begin,
+        reservations=reservations,
     )
 
 

@@ -309,15 +309,11 @@ class TestWithRedis:
 
     async def test_whole_of_it(self, tmp_path, redis_server, redis):
         async with await Ledger.open(tmp_path / "ledger.db") as ledger:
-            opened = leased(redis_server.url, named, ledger, FIRST, dead_run=None, takeover=False)
+            opened = leased(redis_server.url, ACCOUNT, ledger, FIRST, dead_run=None, takeover=False)
             async with opened as lease:
                 assert (lease.fence, lease.may_send()) == (1, True)
                 assert (await written(redis))["run_id"] == "run-a"
             assert await redis.get(f"bta:lease:{ACCOUNT}") is None
-
-
-async def named() -> str:
-    return ACCOUNT
 
 
 async def test_start_without_redis_has_the_fence_of_the_ledger_and_may_send(caplog):
@@ -333,7 +329,7 @@ async def test_start_without_redis_has_the_fence_of_the_ledger_and_may_send(capl
 async def test_without_a_redis_url_there_is_a_fence_and_no_lease(tmp_path):
     async with (
         await Ledger.open(tmp_path / "ledger.db") as ledger,
-        leased(None, named, ledger, FIRST, dead_run=None, takeover=False) as lease,
+        leased(None, "", ledger, FIRST, dead_run=None, takeover=False) as lease,
     ):
         assert lease == NoLease(1)
         assert lease.may_send()

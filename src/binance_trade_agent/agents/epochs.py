@@ -6,7 +6,7 @@ is no loss and no profit. The epoch is closed as it stood, and the next begins f
 
 import logging
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from decimal import Decimal
 from functools import partial
 
@@ -17,7 +17,7 @@ from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Fill, Order
 from binance_trade_agent.domain.symbols import SymbolRules
-from binance_trade_agent.exchange.gateway import Gateway
+from binance_trade_agent.exchange.gateway import Account, Gateway
 from binance_trade_agent.ledger import order_symbols, queries
 from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ledger.records import Epoch, OrderEntry
@@ -37,6 +37,7 @@ class Epochs:
         may_reset: whether the exchange may forget everything, as a testnet or a simulated exchange does; on a real
             one the same signs stop the daemon.
         market: name of the exchange's market; another name is another market, whatever else it looks like.
+        opening: what an epoch opens with; None: with the account as it is.
     """
 
     def __init__(
@@ -48,8 +49,10 @@ class Epochs:
         *,
         may_reset: bool,
         market: str,
+        opening: Callable[[], Awaitable[Account]] | None = None,
     ) -> None:
         self._gateway = gateway
+        self._opening = opening or gateway.account
         self._ledger = ledger
         self._clock = clock
         self._rules = rules
@@ -83,7 +86,7 @@ class Epochs:
 
     async def _open(self, reason: str) -> Epoch:
         cursors = {symbol: await self._gateway.latest_trade_id(symbol) for symbol in await self._with_cursors()}
-        balances = (await self._gateway.account()).balances
+        balances = (await self._opening()).balances
         ours = {asset: balances[asset] for asset in sorted(traded_assets(self._rules.values())) if asset in balances}
         epoch = await self._ledger.open_epoch(self._clock.now_ms(), reason, ours, self._market, cursors)
         crash_points.passed("epoch.opened")

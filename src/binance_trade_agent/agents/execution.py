@@ -3,15 +3,18 @@
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
 
 from binance_trade_agent.agents.order_keeper import OrderKeeper
+from binance_trade_agent.agents.reservations import NoReservations, Reservations
 from binance_trade_agent.domain.clock import Clock
-from binance_trade_agent.domain.decisions import Decision, Outcome
+from binance_trade_agent.domain.decisions import Decision, Outcome, Refusal
 from binance_trade_agent.domain.money import ZERO, plain
 from binance_trade_agent.domain.order_ids import cancel_id
 from binance_trade_agent.domain.orders import Fill, Order, OrderIntent, OrderReport, OrderState
 from binance_trade_agent.domain.values import Value, changed
+from binance_trade_agent.domain.words import words_of
 from binance_trade_agent.exchange.errors import (
     AuthError,
     ExchangeError,
@@ -55,6 +58,7 @@ class TradeExecutionAgent:
         may_send: why nothing may be sent now, such as a lease that another daemon has taken; None when it may.
         refused: told of each order that the exchange refused, with its reason.
         begin: told of the symbol before an intent on it is committed; nothing is committed when it raises.
+        reservations: asked before each purchase whether all daemons of the account may hold so much.
     """
 
     def __init__(
@@ -68,7 +72,9 @@ class TradeExecutionAgent:
         may_send: Callable[[], str | None],
         refused: Callable[[OrderIntent, RejectedError], Awaitable[None]],
         begin: Callable[[str], Awaitable[None]] | None = None,
+        reservations: Reservations | None = None,
     ) -> None:
+        self._reservations = reservations or NoReservations()
         self._gateway = gateway
         self._books = books
         self._clock = clock
@@ -77,6 +83,10 @@ class TradeExecutionAgent:
         self._may_send = may_send
         self._refused = refused
         self._begin = begin
+
+    def reserved(self, intents: Sequence[OrderIntent]) -> AbstractAsyncContextManager[Refusal | None]:
+        """See Reservations; `execute` sees to it by itself, `place` does not."""
+        return self._reservations.reserved(intents)
 
     def objection(self) -> str | None:
         """Why no order may be sent now; None when one may."""
@@ -91,7 +101,12 @@ class TradeExecutionAgent:
         """
         decision = changed(decision, outcome=_ORDERED, client_order_id=intent.client_order_id)
         crash_points.passed("decision.approved")
-        async with self._keeper.turn(intent.symbol):
+        async with self._reservations.reserved((intent,)) as refusal, self._keeper.turn(intent.symbol):
+            if refusal is not None:
+                detail = words_of(refusal, "detail")
+                return changed(
+                    decision, outcome=Outcome.REFUSED, client_order_id=None, rule=refusal.rule, detail=detail
+                )
             if self._begin is not None:
                 await self._begin(intent.symbol)
             try:

@@ -138,7 +138,10 @@ class ManualOrders:
                     )
                 if self._is_stopping():
                     raise _NotDoneError("the trader is stopping")
-                await self._execution.place(review.intents, review.list_id, command.command_id)
+                async with self._execution.reserved(review.intents) as refusal:
+                    if refusal is not None:
+                        raise _NotDoneError(f"refused by {refusal.rule}: {refusal.detail}")
+                    await self._execution.place(review.intents, review.list_id, command.command_id)
         finally:
             said = await self._protect(symbol, view.rules)
         return said

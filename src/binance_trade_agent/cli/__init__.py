@@ -54,6 +54,7 @@ for command in (
     check_bias.check_bias,
     trading.doctor,
     reports.reconcile,
+    reports.account,
     replay.replay,
     ledger.ledger,
     history.data,

@@ -1,4 +1,4 @@
-"""Commands that tell what happened: `analyze`, `status`, `reconcile`."""
+"""Commands that tell what happened: `analyze`, `status`, `reconcile`, `account`."""
 
 import sys
 from pathlib import Path
@@ -79,3 +79,18 @@ def reconcile(**flags: Any) -> None:
     from binance_trade_agent.ops.reconcile import compare
 
     sys.exit(compare(configuration))
+
+
+@click.command("account", cls=SettingsCommand)
+@click.option("--forget", metavar="NAME", help="Let go of the claim of a daemon that does not run any more.")
+def account(forget: str | None, **flags: Any) -> None:
+    """Who has what of an account that several daemons share, and what nobody claims.
+
+    The claim of a daemon that does not run stays: what it holds is held, and it may start again. Exit codes: 0 done, 1
+    not done or without an answer, 2 wrong settings.
+    """
+    configuration = configuration_of(flags)
+    set_up_log(configuration)
+    from binance_trade_agent.ops.account_command import show
+
+    sys.exit(show(configuration, forget))

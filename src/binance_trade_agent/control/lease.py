@@ -8,13 +8,17 @@ sends nothing more.
 
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+import json
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from binance_trade_agent.domain.order_ids import LARGEST_FENCE
 from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ops.tasks import spawn, stop
+
+LEASE_SECONDS = 30.0  # for which it is good without being renewed
 
 
 class LeaseHeldError(Exception):
@@ -102,7 +106,7 @@ class NoLease:
 @contextlib.asynccontextmanager
 async def leased(
     redis_url: str | None,
-    account: Callable[[], Awaitable[str]],
+    account: str,
     ledger: Ledger,
     holder: LeaseHolder,
     *,
@@ -113,7 +117,7 @@ async def leased(
 
     Args:
         redis_url: without one there is no lease, only a fence.
-        account: asks for the account's name (`account_name`).
+        account: see `account_name` and `part_of`.
         ledger: knows the last fence.
         holder: this trader, its fence still open.
         dead_run: see RedisLease.
@@ -128,7 +132,7 @@ async def leased(
         return
     from binance_trade_agent.control.redis_lease import RedisLease
 
-    lease = RedisLease(redis_url, await account(), holder, least_fence=least_fence, dead_run=dead_run)
+    lease = RedisLease(redis_url, account, holder, least_fence=least_fence, dead_run=dead_run)
     try:
         await lease.take(takeover=takeover)
         keeping = spawn(lease.keep(), name="lease")
@@ -144,3 +148,27 @@ def account_name(rest_url: str, uid: str, api_key: str) -> str:
     """The account for the lease's key: the exchange's host and the account's uid, else a hash of the key."""
     account = uid or f"key-{hashlib.blake2b(api_key.encode(), digest_size=8).hexdigest()}"
     return f"{urlsplit(rest_url).netloc}:{account}"
+
+
+def part_of(account: str, instance: str) -> str:
+    """Name of the part of an account that is a daemon's own, where several share it; of all of it without one."""
+    return f"{account}/{instance}" if instance else account
+
+
+def holder_in(text: Any) -> LeaseHolder | None:
+    """Who has a lease, by what it says; None for rubbish."""
+    try:
+        holder = LeaseHolder(**json.loads(text))
+    except (ValueError, TypeError):
+        return None
+    return holder if isinstance(holder.fence, int) and 0 <= holder.fence < LARGEST_FENCE else None
+
+
+def holder_text(text: str) -> str:
+    """Who has a lease, for people."""
+    return str(holder_in(text) or "unnamed")
+
+
+def lease_key(account: str, instance: str = "") -> str:
+    """Where the lease of an account is, or of the part of it that a daemon has that shares it with others."""
+    return f"bta:lease:{part_of(account, instance)}"

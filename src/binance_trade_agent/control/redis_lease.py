@@ -13,12 +13,11 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
-from binance_trade_agent.control.lease import LeaseHeldError, LeaseHolder
+from binance_trade_agent.control.lease import LEASE_SECONDS, LeaseHeldError, LeaseHolder, holder_in, lease_key
 from binance_trade_agent.domain.order_ids import LARGEST_FENCE
 from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds, wall_ms
 
-LEASE_SECONDS = 30.0
 RENEW_SECONDS = 10.0
 _TIMEOUT_SECONDS = 2.0
 _LET_GO_SECONDS = 0.5
@@ -74,7 +73,7 @@ class RedisLease:
             retry=Retry(NoBackoff(), 1),  # once and at once: a connection from before a restart is no outage
             decode_responses=True,
         )
-        self._key = f"bta:lease:{account}"
+        self._key = lease_key(account)
         self._counter = f"bta:fence:{account}"
         self._holder = holder
         self._least_fence = least_fence
@@ -159,7 +158,7 @@ class RedisLease:
         begun = monotonic_seconds()
         try:
             while (held := await self._hold()) is not None:
-                other = _holder(held)
+                other = holder_in(held)
                 if other is not None and other.rank > self._holder.rank:
                     self._lose(f"another daemon took over: {other}")
                     return
@@ -206,11 +205,11 @@ class RedisLease:
     async def _seen(self) -> LeaseHolder | None:
         """Who has the lease; None for nobody, and for rubbish."""
         with contextlib.suppress(ResponseError):  # the key holds something of another kind
-            return _holder(await self._redis.get(self._key))
+            return holder_in(await self._redis.get(self._key))
         return None
 
     async def _hold(self, *, replacing: str | None = None) -> str | None:
-        """Take or renew the lease; when it is somebody else's, what it says (`_holder` reads it)."""
+        """Take or renew the lease; when it is somebody else's, what it says (`holder_in` reads it)."""
         lease_ms = round(LEASE_SECONDS * 1000)
         held = await self._run(
             _HOLD,
@@ -223,7 +222,7 @@ class RedisLease:
         )
         if held is None:
             return None
-        return str(held) if _holder(held) else await self._hold(replacing=str(held))  # rubbish is nobody's
+        return str(held) if holder_in(held) else await self._hold(replacing=str(held))  # rubbish is nobody's
 
     async def _take_from(self, held: str, *, takeover: bool) -> float:
         """Take it from a dead trader, or from one that lives and gets the time to find out; returns when.
@@ -231,7 +230,7 @@ class RedisLease:
         Raises:
             LeaseHeldError: it lives, and this is no takeover.
         """
-        while (other := _holder(held)) is not None and (other.run_id == self._dead_run or takeover):
+        while (other := holder_in(held)) is not None and (other.run_id == self._dead_run or takeover):
             if other.rank >= self._holder.rank:  # the counter was lost
                 self._be_of(other.fence + 1)
             begun = monotonic_seconds()
@@ -292,12 +291,3 @@ def _refusal(other: LeaseHolder | None) -> str:
 
 def _text(holder: LeaseHolder) -> str:
     return json.dumps(asdict(holder), sort_keys=True)
-
-
-def _holder(text: Any) -> LeaseHolder | None:
-    """Who has the lease, by what it says; None for rubbish."""
-    try:
-        holder = LeaseHolder(**json.loads(text))
-    except (ValueError, TypeError):
-        return None
-    return holder if isinstance(holder.fence, int) and 0 <= holder.fence < LARGEST_FENCE else None

@@ -10,6 +10,8 @@ from functools import partial
 
 from binance_trade_agent import exit_codes
 from binance_trade_agent.agents import in_question
+from binance_trade_agent.agents.account_entry import common_quote
+from binance_trade_agent.agents.account_part import part_of_account
 from binance_trade_agent.agents.facts import compared, ledger_facts
 from binance_trade_agent.configuration import ConfigError, Configuration
 from binance_trade_agent.domain.symbols import SymbolRules
@@ -21,9 +23,11 @@ from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.lock import is_held
+from binance_trade_agent.ledger.own_part import OwnPart, own_part
 from binance_trade_agent.ledger.reconciliation import LedgerFacts, Reconciliation
 from binance_trade_agent.ops.clock import sleep_seconds
 from binance_trade_agent.ops.terminal import complain
+from binance_trade_agent.settings import Settings
 
 _TRIES, _SETTLE_SECONDS = 10, 1.0
 _LONGEST_WAIT_SECONDS = 90
@@ -62,9 +66,21 @@ async def _compare(configuration: Configuration) -> Reconciliation:
             rules = await connection.gateway.symbol_rules(symbols)
             return await what_stands(
                 lambda: our_side()[0],
-                partial(_compared, connection.gateway, rules),
+                partial(_compared, _seen(connection.gateway, settings, reader, rules), rules),
                 lambda: is_held(settings.ledger_path),
             )
+
+
+def _seen(gateway: Gateway, settings: Settings, reader: LedgerReader, rules: Mapping[str, SymbolRules]) -> Gateway:
+    """The exchange as the trader sees it: of an account that it shares, its part."""
+    if not settings.shares_account:
+        return gateway
+    quote_asset, capital_quote = common_quote(rules.values()), settings.trading_capital_quote
+
+    async def part() -> OwnPart:
+        return reader.snapshot(lambda connection: own_part(connection, quote_asset, capital_quote))
+
+    return part_of_account(gateway, quote_asset, part)
 
 
 async def _compared(gateway: Gateway, rules: Mapping[str, SymbolRules], ours: LedgerFacts) -> Reconciliation:

@@ -1,0 +1,147 @@
+"""RedisClaims: the claims of the daemons that share an account, in Redis.
+
+The truth is in each daemon's ledger, from which it writes its claim anew every few seconds: Redis may forget them.
+Whose lease is held there is alive; the claim of one that is not stays, for what it holds is held.
+"""
+
+import logging
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError, WatchError
+
+from binance_trade_agent.control.claims import Claims, ClaimsAwayError
+from binance_trade_agent.control.lease import LEASE_SECONDS, LeaseHeldError, lease_key
+from binance_trade_agent.domain.claims import Claim
+from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
+
+_VERSION = 1  # of what is written: programs that write otherwise use other keys
+_TIMEOUT_SECONDS = 2.0
+_TRIES = 50
+_LOOK_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class RedisClaims:
+    """See ClaimStore. Close it at the end.
+
+    Args:
+        url: of Redis.
+        account: see `account_name`.
+    """
+
+    def __init__(self, url: str, account: str) -> None:
+        self._redis: Any = Redis.from_url(
+            url,
+            socket_timeout=_TIMEOUT_SECONDS,
+            socket_connect_timeout=_TIMEOUT_SECONDS,
+            retry=Retry(NoBackoff(), 1),  # once and at once: a connection from before a restart is no outage
+        )
+        self._account = account
+        self._key = f"bta:claims:{_VERSION}:{account}"
+        self._unreadable: set[bytes] = set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        await self._redis.aclose()
+
+    async def look(self) -> Claims:
+        """See ClaimStore."""
+        return await self.change(lambda _: None)
+
+    async def change(self, decide: Callable[[Claims], Claim | None]) -> Claims:
+        """See ClaimStore."""
+        try:
+            for _ in range(_TRIES):
+                async with self._redis.pipeline(transaction=True) as pipe:
+                    await pipe.watch(self._key)
+                    claims = await self._read(pipe)
+                    claim = decide(claims)
+                    if claim is None:
+                        return claims
+                    pipe.multi()
+                    pipe.hset(self._key, claim.instance, msgspec.json.encode(claim))
+                    try:
+                        await pipe.execute()
+                    except WatchError:
+                        continue
+                    return claims
+        except (RedisError, OSError) as failure:
+            raise ClaimsAwayError(_unavailable(failure)) from None
+        raise ClaimsAwayError("the claims of this account's daemons change all the time")
+
+    async def forget(self, instance: str) -> bool:
+        """See ClaimStore."""
+        try:
+            return bool(await self._redis.hdel(self._key, instance))
+        except (RedisError, OSError) as failure:
+            raise ClaimsAwayError(_unavailable(failure)) from None
+
+    async def _read(self, pipe: Any) -> Claims:
+        noted = await pipe.hgetall(self._key)
+        names = [name.decode(errors="replace") for name in noted]
+        whole, *leases = await pipe.mget(
+            [lease_key(self._account), *(lease_key(self._account, name) for name in names)]
+        )
+        found = {name: self._claim(name, value) for name, value in zip(names, noted.values(), strict=True)}
+        return Claims(
+            {name: claim for name, claim in found.items() if claim is not None},
+            frozenset(name for name, lease in zip(names, leases, strict=True) if lease is not None),
+            "" if whole is None else whole.decode(errors="replace"),
+        )
+
+    def _claim(self, name: str, value: bytes) -> Claim | None:
+        try:
+            claim = msgspec.json.decode(value, type=Claim)
+        except msgspec.MsgspecError:
+            if value not in self._unreadable:
+                self._unreadable.add(value)
+                log.warning("the claim of %s in Redis cannot be read; it is passed over", name)
+            return None
+        return claim if claim.instance == name else None
+
+
+async def refuse_shared(url: str, account: str) -> None:
+    """Return when nobody has a part of the account, which is to be traded as a whole.
+
+    To be asked before its lease is taken, which would disturb those that have, and again afterwards.
+
+    Raises:
+        LeaseHeldError: somebody has, and it is no daemon that was killed: it writes its claim anew.
+    """
+    deadline = monotonic_seconds() + LEASE_SECONDS + _LOOK_SECONDS
+    first: dict[str, int] = {}
+    async with RedisClaims(url, account) as claims:
+        while True:
+            try:
+                seen = await claims.look()
+            except ClaimsAwayError:
+                return  # nobody can be seen; the lease says so
+            parts = [claim for name, claim in sorted(seen.by_instance.items()) if name in seen.live]
+            if not parts:
+                return
+            lives = any(first.setdefault(each.instance, each.noted_wall_ms) != each.noted_wall_ms for each in parts)
+            if lives or monotonic_seconds() >= deadline:
+                raise LeaseHeldError(
+                    f"{parts[0].instance} trades a part of this account ({parts[0].holder}): set TRADING_CAPITAL_QUOTE "
+                    "here too, to what this daemon is to have of it, or end the other one first"
+                )
+            await sleep_seconds(_LOOK_SECONDS)
+
+
+def _unavailable(failure: Exception) -> str:
+    return f"Redis, through which the daemons of an account agree, does not answer ({failure})"

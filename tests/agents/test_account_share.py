@@ -1,0 +1,296 @@
+"""A part of an account: what an epoch opens with, what the part is, and what may be bought of it."""
+
+from contextlib import asynccontextmanager
+from decimal import Decimal
+
+import pytest
+
+from binance_trade_agent.agents import account_entry
+from binance_trade_agent.agents.account_share import SHARED_ACCOUNT, Share, SharedAccount
+from binance_trade_agent.agents.epochs import Epochs
+from binance_trade_agent.agents.reconciler import Reconciler
+from binance_trade_agent.configuration import ConfigError
+from binance_trade_agent.control.claims import Claims, ClaimsAwayError
+from binance_trade_agent.control.lease import LeaseHeldError
+from binance_trade_agent.domain.claims import EXPOSURE_RULE, AccountLimits
+from binance_trade_agent.domain.decisions import Outcome
+from binance_trade_agent.domain.orders import Side
+from binance_trade_agent.domain.values import changed
+from binance_trade_agent.ledger import queries
+from binance_trade_agent.ledger.external_sums import external_sum
+from tests.agents.desk import RUN_ID, executing, reopened
+from tests.backtest.made import rules
+from tests.domain.test_claims import claim
+from tests.exchange_process import running_exchange
+from tests.ledger.bookkeeping import run_record
+from tests.said import warnings_in
+
+SYMBOLS = ("BTCUSDT",)
+BALANCE = Decimal(10_000)  # of the simulated account, in USDT
+
+
+class Meeting:
+    """Where daemons meet, in memory."""
+
+    def __init__(self, *claims, live=None):
+        self.by_instance = {each.instance: each for each in claims}
+        self.live = frozenset(self.by_instance) if live is None else frozenset(live)
+        self.whole = ""
+        self.is_away = False
+
+    async def look(self):
+        return await self.change(lambda _: None)
+
+    async def change(self, decide):
+        if self.is_away:
+            raise ClaimsAwayError("Redis does not answer")
+        seen = Claims(dict(self.by_instance), self.live, self.whole)
+        if (decided := decide(seen)) is not None:
+            self.by_instance[decided.instance] = decided
+        return seen
+
+    async def forget(self, instance):
+        return self.by_instance.pop(instance, None) is not None
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr(account_entry, "_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(account_entry, "_LOOK_SECONDS", 0.01)
+
+
+def shared(ready, meeting, capital="4000", *, instance="alpha", exposure="0", positions=0):
+    limits = AccountLimits(Decimal(exposure), positions)
+    return SharedAccount(ready.gateway, ready.ledger, meeting, Share(instance, "here", Decimal(capital), limits))
+
+
+@asynccontextmanager
+async def trader(tmp_path):
+    """A desk for one symbol on an exchange of two, without an epoch."""
+    async with (
+        running_exchange(speed=None, symbols=("BTCUSDT", "ETHUSDT")) as exchange,
+        reopened(tmp_path, exchange, symbols=SYMBOLS) as ready,
+    ):
+        yield ready
+
+
+async def reconciled(ready, share):
+    """What a start does with a part of the account."""
+    seen = await share.enter(ready.rules, ready.alarms)
+    epochs = Epochs(seen, ready.ledger, ready.clock, ready.rules, may_reset=True, market="m", opening=share.opening)
+    reconciler = Reconciler(
+        seen, ready.ledger, ready.clock, ready.rules, epochs, ready.keeper, ready.recovery, ready.alarms
+    )
+    assert await reconciler.run("start") == []
+    if not await ready.ledger.read(queries.runs):
+        await ready.ledger.begin_run(run_record(RUN_ID))
+    return reconciler
+
+
+async def bought(ready, share, quantity="0.01"):
+    """Buy under the limits of the account."""
+    intent = await ready.intent(quantity=quantity)
+    execution = executing(ready.gateway, ready.ledger, ready.clock, ready.keeper, reservations=share)
+    return await execution.execute(ready.decision(intent), intent)
+
+
+async def another_buys(ready, quantity="1"):
+    client = await ready.exchange.client()
+    await client.order_market_buy(symbol="ETHUSDT", quantity=quantity)
+
+
+class TestMoney:
+    async def test_an_epoch_opens_with_the_capital_and_the_coins_of_its_symbols(self, tmp_path):
+        meeting = Meeting(claim("beta", ["ETHUSDT"], cash="6000"))
+        async with trader(tmp_path) as ready:
+            assert (await ready.gateway.account()).balances["USDT"] == BALANCE
+            await reconciled(ready, shared(ready, meeting))
+            assert await ready.ledger.wallet() == {"USDT": 4000}
+            assert meeting.by_instance["alpha"].cash_quote == 4000
+
+    async def test_what_others_do_leaves_its_books_equal_to_its_part(self, tmp_path):
+        meeting = Meeting()
+        async with trader(tmp_path) as ready:
+            share = shared(ready, meeting)
+            reconciler = await reconciled(ready, share)
+            await bought(ready, share)
+            await another_buys(ready)
+            assert await reconciler.is_equal_at_a_glance()
+            assert await reconciler.run("again") == []
+            wallet = await ready.ledger.wallet()
+            assert set(wallet) == {"USDT", "BTC"}
+            assert await ready.ledger.read(lambda connection: external_sum(connection, 1, "USDT")) == 0
+            await share._look_after()
+            mine = meeting.by_instance["alpha"]
+            assert (mine.cash_quote, mine.open_symbols) == (wallet["USDT"], ("BTCUSDT",))
+            assert mine.exposure_quote == pytest.approx(4000 - wallet["USDT"], rel=Decimal("0.01"))
+
+    async def test_coins_of_its_own_that_somebody_sells_are_missed(self, tmp_path):
+        async with trader(tmp_path) as ready:
+            share = shared(ready, Meeting())
+            reconciler = await reconciled(ready, share)
+            await bought(ready, share)
+            client = await ready.exchange.client()
+            await client.order_market_sell(symbol="BTCUSDT", quantity="0.005")
+            await reconciler.run("again")
+            assert ready.alarms.standing("missing_coins") == {"BTCUSDT"}
+
+    async def test_more_and_less_capital_come_from_what_nobody_claims_and_go_there(self, tmp_path):
+        async with trader(tmp_path) as ready:
+            await reconciled(ready, share := shared(ready, Meeting()))
+            await bought(ready, share)
+            before = (await ready.ledger.wallet())["USDT"]
+            await reconciled(ready, shared(ready, Meeting(), "4500"))
+            assert (await ready.ledger.wallet())["USDT"] == before + 500
+            await reconciled(ready, shared(ready, Meeting(), "3800"))
+            assert (await ready.ledger.wallet())["USDT"] == before - 200
+            with pytest.raises(ConfigError, match="TRADING_CAPITAL_QUOTE=10 is less than this daemon has in positions"):
+                await reconciled(ready, shared(ready, Meeting(), "10"))
+
+    async def test_a_ledger_of_all_of_the_account_becomes_one_of_a_part(self, tmp_path):
+        async with trader(tmp_path) as ready:
+            await ready.reconciler.run("start")
+            assert (await ready.ledger.wallet())["USDT"] == BALANCE
+            await ready.ledger.name_market("m")
+            await reconciled(ready, shared(ready, Meeting()))
+            assert (await ready.ledger.wallet())["USDT"] == 4000
+
+    async def test_after_a_reset_of_the_exchange_it_begins_with_its_capital_again(self, tmp_path):
+        async with trader(tmp_path) as ready:
+            share = shared(ready, Meeting())
+            reconciler = await reconciled(ready, share)
+            await bought(ready, share)
+            await ready.reset()
+            await reconciler.run("again")
+            assert reconciler.epoch.epoch == 2
+            assert await ready.ledger.wallet() == {"USDT": 4000}
+
+    async def test_capital_that_is_not_there_is_not_claimed(self, tmp_path):
+        meeting = Meeting(claim("beta", ["ETHUSDT"], cash="6000.01"), live=[])
+        async with trader(tmp_path) as ready:
+            with pytest.raises(ConfigError) as refused:
+                await reconciled(ready, shared(ready, meeting))
+            assert str(refused.value) == (
+                "TRADING_CAPITAL_QUOTE=4000 wants 4000 USDT of the account, of whose 10000 only 3999.99 are claimed by "
+                "nobody (beta claims 6000.01)."
+            )
+            assert "alpha" not in meeting.by_instance
+
+
+class TestEntering:
+    async def test_a_symbol_of_a_daemon_that_lives_is_not_to_be_had(self, tmp_path):
+        meeting = Meeting(claim("beta", SYMBOLS, cash="10"))
+        async with trader(tmp_path) as ready:
+            with pytest.raises(
+                LeaseHeldError, match=r"BTCUSDT in TRADING_SYMBOLS is traded by beta .*: process of beta"
+            ):
+                await reconciled(ready, shared(ready, meeting))
+
+    async def test_of_one_that_does_not_run_it_is(self, tmp_path):
+        meeting = Meeting(claim("beta", SYMBOLS, cash="10"), live=[])
+        async with trader(tmp_path) as ready:
+            await reconciled(ready, shared(ready, meeting))
+
+    async def test_while_somebody_has_all_of_the_account_there_is_no_part(self, tmp_path):
+        meeting = Meeting()
+        meeting.whole = "{}"
+        async with trader(tmp_path) as ready:
+            with pytest.raises(LeaseHeldError, match="another daemon trades all of this account"):
+                await reconciled(ready, shared(ready, meeting))
+
+    async def test_without_redis_it_does_not_begin(self, tmp_path):
+        meeting = Meeting()
+        meeting.is_away = True
+        async with trader(tmp_path) as ready:
+            with pytest.raises(ClaimsAwayError):
+                await reconciled(ready, shared(ready, meeting))
+
+    @pytest.mark.parametrize(
+        ("symbols", "words"),
+        [
+            (("BNBUSDT",), "BNBUSDT in TRADING_SYMBOLS cannot be traded on a shared account"),
+            (("BTCUSDT", "ETHBTC"), "TRADING_CAPITAL_QUOTE is an amount of one quote asset"),
+        ],
+    )
+    def test_symbols_whose_money_cannot_be_told_apart_are_refused(self, symbols, words):
+        known = [changed(rules(symbol), base_asset=symbol[:3], quote_asset=symbol[3:]) for symbol in symbols]
+        with pytest.raises(ConfigError, match=words):
+            account_entry.common_quote(known)
+
+
+class TestPurchases:
+    async def test_are_refused_when_all_daemons_would_hold_too_much(self, tmp_path):
+        meeting = Meeting(claim("beta", ["ETHUSDT"], exposure="700"))
+        async with trader(tmp_path) as ready:
+            share = shared(ready, meeting, exposure="1500")
+            await reconciled(ready, share)
+            assert (await bought(ready, share)).outcome is Outcome.EXECUTED
+            decision = await bought(ready, share)
+            assert (decision.outcome, decision.rule) == (Outcome.REFUSED, EXPOSURE_RULE)
+            assert decision.client_order_id is None
+            assert await ready.times_sent() == 1
+
+    async def test_count_while_they_are_under_way(self, tmp_path):
+        async with trader(tmp_path) as ready:
+            share = shared(ready, Meeting(), exposure="1000")
+            await reconciled(ready, share)
+            intent, other = await ready.intent(), changed(await ready.intent(), client_order_id="another")
+            async with share.reserved([intent]) as first, share.reserved([other]) as second:
+                assert (first, second.rule) == (None, EXPOSURE_RULE)
+            async with share.reserved([other]) as third:
+                assert third is None, "the first one bought nothing"
+
+    async def test_sales_are_never_held_up(self, tmp_path):
+        meeting = Meeting()
+        async with trader(tmp_path) as ready:
+            share = shared(ready, meeting, exposure="1")
+            await reconciled(ready, share)
+            meeting.is_away = True
+            async with share.reserved([await ready.intent(Side.SELL)]) as refusal:
+                assert refusal is None
+
+    async def test_without_redis_are_refused_only_where_all_daemons_have_a_limit(self, tmp_path, caplog):
+        async with trader(tmp_path) as ready:
+            for others, rule in (
+                ([], None),
+                ([claim("beta", ["ETHUSDT"], limits=AccountLimits(Decimal(9)))], "account_unagreed"),
+            ):
+                meeting = Meeting(*others)
+                share = shared(ready, meeting)
+                await reconciled(ready, share)
+                meeting.is_away = True
+                async with share.reserved([await ready.intent()]) as refusal:
+                    assert (refusal and refusal.rule) == rule
+            assert len(warnings_in(caplog)) == 2
+
+
+class TestAlarms:
+    async def test_less_than_is_claimed_is_one_when_it_is_seen_twice(self, tmp_path):
+        meeting = Meeting(claim("beta", ["ETHUSDT"], cash="6000"))
+        async with trader(tmp_path) as ready:
+            share = shared(ready, meeting)
+            await reconciled(ready, share)
+            await share._look_after()
+            assert not ready.alarms.standing(SHARED_ACCOUNT)
+            meeting.by_instance["beta"] = claim("beta", ["ETHUSDT"], cash="6000.5")
+            share._sum_at = 0
+            await share._look_after()
+            assert not ready.alarms.standing(SHARED_ACCOUNT), (
+                "it may be a purchase of beta that is not in its claim yet"
+            )
+            await share._look_after()
+            assert ready.alarms.standing(SHARED_ACCOUNT)
+            assert ready.gate.refusal("BTCUSDT")[0] == SHARED_ACCOUNT
+            meeting.by_instance["beta"] = claim("beta", ["ETHUSDT"], cash="6000")
+            await share._look_after()
+            assert ready.gate.refusal("BTCUSDT") is None
+
+    async def test_whoever_trades_its_symbols_too_is_one(self, tmp_path):
+        meeting = Meeting()
+        async with trader(tmp_path) as ready:
+            share = shared(ready, meeting)
+            await reconciled(ready, share)
+            await Meeting.change(meeting, lambda _: claim("beta", SYMBOLS, cash="0"))
+            meeting.live = frozenset(["beta"])
+            await share._look_after()
+            assert "traded by beta" in ready.gate.refusal("BTCUSDT")[1]
