@@ -14,7 +14,7 @@ order      from taking the event that closes a candle from its connection to the
 arrival    from the minute's end by the exchange's clock to when it had the order, of orders within ARRIVES_WITHIN_MS;
            the exchange's own work at the end of the minute is in it: 500 symbols trade and close then
 start      from the process to the end of its first tick, which decides on all symbols
-loop       the longest that a timer of the event loop came late, of one set each second
+loop       the longest that a timer of the event loop came late, of one set 40 times a second
 
 With --freqtrade its dry run does the same beside the same market, with candles and prices by REST through ccxt; its
 loops are its ticks, its orders those of its log. With --decisions each ledger has so many decisions of an earlier run

@@ -16,7 +16,6 @@ from binance_trade_agent.feed.choice import AnyFeed
 from binance_trade_agent.ledger.disk import MB, free_bytes
 from binance_trade_agent.ops import logging, vitals
 from binance_trade_agent.ops.clock import ScaledClock, SteppedClock, monotonic_seconds, wall_ms
-from binance_trade_agent.ops.durations import Durations
 from binance_trade_agent.ops.loop_lag import LoopLag
 from binance_trade_agent.ops.versions import versions
 from binance_trade_agent.ops.vitals import EntryBlock, LogVitals, RedisVitals, SymbolVitals, Vitals
@@ -55,10 +54,10 @@ class TraderVitals:
 
     Attributes:
         latest: the last that were collected, None before the first; beat_wall_ms: when the loop last gave a sign.
+        loop_lag: how late the event loop comes to its timers.
     """
 
     def __init__(self, settings: Settings, run_id: str, started_wall_ms: int, parts: Parts) -> None:
-        self._lag = LoopLag()
         self._settings = settings
         self._run_id = run_id
         self._parts = parts
@@ -68,17 +67,13 @@ class TraderVitals:
         self._written_seconds = float("-inf")
         self.latest: Vitals | None = None
         self.beat_wall_ms: int | None = None
+        self.loop_lag = LoopLag()
         parts.loop.on_beat.append(self.write)
-
-    @property
-    def loop_lags(self) -> Durations:
-        """How late the event loop came to its timers, all of them."""
-        return self._lag.lags
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """The time in which the trader runs; the event loop's lag is measured, and how it ended is written down."""
-        with self._lag.measured():
+        with self.loop_lag.measured():
             yield
         self.write(is_last=True)
 
@@ -108,7 +103,7 @@ class TraderVitals:
                 interval_seconds=settings.trading_interval_seconds, missed=parts.loop.missed_ticks, speed=speed
             ),
             reactions=parts.loop.reactions.vitals(),
-            process=vitals.process_vitals(self._started_wall_ms, self._lag.last_ms, self._lag.longest_ms),
+            process=vitals.process_vitals(self._started_wall_ms, self.loop_lag),
             user_stream=parts.user_stream.vitals(),
             price_stream=parts.price_stream.vitals() if parts.price_stream is not None else None,
             market_streams=dict(parts.feed.vitals()) if parts.feed is not None else {},

@@ -22,7 +22,8 @@ from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.exchange.weights import cost
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import LedgerReader
-from binance_trade_agent.ops.clock import machine_time, sleep_seconds, wall_ms
+from binance_trade_agent.ops.clock import give_way, machine_time, sleep_seconds, wall_ms
+from binance_trade_agent.ops.tasks import spawn, stop
 from binance_trade_agent.strategies.frame import candle_frame
 from binance_trade_agent.strategies.in_use import StrategiesInUse
 from binance_trade_agent.strategies.registry import create_strategy
@@ -132,6 +133,23 @@ async def test_of_many_symbols_those_are_put_up_that_somebody_looks_at_or_that_a
         assert await ours.board.rules("BTCUSDT") is not None
         assert await ours.board.quote("BTCUSDT") is not None
         assert len((await ours.board.candles("BTCUSDT", "1m")).candles) > 100
+
+
+async def test_everything_else_has_its_turn_between_two_symbols_that_are_put_up(tmp_path):
+    turns = []
+
+    async def others():
+        while True:
+            turns.append(len(turns))
+            await give_way()
+
+    async with studio(tmp_path, traded=("BTCUSDT", "ETHUSDT")) as ours:
+        for symbol in ("BTCUSDT", "ETHUSDT"):
+            await ours.tick(symbol)
+        going = spawn(others(), name="others")
+        await ours.beat()
+        await stop(going)
+    assert len(turns) >= 2
 
 
 async def test_age_of_what_a_tick_saw_is_that_of_its_reading(tmp_path):

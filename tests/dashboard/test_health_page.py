@@ -14,6 +14,7 @@ from binance_trade_agent.ledger.pauses import begin_pause
 from binance_trade_agent.ops import heartbeat, vitals
 from binance_trade_agent.ops.clock import monotonic_seconds, wall_ms
 from binance_trade_agent.ops.logging import Trouble
+from binance_trade_agent.ops.loop_lag import LoopBlock
 from binance_trade_agent.ops.vitals import (
     BudgetVitals,
     EntryBlock,
@@ -237,6 +238,9 @@ def everything():
             threads=5,
             loop_lag_ms=0.4,
             longest_loop_lag_ms=75.0,
+            loop_blocks=6,
+            loop_block=LoopBlock(lag_ms=75.0, own_ms=70.0, at=f"agents/signal.py:97 in ask (task {HOSTILE})"),
+            loop_trouble="the event loop was blocked for more than 50 ms 6 times within a minute",
         ),
         "user_stream": StreamVitals(
             is_live=False, changed_wall_ms=wall_ms(), connections=4, trouble=f"cut off {HOSTILE}"
@@ -299,7 +303,8 @@ class TestPage:
             "4711",
             "123.4 MB",
             "10.0 %",
-            "0.4 ms at most 75 ms",
+            "0.4 ms at most 75 ms 6 times over 50 ms in the last minute, the longest at agents/signal.py:97 in ask",
+            "the event loop was blocked for more than 50 ms 6 times within a minute",
             "suspended until cycle 1240",
             "python 3.11.7",
             "error",

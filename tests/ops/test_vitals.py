@@ -136,7 +136,7 @@ def test_requests_are_summed_up_by_mean_95th_percentile_and_longest():
     assert (told.sent, told.measured, told.mean_ms, told.p95_ms, told.longest_ms) == (100, 100, 50.5, 95.0, 100.0)
 
 
-def test_what_blocks_the_event_loop_shows_in_its_lag_for_a_minute():
+def test_what_blocks_the_event_loop_shows_in_its_lag_for_a_minute():  # more of it: test_loop_lag.py
     async def measured():
         lag, loop = LoopLag(), asyncio.get_running_loop()
         with lag.measured():

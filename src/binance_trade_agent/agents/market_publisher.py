@@ -26,7 +26,7 @@ from binance_trade_agent.domain.market import BookTicker, Depth, MarketView
 from binance_trade_agent.domain.values import as_dict
 from binance_trade_agent.exchange.errors import ExchangeError, RejectedError
 from binance_trade_agent.exchange.gateway import Gateway
-from binance_trade_agent.ops.clock import MarketClock, monotonic_seconds, sleep_seconds, wall_ms
+from binance_trade_agent.ops.clock import MarketClock, give_way, monotonic_seconds, sleep_seconds, wall_ms
 
 MOST_SYMBOLS = 3  # read at a time; each takes some 500 of the 6,000 weight that a minute has
 MOST_INTERVALS = 2  # a symbol
@@ -122,6 +122,7 @@ class MarketPublisher:
             if view is not None and view is not self._published.get(symbol):
                 await self._put_view(view, wanted.get(symbol))
                 self._published[symbol] = view
+                await give_way()  # with many symbols held there is much to put up when candles have closed
         if wanted and monotonic_seconds() >= self._rest_until:
             await asyncio.gather(*(self._read(symbol, intervals) for symbol, intervals in wanted.items()))
 

@@ -1,5 +1,6 @@
 """The cache as a folder of small files: what processes of one machine share when there is no Redis."""
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -42,9 +43,10 @@ class FolderCache:
         path = self._path(key)
         fresh = path.with_name(f"{path.name}.{os.getpid()}")
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._sweep()
-            fresh.write_bytes(stamp + value)
+            if monotonic_seconds() >= self._sweep_due:
+                self._sweep_due = monotonic_seconds() + _SWEEP_SECONDS
+                await asyncio.to_thread(self._sweep)  # of many symbols there are many files
+            self._write(fresh, stamp + value)
             fresh.replace(path)
         except OSError as failure:
             if not self._is_failing:
@@ -61,14 +63,18 @@ class FolderCache:
         """The key's file: a key may hold what no file name may."""
         return self._folder / f"{blake2b(key.encode(), digest_size=16).hexdigest()}.note"
 
+    def _write(self, path: Path, content: bytes) -> None:
+        try:
+            path.write_bytes(content)
+        except FileNotFoundError:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.write_bytes(content)
+
     def _sweep(self) -> None:
         """Now and then remove what has expired, and what a process that was killed left half-written.
 
         A value that another process puts at this moment may go too: it is a cache, and what matters is put again.
         """
-        if monotonic_seconds() < self._sweep_due:
-            return
-        self._sweep_due = monotonic_seconds() + _SWEEP_SECONDS
         for path in self._folder.glob("*.note*"):
             with contextlib.suppress(FileNotFoundError):  # another process sweeps too
                 if not _is_current(path.read_bytes()):

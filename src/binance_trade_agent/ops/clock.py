@@ -70,6 +70,16 @@ def cpu_seconds() -> float:
     return time.process_time()
 
 
+def thread_cpu_seconds() -> float:
+    """Processor seconds that the calling thread has used so far."""
+    return time.thread_time()
+
+
+def is_machines_time() -> bool:
+    """Whether the process lives by the machine's own clocks, not by those of a simulation."""
+    return isinstance(_machine, _ThisMachine)
+
+
 async def sleep_seconds(seconds: float) -> None:
     """Sleep for real seconds; for waits that have nothing to do with market time, such as back-off."""
     await asyncio.sleep(max(0.0, seconds))  # noqa: TID251

@@ -15,6 +15,7 @@ import msgspec
 
 from binance_trade_agent.ops.clock import wall_ms
 from binance_trade_agent.ops.logging import Trouble
+from binance_trade_agent.ops.loop_lag import LoopBlock, LoopLag
 
 
 class TickVitals(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +66,8 @@ class ProcessVitals(msgspec.Struct, frozen=True, kw_only=True):
         rss_bytes: memory that it holds; None where the system does not say.
         loop_lag_ms, longest_loop_lag_ms: how late the event loop came to a timer, the last time and at most in the last
             minute.
+        loop_blocks: how often in the last minute by more than 50 ms; loop_block: the longest of those, if any.
+        loop_trouble: what is wrong while that goes on; else empty.
     """
 
     pid: int = 0
@@ -75,6 +78,9 @@ class ProcessVitals(msgspec.Struct, frozen=True, kw_only=True):
     threads: int | None = None
     loop_lag_ms: float | None = None
     longest_loop_lag_ms: float | None = None
+    loop_blocks: int = 0
+    loop_block: LoopBlock | None = None
+    loop_trouble: str = ""
 
 
 class StreamVitals(msgspec.Struct, frozen=True, kw_only=True):
@@ -263,11 +269,10 @@ def read(path: Path) -> Vitals | None:
         return None
 
 
-def process_vitals(
-    started_wall_ms: int, loop_lag_ms: float | None = None, longest_loop_lag_ms: float | None = None
-) -> ProcessVitals:
-    """This process as it is now."""
+def process_vitals(started_wall_ms: int, lag: LoopLag | None = None) -> ProcessVitals:
+    """This process as it is now, with the lag of its event loop where that is measured."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
+    late = () if lag is None else lag.late
     return ProcessVitals(
         pid=os.getpid(),
         started_wall_ms=started_wall_ms,
@@ -275,8 +280,11 @@ def process_vitals(
         rss_bytes=_rss_bytes(),
         open_files=_open_files(),
         threads=threading.active_count(),
-        loop_lag_ms=loop_lag_ms,
-        longest_loop_lag_ms=longest_loop_lag_ms,
+        loop_lag_ms=None if lag is None else lag.last_ms,
+        longest_loop_lag_ms=None if lag is None else lag.longest_ms,
+        loop_blocks=len(late),
+        loop_block=max(late, key=lambda block: block.lag_ms, default=None),
+        loop_trouble="" if lag is None else lag.trouble,
     )
 
 

@@ -18,7 +18,7 @@ from binance_trade_agent.domain.orders import OrderState, Role, Side
 from binance_trade_agent.domain.signals import Action
 from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.ledger.counts import LedgerCounts
-from binance_trade_agent.ops.durations import Durations
+from binance_trade_agent.ops.loop_lag import LoopLag
 from binance_trade_agent.ops.metrics.catalogue import METRICS
 from binance_trade_agent.ops.metrics.samples import Samples
 from binance_trade_agent.ops.metrics.sources import OTHER, Sources
@@ -46,7 +46,7 @@ def sources_of(ledger_counts: LedgerCounts, decided=(), looked_up=(), traded=TRA
     return Sources(
         Settings(trading_symbols=traded),
         parts,
-        SimpleNamespace(latest=None, loop_lags=Durations()),
+        SimpleNamespace(latest=None, loop_lag=LoopLag()),
         ledger_counts,
         SimpleNamespace(found=None, done_ms=None),
         {},

@@ -55,7 +55,9 @@ SECTIONS: dict[str, tuple[Metric, ...]] = {
         _gauge(
             "heartbeat_timestamp_seconds", "When the trading loop last gave a sign of life, by the machine's clock."
         ),
-        _histogram("event_loop_lag", "How late the event loop comes to a timer that is set each second."),
+        _histogram("event_loop_lag", "How late the event loop comes to a timer that is set 40 times a second."),
+        _counter("event_loop_blocks", "How often it came more than 50 ms late."),
+        _gauge("event_loop_blocked", "Whether it does so again and again, 0 or 1; the log says what it is at."),
         _gauge("threads", "Threads of the process."),
         _counter("log_lines_lost", "Lines of the log that could not be written to its file."),
     ),

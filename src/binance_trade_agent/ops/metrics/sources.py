@@ -74,7 +74,10 @@ class Sources:
         samples.put_durations("tick_duration_seconds", ticks.durations)
         samples.put_durations("tick_cpu_seconds", ticks.cpu)
         samples.put_durations("tick_lag_seconds", ticks.lags)
-        samples.put_durations("event_loop_lag_seconds", self.vitals.loop_lags)
+        lag = self.vitals.loop_lag
+        samples.put_durations("event_loop_lag_seconds", lag.lags)
+        samples.put("event_loop_blocks_total", lag.blocks)
+        samples.put("event_loop_blocked", bool(lag.trouble))
         samples.put_durations("candle_to_order_seconds", loop.reactions.durations)
         for (symbol, outcome, rule), count in dict(loop.decided).items():
             samples.put("decisions_total", count, name(symbol), outcome)
