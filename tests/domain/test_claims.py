@@ -90,7 +90,10 @@ def test_positions_of_all_daemons_are_counted_once():
     others = [claim("beta", ["ETHUSDT"], held=["ETHUSDT"])]
     assert over_limits(own, others, "BTCUSDT", Decimal(1)) is None, "what is held may grow"
     refusal = over_limits(own, others, "XRPUSDT", Decimal(1))
-    assert (refusal.rule, "3 of at most 2 positions" in refusal.detail) == (POSITIONS_RULE, True)
+    assert (refusal.rule, "3 of at most 2 positions (ACCOUNT_MAX_OPEN_POSITIONS)" in refusal.detail) == (
+        POSITIONS_RULE,
+        True,
+    )
 
 
 def test_another_quote_asset_is_another_money():

@@ -19,6 +19,7 @@ pytestmark = needs_redis
 SYMBOLS = {"alpha": "BTCUSDT", "beta": "ETHUSDT"}
 CAPITAL = {"alpha": Decimal(4000), "beta": Decimal(3000)}
 MOST_HELD = Decimal(1500)
+NO_LIMITS = {"ACCOUNT_MAX_EXPOSURE_QUOTE": "0", "ACCOUNT_MAX_OPEN_POSITIONS": "0"}
 _LONGEST_SECONDS = 90
 
 
@@ -30,6 +31,7 @@ def of(name, common, **more):
         "TRADING_INSTANCE": name,
         "TRADING_CAPITAL_QUOTE": str(CAPITAL[name]),
         "ACCOUNT_MAX_EXPOSURE_QUOTE": str(MOST_HELD),
+        "ACCOUNT_MAX_OPEN_POSITIONS": "2",
         **more,
     }
 
@@ -101,7 +103,7 @@ async def test_two_daemons_on_one_account_are_each_equal_to_their_part_of_it(tmp
         for more, words in (
             ({"TRADING_INSTANCE": "gamma", "TRADING_CAPITAL_QUOTE": "5"}, "is traded by beta on this account already"),
             (
-                {"TRADING_INSTANCE": "gamma", "TRADING_CAPITAL_QUOTE": "0", "ACCOUNT_MAX_EXPOSURE_QUOTE": "0"},
+                {"TRADING_INSTANCE": "gamma", "TRADING_CAPITAL_QUOTE": "0", **NO_LIMITS},
                 "trades a part of this account",
             ),
         ):
@@ -117,6 +119,8 @@ async def test_two_daemons_on_one_account_are_each_equal_to_their_part_of_it(tmp
         await until(refusals, 1, *both)
         said = await trade_agent(folders["alpha"], "account", **of("alpha", common))
         assert said.code == 0
+        assert f"of at most {MOST_HELD} USDT" in said.out
+        assert "of at most 2 symbols" in said.out
         for name in SYMBOLS:
             assert f"{name}  " in said.out
 

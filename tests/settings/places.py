@@ -175,10 +175,10 @@ PLACES: dict[str, Effect | ShownBy] = {
     "TRADING_AUTOSTART": ShownBy(
         "tests/test_cli.py::TestHealth::test_a_trader_that_nobody_has_started_is_no_illness", "tests/docker/session/starting.py"),
     "TRADING_CAPITAL_QUOTE": ShownBy(
-        "tests/agents/test_account_share.py::test_an_epoch_opens_with_the_capital_and_the_coins_of_its_symbols"),
-    "ACCOUNT_MAX_EXPOSURE_QUOTE": ShownBy(
-        "tests/sessions/test_shared_account.py::test_two_daemons_on_one_account_are_each_equal_to_their_part_of_it"),
-    "ACCOUNT_MAX_OPEN_POSITIONS": ShownBy("tests/domain/test_claims.py::test_positions_of_all_daemons_are_counted_once"),
+        "tests/agents/test_account_share.py::TestMoney::test_capital_that_is_not_there_is_not_claimed",
+        "tests/sessions/test_shared_account.py"),
+    "ACCOUNT_MAX_EXPOSURE_QUOTE": ShownBy("tests/sessions/test_shared_account.py"),
+    "ACCOUNT_MAX_OPEN_POSITIONS": ShownBy("tests/sessions/test_shared_account.py", "tests/domain/test_claims.py"),
     "TRADER_ON_FINISH": ShownBy(
         "tests/ops/test_supervision.py::test_the_setting_says_whether_the_container_ends"),
     "TRADING_FEED": effect(

@@ -8,6 +8,7 @@ from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
 
+from binance_trade_agent.agents.account_share import SHARED_ACCOUNT
 from binance_trade_agent.agents.account_watch import KEYS
 from binance_trade_agent.agents.closing import KILL_NOT_OBEYED
 from binance_trade_agent.agents.order_keeper import LATE_FILL, STRANGER, UNKNOWN_OUTCOME
@@ -32,9 +33,12 @@ from binance_trade_agent.trader_vitals import Parts, TraderVitals
 OTHER = "other"
 _ALARMS = (
     *(DIFFERENCE, KEYS, KILL_NOT_OBEYED, LATE_FILL, MISSING_COINS),
-    *(STRANGER, TARGET_WATCHED, UNKNOWN_OUTCOME, UNPROTECTED),
+    *(SHARED_ACCOUNT, STRANGER, TARGET_WATCHED, UNKNOWN_OUTCOME, UNPROTECTED),
 )
-_BLOCKS = ("disk", "exchange", "ledger", "no_news", DIFFERENCE, KEYS, KILL_NOT_OBEYED, MISSING_COINS, STRANGER)
+_BLOCKS = (
+    *("disk", "exchange", "ledger", "no_news"),
+    *(DIFFERENCE, KEYS, KILL_NOT_OBEYED, MISSING_COINS, SHARED_ACCOUNT, STRANGER),
+)
 _LIMITS = (pauses.CONSECUTIVE_LOSSES, pauses.DAILY_LOSS, pauses.DRAWDOWN)
 _POINT = (
     "SELECT cash_quote, positions_quote, realised_pnl_quote, unrealised_pnl_quote, external_quote, peak_quote"
