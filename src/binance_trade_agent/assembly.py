@@ -223,7 +223,7 @@ class Assembly:
 
         prices = _prices(connection, name, on_price)
         protection = Protection(
-            exits, gateway, books, decided_by, ground.keeper, execution, ground.alarms, identity, prices
+            exits, gateway, books, decided_by, ground.keeper, execution, ground.alarms, identity, prices, feed
         )
         stream = UserStream(
             connection.endpoints.websocket_api,
@@ -277,6 +277,7 @@ class Assembly:
             books,
             suspensions,
             witness,
+            side_by_side=not connection.is_stepped,
         )
         closer = Closer(market_data, risk, execution, protection, ground.keeper, ledger, clock, ground.known_rules)
         emergency = Emergency(ledger, watch, closer, clock, identity, ground.alarms)

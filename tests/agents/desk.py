@@ -11,7 +11,7 @@ from binance_trade_agent.agents.alarms import Alarms
 from binance_trade_agent.agents.entry_gate import EntryGate
 from binance_trade_agent.agents.epochs import Epochs
 from binance_trade_agent.agents.execution import TradeExecutionAgent
-from binance_trade_agent.agents.exit_watch import PriceSource
+from binance_trade_agent.agents.exit_watch import PriceSource, QuoteSource
 from binance_trade_agent.agents.market_data import MarketDataAgent
 from binance_trade_agent.agents.order_keeper import OrderKeeper
 from binance_trade_agent.agents.protection import Protection
@@ -66,6 +66,7 @@ class Desk:
         closes: bool = False,
         fence: int = 1,
         prices: PriceSource | None = None,
+        quotes: QuoteSource | None = None,
         **exits: Any,
     ) -> Protection:
         """Protection of positions at these distances in percent, by the daemon's generation `fence`.
@@ -77,9 +78,8 @@ class Desk:
             stop_loss_pct=Decimal(stop), take_profit_pct=Decimal(target), closes_when_refused=closes, **amounts
         )
         identity = Identity("test", "s", fence)
-        return Protection(
-            wanted, self.gateway, self.ledger, self.clock, self.keeper, self.execution, self.alarms, identity, prices
-        )
+        doing = self.keeper, self.execution, self.alarms, identity, prices, quotes
+        return Protection(wanted, self.gateway, self.ledger, self.clock, *doing)
 
     async def orders(self) -> list[OrderEntry]:
         """Every order in the ledger, oldest first."""

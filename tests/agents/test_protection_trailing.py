@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from binance_trade_agent.agents.order_keeper import QUIET_MS
 from binance_trade_agent.agents.protection import REFUSED_PAUSE_MS, UNPROTECTED, Protection
 from binance_trade_agent.domain.exits import ExitKind
+from binance_trade_agent.domain.market import BookTicker
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.orders import Order, OrderState, Role, Side
 from binance_trade_agent.exchange.errors import ReplaceRefusedError
@@ -160,6 +161,40 @@ async def test_without_a_stream_the_price_is_asked_for_as_often_as_the_stop_may_
         await ready.wait(1_000)
         await protection.ensure_all(ready.rules)
         assert await stop_price(ready) == Decimal(64680)
+
+
+class Feed:
+    """Quotes that are known without asking, while `is_live`: those of now."""
+
+    def __init__(self, ready):
+        self.is_live = True
+        self._ready = ready
+
+    async def fresh_quote(self, symbol):
+        if not self.is_live:
+            return None
+        bids = (await self._ready.gateway.depth(symbol, 5)).bids
+        return BookTicker(symbol, *bids[0], bids[0][0] + 1, bids[0][1], self._ready.clock.now_ms())
+
+
+async def test_prices_that_a_feed_knows_are_not_asked_for(tmp_path):
+    async with played_desk(tmp_path) as ready:
+        feed = Feed(ready)
+        protection = ready.protection("0", "0", **TWO_PERCENT, quotes=feed)
+        await bought(ready)
+        before = await sent(ready, "GET", "/api/v3/ticker/bookTicker")
+        await ensure(ready, protection)
+        await price(ready, "66000")
+        await ready.wait(10_000)
+        await protection.ensure_all(ready.rules)
+        assert await stop_price(ready) == Decimal(64680)
+        assert await sent(ready, "GET", "/api/v3/ticker/bookTicker") == before
+        feed.is_live = False
+        await price(ready, "68000")
+        await ready.wait(10_000)
+        await protection.ensure_all(ready.rules)
+        assert await stop_price(ready) == Decimal(66640)
+        assert await sent(ready, "GET", "/api/v3/ticker/bookTicker") > before
 
 
 async def test_highs_of_candles_since_the_entry_count_and_earlier_ones_do_not(tmp_path):

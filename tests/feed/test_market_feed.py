@@ -220,6 +220,24 @@ class TestQuotes:
 
         assert followed(story) <= 1, "a first time for who has not moved yet"
 
+    def test_one_that_is_known_is_had_without_a_request_and_another_one_not(self):
+        async def story(world):
+            for symbol in SYMBOLS:
+                await world.feed.quote(symbol)  # one that has not moved yet is asked for
+            world.asked.clear()
+            await sleep_seconds(30)
+            for symbol in SYMBOLS:
+                quote, theirs = await world.feed.fresh_quote(symbol), await world.gateway.book_ticker(symbol)
+                assert (quote.bid, quote.ask) == (theirs.bid, theirs.ask)
+            assert world.asked_of("ticker/bookTicker?symbols") == []
+            assert await world.feed.fresh_quote("NEVERUSDT") is None
+            world.exchange.fault("ws_no_upgrade", target="streams", status=503, for_seconds=60)
+            world.exchange.fault("ws_abort", target="streams")
+            await sleep_seconds(5)
+            assert await world.feed.fresh_quote("BTCUSDT") is None
+
+        followed(story)
+
     def test_without_the_stream_one_request_serves_all(self):
         async def story(world):
             world.exchange.fault("ws_no_upgrade", target="streams", status=503, for_seconds=60)

@@ -167,6 +167,19 @@ def test_two_daemons_know_everything_and_the_exchange_is_asked_once(caplog):
     assert all(len(daemon.closes_of("ETHUSDT")) >= 4 for daemon in world.daemons)
 
 
+def test_a_quote_that_the_feed_knows_is_had_without_a_request_and_before_anybody_is_heard_there_is_none():
+    async def story(world):
+        world.server()
+        daemon = world.daemon(wish("BTCUSDT"))
+        assert await daemon.feed.fresh_quote("BTCUSDT") is None
+        await world.look()
+        quote, theirs = await daemon.feed.fresh_quote("BTCUSDT"), await world.gateway.book_ticker("BTCUSDT")
+        assert theirs.read_ms - quote.read_ms <= MAX_AGE_MS
+        assert daemon.gateway.asked == []
+
+    told(story)
+
+
 def kill_feed(world, server):
     return stop(server.task)
 

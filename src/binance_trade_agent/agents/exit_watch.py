@@ -9,6 +9,7 @@ from binance_trade_agent.agents.exit_plan import Plan, plan_of
 from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.holdings import Holding
+from binance_trade_agent.domain.market import BookTicker
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Role
 from binance_trade_agent.domain.symbols import SymbolRules
@@ -30,6 +31,14 @@ class PriceSource(Protocol):
 
     def bid(self, symbol: str) -> tuple[Decimal, int] | None:
         """Best bid in quote per base and its age in ms; None when it is not known, or too old."""
+        ...
+
+
+class QuoteSource(Protocol):
+    """Best prices that are known without a request, such as those of a feed."""
+
+    async def fresh_quote(self, symbol: str) -> BookTicker | None:
+        """The symbol's best prices; None when they are not known, or too old to decide on."""
         ...
 
 
@@ -76,13 +85,20 @@ class ExitWatch:
     """Looks at holdings. Prices of symbols that nothing is known to be held of are not kept."""
 
     def __init__(
-        self, settings: ExitSettings, gateway: TradingGateway, books: Books, clock: Clock, prices: PriceSource | None
+        self,
+        settings: ExitSettings,
+        gateway: TradingGateway,
+        books: Books,
+        clock: Clock,
+        prices: PriceSource | None,
+        quotes: QuoteSource | None = None,
     ) -> None:
         self._settings = settings
         self._gateway = gateway
         self._books = books
         self._clock = clock
         self._prices = prices
+        self._quotes = quotes
         self._held: dict[str, _Held] = {}
 
     async def look(self, symbol: str, rules: SymbolRules) -> Holding | None:
@@ -127,11 +143,20 @@ class ExitWatch:
             plan is not None and plan.is_watched
         ) or self._clock.monotonic_ms() - held.asked_ms >= self._settings.trailing_seconds * 1000:
             held.asked_ms = self._clock.monotonic_ms()
-            bid = (await self._gateway.book_ticker(symbol)).bid
+            bid = await self.bid_now(symbol)
         else:
             return None
         self.note_price(symbol, bid)
         return bid
+
+    async def bid_now(self, symbol: str) -> Decimal:
+        """The bid: the feed's when that is fresh, else it is asked for, which costs request weight.
+
+        Raises:
+            ExchangeError: it could not be asked.
+        """
+        known = None if self._quotes is None else await self._quotes.fresh_quote(symbol)
+        return (known or await self._gateway.book_ticker(symbol)).bid
 
     def seen(self, symbol: str) -> Seen | None:
         """What is remembered of the holding; None without one."""

@@ -16,7 +16,7 @@ from binance_trade_agent.agents.alarms import Alarms
 from binance_trade_agent.agents.execution import Sent, TradeExecutionAgent
 from binance_trade_agent.agents.exit_orders import ExitOrders
 from binance_trade_agent.agents.exit_plan import Exit, Plan, is_step, standing_price, stands
-from binance_trade_agent.agents.exit_watch import ExitWatch, Outlook, PriceSource
+from binance_trade_agent.agents.exit_watch import ExitWatch, Outlook, PriceSource, QuoteSource
 from binance_trade_agent.agents.order_keeper import OrderKeeper
 from binance_trade_agent.agents.risk import Identity
 from binance_trade_agent.agents.standing import Standing, is_a_move, standing
@@ -64,6 +64,7 @@ class Protection:
 
     Args:
         prices: bids between ticks; without them they are asked for.
+        quotes: known best prices, which spare the requests for them; without them each is asked for.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Protection:
         alarms: Alarms,
         identity: Identity,
         prices: PriceSource | None = None,
+        quotes: QuoteSource | None = None,
     ) -> None:
         self._settings = settings
         self._gateway = gateway
@@ -85,7 +87,7 @@ class Protection:
         self._keeper = keeper
         self._execution = execution
         self._alarms = alarms
-        self._watch = ExitWatch(settings, gateway, books, clock, prices)
+        self._watch = ExitWatch(settings, gateway, books, clock, prices, quotes)
         self._orders = ExitOrders(clock, identity)
         self._not_placed: dict[str, _Refusal] = {}
         self._not_closed: dict[str, _Refusal] = {}
@@ -331,8 +333,7 @@ class Protection:
         if self._clock.monotonic_ms() < self._not_moved_until_ms.get(symbol, float("-inf")):
             self._moves_later.add(symbol)
             return ""
-        bid = (await self._gateway.book_ticker(symbol)).bid
-        if plan.reached(bid):
+        if plan.reached(await self._watch.bid_now(symbol)):
             return None
         (intent,), _ = self._orders.resting(symbol, plan)
         sent = await self._execution.replace(order, intent)
@@ -365,7 +366,7 @@ class Protection:
         if self._has_to_wait(self._not_closed.get(symbol), plan):
             return ""  # neither protected nor sold, as the alarm says
         if bid is None:
-            bid = (await self._gateway.book_ticker(symbol)).bid
+            bid = await self._watch.bid_now(symbol)
         if found := plan.reached(bid):
             await self._close(symbol, plan, found)
         elif not plan.resting:

@@ -117,6 +117,10 @@ class MarketFeed:
         """
         return await self.quotes.quote(symbol)
 
+    async def fresh_quote(self, symbol: str) -> BookTicker | None:
+        """The symbol's best prices as far as a connection tells them; None when it does not. Nothing is requested."""
+        return await self.quotes.fresh(symbol)
+
     def vitals(self) -> Mapping[str, StreamVitals]:
         """How each connection is, by name."""
         return {link.name: link.vitals() for link in self._links}

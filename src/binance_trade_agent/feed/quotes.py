@@ -101,15 +101,19 @@ class QuoteFeed:
                 return changed(read, read_ms=max(read.read_ms, proof_ms))
         return read if read is not None and now_ms - read.read_ms <= MAX_AGE_MS else None
 
+    async def fresh(self, symbol: str) -> BookTicker | None:
+        """The symbol's quote as far as its connection tells it, at most MAX_AGE_MS old; None when it does not."""
+        if known := self.known(symbol):
+            return known
+        return self.known(symbol) if self.is_told(symbol) and await self._prove(symbol) else None
+
     async def quote(self, symbol: str) -> BookTicker:
         """The symbol's quote, at most MAX_AGE_MS old when the answer comes in time.
 
         Raises:
             ExchangeError: the exchange could not be asked.
         """
-        if known := self.known(symbol):
-            return known
-        if self.is_told(symbol) and await self._prove(symbol) and (known := self.known(symbol)):
+        if known := await self.fresh(symbol):
             return known
         answer = await self._question.answer()
         if symbol not in answer:  # it was under way when this symbol came

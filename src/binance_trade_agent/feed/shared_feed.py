@@ -124,12 +124,11 @@ class SharedFeed:
             ExchangeError: the exchange had to be asked and could not be.
         """
         await self._is_settled.wait()
-        if self._is_shared:
-            if monotonic_seconds() - self._quotes_seconds > _QUOTES_SECONDS:
-                await self._reading_quotes.answer()
-            if quote := self._known_quote(symbol):
-                return quote
-        return await self._own.quote(symbol)
+        return await self._shared_quote(symbol) or await self._own.quote(symbol)
+
+    async def fresh_quote(self, symbol: str) -> BookTicker | None:
+        """The symbol's best prices as far as the feed process tells them, or a connection of one's own; else None."""
+        return await self._shared_quote(symbol) or await self._own.fresh_quote(symbol)
 
     async def rules(self, symbol: str) -> SymbolRules:
         """The symbol's rules.
@@ -329,6 +328,13 @@ class SharedFeed:
         if not is_new and any(candle.close_time_ms == due_ms for candle in found):
             self._lacking.add(key)
         return found
+
+    async def _shared_quote(self, symbol: str) -> BookTicker | None:
+        if not self._is_shared:
+            return None
+        if monotonic_seconds() - self._quotes_seconds > _QUOTES_SECONDS:
+            await self._reading_quotes.answer()
+        return self._known_quote(symbol)
 
     async def _read_quotes(self) -> None:
         try:
