@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from binance_trade_agent.ledger.rows import in_full
+
 SLIPPAGE = Decimal("1.005")
 _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
 ZERO = Decimal(0)
@@ -119,10 +121,8 @@ def _pauses(entries: list[Entry], connection: sqlite3.Connection) -> Iterator[st
 
 def _findings(connection: sqlite3.Connection) -> Iterator[str]:
     """Every rule has allowed each order that an entry's decision led to."""
-    rows = connection.execute(
-        "SELECT symbol, tick_ms, findings_json FROM decisions WHERE client_order_id IS NOT NULL AND exit IS NULL"
-    )
-    for row in rows:
+    rows = connection.execute("SELECT * FROM decisions WHERE client_order_id IS NOT NULL AND exit IS NULL")
+    for row in map(in_full, rows):
         refusing = [rule for rule, allows, *_ in json.loads(row["findings_json"] or "[]") if not allows]
         if refusing or not row["findings_json"]:
             yield f"{row['symbol']} at {row['tick_ms']}: ordered though {refusing or 'no rule was asked'}"

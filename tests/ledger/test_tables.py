@@ -8,6 +8,7 @@ import pytest
 
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.rows import in_full
 from binance_trade_agent.ledger.tables import export_tables
 from tests.ledger.bookkeeping import BTCUSDT, fill, place, report, trading_ledger
 
@@ -24,9 +25,9 @@ async def path(tmp_path):
 
 def rows_in(path, table):
     with closing(sqlite3.connect(path)) as connection:
-        cursor = connection.execute(f"SELECT * FROM {table}")
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor]
+        connection.row_factory = sqlite3.Row
+        rows = connection.execute(f"SELECT * FROM {table}").fetchall()
+        return [in_full(row) if table == "decisions" else dict(row) for row in rows]
 
 
 def tables_in(path):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.rows import read_table
 
 _OF_A_RUN = frozenset({"run_id", "owner"})
 _LEFT_OUT = frozenset({"pid", "settings_json", "exchange"})
@@ -32,11 +33,11 @@ def _lines(connection: sqlite3.Connection) -> list[str]:
 
 
 def _table_lines(connection: sqlite3.Connection, table: str, runs: dict[str, int]) -> list[str]:
-    columns = [row["name"] for row in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))]
+    columns, found = read_table(connection, table)
     kept = [name for name in columns if name not in _LEFT_OUT and not name.endswith("_wall_ms")]
     rows = [
         [runs.get(row[name], row[name]) if name in _OF_A_RUN else row[name] for name in kept]
-        for row in connection.execute(f"SELECT * FROM {table}")  # noqa: S608 - the name is the schema's own
+        for row in (dict(zip(columns, values, strict=True)) for values in found)
     ]
     # Sorted by their text: each row is told by its key, and the order of the random run ids must not show.
     return [f"{table} {json.dumps(kept)}", *sorted(f"{table} {json.dumps(row)}" for row in rows)]

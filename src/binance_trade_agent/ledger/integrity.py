@@ -25,7 +25,17 @@ NEWEST_ORDERS = 100
 UNREADABLE = (ValueError, ArithmeticError, LookupError, TypeError)
 # Those that grow with every tick or trade. The others, and any that a later migration adds, are checked whole.
 _LARGE_TABLES = frozenset(
-    {"decisions", "equity", "orders", "order_events", "fills", "postings", "fee_values", "position_marks"}
+    {
+        "decisions",
+        "decisions_again",
+        "equity",
+        "orders",
+        "order_events",
+        "fills",
+        "postings",
+        "fee_values",
+        "position_marks",
+    }
 )
 
 

@@ -14,7 +14,7 @@ from binance_trade_agent.ledger.accounting import Account, Posting, external_pos
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.records import Epoch, EquityPoint, RunRecord
 from binance_trade_agent.ledger.repeats import Again
-from binance_trade_agent.ledger.rows import columns, decision_columns, run_columns
+from binance_trade_agent.ledger.rows import columns, decision_row, run_columns
 
 BEFORE_ALL_TRADES = -1  # trade ids count from 0
 
@@ -70,7 +70,7 @@ def begin_run(connection: sqlite3.Connection, run: RunRecord) -> None:
     number = connection.execute("SELECT coalesce(max(number), 0) + 1 FROM runs").fetchone()[0]
     connection.execute(
         "INSERT INTO runs VALUES (:run_id, :number, :epoch, :mode, :strategy, :symbols, :settings_json, :exchange,"
-        " :started_ms, :ended_ms, :started_wall_ms, :ended_wall_ms, :pid, :end_reason, :fence)",
+        " :started_ms, :ended_ms, :started_wall_ms, :ended_wall_ms, :pid, :end_reason, :fence, :thinned_ms)",
         {**run_columns(run), "number": number, "epoch": epoch},
     )
 
@@ -88,8 +88,9 @@ def record_decisions(connection: sqlite3.Connection, decisions: Iterable[Decisio
     connection.executemany(
         "INSERT OR REPLACE INTO decisions VALUES (:run_id, :tick_ms, :symbol, :cycle, :outcome, :detail, :rule,"
         " :client_order_id, :bid, :ask, :candle_age_ms, :book_age_ms, :strategy, :action, :confidence, :reason,"
-        " :indicators_json, :candle_open_ms, :exit, :exit_reason, :findings_json, :candles_json, :candle_count)",
-        [decision_columns(decision) for decision in decisions],
+        " :indicators_json, :candle_open_ms, :exit, :exit_reason, :findings_json, :candles_json, :candle_count,"
+        " :packed)",
+        [decision_row(decision) for decision in decisions],
     )
 
 

@@ -414,12 +414,12 @@ def last_look(connection: sqlite3.Connection, run_id: str, symbol: str) -> Decis
 
 def last_entry_review(connection: sqlite3.Connection, run_id: str, symbol: str) -> Decision | None:
     """The last decision of the run in which the risk rules were asked about an entry; None when none were."""
-    row = connection.execute(
-        f"SELECT * FROM {DECIDED} WHERE run_id = ? AND symbol = ? AND action = ? AND findings_json IS NOT NULL"  # noqa: S608
-        " AND exit IS NULL ORDER BY tick_ms DESC LIMIT 1",
+    rows = connection.execute(
+        f"SELECT * FROM {DECIDED} WHERE run_id = ? AND symbol = ? AND action = ? AND exit IS NULL"  # noqa: S608
+        " AND (packed IS NOT NULL OR findings_json IS NOT NULL) ORDER BY tick_ms DESC",
         (run_id, symbol, Action.BUY),
-    ).fetchone()
-    return decision_from(row) if row else None
+    )
+    return next((found for found in map(decision_from, rows) if found.findings), None)
 
 
 def last_filled_order(connection: sqlite3.Connection, epoch: int, symbol: str) -> OrderEntry | None:
@@ -459,27 +459,6 @@ def last_command_ms(connection: sqlite3.Connection, kind: str) -> int | None:
         "SELECT done_ms FROM commands WHERE kind = ? AND state != 'REFUSED' ORDER BY command_id DESC LIMIT 1", (kind,)
     ).fetchone()
     return None if row is None else row["done_ms"]
-
-
-def cycle_count(connection: sqlite3.Connection, run_id: str) -> int:
-    """How many ticks of the run left a decision; what is decided as a candle closes belongs to the tick before."""
-    row = connection.execute(
-        "SELECT max((SELECT count(DISTINCT cycle) FROM decisions WHERE run_id = :run_id),"
-        " (SELECT coalesce(max(last_cycle), 0) FROM decisions_again WHERE run_id = :run_id))",
-        {"run_id": run_id},
-    ).fetchone()
-    return int(row[0])
-
-
-def outcome_counts(connection: sqlite3.Connection, run_id: str) -> list[tuple[str, str, int]]:
-    """How many decisions of the run ended how: (symbol, outcome, count)."""
-    rows = connection.execute(
-        f"SELECT symbol, outcome, sum(1 + coalesce(times, 0)) FROM {DECIDED} WHERE run_id = ?"  # noqa: S608
-        " GROUP BY symbol, outcome"
-        " ORDER BY symbol, outcome",
-        (run_id,),
-    )
-    return [(row[0], row[1], row[2]) for row in rows]
 
 
 def equity(connection: sqlite3.Connection, run_id: str) -> list[EquityPoint]:

@@ -37,6 +37,7 @@ class RunRecord:
         end_reason: None while it runs, and for ever when it was killed.
         number: 1 for the ledger's first run; epoch: the one it began in. Both are given by the ledger.
         fence: generation of the daemon on its account; it stands in the client order ids.
+        thinned_ms: up to which tick its decisions were thinned out (ledger/thinning.py); None: none of them.
     """
 
     run_id: str
@@ -54,6 +55,7 @@ class RunRecord:
     number: int = 0
     epoch: int = 0
     fence: int = 0
+    thinned_ms: int | None = None
 
 
 class EquityPoint(Value, frozen=True):

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -15,11 +15,13 @@ from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.domain.values import field_names
 from binance_trade_agent.ledger.accounting import Account, Posting
+from binance_trade_agent.ledger.packing import pack, unpack
 from binance_trade_agent.ledger.records import Epoch, EquityPoint, OrderEntry, OrderEvent, RunRecord
 
 DECIDED = "decisions LEFT JOIN decisions_again USING (run_id, tick_ms, symbol)"
 """What `decision_from` reads the rows of."""
 
+_PACKED = ("findings_json", "indicators_json", "candles_json")
 _SIGNAL_COLUMNS = ("strategy", "action", "confidence", "reason", "candle_open_ms")
 
 
@@ -46,6 +48,38 @@ def decision_columns(decision: Decision) -> dict[str, Any]:
     return values
 
 
+def decision_row(decision: Decision) -> dict[str, Any]:
+    """A decision as it is written: its columns, with what it was made on packed."""
+    values = decision_columns(decision)
+    return {**values, "packed": pack([values[name] for name in _PACKED]), **dict.fromkeys(_PACKED)}
+
+
+def in_full(row: sqlite3.Row) -> dict[str, Any]:
+    """A row of `decisions` with its columns as `decision_columns` gives them.
+
+    Raises:
+        ValueError: what was packed is damaged.
+    """
+    values = dict(row)
+    if (packed := values.pop("packed")) is not None:
+        values.update(zip(_PACKED, unpack(packed), strict=True))
+    return values
+
+
+def read_table(connection: sqlite3.Connection, table: str) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
+    """Names of a table's columns, and its rows, for other programs: what is packed in it is text there.
+
+    Raises:
+        ValueError: while they are read: what was packed is damaged.
+    """
+    cursor = connection.cursor()
+    is_packed = table == "decisions"
+    cursor.row_factory = sqlite3.Row if is_packed else None
+    cursor.execute(f"SELECT * FROM {table}")  # noqa: S608 - the name is the schema's own
+    names = [column[0] for column in cursor.description if not (is_packed and column[0] == "packed")]
+    return names, (tuple(in_full(row).values()) for row in cursor) if is_packed else cursor
+
+
 def _json_of(rows: Sequence[Any]) -> str | None:
     """Values of one kind as a JSON array of arrays, amounts as plain text; None when there are none."""
     if not rows:
@@ -58,8 +92,13 @@ def run_columns(run: RunRecord) -> dict[str, Any]:
     return {**columns(run), "symbols": " ".join(run.symbols)}
 
 
-def decision_from(row: sqlite3.Row) -> Decision:
-    """The decision of a row of DECIDED."""
+def decision_from(packed: sqlite3.Row) -> Decision:
+    """The decision of a row of DECIDED.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    row = in_full(packed)
     return Decision(
         run_id=row["run_id"],
         tick_ms=row["tick_ms"],
@@ -96,7 +135,7 @@ def _candle_from(entry: Sequence[Any]) -> Candle:
     return Candle(open_time_ms, close_time_ms, *(Decimal(amount) for amount in amounts))
 
 
-def _signal_from(row: sqlite3.Row) -> Signal:
+def _signal_from(row: Mapping[str, Any]) -> Signal:
     return Signal(
         symbol=row["symbol"],
         strategy=row["strategy"],

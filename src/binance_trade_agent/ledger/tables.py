@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from binance_trade_agent.ledger.files import in_place_when_whole, sync_file, sync_folder
 from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.rows import read_table
 from binance_trade_agent.ops.private_files import written
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -49,12 +50,9 @@ def _write_all(connection: sqlite3.Connection, folder: Path, form: str) -> dict[
 
 
 def _write(connection: sqlite3.Connection, table: str, path: Path, form: str) -> int:
-    cursor = connection.cursor()
-    cursor.row_factory = None
-    cursor.execute(f"SELECT * FROM {table}")  # noqa: S608 - the name is the schema's own
-    names = [column[0] for column in cursor.description]
+    names, rows = read_table(connection, table)
     with written(path, encoding="utf-8", newline="") as file:
-        count = FORMS[form](file, names, cursor)
+        count = FORMS[form](file, names, rows)
     sync_file(path)
     return count
 

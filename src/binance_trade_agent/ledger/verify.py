@@ -13,6 +13,7 @@ from itertools import groupby
 from binance_trade_agent.domain.money import ZERO, plain
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.integrity import UNREADABLE
+from binance_trade_agent.ledger.packing import unpack
 from binance_trade_agent.ledger.verify_equity import verify_equity, verify_external_sums
 from binance_trade_agent.ledger.verify_orders import verify_orders
 from binance_trade_agent.ledger.verify_positions import verify_positions
@@ -34,6 +35,7 @@ def verify(connection: sqlite3.Connection, say: Say) -> dict[str, int]:
         "fills": lambda: verify_positions(connection, say, counts),
         "fee values": lambda: _verify_fee_values(connection, say),
         "orders": lambda: verify_orders(connection, say, counts),
+        "decisions": lambda: _verify_decisions(connection, say),
         "equity": lambda: verify_equity(connection, say),
         "what came from outside": lambda: verify_external_sums(connection, say),
     }
@@ -114,6 +116,16 @@ def _verify_fee_values(connection: sqlite3.Connection, say: Say) -> None:
             say(f"{what} has a price without a value, or the other way round")
         elif row["price"] is not None and Decimal(row["amount"]) * Decimal(row["price"]) != Decimal(row["value_quote"]):
             say(f"{what}: {row['amount']} at {row['price']} is not {row['value_quote']}")
+
+
+def _verify_decisions(connection: sqlite3.Connection, say: Say) -> None:
+    """What each was made on can be read."""
+    rows = connection.execute("SELECT run_id, tick_ms, symbol, packed FROM decisions WHERE packed IS NOT NULL")
+    for row in rows:
+        try:
+            unpack(row["packed"])
+        except ValueError as error:
+            say(f"decision on {row['symbol']} at {row['tick_ms']} of run {row['run_id']}: {error}")
 
 
 def sentences(connection: sqlite3.Connection) -> Iterator[str]:

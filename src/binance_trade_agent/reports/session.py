@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.wording import clock_time
-from binance_trade_agent.ledger import alarms, queries
+from binance_trade_agent.ledger import alarms, queries, run_sums
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.position_marks import since_mark
@@ -74,7 +74,7 @@ def _session_report(connection: sqlite3.Connection, run_id: str) -> SessionRepor
     own_trades = [trade for trade in trades if trade.client_order_id in own_orders]
     return SessionReport(
         run=run,
-        cycles=queries.cycle_count(connection, run_id),
+        cycles=run_sums.cycle_count(connection, run_id),
         decisions=_outcomes(connection, run_id),
         orders=dict(Counter(str(entry.order.state) for entry in own_entries)),
         unsettled=sum(not entry.is_settled for entry in own_entries),
@@ -111,7 +111,7 @@ def _until_the_end(
 
 def _outcomes(connection: sqlite3.Connection, run_id: str) -> dict[str, dict[str, int]]:
     outcomes: dict[str, dict[str, int]] = {}
-    for symbol, outcome, count in queries.outcome_counts(connection, run_id):
+    for symbol, outcome, count in run_sums.outcome_counts(connection, run_id):
         outcomes.setdefault(symbol, {})[outcome] = count
     return outcomes
 

@@ -196,7 +196,8 @@ class Explainer:
         if entry is None and decision.client_order_id is not None:
             entry = queries.order_entry(self._connection, decision.client_order_id)
         following = queries.next_tick_ms(self._connection, run.run_id, self._symbol, decision.tick_ms)
-        then = "no later one in its run" if following is None else f"the next one at {utc_text(following)}"
+        kept = " that was kept" if decision.tick_ms <= (run.thinned_ms or 0) else ""
+        then = "no later one in its run" if following is None else f"the next one{kept} at {utc_text(following)}"
         return Explanation(
             ledger=self._ledger,
             symbol=self._symbol,

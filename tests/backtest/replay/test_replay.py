@@ -15,6 +15,8 @@ import pytest
 from binance_trade_agent.backtest.replay.replay import Replay, replay
 from binance_trade_agent.cli import group
 from binance_trade_agent.history.recording import recordings_folder
+from binance_trade_agent.ledger import queries
+from binance_trade_agent.ledger.ledger import LedgerReader
 from tests.backtest.replay.recorded import KILLED, LAST, play, play_with_people
 
 
@@ -83,13 +85,15 @@ class TestTheSame:
 
     @pytest.mark.parametrize(("run_id", "limits"), [(KILLED, {None, "3"}), (LAST, {"3"})])
     def test_a_limit_that_a_person_changed_holds_from_then_on_and_in_the_run_after(self, played, run_id, limits):
-        query = "SELECT findings_json FROM decisions WHERE run_id = ? AND findings_json LIKE '%cooldown%'"
-        findings = [finding for (text,) in rows(played, query, run_id) for finding in json.loads(text)]
-        assert {limit for rule, _, _, _, limit, _ in findings if rule == "cooldown"} == limits
+        with LedgerReader.open(played) as reader:
+            made = reader.snapshot(lambda connection: queries.decisions(connection, run_id))
+        findings = [finding for each in made for finding in each.findings if finding.rule == "cooldown"]
+        assert {finding.limit and str(finding.limit) for finding in findings} == limits
 
-    def test_the_order_that_was_on_its_way_at_the_kill_is_decided_again_too(self, played):
-        ((tick_ms,),) = rows(played, "SELECT tick_ms FROM decisions WHERE run_id = ? AND outcome = 'ORDERED'", KILLED)
-        assert tick_ms == replay(played, KILLED).to_ms
+    def test_the_orders_that_were_on_their_way_at_the_kill_are_decided_again_too(self, played):
+        found = rows(played, "SELECT symbol, tick_ms FROM decisions WHERE run_id = ? AND outcome = 'ORDERED'", KILLED)
+        last_ms = replay(played, KILLED).to_ms
+        assert sorted(found) == [("BTCUSDT", last_ms), ("ETHUSDT", last_ms)], "side by side"
 
     def test_it_changes_nothing(self, ledger):
         before = {path: path.read_bytes() for path in ledger.parent.rglob("*") if path.is_file()}

@@ -19,6 +19,7 @@ from binance_trade_agent.history.recording import Recording, recordings_folder
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.records import RunRecord
+from binance_trade_agent.ledger.rows import in_full
 from binance_trade_agent.settings import Settings
 from binance_trade_agent.strategies.in_use import StrategiesInUse
 
@@ -40,7 +41,8 @@ class Replay:
         decisions: how many were made again; first: the first of those that came out otherwise, and how many did.
         not_recorded: decisions of the ledger without a look in the recording.
             Decisions that were only noted to be the same as one before are not made again.
-        not_decided: looks without a decision in the ledger: the run was killed before it was written.
+        not_decided: looks without a decision in the ledger: the run was killed before it was written. Decisions that
+            were thinned out because they are old are not among them.
         from_ms, to_ms: first and last tick, None without one.
     """
 
@@ -88,9 +90,10 @@ async def _replayed(
             rehearsal.know(recording.marks)
         decided = reader.snapshot(partial(_decided, run_id=run.run_id, tick_ms=tick.tick_ms))
         others = tick.looks.keys() - decided
-        not_decided += len(
-            others - reader.snapshot(partial(_repeated, run_id=run.run_id, tick_ms=tick.tick_ms, of=others))
-        )
+        if tick.tick_ms > (run.thinned_ms or 0):
+            not_decided += len(
+                others - reader.snapshot(partial(_repeated, run_id=run.run_id, tick_ms=tick.tick_ms, of=others))
+            )
         for again, approved in await rehearsal.decide(tick, decided):
             made += 1
             if found := difference(*decided[again.symbol], again, approved):
@@ -116,7 +119,7 @@ def _decided(
             order = connection.execute(
                 "SELECT * FROM orders WHERE client_order_id = ?", (row["client_order_id"],)
             ).fetchone()
-            yield row["symbol"], (row, order)
+            yield row["symbol"], (in_full(row), order)
 
     return dict(rows())
 
