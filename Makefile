@@ -8,6 +8,8 @@ PYTHON := $(shell for name in python3.11 python3.12 python3.13 python3 python; d
 READY := $(VENV)/ready
 READY_DEV := $(VENV)/ready-dev
 AUDIT := $(VENV)/audit/ready
+# Hundreds of short processes are started here: what one has compiled the others need not compile again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help run dashboard test check bench torture docker-test sbom audit lock clean
 
