@@ -12,10 +12,10 @@ from binance_trade_agent.agents.reconciler import Reconciler
 from binance_trade_agent.configuration import ConfigError
 from binance_trade_agent.control.claims import Claims, ClaimsAwayError
 from binance_trade_agent.control.lease import LeaseHeldError
-from binance_trade_agent.domain.claims import EXPOSURE_RULE, AccountLimits
+from binance_trade_agent.domain.claims import EXPOSURE_RULE, UNAGREED_RULE, AccountLimits
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.orders import Side
-from binance_trade_agent.domain.values import changed
+from binance_trade_agent.domain.values import changed, replace
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.external_sums import external_sum
 from tests.agents.desk import RUN_ID, executing, reopened
@@ -37,12 +37,14 @@ class Meeting:
         self.live = frozenset(self.by_instance) if live is None else frozenset(live)
         self.whole = ""
         self.is_away = False
+        self.failed = 0
 
     async def look(self):
         return await self.change(lambda _: None)
 
     async def change(self, decide):
         if self.is_away:
+            self.failed += 1
             raise ClaimsAwayError("Redis does not answer")
         seen = Claims(dict(self.by_instance), self.live, self.whole)
         if (decided := decide(seen)) is not None:
@@ -147,6 +149,15 @@ class TestMoney:
             with pytest.raises(ConfigError, match="TRADING_CAPITAL_QUOTE=10 is less than this daemon has in positions"):
                 await reconciled(ready, shared(ready, Meeting(), "10"))
 
+    async def test_who_has_spent_more_than_its_part_may_start_again(self, tmp_path):
+        """A market order may cost more than it was sized at; nobody else keeps an account's part."""
+        async with trader(tmp_path) as ready:
+            share = shared(ready, Meeting(), "500")
+            await reconciled(ready, share)
+            await bought(ready, share)
+            assert (await ready.ledger.wallet())["USDT"] < 0
+            await reconciled(ready, shared(ready, Meeting(), "500"))
+
     async def test_a_ledger_of_all_of_the_account_becomes_one_of_a_part(self, tmp_path):
         async with trader(tmp_path) as ready:
             await ready.reconciler.run("start")
@@ -213,7 +224,7 @@ class TestEntering:
         ],
     )
     def test_symbols_whose_money_cannot_be_told_apart_are_refused(self, symbols, words):
-        known = [changed(rules(symbol), base_asset=symbol[:3], quote_asset=symbol[3:]) for symbol in symbols]
+        known = [replace(rules(symbol), base_asset=symbol[:3], quote_asset=symbol[3:]) for symbol in symbols]
         with pytest.raises(ConfigError, match=words):
             account_entry.common_quote(known)
 
@@ -240,6 +251,33 @@ class TestPurchases:
             async with share.reserved([other]) as third:
                 assert third is None, "the first one bought nothing"
 
+    async def test_count_once_when_the_ledger_has_them(self, tmp_path):
+        async with trader(tmp_path) as ready:
+            share = shared(ready, meeting := Meeting(), exposure="1000")
+            await reconciled(ready, share)
+            intent = await ready.intent()
+            worth = intent.quantity * intent.reference_price
+            async with share.reserved([intent]):
+                await ready.ledger.commit_intent(ready.decision(intent), intent, ready.clock.now_ms())
+                await share._look_after()
+                mine = meeting.by_instance["alpha"]
+                assert (mine.exposure_quote, mine.buying_quote) == (worth, worth)
+
+    async def test_do_not_wait_for_a_redis_that_is_known_to_be_away(self, tmp_path):
+        meeting = Meeting()
+        async with trader(tmp_path) as ready:
+            share = shared(ready, meeting, exposure="1000")
+            await reconciled(ready, share)
+            meeting.is_away = True
+            for expected in (1, 1):
+                async with share.reserved([await ready.intent()]) as refusal:
+                    assert refusal.rule == UNAGREED_RULE
+                assert meeting.failed == expected
+            meeting.is_away = False
+            await share._look_after()
+            async with share.reserved([await ready.intent()]) as refusal:
+                assert refusal is None
+
     async def test_sales_are_never_held_up(self, tmp_path):
         meeting = Meeting()
         async with trader(tmp_path) as ready:
@@ -265,7 +303,7 @@ class TestPurchases:
 
 
 class TestAlarms:
-    async def test_less_than_is_claimed_is_one_when_it_is_seen_twice(self, tmp_path):
+    async def test_less_than_is_claimed_is_one_when_it_is_there_after_all_have_written_anew(self, tmp_path):
         meeting = Meeting(claim("beta", ["ETHUSDT"], cash="6000"))
         async with trader(tmp_path) as ready:
             share = shared(ready, meeting)
@@ -274,16 +312,31 @@ class TestAlarms:
             assert not ready.alarms.standing(SHARED_ACCOUNT)
             meeting.by_instance["beta"] = claim("beta", ["ETHUSDT"], cash="6000.5")
             share._sum_at = 0
-            await share._look_after()
-            assert not ready.alarms.standing(SHARED_ACCOUNT), (
-                "it may be a purchase of beta that is not in its claim yet"
-            )
+            for _ in range(3):
+                await share._look_after()
+                assert not ready.alarms.standing(SHARED_ACCOUNT), "beta may have spent what it has not said yet"
+            meeting.by_instance["beta"] = changed(claim("beta", ["ETHUSDT"], cash="6000.3"), noted_wall_ms=1)
             await share._look_after()
             assert ready.alarms.standing(SHARED_ACCOUNT)
             assert ready.gate.refusal("BTCUSDT")[0] == SHARED_ACCOUNT
             meeting.by_instance["beta"] = claim("beta", ["ETHUSDT"], cash="6000")
             await share._look_after()
             assert ready.gate.refusal("BTCUSDT") is None
+
+    async def test_of_one_that_does_not_run_what_it_was_buying_may_be_paid(self, tmp_path):
+        meeting = Meeting(claim("beta", ["ETHUSDT"], cash="6000", buying="500"), live=[])
+        async with trader(tmp_path) as ready:
+            share = shared(ready, meeting)
+            await reconciled(ready, share)
+            await another_buys(ready, "0.1")
+            for _ in range(3):
+                await share._look_after()
+            assert not ready.alarms.standing(SHARED_ACCOUNT)
+            await another_buys(ready, "0.2")
+            share._sum_at = 0
+            for _ in range(2):
+                await share._look_after()
+            assert "(beta has said nothing since 1970-01-01" in ready.gate.refusal("BTCUSDT")[1]
 
     async def test_whoever_trades_its_symbols_too_is_one(self, tmp_path):
         meeting = Meeting()

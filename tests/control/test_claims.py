@@ -3,7 +3,9 @@
 import asyncio
 from decimal import Decimal
 
+import msgspec
 import pytest
+from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
 from binance_trade_agent.control import redis_claims
@@ -82,10 +84,58 @@ async def test_many_that_buy_at_once_stay_within_the_limit(redis_server):
 async def test_rubbish_is_passed_over_and_said_once(claims, redis, caplog):
     await claims.change(lambda _: claim())
     key = f"bta:claims:1:{ACCOUNT}"
-    await redis.hset(key, mapping={"beta": "{", "gamma": await redis.hget(key, "alpha")})
+    rubbish = {"beta": "{", "gamma": await redis.hget(key, "alpha")}
+    rubbish |= {f"d{cash}": msgspec.json.encode(claim(f"d{cash}", cash=cash)) for cash in ("NaN", "Infinity", "1e400")}
+    await redis.hset(key, mapping=rubbish)
     assert list((await claims.look()).by_instance) == ["alpha"]
+    await redis.hset(key, "beta", "{ another")
     await claims.look()
-    assert len(warnings_in(caplog)) == 1
+    assert len(warnings_in(caplog)) == len(rubbish)
+
+
+async def test_something_else_in_their_place_is_replaced(claims, redis):
+    await redis.set(f"bta:claims:1:{ACCOUNT}", "rubbish")
+    assert (await claims.look()).by_instance == {}
+    await claims.change(lambda _: claim())
+    assert list((await claims.look()).by_instance) == ["alpha"]
+
+
+async def test_what_redis_has_forgotten_is_put_back_by_whoever_remembers_it(claims, redis, redis_server):
+    async with RedisClaims(redis_server.url, ACCOUNT) as of_beta:
+        await of_beta.change(lambda _: claim("beta", ["ETHUSDT"], exposure="70"))
+    await claims.change(lambda _: claim())
+    await redis.flushall()
+    seen = await claims.change(lambda _: claim())
+    assert [each.exposure_quote for each in seen.others("alpha")] == [70], "counted at once"
+    async with RedisClaims(redis_server.url, ACCOUNT) as another:
+        assert set((await another.look()).by_instance) == {"alpha", "beta"}
+
+
+async def test_what_was_let_go_is_not_put_back(claims, redis, redis_server):
+    async with RedisClaims(redis_server.url, ACCOUNT) as of_beta:
+        await of_beta.change(lambda _: claim("beta", ["ETHUSDT"]))
+        await claims.change(lambda _: claim())
+        assert await of_beta.forget("beta")
+    assert list((await claims.change(lambda _: claim())).by_instance) == ["alpha"]
+    await redis.flushall()
+    assert list((await claims.look()).by_instance) == ["alpha"]
+
+
+async def test_who_takes_all_of_the_account_meanwhile_is_seen(claims, redis_server):
+    """The lease of all of it is taken, and nobody is seen, between a look at the claims and the first claim."""
+    rival, seen = SyncRedis.from_url(redis_server.url), []
+
+    def decide(found):
+        seen.append(found.whole)
+        if found.whole:
+            return None
+        rival.set(lease_key(ACCOUNT), "all of it")
+        return claim()
+
+    with rival:
+        await claims.change(decide)
+    assert seen == ["", "all of it"]
+    assert (await claims.look()).by_instance == {}
 
 
 async def test_what_does_not_run_any_more_is_let_go(claims):

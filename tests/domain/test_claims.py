@@ -22,7 +22,15 @@ NO_LIMITS = AccountLimits()
 
 
 def claim(
-    instance="alpha", symbols=("BTCUSDT",), *, exposure="0", cash="1000", held=(), limits=NO_LIMITS, quote="USDT"
+    instance="alpha",
+    symbols=("BTCUSDT",),
+    *,
+    exposure="0",
+    buying="0",
+    cash="1000",
+    held=(),
+    limits=NO_LIMITS,
+    quote="USDT",
 ):
     return Claim(
         instance=instance,
@@ -32,6 +40,7 @@ def claim(
         quote_asset=quote,
         cash_quote=Decimal(cash),
         exposure_quote=Decimal(exposure),
+        buying_quote=Decimal(buying),
         open_symbols=tuple(held),
         limits=limits,
         noted_wall_ms=0,

@@ -66,7 +66,7 @@ class Entry:
             await sleep_seconds(_LOOK_SECONDS)
 
     async def _try(self, part: OwnPart, own: Claim) -> Claims:
-        if own.cash_quote < 0:
+        if part.to_come_quote < 0 and own.cash_quote < 0:
             raise ConfigError(
                 f"TRADING_CAPITAL_QUOTE={plain(self._capital_quote)} is less than this daemon has in positions: it has "
                 f"only {plain(part.wallet.get(self._quote_asset, ZERO))} {self._quote_asset} that it could give back."

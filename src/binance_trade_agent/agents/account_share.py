@@ -14,9 +14,9 @@ from binance_trade_agent.agents.in_question import COMMISSION_ASSET
 from binance_trade_agent.control.claims import Claims, ClaimsAwayError, ClaimStore
 from binance_trade_agent.control.lease import holder_text
 from binance_trade_agent.domain.claims import (
+    UNAGREED_RULE,
     AccountLimits,
     Claim,
-    claimed_by_others,
     conflict,
     lowest_limits,
     over_limits,
@@ -26,15 +26,17 @@ from binance_trade_agent.domain.money import ZERO, plain
 from binance_trade_agent.domain.orders import OrderIntent, Role, Side
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.domain.values import Value, changed
+from binance_trade_agent.domain.wording import iso_second
 from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.exchange.gateway import Account, Gateway
+from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.errors import LedgerError
-from binance_trade_agent.ledger.exposure import exposure
+from binance_trade_agent.ledger.exposure import Exposure, exposure
 from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ledger.own_part import OwnPart, own_part
+from binance_trade_agent.ledger.sql_view import SqlView
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds, wall_ms
 
-UNAGREED_RULE = "account_unagreed"
 SHARED_ACCOUNT = "shared_account"
 WRITE_SECONDS = 5.0
 _SUM_SECONDS = 60.0  # between two looks whether the account has what its daemons claim
@@ -79,8 +81,8 @@ class SharedAccount:
         self._reserved: dict[str, tuple[str, Decimal]] = {}
         self._one_at_a_time = asyncio.Lock()
         self._sum_at = 0.0
-        self._short_by = ZERO
-        self._is_away = False
+        self._short_since: Mapping[str, int] | None = None  # when each claim was written that lived then
+        self._away = ""  # why Redis does not answer, while it does not
 
     async def enter(self, rules: Mapping[str, SymbolRules], alarms: Alarms) -> Gateway:
         """Claim these symbols and the capital; returns the gateway that tells of this daemon's part of the account.
@@ -142,38 +144,53 @@ class SharedAccount:
         self._came_back(claims)
         trouble = _intruder(own, claims)
         if not trouble and monotonic_seconds() >= self._sum_at:
-            trouble = await self._shortfall(own)
+            trouble = await self._shortfall(own, claims)
         elif not trouble:
             return
         if self._alarms is None:
             return
         if trouble:
             await self._alarms.sound(SHARED_ACCOUNT, "", trouble, blocks="")
-        elif not self._short_by:
+        elif self._short_since is None:
             await self._alarms.clear(SHARED_ACCOUNT)
 
-    async def _shortfall(self, own: Claim) -> str:
+    async def _shortfall(self, own: Claim, claims: Claims) -> str:
         """Why the account has less than its daemons claim; empty when it has not, or has to be looked at again.
 
-        A purchase of another daemon lowers the balance before it lowers that one's claim, so a shortfall counts when
-        the same one is seen twice.
+        A claim may be older than its ledger, as while Redis was away or a daemon is in its start. So a shortfall counts
+        when it is seen again after all that live have written theirs anew.
         """
-        balance = (await self._gateway.account()).balances.get(self._quote_asset, ZERO)
-        claimed = own.cash_quote + claimed_by_others(self._others, self._quote_asset)
-        before, self._short_by = self._short_by, max(ZERO, claimed - balance)
-        if not self._short_by:
-            self._sum_at = monotonic_seconds() + _SUM_SECONDS
+        balance, claimed = await self._balance_and_claimed(own, claims)
+        if claimed <= balance:
+            self._short_since, self._sum_at = None, monotonic_seconds() + _SUM_SECONDS
             return ""
-        if before != self._short_by:
+        others = [each for each in self._others if each.quote_asset == self._quote_asset]
+        written = {each.instance: each.noted_wall_ms for each in others if each.instance in claims.live}
+        if self._short_since is None:
+            self._short_since = written
+            return ""
+        if any(self._short_since.get(name) == noted_ms for name, noted_ms in written.items()):
             return ""
         return (
-            f"the account has {plain(balance)} {self._quote_asset}, its daemons claim {plain(claimed)}: somebody has "
-            "withdrawn or spent what is theirs. Put it back, lower TRADING_CAPITAL_QUOTE, or let go of the claim of a "
-            "daemon that does not run any more (`trade-agent account`)"
+            f"the account has {plain(balance)} {self._quote_asset}, its daemons claim {_rounded(claimed)}: somebody "
+            f"has withdrawn or spent what is theirs{_silent(others, claims)}. Put it back, lower "
+            "TRADING_CAPITAL_QUOTE, or let go of the claim of a daemon that does not run any more "
+            "(`trade-agent account`)"
         )
+
+    async def _balance_and_claimed(self, own: Claim, claims: Claims) -> tuple[Decimal, Decimal]:
+        """The account's quote asset, and what is certainly claimed of it: what was before and after it was asked."""
+        before = {each.instance: each.certain_quote for each in [own, *claims.others(own.instance)]}
+        balance = (await self._gateway.account()).balances.get(self._quote_asset, ZERO)
+        self._came_back(await self._claims.look())
+        after = [await self._own_claim(), *self._others]
+        counted = [each for each in after if each.quote_asset == self._quote_asset]
+        return balance, sum((min(each.certain_quote, before.get(each.instance, ZERO)) for each in counted), ZERO)
 
     async def _reserve(self, name: str, symbol: str, worth_quote: Decimal) -> Refusal | None:
         found: list[Refusal] = []
+        if self._away:  # it is looked for every few seconds: nobody else has to wait for its silence
+            return self._unagreed()
         async with self._one_at_a_time:
             own = await self._own_claim()
 
@@ -183,25 +200,33 @@ class SharedAccount:
                     found.append(refusal)
                     return own
                 symbols = tuple(sorted({symbol, *own.open_symbols}))
-                return changed(own, exposure_quote=own.exposure_quote + worth_quote, open_symbols=symbols)
+                return changed(
+                    own,
+                    exposure_quote=own.exposure_quote + worth_quote,
+                    buying_quote=own.buying_quote + worth_quote,
+                    open_symbols=symbols,
+                )
 
             try:
                 self._came_back(await self._claims.change(decide))
             except ClaimsAwayError as failure:
                 self._went_away(failure)
-                if lowest_limits([own, *self._others]).are_none:
-                    return None  # each daemon has its own capital, which is all that it can spend
-                return Refusal(UNAGREED_RULE, f"what all daemons of this account hold is not known: {failure}")
+                return self._unagreed()
             if not found:
                 self._reserved[name] = (symbol, worth_quote)
         return found[0] if found else None
 
     async def _own_claim(self) -> Claim:
-        """What the ledger says now, and what is being bought."""
-        part = await self._ledger.read(self._own_part)
-        bids = self.bids()
-        held = await self._ledger.consult(lambda books: exposure(books, self._quote_asset, self._rules, bids))
-        being_bought = [*self._reserved.values()]
+        """What the ledger says now, and what is about to be bought and is not in the ledger yet."""
+        bids, reserved = self.bids(), dict(self._reserved)
+
+        def look(connection: sqlite3.Connection) -> tuple[OwnPart, Exposure, list[tuple[str, Decimal]]]:
+            held = exposure(SqlView(connection), self._quote_asset, self._rules, bids)
+            to_come = [each for name, each in reserved.items() if queries.order_entry(connection, name) is None]
+            return self._own_part(connection), held, to_come
+
+        part, held, to_come = await self._ledger.read(look)
+        to_come_quote = sum((worth for _, worth in to_come), ZERO)
         return Claim(
             instance=self._share.instance,
             holder=self._share.holder,
@@ -209,25 +234,46 @@ class SharedAccount:
             base_assets=tuple(sorted({entry.base_asset for entry in self._rules.values()})),
             quote_asset=self._quote_asset,
             cash_quote=part.cash_quote(self._quote_asset),
-            exposure_quote=held.quote + sum((worth for _, worth in being_bought), ZERO),
-            open_symbols=tuple(sorted(held.symbols.union(symbol for symbol, _ in being_bought))),
+            exposure_quote=held.quote + to_come_quote,
+            buying_quote=held.buying_quote + to_come_quote,
+            open_symbols=tuple(sorted(held.symbols.union(symbol for symbol, _ in to_come))),
             limits=self._share.limits,
             noted_wall_ms=wall_ms(),
         )
+
+    def _unagreed(self) -> Refusal | None:
+        """Why nothing is bought while Redis is away; None without a limit: each has its own capital, and no more."""
+        if self._share.limits.are_none and lowest_limits(self._others).are_none:
+            return None
+        return Refusal(UNAGREED_RULE, f"what all daemons of this account hold is not known: {self._away}")
 
     def _own_part(self, connection: sqlite3.Connection) -> OwnPart:
         return own_part(connection, self._quote_asset, self._share.capital_quote)
 
     def _went_away(self, failure: ClaimsAwayError) -> None:
-        if not self._is_away:
-            self._is_away = True
+        if not self._away:
+            self._away = str(failure)
             log.warning("%s; purchases that it has to allow are refused meanwhile", failure)
 
     def _came_back(self, claims: Claims) -> None:
         self._others = claims.others(self._share.instance)
-        if self._is_away:
-            self._is_away = False
+        if self._away:
+            self._away = ""
             log.warning("the daemons of this account agree again")
+
+
+def _silent(claims: Sequence[Claim], all_claims: Claims) -> str:
+    """Whose claim may be an old one, in brackets; empty for nobody's."""
+    told = [
+        f"{each.instance} has said nothing since {iso_second(each.noted_wall_ms)}"
+        for each in claims
+        if each.instance not in all_claims.live
+    ]
+    return f" ({'; '.join(told)})" if told else ""
+
+
+def _rounded(amount: Decimal) -> str:
+    return plain(round(amount, 2))
 
 
 def _intruder(own: Claim, claims: Claims) -> str:

@@ -1,11 +1,13 @@
 """RedisClaims: the claims of the daemons that share an account, in Redis.
 
-The truth is in each daemon's ledger, from which it writes its claim anew every few seconds: Redis may forget them.
+The truth is in each daemon's ledger, from which it writes its claim anew every few seconds. Redis may forget them: what
+a daemon remembers of the others' it puts back.
 Whose lease is held there is alive; the claim of one that is not stays, for what it holds is held.
 """
 
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,7 +15,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, WatchError
+from redis.exceptions import RedisError, ResponseError, WatchError
 
 from binance_trade_agent.control.claims import Claims, ClaimsAwayError
 from binance_trade_agent.control.lease import LEASE_SECONDS, LeaseHeldError, lease_key
@@ -23,7 +25,9 @@ from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
 _VERSION = 1  # of what is written: programs that write otherwise use other keys
 _TIMEOUT_SECONDS = 2.0
 _TRIES = 50
+_KEPT_SECONDS = 400 * 86_400  # after the last change
 _LOOK_SECONDS = 1.0
+_LET_GO = b""  # in place of a claim: so that nobody takes it for forgotten
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +49,8 @@ class RedisClaims:
         )
         self._account = account
         self._key = f"bta:claims:{_VERSION}:{account}"
-        self._unreadable: set[bytes] = set()
+        self._unreadable: set[str] = set()
+        self._last: dict[bytes, bytes] = {}  # what was in Redis at the last look
 
     async def __aenter__(self) -> Self:
         return self
@@ -68,17 +73,23 @@ class RedisClaims:
         try:
             for _ in range(_TRIES):
                 async with self._redis.pipeline(transaction=True) as pipe:
-                    await pipe.watch(self._key)
-                    claims = await self._read(pipe)
+                    await pipe.watch(self._key, lease_key(self._account))
+                    noted, is_rubbish = await self._noted(pipe)
+                    claims = await self._read(pipe, noted)
                     claim = decide(claims)
                     if claim is None:
                         return claims
+                    noted[claim.instance.encode()] = msgspec.json.encode(claim)
                     pipe.multi()
-                    pipe.hset(self._key, claim.instance, msgspec.json.encode(claim))
+                    if is_rubbish:
+                        pipe.delete(self._key)
+                    pipe.hset(self._key, mapping=noted)
+                    pipe.expire(self._key, _KEPT_SECONDS)
                     try:
                         await pipe.execute()
                     except WatchError:
                         continue
+                    self._last = noted
                     return claims
         except (RedisError, OSError) as failure:
             raise ClaimsAwayError(_unavailable(failure)) from None
@@ -87,12 +98,28 @@ class RedisClaims:
     async def forget(self, instance: str) -> bool:
         """See ClaimStore."""
         try:
-            return bool(await self._redis.hdel(self._key, instance))
+            there = await self._redis.hget(self._key, instance)
+            await self._redis.hset(self._key, instance, _LET_GO)
         except (RedisError, OSError) as failure:
             raise ClaimsAwayError(_unavailable(failure)) from None
+        return there not in {None, _LET_GO}
 
-    async def _read(self, pipe: Any) -> Claims:
-        noted = await pipe.hgetall(self._key)
+    async def _noted(self, pipe: Any) -> tuple[dict[bytes, bytes], bool]:
+        """What is there, with what was and is not: Redis has forgotten it, for nobody takes anything away.
+
+        Whose claim it is writes it anew within seconds if it lives; if it does not, nobody else would. The second is
+        whether there is something of another kind.
+        """
+        try:
+            there, is_rubbish = await pipe.hgetall(self._key), False
+        except ResponseError as failure:
+            if not str(failure).startswith("WRONGTYPE"):
+                raise
+            there, is_rubbish = {}, True
+        self._last = {**self._last, **there}
+        return dict(self._last), is_rubbish
+
+    async def _read(self, pipe: Any, noted: Mapping[bytes, bytes]) -> Claims:
         names = [name.decode(errors="replace") for name in noted]
         whole, *leases = await pipe.mget(
             [lease_key(self._account), *(lease_key(self._account, name) for name in names)]
@@ -105,14 +132,17 @@ class RedisClaims:
         )
 
     def _claim(self, name: str, value: bytes) -> Claim | None:
-        try:
-            claim = msgspec.json.decode(value, type=Claim)
-        except msgspec.MsgspecError:
-            if value not in self._unreadable:
-                self._unreadable.add(value)
-                log.warning("the claim of %s in Redis cannot be read; it is passed over", name)
+        if value == _LET_GO:
             return None
-        return claim if claim.instance == name else None
+        with contextlib.suppress(msgspec.MsgspecError):
+            claim = msgspec.json.decode(value, type=Claim)
+            if claim.is_sound and claim.instance == name:
+                self._unreadable.discard(name)
+                return claim
+        if name not in self._unreadable:
+            self._unreadable.add(name)
+            log.warning("the claim of %s in Redis cannot be read; it is passed over", name)
+        return None
 
 
 async def refuse_shared(url: str, account: str) -> None:

@@ -285,7 +285,8 @@ class RedisLease:
 def _refusal(other: LeaseHolder | None) -> str:
     return (
         f"another trader has this account: {other}; end it first, or take over deliberately with "
-        "`trade-agent run --takeover`"
+        "`trade-agent run --takeover`. A second one beside it needs a TRADING_INSTANCE and a TRADING_CAPITAL_QUOTE of "
+        "its own, as the first one does"
     )
 
 

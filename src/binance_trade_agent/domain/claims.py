@@ -14,6 +14,10 @@ from binance_trade_agent.domain.values import Value
 
 EXPOSURE_RULE = "account_exposure"
 POSITIONS_RULE = "account_positions"
+UNAGREED_RULE = "account_unagreed"
+ACCOUNT_RULES = frozenset({EXPOSURE_RULE, POSITIONS_RULE, UNAGREED_RULE})
+_MOST_SLIP = Decimal("1.01")  # of a purchase, on the price at which it was sized
+_MOST_DIGITS = 20  # before the point; no money has as many
 
 
 class AccountLimits(Value, frozen=True):
@@ -44,6 +48,7 @@ class Claim(Value, frozen=True):
         quote_asset: what its capital is in.
         cash_quote: what of the account's quote asset is its own, locked or not.
         exposure_quote: worth of its positions and of what it is buying.
+        buying_quote: of that, what it is buying: it may have been paid for since.
         open_symbols: symbols that it holds more than dust of, or is buying.
         limits: those that it was started with. The lowest of all claims hold.
         noted_wall_ms: when that was so.
@@ -56,9 +61,21 @@ class Claim(Value, frozen=True):
     quote_asset: str
     cash_quote: Decimal
     exposure_quote: Decimal
+    buying_quote: Decimal
     open_symbols: tuple[str, ...]
     limits: AccountLimits
     noted_wall_ms: int
+
+    @property
+    def certain_quote(self) -> Decimal:
+        """What of the account's quote asset is its own though all that it is buying has been paid for."""
+        return self.cash_quote - self.buying_quote * _MOST_SLIP
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether its amounts can be reckoned with: anybody can write to Redis."""
+        amounts = (self.cash_quote, self.exposure_quote, self.buying_quote, self.limits.max_exposure_quote)
+        return all(amount.is_finite() and amount.adjusted() < _MOST_DIGITS for amount in amounts)
 
 
 def conflict(claim: Claim, other: Claim) -> str | None:

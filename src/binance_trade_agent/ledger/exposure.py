@@ -12,9 +12,10 @@ from binance_trade_agent.ledger.on_sale import to_come
 
 
 class Exposure(Value, frozen=True):
-    """Worth in quote asset of positions and of what unsettled purchases may add, and the symbols of both."""
+    """Worth in quote asset of positions and of what unsettled purchases may add, that by itself, the symbols of both."""
 
     quote: Decimal
+    buying_quote: Decimal
     symbols: frozenset[str]
 
 
@@ -33,4 +34,5 @@ def exposure(
             symbols.add(symbol)
     purchases = [entry for entry in books.unsettled_orders() if entry.order.side is Side.BUY]
     symbols.update(entry.order.symbol for entry in purchases)
-    return Exposure(quote + to_come(purchases)[1], frozenset(symbols))
+    buying_quote = to_come(purchases)[1]
+    return Exposure(quote + buying_quote, buying_quote, frozenset(symbols))

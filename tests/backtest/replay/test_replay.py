@@ -14,6 +14,7 @@ import pytest
 
 from binance_trade_agent.backtest.replay.replay import Replay, replay
 from binance_trade_agent.cli import group
+from binance_trade_agent.domain.claims import ACCOUNT_RULES
 from binance_trade_agent.history.recording import recordings_folder
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import LedgerReader
@@ -102,6 +103,18 @@ class TestTheSame:
         assert {path: text for path, text in after.items() if not path.name.endswith(("-shm", "-wal"))} == {
             path: text for path, text in before.items() if not path.name.endswith(("-shm", "-wal"))
         }
+
+    @pytest.mark.parametrize("rule", sorted(ACCOUNT_RULES))
+    def test_what_daemons_of_an_account_did_not_agree_on_was_approved_before(self, ledger, rule):
+        query = "SELECT client_order_id FROM orders WHERE run_id = ? AND role = 'ENTRY' LIMIT 1"
+        ((order_id,),) = rows(ledger, query, LAST)
+        change_ledger(
+            ledger,
+            "UPDATE decisions SET outcome = 'REFUSED', rule = ?, client_order_id = NULL WHERE client_order_id = ?",
+            rule,
+            order_id,
+        )
+        assert replay(ledger, LAST).first is None
 
 
 def test_a_run_in_which_persons_acted_is_decided_again_the_same(tmp_path):

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from binance_trade_agent.domain.claims import ACCOUNT_RULES
 from binance_trade_agent.domain.decisions import Decision, Outcome
 from binance_trade_agent.domain.orders import OrderIntent
 from binance_trade_agent.domain.wording import iso_second
@@ -84,7 +85,8 @@ def _differences(
             yield _named(name, decided[name], columns[name])
     if approved is None:
         return
-    if order is None and decided["outcome"] != Outcome.SKIPPED:
+    # What all daemons of a shared account may hold is looked at after the approval, and is not this one's to repeat.
+    if order is None and decided["outcome"] != Outcome.SKIPPED and decided["rule"] not in ACCOUNT_RULES:
         run = f"{decided['outcome']}: {decided['detail']}"
         yield "outcome", run, f"approved: {approved.side} {stored(approved.quantity)}"
     if order is None:
