@@ -445,6 +445,18 @@ class TestHealth:
             result.stdout.strip(),
         ), result.stdout
 
+    def test_a_feed_has_a_health_of_its_own(self, invoke, tmp_path):
+        from binance_trade_agent.feed.signs import SignsOfLife, signs_path
+
+        ledger = tmp_path / "ledger.db"
+        result = invoke("health", "--feed", LEDGER_PATH=str(ledger))
+        assert result.exit_code == 1
+        assert "no feed has ever run here" in only_error(result.stderr)
+        SignsOfLife(signs_path(ledger), "host:4711").beat(1, lambda: ("serving", "27 symbols for 2 daemons"))
+        result = invoke("health", "--feed", LEDGER_PATH=str(ledger))
+        assert result.exit_code == 0
+        assert re.search(r"serving, heartbeat \d+ s old; 27 symbols for 2 daemons\.", result.stdout)
+
     def test_without_a_trader_it_is_unhealthy(self, invoke):
         result = invoke("health")
         assert result.exit_code == 1

@@ -14,6 +14,7 @@ from binance_trade_agent.exchange.binance_gateway import BinanceGateway
 from binance_trade_agent.exchange.connect import connected_without_keys
 from binance_trade_agent.exchange.endpoints import LIVE, TESTNET
 from binance_trade_agent.feed import command
+from binance_trade_agent.feed.signs import feed_health, signs_path
 from binance_trade_agent.ops import heartbeat
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
 from binance_trade_agent.ops.tasks import spawn
@@ -66,6 +67,7 @@ async def test_what_daemons_want_is_asked_once_and_without_the_feed_they_go_on(t
         }
         feed = await stack.enter_async_context(feed_process(folders[0], **settings))
         await feed.until_logged("following 1 symbols for 0 daemons")
+        signs = signs_path(folders[0] / "ledger.db")
         daemons = [
             await stack.enter_async_context(daemon(folders[1], **trading)),
             await stack.enter_async_context(daemon(folders[2], **{**trading, **elsewhere})),
@@ -74,6 +76,7 @@ async def test_what_daemons_want_is_asked_once_and_without_the_feed_they_go_on(t
             await each.until_logged("the market is heard from the feed process")
             await ticks(folder, 2)
         assert sorted(await histories_asked(exchange)) == sorted(SYMBOLS), "of each symbol once, by the feed"
+        assert feed_health(signs)[0]
 
         feed.send(signal.SIGKILL)
         for each, folder in zip(daemons, folders[1:], strict=True):
@@ -92,6 +95,7 @@ async def test_what_daemons_want_is_asked_once_and_without_the_feed_they_go_on(t
             assert await each.ended() == 0, each.everything
         feed.send(signal.SIGTERM)
         assert await feed.ended() == 0, feed.everything
+        assert heartbeat.read(signs).state == "stopped"
         await assert_equal_to_exchange(folders[1] / "ledger.db", exchange)
 
 

@@ -180,6 +180,25 @@ def test_a_quote_that_the_feed_knows_is_had_without_a_request_and_before_anybody
     told(story)
 
 
+def test_a_feed_says_what_it_does():
+    async def story(world):
+        server, beats = world.server(), []
+        server.on_beat.append(lambda: beats.append(server.state()))
+        world.daemon(wish("BTCUSDT", "ETHUSDT"))
+        other = world.server(name="other")
+        await world.look()
+        assert server.state() == ("serving", "2 symbols for 1 daemons")
+        assert (await world.store.beat()).symbols == 2
+        assert other.state() == ("waiting", "another feed serves this market (feed)")
+        assert len(beats) >= 60, "several a second"
+        world.store.is_down = True
+        await sleep_seconds(3)
+        for each in (server, other):
+            assert each.state() == ("away", "Redis does not answer: it is down; daemons go on by themselves")
+
+    told(story)
+
+
 def kill_feed(world, server):
     return stop(server.task)
 

@@ -170,12 +170,25 @@ def _is_needed(settings: Any, port: int) -> bool:
     return settings.is_simulated and urlsplit(settings.exchange_url or "").port == port
 
 
+def _feed_health() -> None:
+    from binance_trade_agent.feed.signs import feed_health, signs_path
+
+    is_healthy, said = feed_health(signs_path(configuration_of({}).settings.ledger_path))
+    if not is_healthy:
+        fail(said, exit_codes.FAILURE)
+    print(said)
+
+
 @click.command("health")
-def health() -> None:
+@click.option("--feed", "is_of_feed", is_flag=True, help="Of `trade-agent feed` with the same LEDGER_PATH instead.")
+def health(*, is_of_feed: bool) -> None:
     """Exit code 0 while the trading loop gives signs of life, or was stopped on purpose; for a health check.
 
     It says, too, what keeps a healthy trader from trading: a pause, an emergency stop, a limit that was passed, a ban.
     """
+    if is_of_feed:
+        _feed_health()
+        return
     from binance_trade_agent.ops import supervision
     from binance_trade_agent.ops.health import health_at, restraints_at
 

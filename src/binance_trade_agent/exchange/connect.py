@@ -24,6 +24,7 @@ SIMULATED_KEY, SIMULATED_SECRET = "K" * 64, "S" * 64
 _FIRST_BACK_OFF_SECONDS, _LAST_BACK_OFF_SECONDS = 0.2, 5.0
 _ANSWER_SECONDS = 10
 _SILENCING, _RETRY_AFTER_SECONDS = {418, 429}, 60
+_SIMULATED = "simulated "
 
 T = TypeVar("T")
 
@@ -102,6 +103,17 @@ async def connected_without_keys(settings: Settings, market: str | None = None) 
         raise ConfigError(f"TRADING_MODE={mode} needs EXCHANGE_URL here: an exchange that several processes can reach.")
     async with contextlib.AsyncExitStack() as stack:
         yield await _reached(stack, settings, place, "", "", lambda _: None)
+
+
+async def market_now(settings: Settings, connection: Connection) -> str:
+    """Name of the market that is there now: a simulated exchange that was started anew may have another one.
+
+    Raises:
+        UnavailableError, RateLimitedError: the exchange could not be asked.
+    """
+    if not connection.market.startswith(_SIMULATED):
+        return connection.market
+    return (await _simulated_time(settings, connection.endpoints)).market
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +208,7 @@ async def _simulated_time(settings: Settings, endpoints: Endpoints) -> _Simulate
                 )
             ends = answer.headers.get("x-simulated-ends")
             now_ms = int((await answer.json())["serverTime"])
-            market = f"simulated {answer.headers.get('x-simulated-session', '')}"
+            market = f"{_SIMULATED}{answer.headers.get('x-simulated-session', '')}"
             return _SimulatedTime(market, now_ms, speed, None if ends is None else int(ends))
     except (aiohttp.ClientError, OSError, ValueError, KeyError) as failure:
         reason = str(failure) or type(failure).__name__

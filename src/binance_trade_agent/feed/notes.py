@@ -39,6 +39,8 @@ class Beat(Value, frozen=True):
         history: candles that it keeps of each symbol and interval, where there were as many.
         proofs: of each of its connections for quotes, the market time (ms) until which what it told is known to hold;
             None while it does not live.
+        symbols, daemons: how many it follows, and for how many.
+        since_wall_ms: when it began to serve, by its machine's clock; 0 of a program that did not tell.
     """
 
     feed: str
@@ -46,6 +48,9 @@ class Beat(Value, frozen=True):
     bells: int
     history: int
     proofs: tuple[int | None, ...]
+    symbols: int = 0
+    daemons: int = 0
+    since_wall_ms: int = 0
 
 
 class Bell(Value, frozen=True):

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from binance_trade_agent.exchange.errors import UNKNOWN_SYMBOL_CODE, ExchangeError, RejectedError
@@ -42,10 +42,14 @@ class FeedServer:
 
     Attributes:
         is_serving: set while daemons are served.
+        beats: signs of life so far.
+        on_beat: called with each, and about each second while it does not serve.
     """
 
     def __init__(self, feed: MarketFeed, gateway: Listing, store: Store, own: Wish, name: str) -> None:
         self.is_serving = asyncio.Event()
+        self.on_beat: list[Callable[[], None]] = []
+        self.beats = 0
         self._feed = feed
         self._gateway = gateway
         self._store = store
@@ -57,9 +61,8 @@ class FeedServer:
         self._version = ""
         self._news = CandleNews(feed.candles)
         self._rules_ms: int | None = None
-        self._beats = self._bells = self._history = 0
-        self._trouble = ""
-        self._is_wanted = False
+        self._bells = self._history = self._daemons = self._since_wall_ms = 0
+        self._trouble = self._other = ""
         self._looking: asyncio.Task[None] | None = None
         feed.on_closed += [self._news.hear, lambda *_: self._has_closed.set()]
 
@@ -82,14 +85,36 @@ class FeedServer:
         except StoreError as failure:
             log.debug("not told to the daemons: %s", failure)
 
+    def state(self) -> tuple[str, str]:
+        """What it does, and what a person should know of that.
+
+        `serving`; `waiting` for the end of another feed; or `away`, as the store does not answer.
+        """
+        if self._trouble:
+            return "away", f"{self._trouble}; daemons go on by themselves"
+        if self._other:
+            return "waiting", f"another feed serves this market ({self._other})"
+        silent = [name for name, told in self._feed.vitals().items() if told.is_wanted and not told.is_live]
+        away = f"; not connected: {', '.join(silent)}" if silent else ""
+        return "serving", f"{self._symbols} symbols for {self._daemons} daemons{away}"
+
+    @property
+    def _symbols(self) -> int:
+        return len({symbol for symbol, _ in self._followed.keys})
+
+    def _tell_beat(self) -> None:
+        for tell in self.on_beat:
+            tell()
+
     async def _until_alone(self) -> None:
         self._begin_anew()
-        said = ""
         while (other := await self._holder()) != "":
-            if other and other != said:
+            if other and other != self._other:
                 log.info("another feed serves this market (%s); waiting for its end", other)
-                said = other
+                self._other = other
+            self._tell_beat()
             await sleep_seconds(_LOOK_SECONDS)
+        self._other, self._since_wall_ms = "", wall_ms()
 
     async def _holder(self) -> str | None:
         """Who serves: an empty name for this one, None while the store does not answer."""
@@ -125,11 +150,13 @@ class FeedServer:
                 await self._store.write(self._writing())
                 self._say("")
                 self.is_serving.set()
+                self._tell_beat()
                 await self._ring_until(monotonic_seconds() + _BEAT_SECONDS)
             except StoreError as failure:
                 self._say(str(failure))
                 self.is_serving.clear()
                 self._begin_anew()
+                self._tell_beat()
                 await sleep_seconds(_LOOK_SECONDS)
 
     async def _ring_until(self, end: float) -> None:
@@ -153,13 +180,13 @@ class FeedServer:
         except StoreError as failure:
             self._say(str(failure))
             return False
-        self._is_wanted = bool(wishes)
+        self._daemons = len(wishes)
         wanted = union([self._own, *wishes])
         wanted = Wish(tuple(key for key in wanted.keys if key[0] not in self._unlisted), wanted.history)
         if frozenset(wanted.keys) != frozenset(self._followed.keys) or wanted.history > self._followed.history:
             history = max(wanted.history, self._followed.history)
-            log.info("following %d symbols for %d daemons", len({key[0] for key in wanted.keys}), len(wishes))
             self._followed = Wish(wanted.keys, history)
+            log.info("following %d symbols for %d daemons", self._symbols, self._daemons)
             self._feed.follow(wanted.keys, history=history)
         if self._looking is None or self._looking.done():
             self._looking = spawn(self._complete(), name="feed look")
@@ -198,16 +225,28 @@ class FeedServer:
         bell = self._bell(changes.rows, changes.reread)
         if self._feed.candles.are_long:
             self._history = self._followed.history
-        self._beats += 1
+        self.beats += 1
         self._ask_for_proof()
         return Writing(
-            Beat(self._version, self._beats, self._bells, self._history, tuple(self._feed.quote_proofs())),
+            self._beat(),
             changes.renewed,
             changes.added,
             changes.dropped,
             bell,
             self._changed_quotes(),
             self._changed_rules(),
+        )
+
+    def _beat(self) -> Beat:
+        return Beat(
+            self._version,
+            self.beats,
+            self._bells,
+            self._history,
+            tuple(self._feed.quote_proofs()),
+            self._symbols,
+            self._daemons,
+            self._since_wall_ms,
         )
 
     def _bell(self, rows: Sequence[BellRow], reread: Sequence[Key] = ()) -> bytes | None:
@@ -234,7 +273,7 @@ class FeedServer:
 
     def _ask_for_proof(self) -> None:
         for link in self._feed.quote_links.links:
-            if self._is_wanted and link.is_live and monotonic_seconds() - link.heard_seconds >= _QUIET_SECONDS:
+            if self._daemons and link.is_live and monotonic_seconds() - link.heard_seconds >= _QUIET_SECONDS:
                 spawn(link.prove(), name="quote proof")
 
     def _say(self, trouble: str) -> None:

@@ -19,6 +19,7 @@ from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.ledger.lock import is_held
 from binance_trade_agent.ops import doctor_surroundings
 from binance_trade_agent.ops.clock import wall_ms
+from binance_trade_agent.ops.doctor_feed import feed_line
 from binance_trade_agent.settings import LIVE_ACKNOWLEDGEMENT, Settings
 from binance_trade_agent.strategies.in_use import StrategiesInUse
 from binance_trade_agent.strategies.registry import StrategyError
@@ -113,6 +114,8 @@ async def _exchange(settings: Settings) -> AsyncIterator[Checked]:
         async with connected(settings) as connection:
             yield Checked("exchange", Verdict.OK, f"{settings.mode}, {connection.endpoints.rest} answers")
             yield _clock(settings, connection)
+            if feed := await feed_line(settings, connection):
+                yield feed
             yield await _keys(connection)
             for finding in await _symbols(settings, connection):
                 yield finding

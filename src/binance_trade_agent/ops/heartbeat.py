@@ -49,8 +49,12 @@ class Heartbeat:
 
         A daemon that starts is not healthy yet: one that fails at each start would look alive for ever.
         """
-        is_late = self.age_seconds > self.next_within_seconds + _GRACE_SECONDS
-        return self.state == "stopped" or (self.state == "trading" and not is_late)
+        return self.state == "stopped" or (self.state == "trading" and not self.is_late)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the next one has not come when it was meant to, nor long after."""
+        return self.age_seconds > self.next_within_seconds + _GRACE_SECONDS
 
 
 def heartbeat_path(ledger_path: Path) -> Path:
