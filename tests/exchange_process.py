@@ -12,13 +12,17 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
+from unittest import mock
 
 import aiohttp
 import aiohttp.web_app
 
-from binance_trade_agent.simulator.exchange import MAIN_ACCOUNT
+from binance_trade_agent.simulator.exchange import MAIN_ACCOUNT, Exchange
 from binance_trade_agent.simulator.keys import ApiKey, public_key
+from binance_trade_agent.simulator.market.candle_columns import CandleColumns
+from binance_trade_agent.simulator.market.synthetic_candles import SyntheticCandles
 from binance_trade_agent.simulator.options import (
     READING_KEY,
     SECRET,
@@ -135,11 +139,26 @@ async def close_socket(socket: Any) -> None:
         await socket.ws.close()
 
 
+_draw_past = SyntheticCandles._past
+
+
+@lru_cache(maxsize=100)
+def _past(name: str, genesis_ms: int) -> list[CandleColumns]:
+    seed, symbol = name.split("/")
+    return _draw_past(SyntheticCandles(symbol, seed=int(seed), genesis_ms=genesis_ms))
+
+
+def made_exchange(options: ExchangeOptions) -> Exchange:
+    """`build_exchange`; the six weeks before a market's first minute, the same for the same seed, are drawn once."""
+    with mock.patch.object(SyntheticCandles, "_past", lambda candles: _past(candles._name, candles._genesis_ms)):
+        return build_exchange(options)
+
+
 @asynccontextmanager
 async def running_exchange(**options: Any) -> AsyncIterator[RunningExchange]:
     """An exchange in this process. Options are those of ExchangeOptions; ports are free ones unless given."""
     wanted = ExchangeOptions(**options)
-    simulation = Simulation(build_exchange(wanted), state_file(wanted))
+    simulation = Simulation(made_exchange(wanted), state_file(wanted))
     server = ExchangeServer(simulation, exit_when_idle_seconds=wanted.exit_when_idle_seconds)
     await server.start(wanted.host, wanted.port, wanted.control_port)
     exchange = RunningExchange(server.url, server.control_url, simulation=simulation, server=server)

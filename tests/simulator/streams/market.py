@@ -6,10 +6,11 @@ from typing import Any
 import orjson
 
 from binance_trade_agent.simulator.exchange import Exchange
-from binance_trade_agent.simulator.options import ExchangeOptions, build_exchange
+from binance_trade_agent.simulator.options import ExchangeOptions
 from binance_trade_agent.simulator.streams.connection import StreamConnection
 from binance_trade_agent.simulator.streams.hub import Streams
 from binance_trade_agent.simulator.streams.stream import Form
+from tests.exchange_process import made_exchange
 
 
 class Listener:
@@ -33,7 +34,7 @@ class Market:
 
     def __init__(self, *symbols: str, seed: int = 7, **options: Any) -> None:
         wanted = ExchangeOptions(symbols=symbols or ("BTCUSDT",), speed=None, seed=seed, **options)
-        self.exchange: Exchange = build_exchange(wanted)
+        self.exchange: Exchange = made_exchange(wanted)
         self.streams = Streams()
         self.streams.attach(self.exchange)
 
