@@ -3,10 +3,12 @@
 import asyncio
 import re
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
+import yaml
 
 from binance_trade_agent.configuration import load
 from binance_trade_agent.domain.checks import Verdict
@@ -159,3 +161,13 @@ async def test_it_follows_another_market_that_the_exchange_has_begun_at_its_addr
         assert serving.done()
         serving.result()
         await stop(serving)
+
+
+def test_the_service_in_the_guide_is_checked_by_the_feeds_own_health():
+    """The image's own check is the trader's, which would find that none has ever run."""
+    guide = (Path(__file__).parents[2] / "docs" / "guide" / "several-daemons.md").read_text(encoding="utf-8")
+    (compose,) = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    service = yaml.safe_load(compose)["services"]["feed"]
+    kind, program, *words = service["healthcheck"]["test"]
+    assert (kind, program, words) == ("CMD", "trade-agent", ["health", "--feed"])
+    assert service["command"][:2] == ["trade-agent", "feed"]
