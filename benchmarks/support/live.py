@@ -20,6 +20,7 @@ from binance_trade_agent.ops.clock import block_seconds, monotonic_seconds
 from support.processes import TRADE_AGENT, cpu_seconds, start
 
 _LOOK_SECONDS = 0.02
+_SCRAPE_SECONDS = 0.2
 _STOP_SECONDS = 30
 
 
@@ -99,12 +100,17 @@ class Trader:
         Raises:
             RuntimeError: it has ended, or none came in so many seconds.
         """
-        while not self.cycle():
+        while not (self.cycle() and self._has_ticked()):
             passed = monotonic_seconds() - self.began_seconds
             if self._process.poll() is not None or passed > seconds:
                 raise RuntimeError(f"the trader has not ticked in {passed:.0f} s, exit code {self._process.returncode}")
             block_seconds(_LOOK_SECONDS)
         return monotonic_seconds() - self.began_seconds
+
+    def _has_ticked(self) -> bool:
+        """Whether a tick has ended: a long one gives signs of life under its number before."""
+        block_seconds(_SCRAPE_SECONDS)  # which costs the trader something
+        return self.metrics().number("tick_cpu_seconds_count") > 0
 
     def vitals(self) -> vitals.Vitals:
         """What it last told of itself."""

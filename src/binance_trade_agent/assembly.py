@@ -51,6 +51,7 @@ from binance_trade_agent.feed.closings import Closings
 from binance_trade_agent.history.recording import RecordingWriter, recordings_folder
 from binance_trade_agent.ledger.disk import DiskWatch
 from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ledger.thinning import Thinning
 from binance_trade_agent.limits import exit_settings
 from binance_trade_agent.ops import heartbeat
 from binance_trade_agent.ops.clock import monotonic_seconds, wall_ms
@@ -316,7 +317,9 @@ class Assembly:
                 **manual.by_kind,
             },
             before_tick=stream.catch_up if connection.is_stepped else _nothing,
-            periodically=_Resynchronisation(connection),
+            periodically=_in_turn(
+                _Resynchronisation(connection), Thinning(ledger, clock, settings.ledger_keep_decisions_days).look
+            ),
             closings=_closings(settings, feed),
         )
         loop.after_tick.append(IdleTalk(ledger).look)
@@ -411,6 +414,14 @@ def _after_a_gap(connection: Connection, reconciler: Reconciler) -> Callable[[],
         await reconciler.run("the user stream is connected")
 
     return recover
+
+
+def _in_turn(*looks: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    async def look() -> None:
+        for each in looks:
+            await each()
+
+    return look
 
 
 class _Resynchronisation:

@@ -335,6 +335,13 @@ class Settings(BaseSettings):
         "a whole number of MB, 0 or more",
         ge=0,
     )
+    ledger_keep_decisions_days: int = _setting(
+        30,
+        "days that every decision is kept; of older ones that no order came of, one of each symbol in half an hour is;"
+        " 0 = all, for ever",
+        "a whole number of days, 0 or more",
+        ge=0,
+    )
     history_path: Path = _setting(
         Path("data/history"), "the folder of recorded candles, for `trade-agent data` and backtests", "a path"
     )

@@ -61,6 +61,18 @@ def test_it_is_written_anew_after_a_quarter_of_an_hour():
     assert kept([held(1), held(quarter), held(quarter + 1), held(quarter + 2)]) == [1, quarter + 1]
 
 
+def test_after_a_trade_all_is_written_anew_once_there_was_none_for_two_minutes():
+    repeats, written = Repeats(), []
+    trades = {10, 20, 100, 400}  # before these seconds' decisions
+    for second in range(1, 541):
+        if second in trades:
+            repeats.forget()
+        new, _ = repeats.sorted_out([held(second)], ())
+        repeats.note(new)
+        written += [each.tick_ms // 1_000 for each in new]
+    assert written == [1, 100 + 120, 400 + 120]
+
+
 async def test_reports_count_it_and_say_since_when_and_until_when(tmp_path):
     path, repeats = tmp_path / "ledger.sqlite3", Repeats()
     ticks = [held(1), held(2), held(3), refused(4, "spread"), refused(5, "spread")]

@@ -25,6 +25,7 @@ from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.strategies.own import OWN_FOLDER
 from tests.exchange_process import RunningExchange, running_exchange
+from tests.ledger.bookkeeping import decision, trading_ledger
 from tests.settings.effects import Effect, Probe, Trial, effect
 
 MINUTES = 4
@@ -106,6 +107,19 @@ def session(look: Callable[[Session], Any]) -> Probe:
             return await told if hasattr(told, "__await__") else told
 
     return probe
+
+
+async def old_decisions_left(trial: Trial) -> int:
+    """Trade on a ledger that has an hour of decisions of long ago; how many of them are left."""
+    async with running_exchange(speed=None) as exchange:
+        trial = replace(trial, environment=environment(trial, exchange))
+        with contextlib.chdir(trial.folder):
+            async with trading_ledger(trial.settings.ledger_path) as ledger:
+                old = [decision(minute * MINUTE_MS, bid=Decimal(1)) for minute in range(60)]
+                await ledger.record_decisions(old)
+            assert await daemon._run(load(environment=trial.environment, folder=trial.folder)) == 0
+            with LedgerReader.open(trial.settings.ledger_path) as reader:
+                return len(reader.snapshot(lambda connection: queries.decisions(connection, "run-a")))
 
 
 def seconds_between_ticks(played: Session) -> set[float]:
@@ -221,6 +235,7 @@ SESSIONS: dict[str, Effect] = {
     "RISK_SUSPEND_TICKS": effect(session(ticks_of_rest), {"1": 1, "4": 4}, **LONG),
     "LEDGER_PATH": effect(session(ledgers), {"here.db": ["here.db"], "deeper/there.db": ["deeper/there.db"]}),
     "LEDGER_MIN_FREE_MB": effect(session(is_refused_by("disk")), {"0": False, "1000000000": True}),
+    "LEDGER_KEEP_DECISIONS_DAYS": effect(old_decisions_left, {"0": 60, "1": 2}, STRATEGY_NAME="rsi_momentum"),
 }
 
 # The other tables put settings to parts of the daemon. That the daemon itself is made of them, by the same functions:

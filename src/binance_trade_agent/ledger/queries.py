@@ -6,7 +6,6 @@ from decimal import Decimal
 from binance_trade_agent.domain.decisions import Decision, Outcome
 from binance_trade_agent.domain.orders import Fill, Order, Role, Side
 from binance_trade_agent.domain.positions import Position
-from binance_trade_agent.domain.signals import Action
 from binance_trade_agent.ledger.accounting import Posting
 from binance_trade_agent.ledger.records import Epoch, EquityPoint, OrderEntry, OrderEvent, RunRecord
 from binance_trade_agent.ledger.rows import (
@@ -415,9 +414,10 @@ def last_look(connection: sqlite3.Connection, run_id: str, symbol: str) -> Decis
 def last_entry_review(connection: sqlite3.Connection, run_id: str, symbol: str) -> Decision | None:
     """The last decision of the run in which the risk rules were asked about an entry; None when none were."""
     rows = connection.execute(
-        f"SELECT * FROM {DECIDED} WHERE run_id = ? AND symbol = ? AND action = ? AND exit IS NULL"  # noqa: S608
-        " AND (packed IS NOT NULL OR findings_json IS NOT NULL) ORDER BY tick_ms DESC",
-        (run_id, symbol, Action.BUY),
+        "SELECT * FROM decisions INDEXED BY decisions_of_entries"
+        " LEFT JOIN decisions_again USING (run_id, tick_ms, symbol)"
+        " WHERE run_id = ? AND symbol = ? AND action = 'BUY' AND exit IS NULL ORDER BY tick_ms DESC",
+        (run_id, symbol),
     )
     return next((found for found in map(decision_from, rows) if found.findings), None)
 

@@ -12,6 +12,7 @@ from binance_trade_agent.domain.values import Value
 
 # What came of a wish is written each time, and so is what went wrong.
 _ANEW_MS = 15 * MINUTE_MS  # so long a decision is not left unwritten: bids of the past are read from decisions
+_QUIET_MS = 2 * MINUTE_MS
 _REPEATABLE = frozenset({Outcome.HELD, Outcome.SKIPPED, Outcome.REFUSED})
 
 
@@ -30,6 +31,8 @@ class Repeats:
 
     def __init__(self) -> None:
         self._written: dict[str, Decision] = {}
+        self._is_to_forget = False
+        self._forgets_ms: int | None = None  # None: as soon as a decision says what time it is
 
     def sorted_out(
         self, decisions: Iterable[Decision], held: Collection[str]
@@ -43,6 +46,8 @@ class Repeats:
         new: list[Decision] = []
         again: list[Again] = []
         for made in decisions:
+            if self._is_to_forget:
+                self._forget_when_quiet(made.tick_ms)
             last = self._written.get(made.symbol)
             if last is None or made.symbol in held or not says_the_same(made, last):
                 new.append(made)
@@ -55,8 +60,18 @@ class Repeats:
         self._written.update((made.symbol, made) for made in written)
 
     def forget(self) -> None:
-        """Let each be written the next time."""
-        self._written.clear()
+        """There was a trade: let each be written anew once there was none for two minutes (market time).
+
+        What is said of the time since a trade begins with these. Where a trade follows the other, nothing is said.
+        """
+        self._is_to_forget, self._forgets_ms = True, None
+
+    def _forget_when_quiet(self, now_ms: int) -> None:
+        if self._forgets_ms is None:
+            self._forgets_ms = now_ms + _QUIET_MS
+        elif now_ms >= self._forgets_ms:
+            self._written.clear()
+            self._is_to_forget = False
 
 
 def says_the_same(made: Decision, last: Decision) -> bool:

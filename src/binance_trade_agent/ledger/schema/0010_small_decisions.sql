@@ -13,3 +13,6 @@ CREATE TABLE thinned_decisions (
     times INTEGER NOT NULL,
     PRIMARY KEY (run_id, symbol, outcome)
 ) STRICT, WITHOUT ROWID;
+
+-- The last time that the rules were asked about an entry is found however long ago it is.
+CREATE INDEX decisions_of_entries ON decisions (run_id, symbol, tick_ms) WHERE action = 'BUY' AND exit IS NULL;
