@@ -7,6 +7,7 @@ import pytest
 
 from binance_trade_agent.domain.candles import MINUTE_MS
 from binance_trade_agent.domain.values import replace
+from binance_trade_agent.feed import shared_feed
 from binance_trade_agent.feed.market_feed import MarketFeed
 from binance_trade_agent.feed.notes import Wish
 from binance_trade_agent.feed.quotes import MAX_AGE_MS
@@ -178,6 +179,28 @@ def test_a_quote_that_the_feed_knows_is_had_without_a_request_and_before_anybody
         assert daemon.gateway.asked == []
 
     told(story)
+
+
+def test_the_histories_of_many_symbols_are_taken_over_a_few_at_a_time(monkeypatch):
+    monkeypatch.setattr(shared_feed, "_TAKEN_AT_ONCE", 2)
+
+    async def story(world):
+        read, candles = [], world.store.candles
+
+        def reading(feed, keys, most):
+            read.append((len(keys), most))
+            return candles(feed, keys, most)
+
+        world.store.candles = reading
+        world.server()
+        world.daemon(wish(*SYMBOLS))
+        await world.look()
+        await world.all_is_right()
+        return [count for count, most in read if most == HISTORY]
+
+    counts = told(story)
+    assert counts[:2] == [2, 1]
+    assert max(counts) == 2
 
 
 def test_a_feed_says_what_it_does():

@@ -33,6 +33,7 @@ _QUOTES_SECONDS = 0.2  # for which those that were read are not read again: the 
 _WISH_SECONDS = 5.0
 _ALONE_SECONDS = 15.0  # at least, or a feed that comes and goes makes daemons open one connection after the other
 _SILENT_SECONDS = 3.0  # of a feed that lived
+_TAKEN_AT_ONCE = 50  # symbols whose whole history is taken over: 500 at once would hold the event loop for 80 ms
 _BEHIND_SHARE = 0.5  # of what is followed, of which the exchange had a candle that the feed had not
 
 log = logging.getLogger(__name__)
@@ -276,10 +277,12 @@ class SharedFeed:
 
     async def _load(self, keys: Sequence[Key]) -> None:
         """Take over all that the feed has of these."""
-        found = await self._store.candles(self._beat.feed, keys, self._wanted.history)
-        for key, rows in zip(keys, found, strict=True):
-            if (window := window_of_rows(rows)) is not None:
-                self._own.candles.take_history(key, window)
+        for first in range(0, len(keys), _TAKEN_AT_ONCE):
+            some = keys[first : first + _TAKEN_AT_ONCE]
+            found = await self._store.candles(self._beat.feed, some, self._wanted.history)
+            for key, rows in zip(some, found, strict=True):
+                if (window := window_of_rows(rows)) is not None:
+                    self._own.candles.take_history(key, window)
 
     def _hear_bell(self, told: bytes) -> None:
         bell = unpacked(told, Bell)
