@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from binance_trade_agent.agents.account_share import SharedAccount
+from binance_trade_agent.agents.account_share import SHARED_ACCOUNT, SharedAccount
 from binance_trade_agent.agents.account_watch import AccountWatch
 from binance_trade_agent.agents.adoption import Adoption
 from binance_trade_agent.agents.alarms import Alarms
@@ -129,6 +129,8 @@ async def _recovered(settings: Settings, ledger: Ledger, connection: Connection,
     keeper = OrderKeeper(gateway, ledger, clock, known_rules, alarms, instance=settings.trading_instance)
     recovery = Recovery(gateway, ledger, keeper, known_rules)
     may_reset = settings.mode != "live"
+    if share is None:
+        await alarms.clear(SHARED_ACCOUNT)  # of a run before, whose account was shared
     seen = gateway if share is None else await share.enter(known_rules, alarms)
     opening = None if share is None else share.opening
     epochs = Epochs(seen, ledger, clock, known_rules, may_reset=may_reset, market=connection.market, opening=opening)
@@ -335,7 +337,7 @@ class Assembly:
             lambda: orchestrator.held,
         )
         redis = _redis_vitals(shared, name) if settings.redis_url else None
-        parts = Parts(connection, loop, stream, prices, ground.gate, suspensions, market_data, feed, redis)
+        parts = Parts(connection, loop, stream, prices, ground.gate, suspensions, market_data, feed, redis, name.share)
         vitals = TraderVitals(settings, name.run_id, name.started_wall_ms, parts)
         _serve_metrics(stack, settings, parts, vitals, ledger, ground, orchestrator)
         _trace(stack, settings, orchestrator, market_data, signals, risk, execution)

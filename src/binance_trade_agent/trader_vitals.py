@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from binance_trade_agent.agents.account_share import SharedAccount
 from binance_trade_agent.agents.entry_gate import EntryGate
 from binance_trade_agent.agents.market_data import MarketDataAgent
 from binance_trade_agent.agents.suspension import Suspensions
@@ -31,6 +32,7 @@ class Parts:
 
     Attributes:
         redis: since when Redis does not answer; None where none is configured.
+        share: its part of an account that several daemons share; None where it has all of it.
     """
 
     connection: Connection
@@ -42,6 +44,7 @@ class Parts:
     market_data: MarketDataAgent
     feed: AnyFeed | None
     redis: Callable[[], RedisVitals] | None
+    share: SharedAccount | None
 
 
 class TraderVitals:
@@ -109,6 +112,7 @@ class TraderVitals:
             market_streams=dict(parts.feed.vitals()) if parts.feed is not None else {},
             exchange=parts.connection.gateway.vitals(),
             redis=parts.redis() if parts.redis is not None else None,
+            account=parts.share.vitals() if parts.share is not None else None,
             log=LogVitals(lost=file.lost, trouble=file.trouble) if file is not None else None,
             entry_blocks=tuple(
                 EntryBlock(name=name, subject=subject, text=text)

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from contextlib import ExitStack
+from decimal import Decimal
 from functools import partial
 
 import pytest
@@ -16,7 +17,9 @@ from binance_trade_agent.ops.clock import monotonic_seconds, wall_ms
 from binance_trade_agent.ops.logging import Trouble
 from binance_trade_agent.ops.loop_lag import LoopBlock
 from binance_trade_agent.ops.vitals import (
+    AccountVitals,
     BudgetVitals,
+    ClaimVitals,
     EntryBlock,
     ExchangeVitals,
     LogVitals,
@@ -269,6 +272,24 @@ def everything():
             requests=RequestVitals(sent=4321, unanswered=5, measured=500, mean_ms=21.5, p95_ms=80.0, longest_ms=1700.0),
         ),
         "redis": RedisVitals(cache_away_since_wall_ms=wall_ms()),
+        "account": AccountVitals(
+            quote_asset="USDT",
+            claims=(
+                ClaimVitals(
+                    instance="majors",
+                    cash_quote=Decimal("4000.5"),
+                    exposure_quote=Decimal(870),
+                    symbols=2,
+                    open_symbols=1,
+                    noted_wall_ms=wall_ms(),
+                ),
+                ClaimVitals(instance=HOSTILE, is_live=False, cash_quote=Decimal(1), noted_wall_ms=wall_ms()),
+            ),
+            exposure_quote=Decimal(870),
+            max_exposure_quote=Decimal(1500),
+            max_open_positions=3,
+            away_because="Redis does not answer",
+        ),
         "log": LogVitals(lost=17, trouble="No space left on device"),
         "symbols": {"BTCUSDT": SymbolVitals(failures_in_a_row=3), "ETHUSDT": SymbolVitals(rests_until_cycle=1240)},
         "dropped_candles": {"not closed yet": 900, "repeated": 2},
@@ -297,6 +318,9 @@ class TestPage:
             "none of ours of 50",
             "7 of 160,000",
             "cache: away since",
+            "shared by 2 daemons cannot agree Redis does not answer",
+            "majors: 4,000.50 USDT and 870.00 on 1 of 2 symbols",
+            "all hold 870.00 of at most 1,500.00 , at most 3 positions",
             "account&#39;s lease: answers",
             "cannot be written No space left on device 17 lines were lost",
             "2: repeated",

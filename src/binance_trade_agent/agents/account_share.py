@@ -36,6 +36,7 @@ from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ledger.own_part import OwnPart, own_part
 from binance_trade_agent.ledger.sql_view import SqlView
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds, wall_ms
+from binance_trade_agent.ops.vitals import AccountVitals, ClaimVitals
 
 SHARED_ACCOUNT = "shared_account"
 WRITE_SECONDS = 5.0
@@ -77,7 +78,9 @@ class SharedAccount:
         self._rules: Mapping[str, SymbolRules] = {}
         self._quote_asset = ""
         self._alarms: Alarms | None = None
+        self._own: Claim | None = None
         self._others: list[Claim] = []
+        self._live: frozenset[str] = frozenset()
         self._reserved: dict[str, tuple[str, Decimal]] = {}
         self._one_at_a_time = asyncio.Lock()
         self._sum_at = 0.0
@@ -100,7 +103,7 @@ class SharedAccount:
         self._rules, self._quote_asset, self._alarms = rules, common_quote(rules.values()), alarms
         entry = Entry(self._gateway, self._claims, self._quote_asset, self._share.capital_quote)
         claims = await entry.claim(lambda: self._ledger.read(self._own_part), self._own_claim)
-        self._others = claims.others(self._share.instance)
+        self._others, self._live = claims.others(self._share.instance), claims.live
         return part_of_account(self._gateway, self._quote_asset, lambda: self._ledger.read(self._own_part))
 
     async def opening(self) -> Account:
@@ -136,6 +139,32 @@ class SharedAccount:
                 self._went_away(failure)
             except (ExchangeError, LedgerError) as failure:
                 log.debug("the shared account could not be looked after: %s", failure)
+
+    def vitals(self) -> AccountVitals:
+        """Who has what, as it was last seen."""
+        claims = [*([self._own] if self._own else []), *self._others]
+        limits = lowest_limits(claims)
+        return AccountVitals(
+            quote_asset=self._quote_asset,
+            claims=tuple(self._told(claim) for claim in claims),
+            exposure_quote=sum(
+                (claim.exposure_quote for claim in claims if claim.quote_asset == self._quote_asset), ZERO
+            ),
+            max_exposure_quote=limits.max_exposure_quote or None,
+            max_open_positions=limits.max_open_positions or None,
+            away_because=self._away,
+        )
+
+    def _told(self, claim: Claim) -> ClaimVitals:
+        return ClaimVitals(
+            instance=claim.instance,
+            is_live=claim.instance in self._live or claim.instance == self._share.instance,
+            cash_quote=claim.cash_quote,
+            exposure_quote=claim.exposure_quote,
+            symbols=len(claim.symbols),
+            open_symbols=len(claim.open_symbols),
+            noted_wall_ms=claim.noted_wall_ms,
+        )
 
     async def _look_after(self) -> None:
         async with self._one_at_a_time:
@@ -227,7 +256,7 @@ class SharedAccount:
 
         part, held, to_come = await self._ledger.read(look)
         to_come_quote = sum((worth for _, worth in to_come), ZERO)
-        return Claim(
+        self._own = Claim(
             instance=self._share.instance,
             holder=self._share.holder,
             symbols=tuple(sorted(self._rules)),
@@ -240,6 +269,7 @@ class SharedAccount:
             limits=self._share.limits,
             noted_wall_ms=wall_ms(),
         )
+        return self._own
 
     def _unagreed(self) -> Refusal | None:
         """Why nothing is bought while Redis is away; None without a limit: each has its own capital, and no more."""
@@ -256,7 +286,7 @@ class SharedAccount:
             log.warning("%s; purchases that it has to allow are refused meanwhile", failure)
 
     def _came_back(self, claims: Claims) -> None:
-        self._others = claims.others(self._share.instance)
+        self._others, self._live = claims.others(self._share.instance), claims.live
         if self._away:
             self._away = ""
             log.warning("the daemons of this account agree again")

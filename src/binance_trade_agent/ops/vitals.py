@@ -9,6 +9,7 @@ import contextlib
 import os
 import resource
 import threading
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -170,6 +171,41 @@ class RedisVitals(msgspec.Struct, frozen=True, kw_only=True):
     lease_away_since_wall_ms: int | None = None
 
 
+class ClaimVitals(msgspec.Struct, frozen=True, kw_only=True):
+    """What one daemon has of a shared account (see domain/claims.py). Amounts are in quote asset.
+
+    Attributes:
+        is_live: whether it runs.
+        symbols, open_symbols: how many are its own, and of how many it holds something.
+        noted_wall_ms: when that was so.
+    """
+
+    instance: str = ""
+    is_live: bool = True
+    cash_quote: Decimal = Decimal(0)
+    exposure_quote: Decimal = Decimal(0)
+    symbols: int = 0
+    open_symbols: int = 0
+    noted_wall_ms: int = 0
+
+
+class AccountVitals(msgspec.Struct, frozen=True, kw_only=True):
+    """An account that several daemons share.
+
+    Attributes:
+        claims: this daemon's first.
+        max_exposure_quote, max_open_positions: of all of them; None where nothing is limited.
+        away_because: why the daemons cannot agree now, empty while they do.
+    """
+
+    quote_asset: str = ""
+    claims: tuple[ClaimVitals, ...] = ()
+    exposure_quote: Decimal = Decimal(0)
+    max_exposure_quote: Decimal | None = None
+    max_open_positions: int | None = None
+    away_because: str = ""
+
+
 class SymbolVitals(msgspec.Struct, frozen=True, kw_only=True):
     """A traded symbol.
 
@@ -203,7 +239,8 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
         market_ms, speed: the market's time then, and market seconds a second since; of a stepped market, which stands
             still while the trader works, while it waits.
         market_streams: by name, the connections that bring candles and quotes, and the feed process where one is used.
-        redis: None where none is configured. log: None where none is kept in files.
+        redis: None where none is configured. log: None where none is kept in files. account: None where this daemon has
+            it to itself.
         dropped_candles: how many were left out of the series since the start, by reason.
         troubles: the last warnings and errors, the newest first.
     """
@@ -225,6 +262,7 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     exchange: ExchangeVitals | None = None
     redis: RedisVitals | None = None
     log: LogVitals | None = None
+    account: AccountVitals | None = None
     entry_blocks: tuple[EntryBlock, ...] = ()
     symbols: dict[str, SymbolVitals] = {}
     dropped_candles: dict[str, int] = {}
