@@ -55,16 +55,18 @@ class Orchestrator:
         self.hangs = False
         self._clock = clock
 
-    async def decide_all(self, tick: Tick, symbols) -> list[Decision]:
+    async def begin_all(self, tick: Tick, symbols) -> list[asyncio.Future[Decision]]:
         self.ticks.append(tick)
         if self.takes_ms:
             self._clock.pass_by(self.takes_ms.pop(0))
         if self.hangs:
             await asyncio.Event().wait()
-        return [
-            Decision(tick.run_id, tick.tick_ms, tick.cycle, symbol, Outcome.HELD, "quiet", bid=Decimal(5))
-            for symbol in symbols
-        ]
+        decided = [asyncio.get_running_loop().create_future() for _ in symbols]
+        for future, symbol in zip(decided, symbols, strict=True):
+            future.set_result(
+                Decision(tick.run_id, tick.tick_ms, tick.cycle, symbol, Outcome.HELD, "quiet", bid=Decimal(5))
+            )
+        return decided
 
 
 class Valuation:
@@ -276,13 +278,13 @@ async def test_stop_during_the_wait_ends_at_once_without_a_tick(tmp_path):
 async def test_stop_during_a_tick_lets_it_end(tmp_path):
     async with rig(tmp_path) as ready:
         release = asyncio.Event()
-        decide_all = ready.orchestrator.decide_all
+        begin_all = ready.orchestrator.begin_all
 
         async def slow(tick, symbols):
             await release.wait()
-            return await decide_all(tick, symbols)
+            return await begin_all(tick, symbols)
 
-        ready.orchestrator.decide_all = slow
+        ready.orchestrator.begin_all = slow
         running = spawn(ready.loop.run(), name="loop")
         await until(lambda: "before tick" in ready.chores)
         ready.loop.request_stop("SIGTERM")
@@ -397,7 +399,7 @@ async def test_strategy_is_changed_between_two_ticks_and_from_the_next_one_on(tm
     async with rig(tmp_path, duration_ms=30_000) as ready:
         decided_by: list[str] = []
         placed: list[int] = []
-        decide_all = ready.orchestrator.decide_all
+        begin_all = ready.orchestrator.begin_all
 
         async def asked_for_meanwhile(tick, symbols):
             if tick.cycle == 2:  # in the middle of a tick
@@ -411,11 +413,11 @@ async def test_strategy_is_changed_between_two_ticks_and_from_the_next_one_on(tm
                         payload=payload,
                     )
                 )
-            decided = await decide_all(tick, symbols)
+            decided = await begin_all(tick, symbols)
             decided_by.append(ready.strategies.of("BTCUSDT").name)
             return decided
 
-        ready.orchestrator.decide_all = asked_for_meanwhile
+        ready.orchestrator.begin_all = asked_for_meanwhile
         await ready.loop.run()
         assert decided_by == ["rsi_momentum", "rsi_momentum", "macd_crossover"]
         state, said = await answered(ready, placed[0])
@@ -430,16 +432,16 @@ async def test_strategy_is_changed_between_two_ticks_and_from_the_next_one_on(tm
 
 async def test_strategy_asked_for_after_the_last_tick_has_decided_on_none_of_this_run(tmp_path):
     async with rig(tmp_path, duration_ms=10_000) as ready:
-        decide_all = ready.orchestrator.decide_all
+        begin_all = ready.orchestrator.begin_all
 
         async def asked_for_meanwhile(tick, symbols):
             payload = {"name": "macd_crossover"}
             commands.place(
                 ready.ledger.path, CommandKind.SET_STRATEGY, requested_by="cli", requested_wall_ms=1, payload=payload
             )
-            return await decide_all(tick, symbols)
+            return await begin_all(tick, symbols)
 
-        ready.orchestrator.decide_all = asked_for_meanwhile
+        ready.orchestrator.begin_all = asked_for_meanwhile
         await ready.loop.run()
         assert (ready.ticks, ready.strategies.name) == ([(1, 0)], "macd_crossover")
         used = await ready.ledger.read(lambda connection: in_use_at(connection, "run-a", START_MS))
@@ -464,16 +466,16 @@ async def test_limits_are_changed_between_two_ticks_for_all_who_go_by_them(tmp_p
         ready.limits.takers.append(in_use.append)
         at_ticks: list[Decimal] = []
         placed: list[int] = []
-        decide_all = ready.orchestrator.decide_all
+        begin_all = ready.orchestrator.begin_all
 
         async def asked_for_meanwhile(tick, symbols):
             if tick.cycle == 2:  # in the middle of a tick
                 placed.append(ask_for_limits(ready, RISK_MAX_ORDER_QUOTE="200"))
-            decided = await decide_all(tick, symbols)
+            decided = await begin_all(tick, symbols)
             at_ticks.append(in_use[-1].max_order_quote)
             return decided
 
-        ready.orchestrator.decide_all = asked_for_meanwhile
+        ready.orchestrator.begin_all = asked_for_meanwhile
         await ready.loop.run()
         assert at_ticks == [500, 500, 200]
         assert await answered(ready, placed[0]) == (
@@ -586,13 +588,13 @@ async def test_switch_that_was_thrown_in_an_earlier_run_is_told_at_the_start(tmp
 async def test_kill_that_was_placed_while_no_trader_ran_holds_before_the_first_tick(tmp_path):
     async with rig(tmp_path, duration_ms=10_000) as ready:
         commands.place(ready.ledger.path, CommandKind.KILL, requested_by="cli", requested_wall_ms=1)
-        decide_all = ready.orchestrator.decide_all
+        begin_all = ready.orchestrator.begin_all
 
         async def looking(tick, symbols):
             ready.watch.asked.append("decide")
-            return await decide_all(tick, symbols)
+            return await begin_all(tick, symbols)
 
-        ready.orchestrator.decide_all = looking
+        ready.orchestrator.begin_all = looking
         await ready.loop.run()
         asked = ready.watch.asked
         assert asked.index("cancel what protects nothing: the kill switch is on") < asked.index("decide")

@@ -13,6 +13,7 @@ from binance_trade_agent import orchestrator as orchestrator_module
 from binance_trade_agent.agents.risk import Asked, Identity
 from binance_trade_agent.agents.signal import SignalAgent
 from binance_trade_agent.agents.suspension import Suspensions
+from binance_trade_agent.agents.turns import turns
 from binance_trade_agent.control.commands import CommandKind, CommandState, answer, place
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.exits import ExitKind
@@ -20,7 +21,7 @@ from binance_trade_agent.domain.orders import OrderState, OrderType, Role, Side
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
-from binance_trade_agent.orchestrator import Tick, TradingOrchestrator, turns
+from binance_trade_agent.orchestrator import Tick, TradingOrchestrator
 from tests.agents.desk import RUN_ID, SYMBOLS, Desk, always, desk
 from tests.agents.risk_desk import risk_agent
 

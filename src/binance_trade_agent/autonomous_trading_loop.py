@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,7 @@ _LAST_LOOK_SECONDS = 1.0
 _LAST_EQUITY_SECONDS = 1.0
 _LAST_CANCEL_SECONDS = 2.0
 _GAP_INTERVALS = 2
+_SYMBOLS_IN_A_PIECE = 50  # of a tick: between two of them what has just closed is decided on
 
 log = logging.getLogger(__name__)
 trading_log = structlog.get_logger("trading")
@@ -154,6 +155,7 @@ class AutonomousTradingLoop:
         self._sums = DecisionSums() if is_wide else None
         self._repeats = Repeats() if is_wide else None
         self._fills_seen = 0
+        self._under_way: dict[str, asyncio.Task[Decision]] = {}  # by symbol, what a verdict has led to
         self.missed_ticks = 0
         self.ticks = TickTimes()
         self.decided: Counter[tuple[str, str, str]] = Counter()
@@ -184,6 +186,23 @@ class AutonomousTradingLoop:
         for switch in self._switches.values():
             await self._survive(switch.begin_run(self._identity.run_id, started_ms))
         await self._survive(self._tell_switches())
+        try:
+            await self._keep_time(started, started_ms)
+            await self._until_done_or_stopped(self._all_ended(), _LAST_CALL_SECONDS)
+        finally:
+            for task in self._under_way.values():
+                await stop(task)
+        closing = self._survive(self._watch.close_down(self._schedule.orders_on_stop))
+        await self._until_done_or_stopped(closing, _LAST_CANCEL_SECONDS)
+        await self._until_done_or_stopped(self._record_equity(self._clock.now_ms()), _LAST_EQUITY_SECONDS)
+        self.request_stop(heartbeat.DURATION_OVER)  # unless it was asked to before
+        if self.missed_ticks:
+            log.warning("%d ticks were missed in this run", self.missed_ticks)
+        self._beat("stopped")
+        return self._stop_reason
+
+    async def _keep_time(self, started: float, started_ms: int) -> None:
+        """Tick from then on (monotonic and market time), until the duration is over or somebody says stop."""
         interval_ms, beat = self._schedule.interval_ms, 0
         while not self._stop.is_set():
             self._next_tick_ms = started_ms + beat * interval_ms
@@ -199,14 +218,6 @@ class AutonomousTradingLoop:
                 self.ticks.begin(self._cycle + 1, self._clock.monotonic_ms() - started - beat * interval_ms)
                 await self._until_done_or_stopped(self._tick(started_ms + beat * interval_ms), _LAST_CALL_SECONDS)
                 beat += 1
-        closing = self._survive(self._watch.close_down(self._schedule.orders_on_stop))
-        await self._until_done_or_stopped(closing, _LAST_CANCEL_SECONDS)
-        await self._until_done_or_stopped(self._record_equity(self._clock.now_ms()), _LAST_EQUITY_SECONDS)
-        self.request_stop(heartbeat.DURATION_OVER)  # unless it was asked to before
-        if self.missed_ticks:
-            log.warning("%d ticks were missed in this run", self.missed_ticks)
-        self._beat("stopped")
-        return self._stop_reason
 
     async def _tick(self, tick_ms: int) -> None:
         self._cycle += 1
@@ -215,11 +226,11 @@ class AutonomousTradingLoop:
             self._say_sums("decided as their candles closed")
             header = f"Trading Cycle #{tick.cycle} - {clock_time(tick_ms)}"
             trading_log.info("cycle_started", line=header)
+            await self._all_ended()
             await self._survive(self._before_tick())
             await self._survive(self._watch.before_tick())
             await self._survive(self._obey_kill_switch())
-            closed = self._closings.take() if self._closings is not None else {}
-            decisions = await self._decide(replace(tick, closed_seconds=closed), self._symbols)
+            decisions = await self._decide_on_all(tick)
             self._say_sums("more of this tick")
             await self._record_equity(tick_ms, decisions)
             for look in self.after_tick:
@@ -227,13 +238,61 @@ class AutonomousTradingLoop:
         self.ticks.end()
         self._beat("trading")
 
+    async def _decide_on_all(self, tick: Tick) -> list[Decision]:
+        """Decide on all symbols. What closes meanwhile does not wait for the last of them."""
+        if self._closings is None:
+            decided = await self._decide(tick, self._symbols)
+            await self._survive(self._keep(decided))
+            return decided
+        decided, kept = [], 0
+        for first in range(0, len(self._symbols), _SYMBOLS_IN_A_PIECE):
+            if self._closings:
+                await self._survive(self._keep(decided[kept:]))
+                kept = len(decided)
+                await self._decide_closed(self._closings)
+            decided += await self._decide(tick, self._symbols[first : first + _SYMBOLS_IN_A_PIECE])
+        await self._survive(self._keep(decided[kept:]))
+        return decided + await self._all_ended()
+
     async def _decide(self, tick: Tick, symbols: Sequence[str]) -> list[Decision]:
-        decisions = await self._orchestrator.decide_all(tick, symbols)
+        """Decide on symbols; the decisions from which nothing follows that still goes on."""
+        for symbol in symbols:
+            while symbol in self._under_way:
+                await self._some_ended()
+        tasks = await self._orchestrator.begin_all(tick, symbols)
+        self._under_way |= {symbol: task for symbol, task in zip(symbols, tasks, strict=True) if not task.done()}
+        return self._noted([task.result() for task in tasks if task.done()])
+
+    def _noted(self, decisions: list[Decision]) -> list[Decision]:
         for decision in decisions:
             if self._sums is None or self._sums.is_news(decision):
                 _log_decision(decision)
             self.decided[decision.symbol, decision.outcome.value, decision.rule or ""] += 1
-        await self._survive(self._keep(decisions))
+        return decisions
+
+    async def _some_ended(self) -> list[Decision]:
+        """Wait for decisions that are under way, and keep them; of those that ended all."""
+        if self._under_way:
+            await asyncio.wait(self._under_way.values(), return_when=asyncio.FIRST_COMPLETED)
+        return await self._ended()
+
+    async def _all_ended(self) -> list[Decision]:
+        """Wait for all decisions that are under way, and keep them."""
+        decisions = []
+        while self._under_way:
+            decisions += await self._some_ended()
+        return decisions
+
+    async def _ended(self) -> list[Decision]:
+        """Keep the decisions that were under way and have ended."""
+        ended = [self._under_way.pop(symbol) for symbol, task in list(self._under_way.items()) if task.done()]
+        decisions = [task.result() for task in ended]
+        for decision in decisions:
+            tick_time = iso_utc(decision.tick_ms)
+            with structlog.contextvars.bound_contextvars(run=decision.run_id, tick=tick_time, cycle=decision.cycle):
+                self._noted([decision])
+        if decisions:
+            await self._survive(self._keep(decisions))
         return decisions
 
     async def _keep(self, decisions: Sequence[Decision]) -> None:
@@ -259,7 +318,7 @@ class AutonomousTradingLoop:
         closed = closings.take()
         tick = Tick(self._identity.run_id, self._clock.now_ms(), self._cycle, closed)
         with structlog.contextvars.bound_contextvars(run=tick.run_id, tick=iso_utc(tick.tick_ms), cycle=tick.cycle):
-            await self._decide(tick, tuple(closed))
+            await self._survive(self._keep(await self._decide(tick, tuple(closed))))
 
     async def _wait_until(self, monotonic_ms: float) -> None:
         """Wait for the beat or the stop; look around every second and decide on candles that close meanwhile."""
@@ -270,11 +329,17 @@ class AutonomousTradingLoop:
         try:
             while not beat.done() and not self._stop.is_set():
                 sooner = () if closings is None else (closings.has_some,)
-                await wait_for_any((beat, stopped), max(0.0, look_at - monotonic_seconds()), *sooner)
+                futures = (beat, stopped, *self._under_way.values())
+                await wait_for_any(futures, max(0.0, look_at - monotonic_seconds()), *sooner)
+                if self._under_way:
+                    await self._ended()
                 if closings and not self._stop.is_set():
                     await self._until_done_or_stopped(self._decide_closed(closings), _LAST_CALL_SECONDS)
                 if not self._stop.is_set() and (monotonic_seconds() >= look_at or beat.done()):
-                    await self._until_done_or_stopped(self._survive(self._look_around()), _LAST_LOOK_SECONDS)
+                    if self._under_way:  # nothing else is done beside orders that are
+                        self._beat("trading")
+                    else:
+                        await self._until_done_or_stopped(self._survive(self._look_around()), _LAST_LOOK_SECONDS)
                     look_at = monotonic_seconds() + _LOOK_AROUND_SECONDS
             if beat.done():
                 beat.result()  # a clock that failed (the simulated exchange is gone) ends the run
@@ -282,7 +347,7 @@ class AutonomousTradingLoop:
             await stop(beat)
             await stop(stopped)
 
-    async def _until_done_or_stopped(self, work: Coroutine[Any, Any, None], last_call_seconds: float) -> None:
+    async def _until_done_or_stopped(self, work: Coroutine[Any, Any, object], last_call_seconds: float) -> None:
         """Let `work` end; from a stop on it has `last_call_seconds` left, then it is cut off.
 
         While it is at work, as with a slow exchange, there are signs of life, for two minutes.

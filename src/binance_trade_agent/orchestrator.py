@@ -2,10 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
 
 from binance_trade_agent.agents.execution import TradeExecutionAgent
 from binance_trade_agent.agents.exit_plan import Exit
@@ -16,6 +14,7 @@ from binance_trade_agent.agents.recorder import IS_STOPPING, Witness
 from binance_trade_agent.agents.risk import RiskManagementAgent
 from binance_trade_agent.agents.signal import SignalAgent, StrategyFailedError, StrategySilentError
 from binance_trade_agent.agents.suspension import Suspensions
+from binance_trade_agent.agents.turns import Crowd, Entrance, Row, Turn
 from binance_trade_agent.domain.decisions import Decision, Outcome
 from binance_trade_agent.domain.market import MarketView
 from binance_trade_agent.domain.signals import Action, Signal
@@ -26,10 +25,11 @@ from binance_trade_agent.ledger.books import Books
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ops.clock import give_way
 from binance_trade_agent.ops.reactions import Reactions
+from binance_trade_agent.ops.tasks import spawn, stop
 
 OBSERVE_SECONDS = 15.0
 _SYMBOLS_AT_ONCE = 8
-_STARTED_AT_ONCE = 8  # symbols in one turn of the event loop, which is held up by all that they do until they wait
+_STARTED_AT_ONCE = 2  # symbols in one turn of the event loop, which is held up by all that they do until they wait
 _CANDLES_KEPT = 3  # with each decision, so that a crossing can be seen
 
 log = logging.getLogger(__name__)
@@ -52,6 +52,9 @@ class Tick:
 class TradingOrchestrator:
     """Runs the agents for one symbol at a tick. Nothing that one symbol does wrong reaches another.
 
+    Args:
+        side_by_side: symbols do not act in their order (agents/turns.py), as the market goes on meanwhile.
+
     Attributes:
         views: what the market looked like when each symbol was last decided on.
         reactions: how long it takes from a candle's end to its order.
@@ -68,6 +71,8 @@ class TradingOrchestrator:
         books: Books,
         suspensions: Suspensions,
         witness: Witness | None = None,
+        *,
+        side_by_side: bool = False,
     ) -> None:
         self._market_data = market_data
         self._witness = witness or Witness()
@@ -77,6 +82,8 @@ class TradingOrchestrator:
         self._pipeline = Pipeline(signals, risk, execution, protection, books, is_stopping=stopping)
         self._looking = asyncio.Semaphore(_SYMBOLS_AT_ONCE)
         self._suspensions = suspensions
+        self._entrance = Entrance() if side_by_side else None
+        self._marked_ms: int | None = None
         self.views: dict[str, MarketView] = {}
         self.reactions = Reactions()
         self.is_stopping = False
@@ -88,16 +95,34 @@ class TradingOrchestrator:
 
     async def decide_all(self, tick: Tick, symbols: Sequence[str]) -> list[Decision]:
         """One decision for each symbol, side by side; a decision is there for each, whatever goes wrong."""
-        self._risk.marks = dict(self.views)
+        tasks = await self.begin_all(tick, symbols)
+        try:
+            return [await task for task in tasks]
+        finally:
+            await _cut_off(tasks)
+
+    async def begin_all(self, tick: Tick, symbols: Sequence[str]) -> list["asyncio.Task[Decision]"]:
+        """The same, until each verdict is final. What follows from some of them may go on: those are not done yet.
+
+        To be called anew only when this has returned, and not on a symbol whose last decision is not done.
+        """
+        if tick.tick_ms != self._marked_ms:  # the recording knows ticks by that (history/recording.py)
+            self._risk.marks, self._marked_ms = dict(self.views), tick.tick_ms
+        row = Row() if self._entrance is None else Crowd(self._entrance, self._witness.approved)
+        turns = [row.turn() for _ in symbols]
         tasks: list[asyncio.Task[Decision]] = []
-        async with asyncio.TaskGroup() as group:
-            for symbol, turn in turns(symbols).items():
+        try:
+            for symbol, turn in zip(symbols, turns, strict=True):
                 if tasks and len(tasks) % _STARTED_AT_ONCE == 0:
                     await give_way()
-                tasks.append(group.create_task(self.decide(tick, symbol, turn)))
-        return [task.result() for task in tasks]
+                tasks.append(spawn(self.decide(tick, symbol, turn), name=f"decide {symbol}"))
+            await row.over()
+        except BaseException:
+            await _cut_off(tasks)
+            raise
+        return tasks
 
-    async def decide(self, tick: Tick, symbol: str, turn: "Turn") -> Decision:
+    async def decide(self, tick: Tick, symbol: str, turn: Turn) -> Decision:
         """Look, judge, and act on `symbol`; whatever goes wrong becomes the decision's outcome."""
         decision = Decision(tick.run_id, tick.tick_ms, tick.cycle, symbol, Outcome.FAILED, "")
         async with turn:
@@ -108,7 +133,7 @@ class TradingOrchestrator:
                 self._suspensions.note(symbol, tick.cycle, failed=decision.outcome is Outcome.FAILED)
             return decision
 
-    async def _survive(self, decision: Decision, turn: "Turn", rests: str | None) -> Decision:
+    async def _survive(self, decision: Decision, turn: Turn, rests: str | None) -> Decision:
         try:
             with self._witness.deciding(decision, rests):
                 return await self._decide(decision, turn, rests)
@@ -120,7 +145,7 @@ class TradingOrchestrator:
             log.exception("%s: this tick's step failed", decision.symbol)
             return replace(decision, detail=f"{type(failure).__name__}: {failure}")
 
-    async def _decide(self, decision: Decision, turn: "Turn", rests: str | None) -> Decision:
+    async def _decide(self, decision: Decision, turn: Turn, rests: str | None) -> Decision:
         """Decide on a symbol. Of one that `rests` only what makes a position be left is looked at."""
         async with self._looking, asyncio.timeout(OBSERVE_SECONDS):
             view, trouble = await self._look(decision.symbol)
@@ -128,6 +153,8 @@ class TradingOrchestrator:
         self._witness.looked(view, trouble, self._pipeline.protection.seen(view.symbol))
         signal, failure = (None, None) if rests or trouble else await self._opinion(view)
         decision = _seen(decision, signal, view)
+        wants_in = signal is not None and signal.action is Action.BUY
+        await turn.looked(may_act=wants_in or view.symbol in self.held)
         try:
             leave = await self._pipeline.protection.due(view.symbol, view)
             if leave is None and trouble is not None:
@@ -159,13 +186,11 @@ class TradingOrchestrator:
             log.debug("%s: %s", view.symbol, failure, exc_info=failure.__cause__)
             return None, failure
 
-    async def _decide_on_money(
-        self, decision: Decision, view: MarketView, turn: "Turn", leave: Exit | None
-    ) -> Decision:
-        """Decide on an order in the symbols' order, so that the same seed decides the same."""
+    async def _decide_on_money(self, decision: Decision, view: MarketView, turn: Turn, leave: Exit | None) -> Decision:
+        """Decide on an order when it is the symbol's turn."""
         await turn.comes()
         self._market_data.refuse_old(view)
-        return await self._pipeline.act_on(decision, view, leave)
+        return await self._pipeline.act_on(decision, view, leave, turn)
 
 
 def _seen(decision: Decision, signal: Signal | None, view: MarketView) -> Decision:
@@ -182,55 +207,7 @@ def _seen(decision: Decision, signal: Signal | None, view: MarketView) -> Decisi
     )
 
 
-class Row:
-    """A row of turns. Who has left is passed over, so that a turn comes when all before it have left."""
-
-    def __init__(self) -> None:
-        self._turns: list[Turn] = []
-        self._first = 0  # that has not left
-
-    def turn(self) -> "Turn":
-        """The next place in the row."""
-        self._turns.append(Turn(self, len(self._turns)))
-        return self._turns[-1]
-
-    def is_first(self, place: int) -> bool:
-        """Whether all before this place have left."""
-        return self._first >= place
-
-    def close_up(self) -> None:
-        """Let the first that has not left come."""
-        while self._first < len(self._turns) and self._turns[self._first].has_left:
-            self._first += 1
-        if self._first < len(self._turns):
-            self._turns[self._first].is_first.set()
-
-
-class Turn:
-    """A place in a row: `comes` returns when everybody before has left. Leaving the context passes the turn on."""
-
-    def __init__(self, row: Row, place: int) -> None:
-        self.has_left = False
-        self.is_first = asyncio.Event()
-        self._row = row
-        self._place = place
-
-    async def comes(self) -> None:
-        """Wait until all earlier turns are over."""
-        if not self._row.is_first(self._place):
-            await self.is_first.wait()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.has_left = True
-        self._row.close_up()
-
-
-def turns(symbols: Sequence[str]) -> dict[str, Turn]:
-    """A turn for each symbol, in their order."""
-    row = Row()
-    return {symbol: row.turn() for symbol in symbols}
+async def _cut_off(tasks: Iterable["asyncio.Task[Decision]"]) -> None:
+    for task in tasks:
+        if not task.done():
+            await stop(task)

@@ -76,11 +76,11 @@ async def test_s14_order_is_rounded_on_the_copy_of_the_rules_that_its_decision_s
         execute = ready.desk.execution.execute
         sized = []
 
-        async def execute_later(decision, intent):
+        async def execute_later(decision, intent, committed=None):
             sized.append(intent.quantity)
             await configure(ready.desk, filters=[lot_size("0.00100000")])
             await ready.orchestrator._market_data.forget_rules("BTCUSDT")
-            return await execute(decision, intent)
+            return await execute(decision, intent, committed)
 
         monkeypatch.setattr(ready.desk.execution, "execute", execute_later)
         refused = (await ready.tick())["BTCUSDT"]

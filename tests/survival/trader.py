@@ -8,13 +8,14 @@ from pathlib import Path
 from binance_trade_agent.agents.protection import Protection
 from binance_trade_agent.agents.signal import SignalAgent
 from binance_trade_agent.agents.suspension import Suspensions
+from binance_trade_agent.agents.turns import turns
 from binance_trade_agent.domain.decisions import Decision
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Order, OrderReport, Role
 from binance_trade_agent.domain.signals import Action
 from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ops import crash_points
-from binance_trade_agent.orchestrator import Tick, TradingOrchestrator, turns
+from binance_trade_agent.orchestrator import Tick, TradingOrchestrator
 from binance_trade_agent.risk.settings import SizingSettings
 from tests.agents.desk import RUN_ID, Desk, always, desk
 from tests.agents.risk_desk import risk_agent

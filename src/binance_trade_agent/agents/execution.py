@@ -1,5 +1,6 @@
 """TradeExecutionAgent: the intent is committed, then sent, once; what comes of it is booked by the OrderKeeper."""
 
+import contextlib
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
@@ -92,8 +93,17 @@ class TradeExecutionAgent:
         """Why no order may be sent now; None when one may."""
         return self._may_send()
 
-    async def execute(self, decision: Decision, intent: OrderIntent) -> Decision:
-        """Place the approved order, once, and say how the decision ended.
+    async def prepare(self, symbol: str) -> None:
+        """Ask beforehand what has to be known before the first order on a symbol; what fails now `execute` will say."""
+        if self._begin is not None:
+            async with self._keeper.turn(symbol):
+                with contextlib.suppress(ExchangeError, LedgerError):
+                    await self._begin(symbol)
+
+    async def execute(
+        self, decision: Decision, intent: OrderIntent, committed: Callable[[], None] | None = None
+    ) -> Decision:
+        """Place the approved order, once, and say how the decision ended. `committed` is told that its intent is kept.
 
         Raises:
             LedgerError: the intent could not be committed, and nothing was sent.
@@ -113,6 +123,8 @@ class TradeExecutionAgent:
                 await self._books.commit_intent(decision, intent, self._clock.now_ms())
             except DuplicateIntent:
                 return changed(decision, outcome=Outcome.SKIPPED, detail="this decision's order was placed already")
+            if committed is not None:
+                committed()
             crash_points.passed("intent.committed")
             try:
                 sent = await self._send((intent,), lambda: self._one(intent))

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from binance_trade_agent.agents.execution import TradeExecutionAgent
@@ -10,6 +11,7 @@ from binance_trade_agent.agents.exit_plan import Exit
 from binance_trade_agent.agents.protection import Protection
 from binance_trade_agent.agents.risk import RiskManagementAgent
 from binance_trade_agent.agents.signal import SignalAgent
+from binance_trade_agent.agents.turns import Turn
 from binance_trade_agent.domain.decisions import Decision, Outcome, Refusal
 from binance_trade_agent.domain.exits import LEAVES_ALL, ExitKind
 from binance_trade_agent.domain.market import MarketView
@@ -60,13 +62,16 @@ class Pipeline:
         self._books = books
         self._is_stopping = is_stopping
 
-    async def act_on(self, decision: Decision, view: MarketView, leave: Exit | None) -> Decision:
+    async def act_on(
+        self, decision: Decision, view: MarketView, leave: Exit | None, turn: Turn | None = None
+    ) -> Decision:
         """Decide on an order, and place it: what makes the position be left goes before what the strategy says.
 
         Args:
             decision: on the symbol at this tick so far, with the strategy's signal, BUY or SELL, if there is one.
             view: the market as it was seen.
             leave: why the position is to be closed whatever the strategy says; None when it may stay.
+            turn: to be waited for and passed on; None when nobody else acts.
 
         Raises:
             LedgerError: the books could not be read, or the intent not be written; nothing was sent.
@@ -82,7 +87,8 @@ class Pipeline:
                 text = "the position is left by its own exits (RISK_STRATEGY_EXIT=false)"
                 return changed(decision, **found, outcome=Outcome.SKIPPED, detail=text)
 
-        review = await self._risk.review(wish, view, decision.tick_ms, exit_kind)
+        may_enter = None if turn is None else partial(turn.may_enter, partial(self._execution.prepare, view.symbol))
+        review = await self._risk.review(wish, view, decision.tick_ms, exit_kind, may_enter)
         found["findings"] = review.findings
         verdict = review.verdict
         if isinstance(verdict, Refusal):
@@ -91,14 +97,18 @@ class Pipeline:
         if self._is_stopping():  # asked last: a signal may have come while another symbol's call was waited for
             return changed(decision, **found, outcome=Outcome.SKIPPED, detail="the daemon is stopping")
 
-        return await self._act(changed(decision, **found), verdict, view, review.on_sale_base)
+        return await self._act(changed(decision, **found), verdict, view, review.on_sale_base, turn)
 
-    async def _act(self, decision: Decision, intent: OrderIntent, view: MarketView, on_sale_base: Decimal) -> Decision:
+    async def _act(
+        self, decision: Decision, intent: OrderIntent, view: MarketView, on_sale_base: Decimal, turn: Turn | None
+    ) -> Decision:
         """Execute what was approved. What protects the position gives way to a sale, and follows a purchase.
 
         So does what persons have on sale, when all of the position is to go; else that part stays for their orders.
         """
         if intent.side is _SELL:
+            if turn is not None:
+                turn.pass_on()
             if not await self.protection.release(view.symbol, _SALES if intent.exit in LEAVES_ALL else ()):
                 text = "what rests on the exchange for the position is not cancelled yet"
                 return changed(decision, outcome=Outcome.SKIPPED, detail=text)
@@ -109,7 +119,7 @@ class Pipeline:
                 text = "the protection has sold the position meanwhile"
                 return changed(decision, outcome=Outcome.SKIPPED, detail=text)
             intent = changed(intent, quantity=left)
-        decision = await self._execution.execute(decision, intent)
+        decision = await self._execution.execute(decision, intent, None if turn is None else turn.pass_on)
         try:
             if more := await self.protection.ensure(view.symbol, view.rules):
                 decision = changed(decision, detail=(_both, words_of(decision, "detail"), more))

@@ -49,6 +49,9 @@ class Witness:
     def silent(self, failure: Exception) -> None:
         """The strategy has given no answer in time."""
 
+    def approved(self) -> None:
+        """The decision that is made has come to its order."""
+
     def asking(self, name: str, ask: Callable[[], T]) -> Callable[[], T]:  # noqa: ARG002
         """A question to the outside, under its name."""
         return ask
@@ -154,6 +157,10 @@ class Recorder(Witness):
     def market(self, gateway: Gateway) -> Gateway:
         """See Witness."""
         return cast(Gateway, _RecordedMarket(gateway))
+
+    def approved(self) -> None:
+        """See Witness. What is decided next is written after it."""
+        self.write_now()
 
     def write_now(self) -> None:
         """Write what was noted of the decision that is made: something comes of it now."""

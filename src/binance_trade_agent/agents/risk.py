@@ -1,6 +1,6 @@
 """RiskManagementAgent: an approved intent, or a refusal with the rule and the numbers, and what every rule found."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -142,7 +142,14 @@ class RiskManagementAgent:
         self._settings = settings
         self._policy = RiskPolicy(settings)
 
-    async def review(self, signal: Signal, view: MarketView, tick_ms: int, exit_kind: ExitKind | None = None) -> Review:
+    async def review(
+        self,
+        signal: Signal,
+        view: MarketView,
+        tick_ms: int,
+        exit_kind: ExitKind | None = None,
+        may_enter: Callable[[], Awaitable[None]] | None = None,
+    ) -> Review:
         """The verdict on a signal, by the account's state at this moment.
 
         The exchange is asked for depth and last price when nothing that is known already refuses an entry: most are
@@ -153,6 +160,8 @@ class RiskManagementAgent:
             view: the market as it was seen.
             tick_ms: market time of the tick.
             exit_kind: what makes the bot leave the position; a SELL without it is the strategy's.
+            may_enter: returns when nobody else enters by the account that an entry is judged by: it is read after that.
+                Only entries that nothing known is against wait, when the exchange has said what it is asked for.
 
         Raises:
             LedgerError: the ledger could not be read.
@@ -160,7 +169,10 @@ class RiskManagementAgent:
         """
         if exit_kind is not None and signal.action is not _SELL:
             signal = changed(signal, action=_SELL)
-        asks_later = signal.action is _BUY and needs_market(self._settings)
+        is_entry = signal.action is _BUY
+        asks_later = is_entry and needs_market(self._settings)
+        if is_entry and not asks_later and may_enter is not None:
+            await may_enter()
         context = await self._context(signal, view, tick_ms, None if asks_later else _NOTHING_SAID)
         if exit_kind is _STRATEGY and context.pause_scope is PauseScope.EVERYTHING:
             finding = Paused().review(context)
@@ -169,7 +181,9 @@ class RiskManagementAgent:
             context = changed(context, on_sale_base=ZERO)
         judged = self._policy.judge(context)
         if asks_later and judged.size is not None:
-            market = await conditions(self._gateway, view, self._settings)
+            market = await conditions(self._gateway, view, self._settings, at_once=may_enter is not None)
+            if may_enter is not None:
+                await may_enter()
             context = await self._context(signal, view, tick_ms, market)
             judged = self._policy.judge(context)
         if judged.size is None:

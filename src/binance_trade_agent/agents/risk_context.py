@@ -1,5 +1,6 @@
 """What a risk decision on an entry needs of the market; the account around it is in `ledger/account.py`."""
 
+import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Sequence
@@ -45,17 +46,26 @@ async def conditions(
     settings: RiskSettings,
     *,
     asks_depth: bool = False,
+    at_once: bool = False,
 ) -> Conditions:
     """Ask the market for what the rules on entries need. What cannot be had stays unknown: the rule then refuses.
 
-    With `asks_depth` the book is asked for in any case.
+    With `asks_depth` the book is asked for in any case; `at_once` asks for both at the same time.
     """
-    depth = last_price = None
-    if settings.max_slippage_pct or asks_depth:
-        depth = await _if_answered(gateway.depth(view.symbol, DEPTH_LEVELS), f"order book of {view.symbol}")
-    if settings.max_price_deviation_pct:
-        last_price = await _if_answered(gateway.last_price(view.symbol), f"last price of {view.symbol}")
-    return Conditions(depth, last_price)
+
+    async def depth() -> Depth | None:
+        if not (settings.max_slippage_pct or asks_depth):
+            return None
+        return await _if_answered(gateway.depth(view.symbol, DEPTH_LEVELS), f"order book of {view.symbol}")
+
+    async def last_price() -> Decimal | None:
+        if not settings.max_price_deviation_pct:
+            return None
+        return await _if_answered(gateway.last_price(view.symbol), f"last price of {view.symbol}")
+
+    if at_once:
+        return Conditions(*await asyncio.gather(depth(), last_price()))
+    return Conditions(await depth(), await last_price())
 
 
 async def _if_answered(asked: Awaitable[T], what: str) -> T | None:

@@ -103,23 +103,29 @@ class WeightWindow:
 
 
 class OrderWindow:
-    """Orders that the account has placed in the running ten seconds, as the last placement's answer said."""
+    """Orders that the account has placed in the running ten seconds, as the last placement's answer said.
+
+    Attributes:
+        under_way: orders of requests that want to be sent, or were and are not answered: they may count already.
+    """
 
     def __init__(self, now_ms: Callable[[], int]) -> None:
         self.limit = _DEFAULT_ORDER_LIMIT
+        self.under_way = 0
         self._now_ms = now_ms
         self._number = 0
         self._count = 0
 
     def note(self, count: int) -> None:
-        """Take the count from an answer."""
-        self._number, self._count = self._now_ms() // _ORDERS_WINDOW_MS, count
+        """Take the count from an answer; of those that come at once the first may say more than the last."""
+        number = self._now_ms() // _ORDERS_WINDOW_MS
+        self._count = max(count, self._count) if number == self._number else count
+        self._number = number
 
     def fits(self, cost: Cost) -> bool:
-        """Whether the orders may be placed now."""
-        if self._now_ms() // _ORDERS_WINDOW_MS != self._number:
-            return True
-        return self._count + cost.orders <= int(self.limit * SHARE[cost.priority])
+        """Whether the orders, which are under way, may be placed now; those that are too many for any window, alone."""
+        orders = (self.count or 0) + self.under_way
+        return orders <= cost.orders or orders <= int(self.limit * SHARE[cost.priority])
 
     @property
     def count(self) -> int | None:

@@ -99,15 +99,19 @@ class RateBudget:
         Raises:
             RateLimitedError: it may not be sent within the longest wait.
         """
-        await self._take(cost)
-        spending = Spending(self, self._weight.mark())
-        token = present_spending.set(spending)
+        self._orders.under_way += cost.orders
         try:
-            yield spending
+            await self._take(cost)
+            spending = Spending(self, self._weight.mark())
+            token = present_spending.set(spending)
+            try:
+                yield spending
+            finally:
+                present_spending.reset(token)
+                self._weight.answered(cost.weight, spending.sent, spending.used_weight)
+                self._wake()
         finally:
-            present_spending.reset(token)
-            self._weight.answered(cost.weight, spending.sent, spending.used_weight)
-            self._wake()
+            self._orders.under_way -= cost.orders
 
     def check(self) -> None:
         """Raise RateLimitedError while nothing at all may be sent."""

@@ -10,7 +10,8 @@ written at once and whole; one that is torn, by a kill or a full disk, is the la
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
@@ -31,6 +32,7 @@ _FORM = 2
 _FORMS = (1, _FORM)  # those that are read: 1 wrote every answer out
 _SAME = "="  # before a question's name: it was answered as the last time in this file
 _SHORT_BYTES = 64  # such an answer is written out each time
+_MORE_WITHIN_MS = 120_000  # market time in which a decision that came to an order may go on beside later ones
 _PARTS = 10  # files that the allowed space has room for at least: the oldest goes when it is used up
 
 _Row = tuple[int, int, Decimal, Decimal, Decimal, Decimal, Decimal]
@@ -150,6 +152,7 @@ class Known:
         self.rules: dict[str, SymbolRules] = {}
         self.windows: dict[tuple[str, str], Sequence[Candle]] = {}
         self.answers: dict[tuple[str, ...], bytes] = {}
+        self._given: dict[tuple[str, ...], Any] = {}  # the long ones, by which the very same is told without its text
 
     def shortened(self, key: tuple[str, str], candles: Sequence[Candle]) -> _Window:
         """A window of candles by what is new in it."""
@@ -169,10 +172,16 @@ class Known:
         """
         lines = []
         for name, arguments, answer in asked:
+            key = (name, *arguments)
+            if answer is not None and answer is self._given.get(key):
+                lines.append((_SAME + name, arguments, _NOTHING))
+                continue
             text = _encode(answer)
-            is_same = len(text) > _SHORT_BYTES and self.answers.get((name, *arguments)) == text
+            is_long = len(text) > _SHORT_BYTES
+            is_same = is_long and self.answers.get(key) == text
+            self._given[key] = answer if is_long else None
             if not is_same:
-                self.answers[name, *arguments] = text
+                self.answers[key] = text
             lines.append((_SAME + name, arguments, _NOTHING) if is_same else (name, arguments, msgspec.Raw(text)))
         return lines
 
@@ -344,25 +353,25 @@ class Recording:
         Raises:
             HistoryError: a file cannot be read, or a line that is not the last one is no line of a recording.
         """
-        current: RecordedTick | None = None
+        latest: deque[RecordedTick] = deque()  # to which more answers may come
         for path in self.paths:
             known = Known()
             for line in _lines(path):
                 if isinstance(line, _Opened):
                     self._check(path, line)
                 elif isinstance(line, _Mark):
-                    if current is None:  # in a later file they say what is known
+                    if not latest:  # in a later file they say what is known
                         self.marks[line.book.symbol] = MarketView(line.book.symbol, line.rules, (), line.book, None, 0)
                 elif isinstance(line, _More):
-                    _add_answers(current, line, known.restored_answers(line.asked))
+                    _add_answers(latest, line, known.restored_answers(line.asked))
                 else:
-                    if current is not None and current.tick_ms != line.tick_ms:
-                        yield current
-                        current = None
-                    current = current or RecordedTick(line.tick_ms, line.cycle, {})
-                    current.looks[line.symbol] = RecordedLook(_look(line, known), known.restored_answers(line.asked))
-        if current is not None:
-            yield current
+                    if not latest or latest[-1].tick_ms != line.tick_ms:
+                        latest.append(RecordedTick(line.tick_ms, line.cycle, {}))
+                    looked = RecordedLook(_look(line, known), known.restored_answers(line.asked))
+                    latest[-1].looks[line.symbol] = looked
+                    while line.tick_ms - latest[0].tick_ms > _MORE_WITHIN_MS:
+                        yield latest.popleft()
+        yield from latest
 
     def _check(self, path: Path, line: _Opened) -> None:
         if line.form not in _FORMS:
@@ -372,9 +381,10 @@ class Recording:
             raise HistoryError(f"{path} is the recording of run {line.run_id}")
 
 
-def _add_answers(tick: RecordedTick | None, line: _More, asked: Sequence[Answered]) -> None:
-    if tick is not None and tick.tick_ms == line.tick_ms and line.symbol in tick.looks:
-        tick.looks[line.symbol].asked.extend(asked)
+def _add_answers(latest: Iterable[RecordedTick], line: _More, asked: Sequence[Answered]) -> None:
+    for tick in latest:
+        if tick.tick_ms == line.tick_ms and line.symbol in tick.looks:
+            tick.looks[line.symbol].asked.extend(asked)
 
 
 def _look(line: _Decision, known: Known) -> Look:

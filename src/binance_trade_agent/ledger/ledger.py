@@ -34,8 +34,8 @@ from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.integrity import check_at_start
 from binance_trade_agent.ledger.order_rows import required_order
 from binance_trade_agent.ledger.records import Alarm, AppliedReport, Epoch, EquityPoint, OrderEntry, RunRecord
+from binance_trade_agent.ledger.remembered_view import LatestView
 from binance_trade_agent.ledger.repeats import Again
-from binance_trade_agent.ledger.sql_view import SqlView
 from binance_trade_agent.ledger.upgrade import back_up_before_upgrade
 from binance_trade_agent.ops.clock import monotonic_seconds
 from binance_trade_agent.risk.state import Pause
@@ -54,6 +54,7 @@ class Ledger:
         self.path = path
         self.counts = LedgerCounts()
         self._connection = connection
+        self._latest = LatestView()
 
     @classmethod
     async def open(cls, path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Self:
@@ -138,7 +139,7 @@ class Ledger:
         Raises:
             LedgerError: see read.
         """
-        return await self.read(lambda connection: work(SqlView(connection)))
+        return await self.read(lambda connection: work(self._latest.of(connection)))
 
     async def current_epoch(self) -> Epoch | None:
         """The open epoch, None in a new ledger."""

@@ -98,7 +98,7 @@ def _instrument(
         span.update_name(f"decide {symbol}")
         span.set_attribute("symbol", symbol)
 
-    _wrap(tracer, orchestrator, "decide_all", "tick", tick_named)
+    _wrap(tracer, orchestrator, "begin_all", "tick", tick_named)
     _wrap(tracer, orchestrator, "decide", "decide", symbol_named, _decided)
     _wrap(tracer, market_data, "observe", "market_data")
     _wrap(tracer, signals, "evaluate", "signal")

@@ -1,6 +1,6 @@
 """The live orchestrator and agents, on tapes: nothing is asked of the outside, and no order is placed."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import cast
 
 from binance_trade_agent.agents.alarms import Alarms
@@ -176,7 +176,12 @@ class _Execution(TradeExecutionAgent):
     def __init__(self) -> None:
         self.approved: dict[str, OrderIntent] = {}
 
-    async def execute(self, decision: Decision, intent: OrderIntent) -> Decision:
+    async def execute(
+        self,
+        decision: Decision,
+        intent: OrderIntent,
+        committed: Callable[[], None] | None = None,  # noqa: ARG002 (as TradeExecutionAgent has it)
+    ) -> Decision:
         self.approved[intent.symbol] = intent
         return replace(decision, outcome=Outcome.ORDERED, client_order_id=intent.client_order_id)
 
