@@ -209,6 +209,17 @@ class TestEntering:
             with pytest.raises(LeaseHeldError, match="another daemon trades all of this account"):
                 await reconciled(ready, shared(ready, meeting))
 
+    async def test_what_it_held_is_held_until_its_ledger_is_compared(self, tmp_path):
+        """A ledger that was put back from a backup does not know yet what was bought since."""
+        before = claim("alpha", ["BTCUSDT"], exposure="500", held=["BTCUSDT"])
+        async with trader(tmp_path) as ready:
+            share = shared(ready, meeting := Meeting(before, live=[]))
+            await share.enter(ready.rules, ready.alarms)
+            mine = meeting.by_instance["alpha"]
+            assert (mine.exposure_quote, mine.open_symbols, mine.cash_quote) == (500, ("BTCUSDT",), 4000)
+            await share._look_after()
+            assert meeting.by_instance["alpha"].exposure_quote == 0
+
     async def test_without_redis_it_does_not_begin(self, tmp_path):
         meeting = Meeting()
         meeting.is_away = True

@@ -3,14 +3,16 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from binance_trade_agent.agents.account_share import SharedAccount
 from binance_trade_agent.assembly import Assembly, RunName
 from binance_trade_agent.configuration import load
+from binance_trade_agent.control.claims import ClaimsAwayError
 from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.exchange.binance_gateway import BinanceGateway
 from binance_trade_agent.exchange.connect import SIMULATED_KEY, SIMULATED_SECRET, Connection, until_reached
@@ -63,6 +65,7 @@ class Daemon:
 
     Attributes:
         machine: on which it lives; kill it there.
+        share: makes its part of the account; None: it has all of it.
         began_at, traded_at, ended_at: virtual seconds; None: not yet, or never.
         assembly: its running parts, once recovered.
         end: `killed`, the reason of a stop, or None while it lives; of a failed start the failure's text.
@@ -76,6 +79,7 @@ class Daemon:
     chance: random.Random
     disk: Callable[[], DiskFaults]
     strategy: Strategy[Any] | None = None
+    share: Callable[["Daemon", contextlib.AsyncExitStack], Awaitable[SharedAccount]] | None = None
     ledger_hooks: dict[str, Any] = field(default_factory=dict)
     began_at: float = 0.0
     traded_at: float | None = None
@@ -124,7 +128,7 @@ class Daemon:
             self.end = await self._trade()
         except asyncio.CancelledError:
             self.end = "killed" if self.machine.is_dead else "interrupted"
-        except (ExchangeError, LedgerUnavailable) as failure:  # the supervisor starts it again
+        except (ExchangeError, LedgerUnavailable, ClaimsAwayError) as failure:  # the supervisor starts it again
             self.end = f"not started: {failure}"
         except BaseException as failure:  # noqa: BLE001 (looked at by the world)
             if self.machine.is_dead:
@@ -145,7 +149,8 @@ class Daemon:
             stack.push_async_callback(ledger.close)
             connection = self.connection = await self._connected(stack)
             fence = await ledger.next_fence()
-            name = RunName(self.run_id, fence)
+            share = None if self.share is None else await self.share(self, stack)
+            name = RunName(self.run_id, fence, share=share)
             self.assembly = await Assembly.of(stack, settings, strategies, ledger, connection, name)
             self.assembly.loop.on_beat.clear()  # its vitals: a file a virtual second that nobody reads
             async with self.assembly.following_the_stream():

@@ -8,11 +8,13 @@ import traceback
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from binance_trade_agent.agents import in_question, market_data
 from binance_trade_agent.control.commands import CommandKind
 from binance_trade_agent.domain.order_states import GIVEN_UP_STATES, OrderState
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ops.clock import sleep_seconds
 from binance_trade_agent.ops.tasks import spawn, stop
@@ -20,8 +22,9 @@ from tests.torture.backups import Backups
 from tests.torture.daemon import Daemon
 from tests.torture.ledger import LOCKED_SECONDS
 from tests.torture.loop import run_virtual
-from tests.torture.people import INSTANCE, People, promised_twice, unanswered
+from tests.torture.people import People, promised_twice, unanswered
 from tests.torture.plan import Deed, Doom, Plan, plan_of
+from tests.torture.shared import SYMBOLS, SharedAccountOfWorld, redis_deeds
 from tests.torture.world import World
 
 # A market with a short past is enough for a coin, and costs little.
@@ -29,6 +32,7 @@ _LEAST_HISTORY = 30
 _START_SECONDS = 150.0  # in quiet: back-offs, a ban and frozen connections run out
 _STOP_SECONDS = 10.5
 _TRADE_SECONDS = 16.0
+SHARED_SYMBOLS = (*(symbol for symbols in SYMBOLS.values() for symbol in symbols), "BNBUSDT")
 
 
 @dataclass
@@ -97,10 +101,11 @@ def run_seed(seed: int, *, is_printed: bool = False) -> Result:
 
 
 async def _episode(plan: Plan, result: Result, is_printed: bool) -> None:
-    world = World(plan.seed, network=plan.network, is_printed=is_printed, **plan.settings)
+    shared = {"symbols": SHARED_SYMBOLS, "bnb": Decimal(int(plan.has_bnb))} if plan.is_shared else {}
+    world = World(plan.seed, network=plan.network, is_printed=is_printed, **shared, **plan.settings)
     world.disk = plan.disk
     async with world:
-        episode = _Episode(world, plan, result)
+        episode = _SharedEpisode(world, plan, result) if plan.is_shared else _Episode(world, plan, result)
         try:
             await episode.run()
         finally:
@@ -110,11 +115,11 @@ async def _episode(plan: Plan, result: Result, is_printed: bool) -> None:
 
 
 class _Episode:
-    def __init__(self, world: World, plan: Plan, result: Result) -> None:
+    def __init__(self, world: World, plan: Plan, result: Result, people: People | None = None) -> None:
         self._world = world
         self._plan = plan
         self._result = result
-        self._people = People(world)
+        self._people = people or People(world)
         self._backups = Backups(world)
         self._on: list[tuple[str, Any]] = []  # faults of the exchange, with what counts them
 
@@ -123,18 +128,24 @@ class _Episode:
         for deed in self._plan.deeds:
             world.trace.say(f"plan: at {deed.at_seconds:.1f} {deed.what} {deed.fields}")
         world.trace.say(f"plan: network {self._plan.network_name}, {self._plan.disk}, {self._plan.settings}")
-        deeds, asks = spawn(self._do_deeds(), name="deeds"), spawn(self._ask(self._plan.asks), name="people")
-        backups = spawn(self._back_up(self._plan.backups), name="backups")
-        daemon = await self._lives()
+        deeds = spawn(self._do_deeds(), name="deeds")
+        daemon = await self._chaos()
         await stop(deeds)
-        await stop(asks)
-        await stop(backups)
         self._count_faults()
         world.quiet()
         if not self._is_broken():
-            await self._quiet(daemon)
+            await self._end_well(await self._quiet(daemon))
 
     # -- chaos
+
+    async def _chaos(self) -> Daemon:
+        """Its lives, while persons ask and backups are taken."""
+        asks = spawn(self._ask(self._plan.asks), name="people")
+        backups = spawn(self._back_up(self._plan.backups), name="backups")
+        daemon = await self._lives()
+        await stop(asks)
+        await stop(backups)
+        return daemon
 
     async def _lives(self) -> Daemon:
         """One life after the other until the chaos is over; returns the last one, which may be alive."""
@@ -238,13 +249,13 @@ class _Episode:
 
     # -- quiet
 
-    async def _quiet(self, daemon: Daemon) -> None:
+    async def _quiet(self, daemon: Daemon) -> Daemon:
         """It recovers by itself, and once more after a restart; both times the books agree."""
         world = self._world
         began = world.loop.time()
         daemon = await self._trading(daemon)
         if self._plan.asks:
-            self._people.ask(CommandKind.RELEASE, {"name": INSTANCE})
+            self._people.ask(CommandKind.RELEASE, {"name": self._people.instance})
             self._people.ask(CommandKind.RESUME, {})
             await self._ask((2.0, 4.0, 6.0))
         await world.sleep(_TRADE_SECONDS)
@@ -253,12 +264,15 @@ class _Episode:
         world.coin.is_quiet = False
         await self._stop(daemon)
         if self._is_broken():
-            return
+            return daemon
         daemon = await self._trading(daemon)
         await world.sleep(_TRADE_SECONDS)
         await self._agreed("after a restart")
+        return daemon
+
+    async def _end_well(self, daemon: Daemon) -> None:
         await self._stop(daemon)
-        world.read(world.invariants.check_books)
+        self._world.read(self._world.invariants.check_books)
 
     async def _trading(self, daemon: Daemon) -> Daemon:
         """A daemon that trades; one that ends is started again, as a supervisor does."""
@@ -316,27 +330,31 @@ class _Episode:
             if daemon.traded_at is not None:
                 result.restarts.append(daemon.traded_at - daemon.began_at)
         result.faults += world.network.counts + world.disk_counts
-        result.faults["restored backup"] += self._backups.restored
         result.crashes, result.passes = world.crashes, world.passes
         result.sentences = Counter(world.trace.sentences)
-        result.lives, result.posts = len(world.daemons), world.invariants.posts
-        result.doubled += sum(number > 1 for number in world.invariants.posted.values())
+        result.lives, result.posts = len(world.daemons), sum(each.posts for each in world.watching)
+        result.doubled += sum(number > 1 for each in world.watching for number in each.posted.values())
         if world.exchange.simulation.failures.count:
             self._violated(f"the simulated exchange failed {world.exchange.simulation.failures.count} times")
         for mistake in world.trace.mistakes:
             self._violated(f"an error that nobody foresaw: {mistake}")
-        if world.settings.ledger_path.exists():
-            world.read(self._count_ledger)
+        self.count_ledger()
         result.violations += world.invariants.violations
         if result.violations:
             result.trace = list(world.trace.lines)
 
+    def count_ledger(self) -> None:
+        """Fill what the ledger says."""
+        self._result.faults["restored backup"] += self._backups.restored
+        if self._world.settings.ledger_path.exists():
+            self._world.read(self._count_ledger)
+
     def _count_ledger(self, connection: Any) -> None:
         result = self._result
         orders = queries.orders(connection)
-        result.orders = len(orders)
-        result.protections = sum(entry.order.role.is_protective for entry in orders)
-        result.fills = len(queries.fills(connection))
+        result.orders += len(orders)
+        result.protections += sum(entry.order.role.is_protective for entry in orders)
+        result.fills += len(queries.fills(connection))
         steps: dict[str, list[tuple[OrderState, int]]] = defaultdict(list)
         for row in connection.execute(
             "SELECT client_order_id, state, at_ms FROM order_events ORDER BY client_order_id, sequence"
@@ -348,6 +366,52 @@ class _Episode:
                     result.resolved[after.value] += 1
                     result.unknown_seconds = max(result.unknown_seconds, (at_ms - since_ms) / 1000)
                 result.late_fills += before in GIVEN_UP_STATES and after not in GIVEN_UP_STATES
+
+
+class _SharedEpisode(_Episode):
+    """The same of two daemons at once, which share the account."""
+
+    def __init__(self, world: World, plan: Plan, result: Result) -> None:
+        super().__init__(world, plan, result)
+        self._account = SharedAccountOfWorld(world)
+        self._each = [
+            _Episode(
+                trader,  # type: ignore[arg-type]  # its part of the world
+                replace(plan, seed=plan.seed + 1_000_000 * number),
+                result,
+                People(trader, trader.symbols[:1], trader.name),  # type: ignore[arg-type]
+            )
+            for number, trader in enumerate(self._account.traders)
+        ]
+
+    async def _chaos(self) -> Any:
+        redis = spawn(self._account.fail(redis_deeds(self._plan)), name="redis")
+        daemons = await asyncio.gather(*(each._chaos() for each in self._each))
+        await stop(redis)
+        self._account.redis.heal()
+        return daemons
+
+    async def _quiet(self, daemon: Any) -> Any:
+        daemons = await asyncio.gather(*(each._quiet(its) for each, its in zip(self._each, daemon, strict=True)))
+        if not self._is_broken():
+            for difference in await self._account.converged():
+                self._violated(difference)
+                self._result.differences += 1
+        return daemons
+
+    async def _end_well(self, daemon: Any) -> None:
+        for each, its in zip(self._each, daemon, strict=True):
+            await each._end_well(its)
+
+    def _is_broken(self) -> bool:
+        return super()._is_broken() or any(each._is_broken() for each in self._each)
+
+    def count_ledger(self) -> None:
+        """See _Episode."""
+        self._result.faults += self._account.redis.counts
+        for each in self._each:
+            each.count_ledger()
+            self._result.violations += each._world.invariants.violations
 
 
 def _manner(daemon: Daemon) -> str:

@@ -47,12 +47,17 @@ class WorldExchange:
         request_listeners: called with method, target and body of each request as it arrives.
     """
 
-    def __init__(self, network: Network, *, seed: int, symbols: tuple[str, ...], usdt: Decimal) -> None:
+    def __init__(
+        self, network: Network, *, seed: int, symbols: tuple[str, ...], usdt: Decimal, bnb: Decimal = Decimal(0)
+    ) -> None:
+        balances = {"USDT": usdt} | ({"BNB": bnb} if bnb else {})
         options = ExchangeOptions(
-            seed=seed, symbols=symbols, history_minutes=HISTORY_MINUTES, balances={"USDT": usdt}, speed=Decimal(1)
+            seed=seed, symbols=symbols, history_minutes=HISTORY_MINUTES, balances=balances, speed=Decimal(1)
         )
         self.network = network
         exchange = build_exchange(options)
+        if bnb:  # what fees are paid in while there is some
+            exchange.engine.settlement.commissions.discount.accounts.add(MAIN_ACCOUNT)
         exchange.timestamps.is_strict = (
             True  # as Binance: a request that is late by more than its recvWindow is refused
         )

@@ -3,7 +3,7 @@
 import itertools
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -27,18 +27,31 @@ ACCOUNT = "main"
 class Invariants:
     """Watches the exchange and the ledger of one world.
 
+    Args:
+        instance: only its orders count, where several daemons trade on the account.
+        assets: only of these the ledger's wallet is the account's balance; None: of all.
+
     Attributes:
         violations: sentences; empty when all is well.
         posted: how often each client order id has arrived at the exchange.
         posts: requests to place something that have arrived.
     """
 
-    def __init__(self, exchange: WorldExchange, ledger_path: Path) -> None:
+    def __init__(
+        self,
+        exchange: WorldExchange,
+        ledger_path: Path,
+        *,
+        instance: str | None = None,
+        assets: Collection[str] | None = None,
+    ) -> None:
         self.violations: list[str] = []
         self.posted: Counter[str] = Counter()
         self.posts = 0
         self._exchange = exchange
         self._path = ledger_path
+        self._instance = instance
+        self._assets = assets
         self._reader: sqlite3.Connection | None = None
         self._state: dict[str, OrderState] = {}
         self._filled: dict[str, Decimal] = {}
@@ -69,7 +82,7 @@ class Invariants:
 
     def on_request(self, method: str, target: str, body: str) -> None:
         """A request arrives at the exchange: every order in it was committed before, and is new."""
-        ids = [order_id for order_id in order_ids_in(method, target, body) if is_own_order_id(order_id)]
+        ids = [order_id for order_id in order_ids_in(method, target, body) if self._is_own(order_id)]
         self.posts += bool(ids)
         for order_id in ids:
             self.posted[order_id] += 1
@@ -121,6 +134,9 @@ class Invariants:
                     executed = "nothing" if order is None else order.executed_base
                     self.violated(f"order {order_id} filled {row['filled_base']}, the exchange executed {executed}")
 
+    def _is_own(self, order_id: str) -> bool:
+        return is_own_order_id(order_id, self._instance)
+
     def _is_committed(self, order_id: str) -> bool:
         if self._reader is None:
             self._reader = sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True, isolation_level=None)
@@ -142,7 +158,7 @@ class Invariants:
         epoch = queries.current_epoch(connection)
         wallet = queries.wallet(connection, epoch.epoch if epoch else 0)
         for asset, amount in sorted(self._exchange.balances().items()):
-            if wallet.get(asset, ZERO) != amount:
+            if (self._assets is None or asset in self._assets) and wallet.get(asset, ZERO) != amount:
                 yield f"{asset}: ledger {wallet.get(asset, ZERO)}, exchange {amount}"
 
     def _order_differences(self, connection: sqlite3.Connection) -> Iterator[str]:
@@ -176,7 +192,7 @@ class Invariants:
         doubled = []
         for order in self._exchange.exchange.engine.history.all_orders():
             name = self._placed_as[order.symbol, order.order_id]
-            if is_own_order_id(name):
+            if self._is_own(name):
                 doubled += [f"order {name} is twice on the exchange"] * (name in found)
                 found[name] = order
                 traded[decision_digest(name)] += order.executed_base > 0
@@ -192,7 +208,7 @@ class Invariants:
         theirs = {
             (trade.symbol, trade.trade_id): numbers(trade)
             for trade in self._exchange.exchange.engine.history.all_trades()
-            if is_own_order_id(self._placed_as[trade.symbol, trade.order_id])
+            if self._is_own(self._placed_as[trade.symbol, trade.order_id])
         }
         for key in sorted(ours.keys() | theirs.keys()):
             if ours.get(key) != theirs.get(key):

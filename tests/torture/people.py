@@ -2,7 +2,7 @@
 
 import random
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -25,8 +25,10 @@ _AWAY = (Decimal("0.0003"), Decimal("0.001"), Decimal("0.01"))
 class People:
     """Asks by dice of its own, in the world's ledger, as another process does."""
 
-    def __init__(self, world: "World") -> None:
+    def __init__(self, world: "World", symbols: Sequence[str] = _SYMBOLS, instance: str = INSTANCE) -> None:
         self._world = world
+        self._symbols = symbols
+        self.instance = instance
         self._chance = random.Random(f"people {world.seed}")
 
     def ask_something(self) -> None:
@@ -43,7 +45,7 @@ class People:
 
     def _order(self) -> dict[str, str] | None:
         chance = self._chance
-        symbol, side = chance.choice(_SYMBOLS), chance.choice(tuple(Side))
+        symbol, side = chance.choice(self._symbols), chance.choice(tuple(Side))
         kind = chance.choice(("market", "limit", "limit", "stop_limit", "oco"))
         last = self._world.exchange.exchange.market.last_price(symbol)
         if last is None:
@@ -73,7 +75,7 @@ class People:
         return {"client_order_id": self._chance.choice(names)} if names else None
 
     def _close(self) -> dict[str, str]:
-        return {"symbol": self._chance.choice((*_SYMBOLS, ""))}
+        return {"symbol": self._chance.choice((*self._symbols, ""))}
 
     def _pause(self) -> dict[str, str]:
         return {"scope": self._chance.choice(("entries", "everything"))}
@@ -85,7 +87,7 @@ class People:
         return {"close_positions": self._chance.choice(("true", "false"))}
 
     def _release(self) -> dict[str, str]:
-        return {"name": INSTANCE}
+        return {"name": self.instance}
 
 
 def _tick(price: Decimal) -> Decimal:

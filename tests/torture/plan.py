@@ -103,6 +103,8 @@ class Plan:
     Attributes:
         asks: seconds at which persons ask something of the daemon.
         backups: seconds at which the ledger is copied; a later life may begin with such a copy.
+        is_shared: whether two daemons trade on the account, each a part of it.
+        has_bnb: whether fees are paid in BNB.
     """
 
     seed: int
@@ -116,6 +118,8 @@ class Plan:
     deeds: tuple[Deed, ...] = field(default_factory=tuple)
     asks: tuple[float, ...] = ()
     backups: tuple[float, ...] = ()
+    is_shared: bool = False
+    has_bnb: bool = False
 
     def dooms(self) -> Iterator[Doom]:
         """Of one life after the other."""
@@ -146,6 +150,8 @@ def plan_of(seed: int) -> Plan:
         deeds=tuple(sorted(_deeds(chance, chaos), key=lambda deed: deed.at_seconds)),
         asks=_asks(random.Random(f"asks {seed}"), chaos) if seed % 3 == 0 else (),
         backups=_asks(random.Random(f"backups {seed}"), chaos) if seed % 5 == 3 else (),
+        is_shared=seed % 7 == 2,
+        has_bnb=seed % 7 == 2 and seed % 2 == 0,
     )
 
 

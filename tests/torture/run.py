@@ -18,6 +18,7 @@ from typing import Any
 
 from binance_trade_agent.ops.clock import monotonic_seconds
 from tests.torture.episode import Result, run_seed
+from tests.torture.plan import plan_of
 from tests.torture.plants import PLANTS
 
 _PROGRESS_SECONDS = 10.0
@@ -49,6 +50,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--first-seed", type=int, default=1, help="the first seed (1)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2, help="processes (one a core)")
     parser.add_argument("--seed", type=int, help="one seed only, with everything that happens")
+    parser.add_argument("--shared", action="store_true", help="only seeds with two daemons on one account")
     parser.add_argument("--plant", choices=sorted(PLANTS), help="with a bug on purpose, until a seed finds it")
     return parser.parse_args()
 
@@ -92,8 +94,10 @@ def _many(options: argparse.Namespace) -> int:
 
 
 def _seeds(options: argparse.Namespace) -> Iterator[int]:
-    first = options.first_seed
-    return itertools.count(first) if options.minutes is not None else iter(range(first, first + options.seeds))
+    seeds: Iterator[int] = itertools.count(options.first_seed)
+    if options.shared:
+        seeds = (seed for seed in seeds if plan_of(seed).is_shared)
+    return seeds if options.minutes is not None else itertools.islice(seeds, options.seeds)
 
 
 def _prepare(plant: str | None) -> None:

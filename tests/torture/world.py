@@ -46,13 +46,22 @@ _ON_THE_WIRE_SECONDS = 0.006
 _empty_ledger: list[bytes] = []
 
 
+def put_empty_ledger(folder: Path) -> None:
+    """A ledger that was made and closed before costs a copy; the first world of a process makes it."""
+    path = folder / "ledger.db"
+    if not _empty_ledger:
+        open_or_create(path).close()
+        _empty_ledger.append(path.read_bytes())
+    path.write_bytes(_empty_ledger[0])
+
+
 class World:
     """Everything of one seed. To be used on a VirtualLoop, in its virtual clocks (run_virtual).
 
     Attributes:
         network, exchange: their faults can be switched at will.
         disk: how bad the ledger's disk is now.
-        invariants: what is wrong so far.
+        invariants: what is wrong so far; watching: all that have to be told of requests and transactions.
         trace: what has happened.
         coin: the strategy of its daemons, unless another is given.
         daemons: all lives so far.
@@ -65,38 +74,34 @@ class World:
         *,
         symbols: tuple[str, ...] = SYMBOLS,
         usdt: Decimal = Decimal(10_000),
+        bnb: Decimal = Decimal(0),
         strategy: Strategy[Any] | None = None,
         network: NetworkFaults | None = None,
         is_printed: bool = False,
         **settings: str,
     ) -> None:
         self.seed = seed
+        self.bnb = bnb
+        self.settings_changes = settings
         self.loop = cast("VirtualLoop", asyncio.get_running_loop())
         self.trace = Trace(self.loop, is_printed=is_printed)
         self.folder = Path(tempfile.mkdtemp(prefix="torture-", dir=_SHARED_MEMORY if _SHARED_MEMORY.is_dir() else None))
-        self._put_empty_ledger()
+        put_empty_ledger(self.folder)
         self.settings = settings_of(self.folder, TRADING_SYMBOLS=",".join(symbols), **settings)
         self.network = Network(seed, network)
-        self.exchange = WorldExchange(self.network, seed=seed, symbols=symbols, usdt=usdt)
+        self.exchange = WorldExchange(self.network, seed=seed, symbols=symbols, usdt=usdt, bnb=bnb)
         self.disk = DiskFaults()
         self.disk_counts: Counter[str] = Counter()
         self.coin = CoinStrategy(random.Random(f"coin {seed}"))
         self.strategy: Strategy[Any] = strategy or self.coin
         self.invariants = Invariants(self.exchange, self.settings.ledger_path)
+        self.watching = [self.invariants]
         self.daemons: list[Daemon] = []
         self.crashes: Counter[str] = Counter()
         self.passes: Counter[str] = Counter()
         self._wire_chance = random.Random(f"wire {seed}")
         self.crash_when: Callable[[str], bool] = lambda _: False
         self._stack = contextlib.AsyncExitStack()
-
-    def _put_empty_ledger(self) -> None:
-        """A ledger that was made and closed before costs a copy; the first world of a process makes it."""
-        path = self.folder / "ledger.db"
-        if not _empty_ledger:
-            open_or_create(path).close()
-            _empty_ledger.append(path.read_bytes())
-        path.write_bytes(_empty_ledger[0])
 
     async def __aenter__(self) -> Self:
         stack = self._stack
@@ -190,20 +195,22 @@ class World:
     def _on_request(self, method: str, target: str, body: str) -> None:
         ours = " ".join(order_ids_in(method, target, body))
         self.trace.add("request", f"{method} {target.partition('?')[0]} {ours}")
-        self.invariants.on_request(method, target, body)
+        for each in self.watching:
+            each.on_request(method, target, body)
 
     def _on_transaction(self, transaction: Any) -> None:
-        self.invariants.on_transaction(transaction)
+        for each in self.watching:
+            each.on_transaction(transaction)
         for report in transaction.reports:
             order = report.order
             self.trace.add(
                 "exchange", f"{order.symbol} {order.order_id} {order.side} {report.status} {report.executed_base}"
             )
 
-    def _on_written(self, connection: sqlite3.Connection) -> None:
+    def _on_written(self, connection: sqlite3.Connection, invariants: Invariants | None = None) -> None:
         machine = MACHINE.get()
         self.trace.add("commit", f"{machine.name if machine else ''} {connection.total_changes}")
-        self.invariants.on_written(connection)
+        (invariants or self.invariants).on_written(connection)
 
     def _on_disk_fault(self, kind: str) -> None:
         self.disk_counts[kind] += 1

@@ -11,6 +11,7 @@ from binance_trade_agent.control.lease import LeaseHeldError, holder_text
 from binance_trade_agent.domain.claims import Claim, claimed_by_others, conflict
 from binance_trade_agent.domain.money import ZERO, plain
 from binance_trade_agent.domain.symbols import SymbolRules
+from binance_trade_agent.domain.values import changed
 from binance_trade_agent.exchange.gateway import Account, Gateway
 from binance_trade_agent.ledger.own_part import OwnPart
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
@@ -77,7 +78,7 @@ class Entry:
             self._look_for_conflict(own, claims)
             if part.to_come_quote > 0:
                 self._look_for_money(part, own, claims, account)
-            return own
+            return _not_less_held(own, claims.by_instance.get(own.instance))
 
         claims = await self._claims.change(decide)
         others = [each.instance for each in claims.others(own.instance) if each.instance in claims.live]
@@ -119,6 +120,17 @@ class Entry:
                     f"claimed by nobody{f' ({claimed})' if claimed else ''}."
                 )
             )
+
+
+def _not_less_held(own: Claim, before: Claim | None) -> Claim:
+    """The claim with what was held when it was last written: a ledger that was put back learns of that later."""
+    if before is None or before.quote_asset != own.quote_asset:
+        return own
+    return changed(
+        own,
+        exposure_quote=max(own.exposure_quote, before.exposure_quote),
+        open_symbols=tuple(sorted({*own.open_symbols, *before.open_symbols})),
+    )
 
 
 def common_quote(rules: Iterable[SymbolRules]) -> str:
