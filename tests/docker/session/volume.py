@@ -106,7 +106,8 @@ def _trade_with(session: Session, stack: Stack, commit: str, version: int) -> in
     It runs with the present dependencies. Returns how many fills it has left.
     """
     source = _sources(commit, session.folder / commit)
-    known = (source / "src" / "binance_trade_agent" / "settings.py").read_text("utf-8")
+    package = source / "src" / "binance_trade_agent"
+    known = "".join(path.read_text("utf-8") for path in package.glob("setting*.py"))
     settings = [f"--env={name}={value}" for name, value in BRISK.items() if f" {name.lower()}:" in known]
     mounts = ["-v", f"{_VOLUME}:/app/data", "-v", f"{source}:/earlier:ro", "-v", f"{source}/config:/app/config:ro"]
     run = ("run", "--detach", "--name", _EARLIER, "--init", *mounts, *settings, "--env=PYTHONPATH=/earlier/src", IMAGE)
