@@ -17,6 +17,7 @@ from binance_trade_agent.feed.choice import AnyFeed
 from binance_trade_agent.ledger.disk import MB, free_bytes
 from binance_trade_agent.ops import logging, vitals
 from binance_trade_agent.ops.clock import ScaledClock, SteppedClock, monotonic_seconds, wall_ms
+from binance_trade_agent.ops.event_loop import settling
 from binance_trade_agent.ops.loop_lag import LoopLag
 from binance_trade_agent.ops.versions import versions
 from binance_trade_agent.ops.vitals import EntryBlock, LogVitals, RedisVitals, SymbolVitals, Vitals
@@ -76,7 +77,7 @@ class TraderVitals:
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """The time in which the trader runs; the event loop's lag is measured, and how it ended is written down."""
-        with self.loop_lag.measured():
+        with self.loop_lag.measured(), settling():
             yield
         self.write(is_last=True)
 
