@@ -122,7 +122,7 @@ async def _recovered(settings: Settings, ledger: Ledger, connection: Connection,
     account = await gateway.account()
     if not account.can_trade:
         raise AuthError("these API keys may not trade: enable spot trading for them")
-    known_rules = await rules_of_books(gateway, ledger, rules)
+    known_rules = await rules_of_books(gateway, ledger, rules, is_shared=share is not None)
     gate = EntryGate()
     alarms = Alarms(ledger, clock, gate)
     await alarms.load()

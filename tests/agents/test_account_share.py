@@ -1,7 +1,7 @@
 """A part of an account: what an epoch opens with, what the part is, and what may be bought of it."""
 
 from contextlib import asynccontextmanager
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 import pytest
 
@@ -9,6 +9,7 @@ from binance_trade_agent.agents import account_entry
 from binance_trade_agent.agents.account_share import SHARED_ACCOUNT, Share, SharedAccount
 from binance_trade_agent.agents.epochs import Epochs
 from binance_trade_agent.agents.reconciler import Reconciler
+from binance_trade_agent.agents.symbols import rules_of_books
 from binance_trade_agent.configuration import ConfigError
 from binance_trade_agent.control.claims import Claims, ClaimsAwayError
 from binance_trade_agent.control.lease import LeaseHeldError
@@ -186,6 +187,33 @@ class TestMoney:
                 "nobody (beta claims 6000.01)."
             )
             assert "alpha" not in meeting.by_instance
+
+
+class TestDust:
+    async def test_of_what_it_trades_no_more_keeps_no_symbol_from_others(self, tmp_path):
+        meeting = Meeting()
+        async with running_exchange(speed=None, symbols=("BTCUSDT", "ETHUSDT")) as exchange:
+            async with reopened(tmp_path, exchange, symbols=("BTCUSDT", "ETHUSDT")) as before:
+                await reconciled(before, shared(before, meeting))
+                await before.trade(symbol="ETHUSDT", quantity="0.1")
+                held = (await before.ledger.positions())["ETHUSDT"].quantity
+                only_btc = {"BTCUSDT": before.rules["BTCUSDT"]}
+                known = await rules_of_books(before.gateway, before.ledger, only_btc, is_shared=True)
+                assert set(known) == {"BTCUSDT", "ETHUSDT"}, "a position is its own"
+                await before.trade(
+                    Side.SELL, symbol="ETHUSDT", quantity=str(held.quantize(Decimal("0.001"), ROUND_DOWN))
+                )
+                assert (await before.ledger.positions())["ETHUSDT"].quantity > 0
+            async with reopened(tmp_path, exchange, symbols=SYMBOLS) as ready:
+                assert set(await rules_of_books(ready.gateway, ready.ledger, ready.rules, is_shared=True)) == {
+                    "BTCUSDT"
+                }
+                reconciler = await reconciled(ready, shared(ready, meeting))
+                assert meeting.by_instance["alpha"].base_assets == ("BTC",)
+                await another_buys(ready)
+                assert await reconciler.run("again") == []
+                assert await reconciler.is_equal_at_a_glance()
+                assert await ready.ledger.read(lambda connection: external_sum(connection, 1, "ETH")) == 0
 
 
 class TestEntering:

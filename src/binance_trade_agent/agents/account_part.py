@@ -5,7 +5,7 @@ are taken in, its own is what its books say: what others do there does not conce
 their orders and by the balances of base assets.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from decimal import Decimal
 from typing import Any, cast
 
@@ -16,9 +16,16 @@ from binance_trade_agent.ledger.own_part import OwnPart
 
 
 class _PartOfAccount:
-    def __init__(self, gateway: Gateway, quote_asset: str, read: Callable[[], Awaitable[OwnPart]]) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        quote_asset: str,
+        base_assets: Collection[str],
+        read: Callable[[], Awaitable[OwnPart]],
+    ) -> None:
         self._gateway = gateway
         self._quote_asset = quote_asset
+        self._base_assets = base_assets
         self._read = read
 
     def __getattr__(self, name: str) -> Any:
@@ -29,21 +36,25 @@ class _PartOfAccount:
         account = await self._gateway.account()
         part = await self._read()
         common = {
+            **{asset: amount for asset, amount in part.wallet.items() if asset not in self._base_assets},
             self._quote_asset: part.cash_quote(self._quote_asset),
             COMMISSION_ASSET: part.wallet.get(COMMISSION_ASSET, Decimal(0)),
         }
         return in_place(account, common)
 
 
-def part_of_account(gateway: Gateway, quote_asset: str, read: Callable[[], Awaitable[OwnPart]]) -> Gateway:
+def part_of_account(
+    gateway: Gateway, quote_asset: str, base_assets: Collection[str], read: Callable[[], Awaitable[OwnPart]]
+) -> Gateway:
     """The gateway, but for its account, of which it tells this daemon's part.
 
     Args:
         gateway: to the exchange.
         quote_asset: what the daemon pays in.
+        base_assets: those that are its alone. Of others, of which it may have dust, its books tell too.
         read: the books' word on what is its own.
     """
-    return cast(Gateway, _PartOfAccount(gateway, quote_asset, read))
+    return cast(Gateway, _PartOfAccount(gateway, quote_asset, base_assets, read))
 
 
 def in_place(account: Account, common: Mapping[str, Decimal]) -> Account:

@@ -104,7 +104,8 @@ class SharedAccount:
         entry = Entry(self._gateway, self._claims, self._quote_asset, self._share.capital_quote)
         claims = await entry.claim(lambda: self._ledger.read(self._own_part), self._own_claim)
         self._others, self._live = claims.others(self._share.instance), claims.live
-        return part_of_account(self._gateway, self._quote_asset, lambda: self._ledger.read(self._own_part))
+        base_assets = {entry.base_asset for entry in rules.values()}
+        return part_of_account(self._gateway, self._quote_asset, base_assets, lambda: self._ledger.read(self._own_part))
 
     async def opening(self) -> Account:
         """What an epoch opens with: the capital, and the base assets that are this daemon's alone."""

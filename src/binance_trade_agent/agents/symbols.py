@@ -1,10 +1,10 @@
 """Checking the symbols and the order size that a person asked for against what the exchange trades."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import ROUND_UP, Decimal
 
 from binance_trade_agent.configuration import ConfigError
-from binance_trade_agent.domain.money import plain
+from binance_trade_agent.domain.money import ZERO, plain
 from binance_trade_agent.domain.nearest import nearest
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.errors import UNKNOWN_SYMBOL_CODE, RejectedError
@@ -43,20 +43,50 @@ async def tradable_rules(gateway: Gateway, settings: Settings) -> dict[str, Symb
     return rules
 
 
-async def rules_of_books(gateway: Gateway, ledger: Ledger, rules: Mapping[str, SymbolRules]) -> dict[str, SymbolRules]:
+async def rules_of_books(
+    gateway: Gateway, ledger: Ledger, rules: Mapping[str, SymbolRules], *, is_shared: bool = False
+) -> dict[str, SymbolRules]:
     """`rules`, and those of other symbols on which the ledger has an unsettled order or a position.
 
     Such are left when TRADING_SYMBOLS has changed. One that the exchange does not list any more is left out. Of a
-    ledger that was put back it is all that were ever traded: they may have such an order or position by now.
+    ledger that was put back it is all that were ever traded: they may have such an order or position by now. Where
+    others share the account (`is_shared`) one of which only dust is held is left out too: see `of_its_own`.
 
     Raises:
         ExchangeError: the exchange could not be asked.
     """
-    held = {symbol for symbol, position in (await ledger.positions()).items() if position.quantity}
-    unsettled = {order.symbol for order in await ledger.open_orders()}
-    others = (held | unsettled | await ledger.read(restorations.symbols_to_ask)) - rules.keys()
+    held = {symbol: position.quantity for symbol, position in (await ledger.positions()).items() if position.quantity}
+    in_question = {order.symbol for order in await ledger.open_orders()} | await ledger.read(
+        restorations.symbols_to_ask
+    )
+    others = (held.keys() | in_question) - rules.keys()
     listed = others.intersection(await gateway.all_symbols()) if others else set()
-    return {**rules, **(await gateway.symbol_rules(sorted(listed)) if listed else {})}
+    known = {**rules, **(await gateway.symbol_rules(sorted(listed)) if listed else {})}
+    return await of_its_own(gateway, known, {*rules, *in_question}, held) if is_shared else known
+
+
+async def of_its_own(
+    gateway: Gateway, rules: Mapping[str, SymbolRules], certain: Collection[str], held_base: Mapping[str, Decimal]
+) -> dict[str, SymbolRules]:
+    """Of `rules` those of a daemon that shares its account: not what it trades no more and holds but dust of.
+
+    Dust cannot be sold, and must not keep a symbol from another daemon for ever.
+
+    Args:
+        gateway: asked for the price of what is held.
+        rules: of all symbols in its books.
+        certain: those that it trades, or that have orders under way.
+        held_base: its positions.
+
+    Raises:
+        ExchangeError: the exchange could not be asked.
+    """
+
+    async def is_its_own(entry: SymbolRules) -> bool:
+        quantity = held_base.get(entry.symbol, ZERO)
+        return quantity > 0 and not entry.is_dust(quantity, (await gateway.book_ticker(entry.symbol)).bid)
+
+    return {symbol: entry for symbol, entry in rules.items() if symbol in certain or await is_its_own(entry)}
 
 
 def _check_order_size(settings: Settings, rules: SymbolRules) -> None:

@@ -6,6 +6,7 @@ Of many symbols it asks about the trades of all of which the ledger has trades, 
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
 from functools import partial
 
 from binance_trade_agent import exit_codes
@@ -13,6 +14,7 @@ from binance_trade_agent.agents import in_question
 from binance_trade_agent.agents.account_entry import common_quote
 from binance_trade_agent.agents.account_part import part_of_account
 from binance_trade_agent.agents.facts import compared, ledger_facts
+from binance_trade_agent.agents.symbols import of_its_own
 from binance_trade_agent.configuration import ConfigError, Configuration
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.connect import connected
@@ -52,11 +54,7 @@ def compare(configuration: Configuration) -> int:
 async def _compare(configuration: Configuration) -> Reconciliation:
     settings = configuration.settings
     with LedgerReader.open(settings.ledger_path) as reader:
-
-        def our_side() -> tuple[LedgerFacts, tuple[str, ...]]:
-            return reader.snapshot(lambda connection: _our_side(connection, settings.trading_symbols))
-
-        _, symbols = our_side()
+        symbols = reader.snapshot(lambda connection: _symbols(connection, settings.trading_symbols))
         if settings.is_simulated and settings.exchange_url is None and not has_traded_market(settings):
             raise ConfigError(
                 f"{settings.ledger_path} was traded on another market: give the TRADING_SYMBOLS and SIMULATION_ "
@@ -64,8 +62,10 @@ async def _compare(configuration: Configuration) -> Reconciliation:
             )
         async with connected(settings) as connection:
             rules = await connection.gateway.symbol_rules(symbols)
+            if settings.shares_account:
+                rules = await _of_its_own(connection.gateway, settings, reader, rules)
             return await what_stands(
-                lambda: our_side()[0],
+                lambda: reader.snapshot(lambda connection: ledger_facts(connection, tuple(rules))),
                 partial(_compared, _seen(connection.gateway, settings, reader, rules), rules),
                 lambda: is_held(settings.ledger_path),
             )
@@ -80,7 +80,21 @@ def _seen(gateway: Gateway, settings: Settings, reader: LedgerReader, rules: Map
     async def part() -> OwnPart:
         return reader.snapshot(lambda connection: own_part(connection, quote_asset, capital_quote))
 
-    return part_of_account(gateway, quote_asset, part)
+    return part_of_account(gateway, quote_asset, {entry.base_asset for entry in rules.values()}, part)
+
+
+async def _of_its_own(
+    gateway: Gateway, settings: Settings, reader: LedgerReader, rules: Mapping[str, SymbolRules]
+) -> dict[str, SymbolRules]:
+    """As the trader has it; see rules_of_books."""
+
+    def look(connection: sqlite3.Connection) -> tuple[set[str], dict[str, Decimal]]:
+        number = queries.epoch_number(connection)
+        held = {symbol: position.quantity for symbol, position in queries.positions(connection, number).items()}
+        return {entry.order.symbol for entry in queries.unsettled_orders(connection, number)}, held
+
+    unsettled, held = reader.snapshot(look)
+    return await of_its_own(gateway, rules, {*settings.trading_symbols, *unsettled}, held)
 
 
 async def _compared(gateway: Gateway, rules: Mapping[str, SymbolRules], ours: LedgerFacts) -> Reconciliation:
@@ -128,9 +142,8 @@ async def _leave_half(gateway: Gateway) -> None:
         await sleep_seconds(1.0)
 
 
-def _our_side(connection: sqlite3.Connection, symbols: tuple[str, ...]) -> tuple[LedgerFacts, tuple[str, ...]]:
-    """The ledger's facts on the symbols that are set and on those that it has traded."""
+def _symbols(connection: sqlite3.Connection, symbols: tuple[str, ...]) -> tuple[str, ...]:
+    """The symbols that are set and those that the ledger has traded."""
     epoch = queries.current_epoch(connection)
     traded = queries.positions(connection, epoch.epoch) if epoch else {}
-    every = tuple(dict.fromkeys((*symbols, *traded)))
-    return ledger_facts(connection, every), every
+    return tuple(dict.fromkeys((*symbols, *traded)))
