@@ -12,7 +12,7 @@ from binance_trade_agent.ledger.on_sale import to_come
 
 
 class Exposure(Value, frozen=True):
-    """Worth in quote asset of positions and of what unsettled purchases may add, that by itself, the symbols of both."""
+    """Worth in quote asset of positions and of what unsettled purchases may add, the latter alone, and the symbols."""
 
     quote: Decimal
     buying_quote: Decimal
