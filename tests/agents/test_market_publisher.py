@@ -135,6 +135,16 @@ async def test_of_many_symbols_those_are_put_up_that_somebody_looks_at_or_that_a
         assert len((await ours.board.candles("BTCUSDT", "1m")).candles) > 100
 
 
+async def test_a_symbol_that_a_tick_sees_first_while_another_is_put_up_is_put_up_next(tmp_path, monkeypatch):
+    async with studio(tmp_path, traded=("BTCUSDT", "ETHUSDT")) as ours:
+        monkeypatch.setattr(market_publisher, "give_way", lambda: ours.tick("ETHUSDT"))
+        await ours.tick("BTCUSDT")
+        await ours.beat()
+        assert await ours.board.quote("BTCUSDT") is not None
+        await ours.beat()
+        assert await ours.board.quote("ETHUSDT") is not None
+
+
 async def test_everything_else_has_its_turn_between_two_symbols_that_are_put_up(tmp_path):
     turns = []
 

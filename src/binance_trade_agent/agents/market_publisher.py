@@ -129,7 +129,7 @@ class MarketPublisher:
     def _shown(self, wishes: Iterable[Wish]) -> Collection[str]:
         """Symbols of which is put up what a tick saw."""
         if len(self._symbols) <= FEW_SYMBOLS:
-            return self._views.keys()
+            return tuple(self._views)  # while they are put up a tick may see another
         return {wish.symbol for wish in wishes} | set(self._held())
 
     def _chosen(self, wishes: Iterable[Wish]) -> dict[str, list[str]]:
