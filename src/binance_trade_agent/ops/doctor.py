@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Iterable, Iterator
 
 from binance_trade_agent import exit_codes
+from binance_trade_agent.agents.account_entry import common_quote
 from binance_trade_agent.agents.symbols import tradable_rules
 from binance_trade_agent.configuration import ConfigError, Configuration
 from binance_trade_agent.domain.checks import Checked, Verdict
@@ -103,6 +104,9 @@ async def _redis(settings: Settings) -> Checked:
     try:
         version = (await client.info("server"))["redis_version"]
     except (RedisError, OSError, TimeoutError) as failure:
+        if settings.shares_account:
+            said = f"does not answer ({failure}): a part of an account (TRADING_CAPITAL_QUOTE) is not begun without it"
+            return Checked("redis", Verdict.FAILED, said)
         return Checked("redis", Verdict.WARNING, f"does not answer ({failure}); trading goes on without it")
     finally:
         await client.aclose()
@@ -147,6 +151,8 @@ async def _keys(connection: Connection) -> Checked:
 async def _symbols(settings: Settings, connection: Connection) -> list[Checked]:
     try:
         rules = await tradable_rules(connection.gateway, settings)
+        if settings.shares_account:
+            common_quote(rules.values())
     except (ExchangeError, ConfigError) as failure:
         return [Checked("symbols", Verdict.FAILED, str(failure))]
     return list(_symbol_lines(rules.values()))
