@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from binance_trade_agent.matching.invariants import violations
 from tests.matching.exchange_driver import Crowd, check_list_laws, check_priorities
 
-STEPS_PER_SEED = 25_000
+STEPS_PER_SEED = 12_500
 SEEDS = range(8)
 
 
@@ -47,7 +47,7 @@ TestExchange = Exchange.TestCase
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_long_sessions_of_a_crowd_keep_every_law(seed):
-    """200,000 steps in all; the test's name tells the seed, and a failure the step."""
+    """100,000 steps in all; the test's name tells the seed, and a failure the step."""
     crowd = Crowd(seed)
     for step in range(1, STEPS_PER_SEED + 1):
         try:
