@@ -161,7 +161,7 @@ class TestOnTheExchange:
 
 async def test_without_a_connection_catch_up_returns_at_once(unused_tcp_port, listener):
     async with streaming(f"ws://127.0.0.1:{unused_tcp_port}/ws-api/v3", listener) as stream:
-        await asyncio.wait_for(stream.catch_up(), 1)
+        await asyncio.wait_for(stream.catch_up(), 5)
         assert not stream.is_live.is_set()
 
 
@@ -199,7 +199,7 @@ async def test_catch_up_on_a_silent_peer_gives_up(listener, monkeypatch):
 
     async with websocket_peer(only_subscribe) as peer, streaming(peer.url, listener) as stream:
         await live(stream)
-        await asyncio.wait_for(stream.catch_up(), 1)
+        await asyncio.wait_for(stream.catch_up(), 5)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ async def test_unexpected_message_leads_to_a_fresh_connection(listener, message)
     async with websocket_peer(say_it_once) as peer, streaming(peer.url, listener) as stream:
         await until(lambda: len(peer.connections) == 2)
         await live(stream)
-        await asyncio.wait_for(stream.catch_up(), 1)
+        await asyncio.wait_for(stream.catch_up(), 5)
         assert len(peer.connections) == 2
 
 
@@ -247,7 +247,7 @@ async def test_catch_up_while_the_connection_breaks_does_not_raise(listener):
     async with websocket_peer(hang_up_on_the_question) as peer, streaming(peer.url, listener) as stream:
         for _ in range(5):
             await live(stream)
-            await asyncio.wait_for(asyncio.gather(*(stream.catch_up() for _ in range(3))), 2)
+            await asyncio.wait_for(asyncio.gather(*(stream.catch_up() for _ in range(3))), 5)
             await until(lambda: not stream.is_live.is_set())
 
 

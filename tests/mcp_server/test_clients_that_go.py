@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import httpx2
 import pytest
 
+from binance_trade_agent.ops.tasks import stop
 from tests.mcp_server.endless import BUSY, ENDLESS, endless_candles
 from tests.mcp_server.served import GENERATIONS, ServedMcp, served_mcp
 from tests.mcp_server.stack import refused
@@ -53,8 +54,7 @@ async def test_the_connection_of_the_call_is_closed(server, pipe):
         async with legacy_session(server) as ask:
             running = asyncio.ensure_future(ask("POST", CALL))
             await pipe.has_reader()
-            running.cancel()
-            await asyncio.wait([running])
+            await stop(running)
             await pipe.has_no_reader()
         pipe.put_a_file_there()
         while (said := await refused(server, "run_backtest", **ENDLESS)) == BUSY:

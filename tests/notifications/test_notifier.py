@@ -366,7 +366,7 @@ async def test_an_event_loop_is_not_held_up_while_an_address_is_slow(ledger):
         await bought(ledger, 1)
         await until(lambda: hook.asked)
         begun = monotonic_seconds()
-        await asyncio.wait_for(ledger.begin_run(run_record("run-b")), 1)
-        assert monotonic_seconds() - begun < 0.5
+        await asyncio.wait_for(ledger.begin_run(run_record("run-b")), 5)
+        assert monotonic_seconds() - begun < 3, "the address is given four seconds"
         hook.gate.set()
         await until(lambda: len(hook.bodies) == 2)

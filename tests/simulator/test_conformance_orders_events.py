@@ -21,7 +21,7 @@ async def watched(exchange, client):
         async def until_positions(number: int) -> list[dict]:
             events = []
             while sum(event["e"] == POSITION for event in events) < number:
-                events.append(await asyncio.wait_for(user.recv(), 2))
+                events.append(await asyncio.wait_for(user.recv(), 20))
             return events
 
         yield until_positions
@@ -161,7 +161,7 @@ async def test_refused_order_is_told_when_that_is_switched_on(exchange, client):
     async with exchange.socket_manager(client).user_socket() as user:
         refused = place(client, quantity="2", price="99000", newClientOrderId="dear")
         assert (await refusal(refused))[1] == -2010
-        event = await asyncio.wait_for(user.recv(), 2)
+        event = await asyncio.wait_for(user.recv(), 20)
     assert (event["x"], event["X"], event["r"], event["c"]) == ("REJECTED", "REJECTED", "INSUFFICIENT_BALANCES", "dear")
 
 

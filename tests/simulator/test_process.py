@@ -29,7 +29,7 @@ async def test_process_prints_one_line_and_ends_on_sigterm():
     line = (await asyncio.wait_for(process.stdout.readline(), 20)).decode()
     assert READY.fullmatch(line)
     process.terminate()
-    assert await asyncio.wait_for(ended(process), 2) == (0, "", "")
+    assert await asyncio.wait_for(ended(process), 20) == (0, "", "")
 
 
 async def test_process_ends_by_itself_when_nobody_comes():

@@ -23,7 +23,7 @@ async def ask(socket, method: str, request_id="1", **request):
 
 
 async def events(socket, number: int) -> list[dict]:
-    return [await asyncio.wait_for(socket.recv(), 1) for _ in range(number)]
+    return [await asyncio.wait_for(socket.recv(), 20) for _ in range(number)]
 
 
 async def test_c53_resting_and_cancelling_are_reported(exchange, client):
@@ -74,10 +74,10 @@ async def test_c56_every_candle_closes_once_and_equals_rest():
         async with exchange.socket_manager(client).kline_socket("BTCUSDT", "1m") as klines:
             for _ in range(60):
                 await exchange.advance(3_000)
-                message = await asyncio.wait_for(klines.recv(), 2)
+                message = await asyncio.wait_for(klines.recv(), 20)
                 while message["k"]["x"]:
                     closed.append(message["k"])
-                    message = await asyncio.wait_for(klines.recv(), 2)
+                    message = await asyncio.wait_for(klines.recv(), 20)
             await close_socket(klines)
         rows = await client.get_klines(symbol="BTCUSDT", interval="1m", limit=4)
         assert [(kline["t"], kline["o"], kline["h"], kline["l"], kline["c"], kline["v"]) for kline in closed] == [
@@ -93,7 +93,7 @@ async def test_c56_multiplexed_messages_are_wrapped():
             seen = set()
             await exchange.advance(60_000)
             while seen != set(streams):
-                message = await asyncio.wait_for(socket.recv(), 2)
+                message = await asyncio.wait_for(socket.recv(), 20)
                 seen.add(message["stream"])
                 assert isinstance(message["data"], dict)
             await close_socket(socket)

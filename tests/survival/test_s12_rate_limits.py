@@ -128,7 +128,7 @@ async def test_s12_ban_that_is_over_is_over(tmp_path):
         patient = await machine.gateway(tmp_path, waits=True)
         began = monotonic_seconds()
         assert (await patient.account()).can_trade
-        assert 0.3 < monotonic_seconds() - began < 5, "120 s of the exchange's time"
+        assert 0.3 < monotonic_seconds() - began < 30, "120 s of the exchange's time"
 
 
 async def test_s12_daemon_that_starts_under_a_ban_does_not_ask(exchange, tmp_path):

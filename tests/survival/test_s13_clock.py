@@ -80,9 +80,9 @@ async def test_s13_jump_of_the_machine_s_wall_clock_changes_nothing(exchange, ga
 
 async def test_s13_of_three_samples_the_quickest_counts(exchange, gateway, clock):
     await exchange.fault("clock_skew", ms=60_000)
-    await exchange.fault("latency", path="time", ms=300, count=2)
+    await exchange.fault("latency", path="time", ms=1_500, count=2)
     await gateway.synchronise()
-    assert abs(clock.now_ms() - wall_ms() - 60_000) < 100
+    assert abs(clock.now_ms() - wall_ms() - 60_000) < 500, "by a slow one it would be 750 ms off"
 
 
 async def test_s13_round_trips_too_long_to_set_a_clock_by_set_none(exchange, gateway, clock, monkeypatch):

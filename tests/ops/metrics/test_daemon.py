@@ -17,6 +17,7 @@ from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
 from binance_trade_agent.ops.metrics import serving
 from binance_trade_agent.ops.metrics.answers import Answers
 from binance_trade_agent.ops.metrics.catalogue import METRICS, Kind
+from binance_trade_agent.ops.tasks import stop
 from tests.exchange_process import running_exchange
 from tests.ops.metrics.promtool import CONFIG, needs_prometheus, promtool
 from tests.ops.metrics.reading import free_port, read, scraped
@@ -174,8 +175,7 @@ async def trading(folder, **settings: str):
         try:
             yield running
         finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+            await stop(running)
 
 
 async def until(asked, seconds: float = 30.0):

@@ -49,7 +49,7 @@ async def test_used_orders_refuse_the_next_order(exchange, client):
 async def test_clock_that_is_off_shows_and_refuses_until_it_is_measured_again(exchange, client, ms):
     number = await exchange.fault("clock_skew", ms=ms)
     server_ms = (await client.get_server_time())["serverTime"]
-    assert abs(server_ms - wall_ms() - ms) < 1000
+    assert abs(server_ms - wall_ms() - ms) < 10_000
     assert (await refusal(client.get_account()))[:2] == (400, -1021)
     client.timestamp_offset = server_ms - wall_ms()
     assert await client.get_account()
