@@ -26,12 +26,13 @@ from binance_trade_agent.domain.decisions import Decision, Outcome
 from binance_trade_agent.domain.pause_scope import PauseScope
 from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.exchange.errors import BannedError, UnavailableError
+from binance_trade_agent.feed.closings import Closings
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ledger.risk_changes import latest_changes
 from binance_trade_agent.ledger.strategy_changes import in_use_at
 from binance_trade_agent.ops import heartbeat
-from binance_trade_agent.ops.clock import MarketGoneError, monotonic_seconds, sleep_seconds
+from binance_trade_agent.ops.clock import MarketGoneError, give_way, monotonic_seconds, sleep_seconds
 from binance_trade_agent.ops.tasks import spawn
 from binance_trade_agent.orchestrator import Tick
 from binance_trade_agent.risk.settings import RiskSettings
@@ -53,20 +54,27 @@ class Orchestrator:
         self.is_stopping = False
         self.takes_ms: list[int] = []
         self.hangs = False
+        self.under_way: dict[str, asyncio.Event] = {}  # by symbol, what its next decision waits for
+        self.decided: list[tuple[str, ...]] = []
         self._clock = clock
 
-    async def begin_all(self, tick: Tick, symbols) -> list[asyncio.Future[Decision]]:
+    async def begin_all(self, tick: Tick, symbols) -> list[asyncio.Task[Decision]]:
         self.ticks.append(tick)
+        self.decided.append(tuple(symbols))
         if self.takes_ms:
             self._clock.pass_by(self.takes_ms.pop(0))
         if self.hangs:
             await asyncio.Event().wait()
-        decided = [asyncio.get_running_loop().create_future() for _ in symbols]
-        for future, symbol in zip(decided, symbols, strict=True):
-            future.set_result(
-                Decision(tick.run_id, tick.tick_ms, tick.cycle, symbol, Outcome.HELD, "quiet", bid=Decimal(5))
-            )
-        return decided
+        tasks = [
+            spawn(self._decided(tick, symbol, self.under_way.pop(symbol, None)), name=symbol) for symbol in symbols
+        ]
+        await give_way()
+        return tasks
+
+    async def _decided(self, tick: Tick, symbol: str, until: asyncio.Event | None) -> Decision:
+        if until is not None:
+            await until.wait()
+        return Decision(tick.run_id, tick.tick_ms, tick.cycle, symbol, Outcome.HELD, "quiet", bid=Decimal(5))
 
 
 class Valuation:
@@ -132,7 +140,7 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(tmp_path: Path, *, duration_ms: int | None = None):
+async def rig(tmp_path: Path, *, duration_ms: int | None = None, closings: Closings | None = None):
     clock = VirtualClock(START_MS)
     orchestrator, valuation, watch = Orchestrator(clock), Valuation(), Watch()
     beat_path = tmp_path / "heartbeat"
@@ -165,6 +173,7 @@ async def rig(tmp_path: Path, *, duration_ms: int | None = None):
             SwitchCarriers(ledger, "mine", emergency.obey_and_tell).by_kind,
             before_tick=before_tick,
             periodically=periodically,
+            closings=closings,
         )
         yield Rig(clock, orchestrator, valuation, watch, ledger, strategies, limits, loop, beat_path, gate, chores)
 
@@ -217,6 +226,63 @@ async def test_what_the_exchange_sent_is_brought_in_before_each_tick(tmp_path):
         await ready.loop.run()
         assert ready.chores.count("before tick") == 2
         assert "periodically" in ready.chores[: ready.chores.index("before tick")]
+
+
+async def kept_by(ready: Rig) -> list[tuple[int, str]]:
+    kept = await ready.ledger.read(lambda connection: queries.decisions(connection, "run-a"))
+    return sorted((decision.cycle, decision.symbol) for decision in kept)
+
+
+async def test_candle_that_closes_is_decided_on_while_an_order_of_another_symbol_is_under_way(tmp_path):
+    closings = Closings("1m")
+    async with rig(tmp_path, closings=closings) as ready:
+        first = ready.orchestrator.under_way["BTCUSDT"] = asyncio.Event()
+        running = spawn(ready.loop.run(), name="loop")
+        await until(lambda: ready.orchestrator.decided)
+        ready.clock.is_held = True  # from the first tick on
+        first.set()
+        answered = ready.orchestrator.under_way["BTCUSDT"] = asyncio.Event()
+        ready.clock.pass_by(1)  # each decision has its time
+        closings.hear("BTCUSDT", "1m", 0)
+        await until(lambda: ready.orchestrator.decided[1:] == [("BTCUSDT",)])
+        ready.clock.pass_by(1)
+        closings.hear("ETHUSDT", "1m", 0)
+        await until(lambda: ready.orchestrator.decided[2:] == [("ETHUSDT",)])
+        looks = len(ready.watch.asked)
+        ready.clock.pass_by(1)
+        closings.hear("BTCUSDT", "1m", 0)  # it is not decided on twice at a time
+        await until(lambda: not closings)
+        assert ready.orchestrator.decided[3:] == []
+        assert ready.watch.asked[looks:] == [], "nothing else is done meanwhile"
+        answered.set()
+        await until(lambda: ready.orchestrator.decided[3:] == [("BTCUSDT",)])
+        ready.loop.request_stop("enough")
+        assert await running == "enough"
+        assert await kept_by(ready) == sorted([*((1, symbol) for symbol in SYMBOLS)] * 2 + [(1, "BTCUSDT")])
+
+
+async def test_tick_and_stop_wait_for_what_is_under_way_and_keep_it(tmp_path):
+    closings = Closings("1m")
+    async with rig(tmp_path, duration_ms=15_000, closings=closings) as ready:
+        first = ready.orchestrator.under_way["BTCUSDT"] = asyncio.Event()
+        running = spawn(ready.loop.run(), name="loop")
+        await until(lambda: ready.orchestrator.decided)
+        await sleep_seconds(0)
+        assert len(ready.orchestrator.decided) == 1, "it does not end before"
+        first.set()
+        await running
+        assert await kept_by(ready) == [(cycle, symbol) for cycle in (1, 2) for symbol in SYMBOLS]
+
+
+async def test_stop_cuts_off_an_order_that_does_not_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(autonomous_trading_loop, "_LAST_CALL_SECONDS", 0.01)
+    async with rig(tmp_path, closings=Closings("1m")) as ready:
+        ready.orchestrator.under_way["BTCUSDT"] = asyncio.Event()
+        running = spawn(ready.loop.run(), name="loop")
+        await until(lambda: ready.orchestrator.decided)
+        ready.loop.request_stop("SIGTERM")
+        assert await asyncio.wait_for(running, 10) == "SIGTERM"
+        assert ready.watch.asked[-1] == "cancel_entries"
 
 
 async def test_slow_tick_within_the_interval_delays_none(tmp_path):

@@ -52,7 +52,7 @@ _LAST_LOOK_SECONDS = 1.0
 _LAST_EQUITY_SECONDS = 1.0
 _LAST_CANCEL_SECONDS = 2.0
 _GAP_INTERVALS = 2
-_SYMBOLS_IN_A_PIECE = 50  # of a tick: between two of them what has just closed is decided on
+_SYMBOLS_IN_A_PIECE = 20  # of a tick: between two of them what has just closed is decided on
 
 log = logging.getLogger(__name__)
 trading_log = structlog.get_logger("trading")
@@ -247,9 +247,8 @@ class AutonomousTradingLoop:
         decided, kept = [], 0
         for first in range(0, len(self._symbols), _SYMBOLS_IN_A_PIECE):
             if self._closings:
-                await self._survive(self._keep(decided[kept:]))
+                await self._decide_closed(self._closings, decided[kept:])
                 kept = len(decided)
-                await self._decide_closed(self._closings)
             decided += await self._decide(tick, self._symbols[first : first + _SYMBOLS_IN_A_PIECE])
         await self._survive(self._keep(decided[kept:]))
         return decided + await self._all_ended()
@@ -297,6 +296,8 @@ class AutonomousTradingLoop:
 
     async def _keep(self, decisions: Sequence[Decision]) -> None:
         """Write the decisions; with many symbols those that say something new, and of the others that they do not."""
+        if not decisions:
+            return
         if self._repeats is None:
             await self._ledger.record_decisions(decisions)
             return
@@ -313,12 +314,17 @@ class AutonomousTradingLoop:
         if self._sums is not None and (counted := self._sums.take()):
             trading_log.info("decisions_counted", line=sums_line(counted, when), counted=counted, when=when)
 
-    async def _decide_closed(self, closings: Closings) -> None:
-        """Decide on the symbols of which a candle has closed since the tick, whose number they bear."""
+    async def _decide_closed(self, closings: Closings, before: Sequence[Decision] = ()) -> None:
+        """Decide on the symbols of which a candle has closed since the tick, whose number they bear.
+
+        Decisions from `before` are written only then, which takes longer.
+        """
         closed = closings.take()
         tick = Tick(self._identity.run_id, self._clock.now_ms(), self._cycle, closed)
         with structlog.contextvars.bound_contextvars(run=tick.run_id, tick=iso_utc(tick.tick_ms), cycle=tick.cycle):
-            await self._survive(self._keep(await self._decide(tick, tuple(closed))))
+            decided = await self._decide(tick, tuple(closed))
+            for decisions in (before, decided):
+                await self._survive(self._keep(decisions))
 
     async def _wait_until(self, monotonic_ms: float) -> None:
         """Wait for the beat or the stop; look around every second and decide on candles that close meanwhile."""

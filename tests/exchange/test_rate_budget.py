@@ -193,6 +193,31 @@ class TestWeight:
             await ask(budget)
 
     @on_virtual_time
+    async def test_orders_that_are_not_answered_yet_count(self):
+        budget = budget_at()
+        await ask(budget, SELL, orders=48)
+        async with budget.spend(BUY):
+            with pytest.raises(OrderLimitError):
+                await ask(budget, BUY)
+            async with budget.spend(SELL) as last:
+                with pytest.raises(OrderLimitError):
+                    await ask(budget, SELL)
+                last.note(headers(orders=50))
+        await sleep_seconds(10)
+        await ask(budget, BUY)
+
+    @on_virtual_time
+    async def test_of_orders_that_are_answered_at_once_the_highest_count_holds(self):
+        budget = budget_at()
+        await ask(budget, SELL, orders=50)
+        await sleep_seconds(10)
+        async with budget.spend(SELL) as one, budget.spend(SELL) as other:
+            one.note(headers(orders=49))
+            other.note(headers(orders=48))
+        with pytest.raises(OrderLimitError):
+            await ask(budget, BUY)
+
+    @on_virtual_time
     async def test_order_that_cost_nothing_gives_back_its_weight(self):
         budget = await filled(1, 5999)
         await ask(budget, SELL, used=5999)

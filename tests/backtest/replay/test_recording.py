@@ -99,6 +99,18 @@ class TestWhatIsWritten:
         assert [answer_of(each, Decimal) for each in tick.looks["BTCUSDT"].asked] == [1, 2]
         assert tick.looks["ETHUSDT"].asked == []
 
+    def test_that_was_asked_when_later_ticks_had_begun_belongs_to_its_own(self, tmp_path):
+        writer = RecordingWriter(tmp_path, "run", 10**9)
+        looks = [look(number, view([candle(number)])) for number in (1, 2, 3)]
+        for each in looks:
+            writer.write(each, [("position", ["BTCUSDT"], Decimal(each.cycle))])
+        writer.write_more(looks[1], [("position", ["BTCUSDT"], Decimal(20))])
+        writer.write(look(9), [])
+        writer.close()
+        ticks = list(Recording(tmp_path, "run").ticks())
+        told = [[answer_of(each, Decimal) for each in tick.looks["BTCUSDT"].asked] for tick in ticks]
+        assert told == [[1], [2, 20], [3], []]
+
     def test_is_a_long_answer_once_as_long_as_it_stays_the_same(self, tmp_path):
         orders, more, other = ["x" * 500], ["y" * 500], ["z" * 500]
         answers = [orders, orders, more, more, orders]
