@@ -7,7 +7,7 @@ Whose lease is held there is alive; the claim of one that is not stays, for what
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -50,7 +50,7 @@ class RedisClaims:
         self._account = account
         self._key = f"bta:claims:{_VERSION}:{account}"
         self._unreadable: set[str] = set()
-        self._last: dict[bytes, bytes] = {}  # what was in Redis at the last look
+        self._last: dict[bytes, bytes] = {}  # what was in Redis at the last look, and before
 
     async def __aenter__(self) -> Self:
         return self
@@ -74,22 +74,22 @@ class RedisClaims:
             for _ in range(_TRIES):
                 async with self._redis.pipeline(transaction=True) as pipe:
                     await pipe.watch(self._key, lease_key(self._account))
-                    noted, is_rubbish = await self._noted(pipe)
-                    claims = await self._read(pipe, noted)
+                    forgotten, is_rubbish = await self._look_for_forgotten(pipe)
+                    claims = await self._read(pipe)
                     claim = decide(claims)
                     if claim is None:
                         return claims
-                    noted[claim.instance.encode()] = msgspec.json.encode(claim)
+                    own = {claim.instance.encode(): msgspec.json.encode(claim)}
                     pipe.multi()
                     if is_rubbish:
                         pipe.delete(self._key)
-                    pipe.hset(self._key, mapping=noted)
+                    pipe.hset(self._key, mapping=forgotten | own)
                     pipe.expire(self._key, _KEPT_SECONDS)
                     try:
                         await pipe.execute()
                     except WatchError:
                         continue
-                    self._last = noted
+                    self._last = self._last | own
                     return claims
         except (RedisError, OSError) as failure:
             raise ClaimsAwayError(_unavailable(failure)) from None
@@ -104,8 +104,8 @@ class RedisClaims:
             raise ClaimsAwayError(_unavailable(failure)) from None
         return there not in {None, _LET_GO}
 
-    async def _noted(self, pipe: Any) -> tuple[dict[bytes, bytes], bool]:
-        """What is there, with what was and is not: Redis has forgotten it, for nobody takes anything away.
+    async def _look_for_forgotten(self, pipe: Any) -> tuple[dict[bytes, bytes], bool]:
+        """Read what is there; returns what was there once and is not, for Redis forgets and nobody takes anything away.
 
         Whose claim it is writes it anew within seconds if it lives; if it does not, nobody else would. The second is
         whether there is something of another kind.
@@ -116,10 +116,12 @@ class RedisClaims:
             if not str(failure).startswith("WRONGTYPE"):
                 raise
             there, is_rubbish = {}, True
-        self._last = {**self._last, **there}
-        return dict(self._last), is_rubbish
+        forgotten = {name: value for name, value in self._last.items() if name not in there}
+        self._last = forgotten | there
+        return forgotten, is_rubbish
 
-    async def _read(self, pipe: Any, noted: Mapping[bytes, bytes]) -> Claims:
+    async def _read(self, pipe: Any) -> Claims:
+        noted = self._last
         names = [name.decode(errors="replace") for name in noted]
         whole, *leases = await pipe.mget(
             [lease_key(self._account), *(lease_key(self._account, name) for name in names)]
