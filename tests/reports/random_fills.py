@@ -95,6 +95,12 @@ class RandomLedger:
         base, quote = ASSETS[arriving.symbol]
         order = self._orders[arriving.client_order_id]
         self._arrived[order.order_id] += 1
+        number = arriving.exchange_order_id  # which the order's answer or event has told
+        self._write(
+            lambda inside: orders.transition(
+                inside, order.order_id, OrderState.SENT, order.tick_ms, exchange_order_id=number
+            )
+        )
         self._write(lambda inside: fills.book_fill(inside, 1, arriving, base_asset=base, quote_asset=quote))
         if self._arrived[order.order_id] == order.over_after:
             self._write(lambda inside: orders.transition(inside, order.order_id, OrderState.FILLED, order.tick_ms))
