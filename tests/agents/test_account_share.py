@@ -354,6 +354,15 @@ class TestAlarms:
             for _ in range(3):
                 await share._look_after()
                 assert not ready.alarms.standing(SHARED_ACCOUNT), "beta may have spent what it has not said yet"
+            share._short_at -= 300
+            await share._look_after()
+            assert ready.alarms.standing(SHARED_ACCOUNT), "it does not say anything any more"
+            meeting.by_instance["beta"] = claim("beta", ["ETHUSDT"], cash="6000")
+            await share._look_after()
+            assert not ready.alarms.standing(SHARED_ACCOUNT)
+            meeting.by_instance["beta"] = claim("beta", ["ETHUSDT"], cash="6000.5")
+            share._sum_at = 0
+            await share._look_after()
             meeting.by_instance["beta"] = changed(claim("beta", ["ETHUSDT"], cash="6000.3"), noted_wall_ms=1)
             await share._look_after()
             assert ready.alarms.standing(SHARED_ACCOUNT)

@@ -41,6 +41,7 @@ from binance_trade_agent.ops.vitals import AccountVitals, ClaimVitals
 SHARED_ACCOUNT = "shared_account"
 WRITE_SECONDS = 5.0
 _SUM_SECONDS = 60.0  # between two looks whether the account has what its daemons claim
+_PATIENCE_SECONDS = 300.0  # with a daemon that lives and does not write its claim anew, as in its start
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +86,7 @@ class SharedAccount:
         self._one_at_a_time = asyncio.Lock()
         self._sum_at = 0.0
         self._short_since: Mapping[str, int] | None = None  # when each claim was written that lived then
+        self._short_at = 0.0
         self._away = ""  # why Redis does not answer, while it does not
 
     async def enter(self, rules: Mapping[str, SymbolRules], alarms: Alarms) -> Gateway:
@@ -197,9 +199,10 @@ class SharedAccount:
         others = [each for each in self._others if each.quote_asset == self._quote_asset]
         written = {each.instance: each.noted_wall_ms for each in others if each.instance in claims.live}
         if self._short_since is None:
-            self._short_since = written
+            self._short_since, self._short_at = written, monotonic_seconds()
             return ""
-        if any(self._short_since.get(name) == noted_ms for name, noted_ms in written.items()):
+        is_patient = monotonic_seconds() < self._short_at + _PATIENCE_SECONDS
+        if is_patient and any(self._short_since.get(name) == noted_ms for name, noted_ms in written.items()):
             return ""
         return (
             f"the account has {plain(balance)} {self._quote_asset}, its daemons claim {_rounded(claimed)}: somebody "
