@@ -140,7 +140,7 @@ async def test_it_looks_every_ten_minutes_and_goes_on_while_something_is_left(tm
         await ledger.record_decisions(each_minute(hours=12))
         clock = StoppedClock(2 * DAY_MS)
         looking = Thinning(ledger, clock, keep_days=1)
-        for _ in range(4):  # 1440 decisions in pieces of 500, then a look that finds nothing
+        for _ in range(9):  # 1440 decisions in pieces of 200 or so, then a look that finds nothing
             await looking.look()
         assert len(await left(ledger)) == 2 * 25
         await ledger.record_decisions([seen(DAY_MS + minute * MINUTE_MS) for minute in (1, 2)])

@@ -15,7 +15,7 @@ from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import Ledger
 
 KEPT_EACH_MS = 30 * MINUTE_MS
-PIECE = 500  # decisions that are looked at in one transaction, and the rest of the last one's tick
+PIECE = 200  # decisions that are looked at in one transaction, and the rest of the last one's tick
 _LOOK_EVERY_MS = 10 * MINUTE_MS
 _NO_ORDER = (Outcome.HELD, Outcome.SKIPPED, Outcome.REFUSED, Outcome.NO_DATA, Outcome.FAILED)
 
