@@ -55,6 +55,11 @@ class RunningExchange:
     server: ExchangeServer | None = None  # the same
     _clients: list[Any] = field(default_factory=list)
 
+    @property
+    def urls(self) -> dict[str, str]:
+        """The settings of a daemon that is to trade here, and that moves the market on when it is a stepped one."""
+        return {"EXCHANGE_URL": self.url, "EXCHANGE_CONTROL_URL": self.control_url}
+
     async def advance(self, milliseconds: int) -> int:
         """Move a stepped market on; returns market time."""
         return (await self.control("clock", advance=milliseconds))["now"]

@@ -11,7 +11,7 @@ from benchmarks.support.limits_kept import broken_limits
 
 from tests.sessions.daemon_process import assert_books_balance, session
 
-HISTORY, QUIET, CRASH, AFTER = 1500, 60, 20, 160  # minutes; the session begins after the history
+HISTORY, QUIET, CRASH, AFTER = 1500, 60, 20, 80  # minutes; the session begins after the history
 FALL = 0.125
 START_MS = 1_722_729_600_000
 SETTINGS = {

@@ -8,7 +8,7 @@ import pytest
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ops.clock import sleep_seconds
-from tests.exchange_process import RunningExchange, exchange_process
+from tests.exchange_process import RunningExchange, running_exchange
 from tests.sessions.daemon_process import (
     EAGER,
     assert_books_balance,
@@ -31,15 +31,11 @@ async def settled_session(folder, exchange: RunningExchange, **settings: str) ->
     await assert_equal_to_exchange(folder / "ledger.db", exchange)
 
 
-def urls(exchange: RunningExchange) -> dict[str, str]:
-    return {"EXCHANGE_URL": exchange.url, "EXCHANGE_CONTROL_URL": exchange.control_url}
-
-
 async def test_killed_while_an_order_is_on_its_way(tmp_path):
     """The exchange executes the order when the daemon that sent it is gone."""
-    async with exchange_process(speed=None) as exchange:
+    async with running_exchange(speed=None) as exchange:
         await exchange.fault("latency", method="POST", path="order", skip=2, ms=500)
-        async with daemon(tmp_path, **EAGER, **urls(exchange)) as running:
+        async with daemon(tmp_path, **EAGER, **exchange.urls) as running:
             while len(await ids_sent(exchange)) <= 2:
                 assert running.process.returncode is None, running.everything
                 await sleep_seconds(0.01)
@@ -47,24 +43,24 @@ async def test_killed_while_an_order_is_on_its_way(tmp_path):
         with LedgerReader.open(tmp_path / "ledger.db") as reader:
             orders = reader.snapshot(queries.orders)
         assert [entry.order.state for entry in orders if not entry.is_settled] == ["SENT"]
-        await settled_session(tmp_path, exchange, **EAGER, **urls(exchange))
+        await settled_session(tmp_path, exchange, **EAGER, **exchange.urls)
 
 
 async def test_killed_again_and_again_at_any_moment(tmp_path):
     moments = random.Random(1)
-    async with exchange_process(speed=None) as exchange:
+    async with running_exchange(speed=None) as exchange:
         for _ in range(2):
-            async with daemon(tmp_path, **LONG, **urls(exchange)) as running:
+            async with daemon(tmp_path, **LONG, **exchange.urls) as running:
                 await running.until_logged("Trading Cycle #1")
                 await sleep_seconds(moments.uniform(0, 1))
                 running.send(signal.SIGKILL)
-        await settled_session(tmp_path, exchange, **EAGER, **urls(exchange))
+        await settled_session(tmp_path, exchange, **EAGER, **exchange.urls)
 
 
 async def test_killed_under_faults(tmp_path):
     """Lost answers, refused questions, a stream that is cut, and a kill in the middle of it."""
-    async with exchange_process(speed=None) as exchange:
-        async with daemon(tmp_path, **LONG, **urls(exchange)) as running:
+    async with running_exchange(speed=None) as exchange:
+        async with daemon(tmp_path, **LONG, **exchange.urls) as running:
             await running.until_logged("Trading Cycle #1")
             for kind in ("drop_after", "unknown_not_executed", "unknown_executed"):
                 await exchange.fault(kind, method="POST", path="order")
@@ -72,7 +68,7 @@ async def test_killed_under_faults(tmp_path):
                 await exchange.control("kick", target="ws-api")
                 await sleep_seconds(0.4)
             running.send(signal.SIGKILL)
-        await settled_session(tmp_path, exchange, **EAGER, **urls(exchange))
+        await settled_session(tmp_path, exchange, **EAGER, **exchange.urls)
         with LedgerReader.open(tmp_path / "ledger.db") as reader:
             states = {str(entry.order.state) for entry in reader.snapshot(queries.orders)}
         assert states >= {"FILLED", "NOT_PLACED"}

@@ -4,7 +4,7 @@ import pytest
 
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import LedgerReader
-from tests.exchange_process import exchange_process
+from tests.exchange_process import running_exchange
 from tests.sessions.command import trade_agent
 from tests.sessions.daemon_process import EAGER, assert_books_balance, daemon, session
 
@@ -21,7 +21,7 @@ PAPER = {
 
 
 async def test_paper_session_trades_at_the_relayed_prices_and_nothing_reaches_the_other_exchange(tmp_path):
-    async with exchange_process(start="now", symbols=("BTCUSDT",)) as upstream:
+    async with running_exchange(start="now", symbols=("BTCUSDT",)) as upstream:
         settings = {**PAPER, "SIMULATION_RELAY": upstream.url}
         ended = await session(tmp_path, **settings)
         said = await trade_agent(tmp_path, "reconcile", **settings)

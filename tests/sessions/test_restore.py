@@ -12,7 +12,7 @@ from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.verify import sentences
 from binance_trade_agent.ops.ledger_commands import back_up_ledger, restore_ledger
-from tests.exchange_process import exchange_process
+from tests.exchange_process import running_exchange
 from tests.sessions.daemon_process import EAGER, assert_books_balance, daemon
 from tests.sessions.test_session import reconciled
 
@@ -23,9 +23,8 @@ pytestmark = pytest.mark.slow
 
 async def test_what_was_traded_after_the_backup_is_adopted_to_the_last_digit(tmp_path, capfd):
     ledger, backup = tmp_path / "ledger.db", tmp_path / "backup"
-    async with exchange_process(speed=None) as exchange:
-        urls = {"EXCHANGE_URL": exchange.url, "EXCHANGE_CONTROL_URL": exchange.control_url}
-        async with daemon(tmp_path, **PROTECTED, **urls) as running:
+    async with running_exchange(speed=None) as exchange:
+        async with daemon(tmp_path, **PROTECTED, **exchange.urls) as running:
             await running.until_logged("TRADE EXECUTED", 3)
             assert await asyncio.to_thread(back_up_ledger, ledger, backup) == 0
             assert await asyncio.to_thread(restore_ledger, ledger, backup) == 2
@@ -41,12 +40,12 @@ async def test_what_was_traded_after_the_backup_is_adopted_to_the_last_digit(tmp
         assert names(backup) < ids, "it has traded on"
         assert await asyncio.to_thread(restore_ledger, ledger, backup) == 0
         assert names(ledger) == names(backup)
-        async with daemon(tmp_path, **PROTECTED, **urls) as again:
+        async with daemon(tmp_path, **PROTECTED, **exchange.urls) as again:
             await again.until_logged("TRADE EXECUTED")
             again.send(signal.SIGTERM)
             assert await again.ended() == 0
         assert "the ledger was restored from backup: " in again.everything
-        assert await reconciled(tmp_path, **urls) == "0 differences"
+        assert await reconciled(tmp_path, **exchange.urls) == "0 differences"
         assert_books_balance(ledger)
         await assert_holds_what_the_exchange_has(ledger, exchange)
     fresh = names(ledger) - ids

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
-from tests.exchange_process import exchange_process
+from tests.exchange_process import exchange_process, running_exchange
 from tests.sessions.command import trade_agent
 from tests.sessions.daemon_process import (
     assert_books_balance,
@@ -58,9 +58,8 @@ async def test_next_session_goes_on_where_the_last_one_stopped(tmp_path):
 
 
 async def test_session_on_an_exchange_that_runs_equals_it_to_the_last_digit(tmp_path):
-    async with exchange_process(speed=None) as exchange:
-        urls = {"EXCHANGE_URL": exchange.url, "EXCHANGE_CONTROL_URL": exchange.control_url}
-        await session(tmp_path, **urls, TRADING_SYMBOLS=" btcusdt, ethusdt ", TRADING_DURATION_MINUTES="40")
+    async with running_exchange(speed=None) as exchange:
+        await session(tmp_path, **exchange.urls, TRADING_SYMBOLS=" btcusdt, ethusdt ", TRADING_DURATION_MINUTES="40")
         assert assert_books_balance(tmp_path / "ledger.db") > 0
         await assert_equal_to_exchange(tmp_path / "ledger.db", exchange)
 
@@ -78,17 +77,18 @@ async def test_signal_ends_the_run_in_good_order(tmp_path, number):
 
 
 async def test_signal_at_an_exchange_that_does_not_answer_still_ends_within_10_s(tmp_path):
-    async with exchange_process(speed=None) as exchange:
-        urls = {"EXCHANGE_URL": exchange.url, "EXCHANGE_CONTROL_URL": exchange.control_url}
-        async with daemon(tmp_path, **urls, TRADING_DURATION_MINUTES="0") as running:
-            await running.until_logged("Trading Cycle #3")
-            await exchange.fault("timeout_after", count=None)
-            await sleep_seconds(0.3)
-            asked = monotonic_seconds()
-            running.send(signal.SIGTERM)
-            assert await running.ended() == 0
-            assert monotonic_seconds() - asked < 10
-            assert "ended: SIGTERM" in running.report
+    async with (
+        running_exchange(speed=None) as exchange,
+        daemon(tmp_path, **exchange.urls, TRADING_DURATION_MINUTES="0") as running,
+    ):
+        await running.until_logged("Trading Cycle #3")
+        await exchange.fault("timeout_after", count=None)
+        await sleep_seconds(0.3)
+        asked = monotonic_seconds()
+        running.send(signal.SIGTERM)
+        assert await running.ended() == 0
+        assert monotonic_seconds() - asked < 10
+        assert "ended: SIGTERM" in running.report
 
 
 async def test_signal_during_the_start_leaves_nothing_running(tmp_path):
@@ -121,13 +121,14 @@ async def test_reconcile_beside_the_running_daemon_leaves_its_exchange_alone(tmp
 
 
 async def test_exchange_that_dies_ends_the_run_with_one_sentence(tmp_path):
-    async with exchange_process(speed=None) as exchange:
-        urls = {"EXCHANGE_URL": exchange.url, "EXCHANGE_CONTROL_URL": exchange.control_url}
-        async with daemon(tmp_path, **urls, TRADING_DURATION_MINUTES="0", SIMULATION_SPEED="600") as running:
-            await running.until_logged("Trading Cycle #2")
-            await exchange.kill()
-            assert await running.ended() == 1
-            assert "❌ the simulated exchange at" in running.log[-1]
+    async with (
+        exchange_process(speed=None) as exchange,
+        daemon(tmp_path, **exchange.urls, TRADING_DURATION_MINUTES="0", SIMULATION_SPEED="600") as running,
+    ):
+        await running.until_logged("Trading Cycle #2")
+        await exchange.kill()
+        assert await running.ended() == 1
+        assert "❌ the simulated exchange at" in running.log[-1]
 
 
 @pytest.mark.parametrize(
@@ -149,5 +150,8 @@ async def test_mode_that_is_not_meant_is_refused_before_anything_is_asked(tmp_pa
 @pytest.mark.parametrize("minutes", ["0", "30"])
 async def test_positions_that_nothing_would_ever_sell_are_warned_about_at_the_start(tmp_path, minutes):
     no_price = {"RISK_STOP_LOSS_PCT": "0", "RISK_TAKE_PROFIT_PCT": "0", "RISK_STRATEGY_EXIT": "false"}
-    ran = await session(tmp_path, **no_price, RISK_TIME_STOP_MINUTES=minutes, TRADING_DURATION_MINUTES="1")
+    async with running_exchange(speed=None) as exchange:
+        ran = await session(
+            tmp_path, **exchange.urls, **no_price, RISK_TIME_STOP_MINUTES=minutes, TRADING_DURATION_MINUTES="1"
+        )
     assert ("what is bought will never be sold" in ran.everything) is (minutes == "0")

@@ -54,8 +54,8 @@ def commands_in(folder: Path) -> int:
         return reader.snapshot(lambda connection: connection.execute("SELECT count(*) FROM commands").fetchone()[0])
 
 
-async def test_strategy_changes_at_a_tick_and_holds_over_restarts_until_the_settings_change(tmp_path):
-    async with daemon(tmp_path, **SLOW) as running:
+async def test_strategy_changes_at_a_tick_and_holds_over_restarts_until_the_settings_change(tmp_path, there):
+    async with daemon(tmp_path, **SLOW, **there) as running:
         await running.until_logged("Trading Cycle #1")
         said = await placed(tmp_path, "set-strategy", "macd_crossover", "--params", "ETHUSDT.macd_fast=10")
         assert said.startswith("From the tick at ")
@@ -70,19 +70,19 @@ async def test_strategy_changes_at_a_tick_and_holds_over_restarts_until_the_sett
     assert {name for name, _ in decided} == {"rsi_momentum", "macd_crossover"}
     assert all(name == used for name, used in decided)
 
-    held = await session(tmp_path, **SHORT, STRATEGY_NAME="rsi_momentum")
+    held = await session(tmp_path, **SHORT, **there, STRATEGY_NAME="rsi_momentum")
     assert "Strategy macd_crossover (ETHUSDT.macd_fast=10), by a command by cli, in force since 20" in held.everything
     assert set(asked_and_in_use(tmp_path)) == {("macd_crossover", "macd_crossover")}
 
-    changed = await session(tmp_path, **SHORT, STRATEGY_NAME="rsi_momentum", STRATEGY_PARAMS="rsi_period=10")
+    changed = await session(tmp_path, **SHORT, **there, STRATEGY_NAME="rsi_momentum", STRATEGY_PARAMS="rsi_period=10")
     assert "STRATEGY_NAME or STRATEGY_PARAMS was changed since" in changed.everything
     assert "Strategy rsi_momentum (rsi_period=10), by the settings" in changed.everything
     assert set(asked_and_in_use(tmp_path)) == {("rsi_momentum", "rsi_momentum")}
     assert "Strategy: rsi_momentum (rsi_period=10), by settings since " in await placed(tmp_path, "status")
 
 
-async def test_strategy_that_cannot_be_is_refused_at_once_and_nothing_is_placed(tmp_path):
-    async with daemon(tmp_path, **SLOW) as running:
+async def test_strategy_that_cannot_be_is_refused_at_once_and_nothing_is_placed(tmp_path, there):
+    async with daemon(tmp_path, **SLOW, **there) as running:
         await running.until_logged("Trading Cycle #1")
         for arguments, sentence in (
             (["macd_crossovr"], "did you mean macd_crossover?"),
@@ -100,11 +100,11 @@ async def test_strategy_that_cannot_be_is_refused_at_once_and_nothing_is_placed(
     assert set(asked_and_in_use(tmp_path)) == {("rsi_momentum", "rsi_momentum")}
 
 
-async def test_strategy_asked_for_while_no_trader_runs_decides_from_the_first_tick_of_the_next(tmp_path):
-    await session(tmp_path, **SHORT)
+async def test_strategy_asked_for_while_no_trader_runs_decides_from_the_first_tick_of_the_next(tmp_path, there):
+    await session(tmp_path, **SHORT, **there)
     said = await placed(tmp_path, "set-strategy", "macd_crossover")
     assert said.endswith("the next one will carry this out: set-strategy.\n")
-    await session(tmp_path, **SHORT)
+    await session(tmp_path, **SHORT, **there)
     assert set(asked_and_in_use(tmp_path)) == {("macd_crossover", "macd_crossover")}
 
 
@@ -124,8 +124,8 @@ def entries_after(folder: Path, command: str) -> tuple[int, set[str | None]]:
     return sum(each.outcome == "EXECUTED" for each in entries), {each.rule for each in entries if each.rule}
 
 
-async def test_kill_switch_refuses_entries_over_a_restart_until_the_trader_is_released_by_its_name(tmp_path):
-    named = {**BUSY, "TRADING_INSTANCE": "first"}
+async def test_kill_switch_refuses_entries_over_a_restart_until_the_trader_is_released_by_its_name(tmp_path, there):
+    named = {**BUSY, **there, "TRADING_INSTANCE": "first"}
     async with daemon(tmp_path, **named) as running:
         await running.until_logged("TRADE EXECUTED")
         said = await placed(tmp_path, "kill")
@@ -155,10 +155,10 @@ async def test_kill_switch_refuses_entries_over_a_restart_until_the_trader_is_re
     assert json.loads(await placed(tmp_path, "status", "--json"))["is_killed"] is False
 
 
-async def test_kill_without_a_trader_lets_the_next_one_enter_nothing(tmp_path):
-    await session(tmp_path, **SHORT)
+async def test_kill_without_a_trader_lets_the_next_one_enter_nothing(tmp_path, there):
+    await session(tmp_path, **SHORT, **there)
     await placed(tmp_path, "kill")
     assert json.loads(await placed(tmp_path, "status", "--json"))["is_killed"] is True
-    killed = await session(tmp_path, **EAGER)
+    killed = await session(tmp_path, **EAGER, **there)
     assert "⛔ refused by kill_switch" in killed.everything
     assert "TRADE EXECUTED" not in killed.everything

@@ -13,6 +13,7 @@ from binance_trade_agent.domain.wording import iso_utc
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.reports import latest, why, why_text
+from tests.exchange_process import running_exchange
 from tests.sessions.command import trade_agent
 from tests.sessions.daemon_process import EAGER, daemon, session
 
@@ -117,7 +118,10 @@ async def test_limits_after_a_session_are_as_its_last_entry_on_trial_found_them(
 
 async def test_both_commands_answer_while_the_trader_runs(tmp_path):
     never = {"STRATEGY_NAME": "rsi_momentum", "STRATEGY_PARAMS": "rsi_oversold=1"}  # an entry would change the answer
-    async with daemon(tmp_path, SIMULATION_SPEED="60", TRADING_DURATION_MINUTES="0", **never) as running:
+    async with (
+        running_exchange(speed=None) as exchange,
+        daemon(tmp_path, SIMULATION_SPEED="60", TRADING_DURATION_MINUTES="0", **exchange.urls, **never) as running,
+    ):
         await running.until_logged("Trading Cycle #2")
         explained = await trade_agent(tmp_path, "why", "BTCUSDT")
         limits = await trade_agent(tmp_path, "risk")

@@ -22,7 +22,7 @@ from binance_trade_agent.ledger.verify import sentences
 from binance_trade_agent.ops import crash_points
 from binance_trade_agent.ops.tasks import spawn, stop
 from tests.agents.desk import desk
-from tests.exchange_process import exchange_process
+from tests.exchange_process import running_exchange
 from tests.ledger.bookkeeping import trading_ledger
 from tests.ledger.tiny_disk import fill_up, make_read_only, tiny_disk
 from tests.sessions.daemon_process import EAGER, assert_equal_to_exchange, daemon, session
@@ -213,9 +213,8 @@ async def test_s21_a_full_disk_is_told_at_the_start_and_in_no_traceback(tmp_path
 @pytest.mark.slow
 async def test_s21_a_daemon_whose_ledger_is_locked_in_the_middle_ends_well_and_lacks_nothing(tmp_path):
     path = tmp_path / "ledger.db"
-    async with exchange_process(speed=None) as exchange:
-        urls = {"EXCHANGE_URL": exchange.url, "EXCHANGE_CONTROL_URL": exchange.control_url}
-        async with daemon(tmp_path, **EAGER, **urls) as running:
+    async with running_exchange(speed=None) as exchange:
+        async with daemon(tmp_path, **EAGER, **exchange.urls) as running:
             await running.until_logged("Trading Cycle #4 ")
             with about(LockedByAnotherProcess, tmp_path) as lock:
                 lock.begins()

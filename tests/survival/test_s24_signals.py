@@ -12,7 +12,7 @@ from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
 from tests.cache.redis_server import REDIS_SERVER, RedisServer
-from tests.exchange_process import RunningExchange, exchange_process
+from tests.exchange_process import RunningExchange, exchange_process, running_exchange
 from tests.sessions.daemon_process import (
     EAGER,
     Daemon,
@@ -31,10 +31,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 
 @asynccontextmanager
-async def trading(folder, **settings: str) -> AsyncIterator[tuple[RunningExchange, Daemon]]:
+async def trading(
+    folder, exchange_of=running_exchange, **settings: str
+) -> AsyncIterator[tuple[RunningExchange, Daemon]]:
     """An exchange whose market moves by itself, and a daemon that has sent two orders there."""
     async with (
-        exchange_process(speed=Decimal(60)) as exchange,
+        exchange_of(speed=Decimal(60)) as exchange,
         daemon(folder, **ENDLESS, EXCHANGE_URL=exchange.url, **settings) as running,
     ):
         await until_sent(exchange, 2)
@@ -90,7 +92,7 @@ async def test_s24_running_call_ends_and_no_other_is_begun(tmp_path, number):
 
 
 async def test_s24_signal_at_any_moment_of_a_tick_leaves_ledger_and_exchange_equal(tmp_path):
-    async with exchange_process(speed=Decimal(60)) as exchange:
+    async with running_exchange(speed=Decimal(60)) as exchange:
         for delay_ms in (0, 3, 9, 27, 81):
             async with daemon(tmp_path, **ENDLESS, EXCHANGE_URL=exchange.url) as running:
                 await running.until_logged("Trading Cycle #2")
@@ -127,7 +129,7 @@ async def test_s24_exchange_that_answers_nothing_any_more(tmp_path):
 
 
 async def test_s24_exchange_that_is_frozen(tmp_path):
-    async with trading(tmp_path) as (exchange, running):
+    async with trading(tmp_path, exchange_process) as (exchange, running):
         exchange.process.send_signal(signal.SIGSTOP)
         await sleep_seconds(1.5)  # it has begun to wait for an answer
         await end(running)

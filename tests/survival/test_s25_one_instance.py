@@ -8,12 +8,13 @@ from decimal import Decimal
 import pytest
 from redis.asyncio import Redis
 
+from binance_trade_agent.control.lease import LEASE_SECONDS
 from binance_trade_agent.domain.order_ids import instance_tag, is_own_order_id, parse_order_id
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
 from tests.cache.redis_server import RedisServer, needs_redis
-from tests.exchange_process import RunningExchange, exchange_process
+from tests.exchange_process import RunningExchange, running_exchange
 from tests.sessions.daemon_process import EAGER, assert_books_balance, assert_equal_to_exchange, daemon, ids_sent
 
 # A tick a second, until it is told to stop.
@@ -67,7 +68,7 @@ async def lease_of(redis_server: RedisServer, exchange: RunningExchange):
 
 
 async def test_s25_second_daemon_on_one_ledger_is_refused_by_name(tmp_path):
-    async with exchange_process(speed=SPEED) as exchange, daemon(tmp_path, **ENDLESS, **places(exchange)) as first:
+    async with running_exchange(speed=SPEED) as exchange, daemon(tmp_path, **ENDLESS, **places(exchange)) as first:
         await first.until_logged("Trading Cycle #1")
         async with daemon(tmp_path, **ENDLESS, **places(exchange)) as second:
             assert await second.ended() == 2
@@ -79,7 +80,7 @@ async def test_s25_second_daemon_on_one_ledger_is_refused_by_name(tmp_path):
 
 
 async def test_s25_takeover_of_the_ledger_ends_the_first_in_good_order(tmp_path):
-    async with exchange_process(speed=SPEED) as exchange:
+    async with running_exchange(speed=SPEED) as exchange:
         async with daemon(tmp_path, **ENDLESS, **places(exchange)) as first:
             await until_orders(exchange, 2, fence=1)
             async with daemon(tmp_path, "--takeover", **ENDLESS, **places(exchange)) as second:
@@ -97,7 +98,7 @@ async def test_s25_takeover_of_the_ledger_ends_the_first_in_good_order(tmp_path)
 
 
 async def test_s25_takeover_of_the_ledger_kills_a_daemon_that_hangs(tmp_path):
-    async with exchange_process(speed=SPEED) as exchange:
+    async with running_exchange(speed=SPEED) as exchange:
         async with daemon(tmp_path, **ENDLESS, **places(exchange)) as first:
             await until_orders(exchange, 2, fence=1)
             first.send(signal.SIGSTOP)
@@ -114,7 +115,7 @@ async def test_s25_two_daemons_on_one_account_without_redis_recognise_each_other
     """Nothing keeps the second away, so each says what it sees, and neither takes the other's orders for its own."""
     first_folder, second_folder = folders
     async with (
-        exchange_process(speed=SPEED) as exchange,
+        running_exchange(speed=SPEED) as exchange,
         daemon(first_folder, **ENDLESS, **places(exchange)) as first,
     ):
         await until_orders(exchange, 1, fence=1)
@@ -137,7 +138,7 @@ class TestWithRedis:
 
     async def test_s25_second_daemon_on_one_account_is_refused_by_name(self, folders, redis_server):
         first_folder, second_folder = folders
-        async with exchange_process(speed=SPEED) as exchange:
+        async with running_exchange(speed=SPEED) as exchange:
             async with daemon(first_folder, **ENDLESS, **places(exchange, redis_server)) as first:
                 await first.until_logged("Trading Cycle #1")
                 async with lease_of(redis_server, exchange) as (lease, key, _):
@@ -148,14 +149,14 @@ class TestWithRedis:
                     assert await second.ended() == 2
                     assert f"process {first.process.pid} on " in second.log[-1]
                     assert "--takeover" in second.log[-1]
-                assert monotonic_seconds() - asked < 20
+                assert monotonic_seconds() - asked < LEASE_SECONDS, "it does not wait for the lease to end"
                 first.send(signal.SIGTERM)
                 assert await first.ended() == 0
             assert set(await fences_sent(exchange)) <= {1}
 
     async def test_s25_takeover_of_the_account_stops_the_first_for_good(self, folders, redis_server):
         first_folder, second_folder = folders
-        async with exchange_process(speed=SPEED) as exchange:
+        async with running_exchange(speed=SPEED) as exchange:
             async with daemon(first_folder, **ENDLESS, **places(exchange, redis_server)) as first:
                 await until_orders(exchange, 2, fence=1)
                 async with daemon(
@@ -170,14 +171,14 @@ class TestWithRedis:
             assert sent == sorted(sent)
 
     async def test_s25_killed_daemon_starts_again_at_once_although_its_lease_still_stands(self, tmp_path, redis_server):
-        async with exchange_process(speed=SPEED) as exchange:
+        async with running_exchange(speed=SPEED) as exchange:
             async with daemon(tmp_path, **ENDLESS, **places(exchange, redis_server)) as first:
                 await until_orders(exchange, 2, fence=1)
                 first.send(signal.SIGKILL)
             asked = monotonic_seconds()
             async with daemon(tmp_path, **ENDLESS, **places(exchange, redis_server)) as second:
                 await second.until_logged("Trading Cycle #1")
-                assert monotonic_seconds() - asked < 10
+                assert monotonic_seconds() - asked < LEASE_SECONDS
                 second.send(signal.SIGTERM)
                 assert await second.ended() == 0
             assert fences_of_runs(tmp_path) == [1, 2]
@@ -186,7 +187,7 @@ class TestWithRedis:
     async def test_s25_daemon_that_was_frozen_past_its_lease_sends_nothing_more(self, folders, redis_server):
         first_folder, second_folder = folders
         async with (
-            exchange_process(speed=SPEED) as exchange,
+            running_exchange(speed=SPEED) as exchange,
             daemon(first_folder, **ENDLESS, **places(exchange, redis_server)) as first,
         ):
             await until_orders(exchange, 2, fence=1)
@@ -201,7 +202,7 @@ class TestWithRedis:
                 assert await second.ended() == 0
 
     async def test_s25_trading_goes_on_without_redis_and_the_lease_is_taken_anew(self, tmp_path, redis_server):
-        async with exchange_process(speed=SPEED) as exchange:
+        async with running_exchange(speed=SPEED) as exchange:
             async with daemon(tmp_path, **ENDLESS, **places(exchange, redis_server)) as running:
                 await until_orders(exchange, 1, fence=1)
                 redis_server.kill()

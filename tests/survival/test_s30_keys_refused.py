@@ -8,7 +8,7 @@ import pytest
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
-from tests.exchange_process import RunningExchange, exchange_process
+from tests.exchange_process import RunningExchange, running_exchange
 from tests.sessions.command import trade_agent
 from tests.sessions.daemon_process import EAGER, assert_equal_to_exchange, daemon, ids_sent
 
@@ -35,7 +35,7 @@ async def signed_requests(exchange: RunningExchange) -> int:
     ],
 )
 async def test_s30_wrong_keys_end_the_start_with_one_line(tmp_path, status, body, sentence):
-    async with exchange_process(speed=SPEED) as exchange:
+    async with running_exchange(speed=SPEED) as exchange:
         await exchange.fault("http", method="GET", path="account", status=status, body=body, count=None)
         async with daemon(tmp_path, **ENDLESS, EXCHANGE_URL=exchange.url) as running:
             assert await running.ended() == 2
@@ -50,7 +50,7 @@ async def test_s30_wrong_keys_end_the_start_with_one_line(tmp_path, status, body
 
 
 async def test_s30_key_that_is_gone_at_the_start_ends_it_with_one_line(tmp_path):
-    async with exchange_process(speed=SPEED) as exchange:
+    async with running_exchange(speed=SPEED) as exchange:
         await exchange.fault("revoke_key")
         async with daemon(tmp_path, **ENDLESS, EXCHANGE_URL=exchange.url) as running:
             assert await running.ended() == 2
@@ -60,7 +60,7 @@ async def test_s30_key_that_is_gone_at_the_start_ends_it_with_one_line(tmp_path)
 
 async def test_s30_keys_revoked_while_it_runs_halt_entries_and_it_goes_on_when_they_work_again(tmp_path):
     async with (
-        exchange_process(speed=SPEED) as exchange,
+        running_exchange(speed=SPEED) as exchange,
         daemon(tmp_path, **ENDLESS, EXCHANGE_URL=exchange.url) as running,
     ):
         await until_sent(exchange, 2)
