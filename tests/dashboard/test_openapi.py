@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance]  # the last two: of a body
 EXPECTED = {503}  # not healthy, not ready, no ledger: each with its sentence
-MODEST = settings(max_examples=12, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+MODEST = settings(max_examples=8, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 OPERATIONS = [(route.path, method) for method in ("GET", "POST") for route in routes(method) if route.include_in_schema]
 
 
