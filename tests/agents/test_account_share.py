@@ -150,6 +150,23 @@ class TestMoney:
             with pytest.raises(ConfigError, match="TRADING_CAPITAL_QUOTE=10 is less than this daemon has in positions"):
                 await reconciled(ready, shared(ready, Meeting(), "10"))
 
+    async def test_what_somebody_may_just_have_sold_is_not_free(self, tmp_path):
+        """The account has 10000, beta has just sold for 500, and its claim still says 6000 and a position."""
+        sold = claim("beta", ["ETHUSDT"], cash="6000", exposure="500")
+        looks = []
+
+        class Telling(Meeting):
+            async def change(self, decide):
+                looks.append(1)
+                if len(looks) == 3:
+                    self.by_instance["beta"] = changed(sold, cash_quote=Decimal(6500), noted_wall_ms=1)
+                return await super().change(decide)
+
+        async with trader(tmp_path) as ready:
+            with pytest.raises(ConfigError, match="only 3500 are claimed by nobody"):
+                await reconciled(ready, shared(ready, Telling(sold)))
+            await reconciled(ready, shared(ready, Meeting(sold)))  # which says nothing anew: it is in its start
+
     async def test_who_has_spent_more_than_its_part_may_start_again(self, tmp_path):
         """A market order may cost more than it was sized at; nobody else keeps an account's part."""
         async with trader(tmp_path) as ready:

@@ -47,6 +47,7 @@ class Entry:
         self._quote_asset = quote_asset
         self._capital_quote = capital_quote
         self._seen: dict[str, int] = {}
+        self._is_last_try = False
 
     async def claim(self, part: Callable[[], Awaitable[OwnPart]], own: Callable[[], Awaitable[Claim]]) -> Claims:
         """Claim what `own` says, once nothing is in the way; returns the claims of all others.
@@ -56,10 +57,11 @@ class Entry:
         """
         deadline, said = monotonic_seconds() + _PATIENCE_SECONDS, ""
         while True:
+            self._is_last_try = monotonic_seconds() >= deadline
             try:
                 return await self._try(await part(), await own())
             except (_NotYetError, ClaimsAwayError) as trouble:
-                if monotonic_seconds() >= deadline:
+                if self._is_last_try:
                     raise (trouble.reason if isinstance(trouble, _NotYetError) else trouble) from None
                 if str(trouble) != said:
                     said = str(trouble)
@@ -102,7 +104,7 @@ class Entry:
         for other in claims.others(own.instance):
             if other.instance in claims.live and (why := conflict(own, other)):
                 reason = LeaseHeldError(f"{why}: {other.holder}")
-                if self._seen.setdefault(other.instance, other.noted_wall_ms) != other.noted_wall_ms:
+                if self._has_written_anew(other):
                     raise reason
                 raise _NotYetError(reason)
 
@@ -120,6 +122,16 @@ class Entry:
                     f"claimed by nobody{f' ({claimed})' if claimed else ''}."
                 )
             )
+        # What somebody has just sold is in the balance before it is in its claim. One in its start says nothing anew.
+        sold = [each for each in others if each.instance in claims.live and each.quote_asset == self._quote_asset]
+        is_certain = left - sum((each.exposure_quote for each in sold), ZERO) >= part.to_come_quote
+        silent = [each.instance for each in sold if not self._has_written_anew(each)]
+        if silent and not is_certain and not self._is_last_try:
+            raise _NotYetError(ClaimsAwayError(f"{silent[0]} may have sold what is not in its claim yet"))
+
+    def _has_written_anew(self, other: Claim) -> bool:
+        """Whether a claim has changed since it was first seen here."""
+        return self._seen.setdefault(other.instance, other.noted_wall_ms) != other.noted_wall_ms
 
 
 def _not_less_held(own: Claim, before: Claim | None) -> Claim:
