@@ -100,6 +100,15 @@ async def test_something_else_in_their_place_is_replaced(claims, redis):
     assert list((await claims.look()).by_instance) == ["alpha"]
 
 
+async def test_a_redis_that_is_full_is_as_good_as_none(claims, redis):
+    await claims.change(lambda _: claim())
+    await redis.config_set("maxmemory", "1")
+    await redis.config_set("maxmemory-policy", "noeviction")
+    with pytest.raises(ClaimsAwayError, match="used memory") as refused:
+        await claims.change(lambda _: claim())
+    assert "HSET" not in str(refused.value)
+
+
 async def test_what_redis_has_forgotten_is_put_back_by_whoever_remembers_it(claims, redis, redis_server):
     async with RedisClaims(redis_server.url, ACCOUNT) as of_beta:
         await of_beta.change(lambda _: claim("beta", ["ETHUSDT"], exposure="70"))

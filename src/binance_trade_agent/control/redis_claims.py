@@ -176,4 +176,5 @@ async def refuse_shared(url: str, account: str) -> None:
 
 
 def _unavailable(failure: Exception) -> str:
-    return f"Redis, through which the daemons of an account agree, does not answer ({failure})"
+    said = str(failure).rpartition(" caused error: ")[2]  # before it redis-py repeats the command, with all of a claim
+    return f"Redis, through which the daemons of an account agree, does not answer ({said})"
