@@ -5,7 +5,7 @@ import pytest
 from binance_trade_agent.exchange.connect import SIMULATED_KEY, SIMULATED_SECRET
 from tests.exchange_process import running_exchange
 from tests.sessions.command import trade_agent
-from tests.sessions.daemon_process import daemon, session
+from tests.sessions.daemon_process import EAGER, daemon, session
 
 pytestmark = pytest.mark.slow
 SLOW = {"SIMULATION_SPEED": "60", "TRADING_DURATION_MINUTES": "0"}
@@ -41,14 +41,14 @@ async def test_doctor_before_the_first_run_finds_everything_well(tmp_path):
         ({"TRADING_ORDER_QUOTE": "1"}, "failed   symbols"),
     ],
 )
-async def test_doctor_names_what_failed_and_exits_with_1(tmp_path, settings, failed):
-    said = await trade_agent(tmp_path, "doctor", **settings)
+async def test_doctor_names_what_failed_and_exits_with_1(tmp_path, there, settings, failed):
+    said = await trade_agent(tmp_path, "doctor", **{**there, **settings})
     assert said.code == 1
     assert failed in said.out
 
 
-async def test_doctor_warns_of_a_redis_that_does_not_answer_without_showing_its_password(tmp_path):
-    said = await trade_agent(tmp_path, "doctor", REDIS_URL="redis://:hidden@127.0.0.1:9/0")
+async def test_doctor_warns_of_a_redis_that_does_not_answer_without_showing_its_password(tmp_path, there):
+    said = await trade_agent(tmp_path, "doctor", **there, REDIS_URL="redis://:hidden@127.0.0.1:9/0")
     assert "warning  redis" in said.out
     assert "hidden" not in said.out + said.err
 
@@ -75,12 +75,11 @@ async def test_reconcile_without_a_ledger_makes_none(tmp_path):
 
 async def test_reconcile_shows_what_a_person_traded_by_hand_to_the_last_digit(tmp_path):
     async with running_exchange(speed=None) as exchange:
-        place = {"EXCHANGE_URL": exchange.url, "EXCHANGE_CONTROL_URL": exchange.control_url}
-        await session(tmp_path, **place)
+        await session(tmp_path, **exchange.urls)
         client = await exchange.client(SIMULATED_KEY, SIMULATED_SECRET)
         bought = await client.order_market_buy(symbol="BTCUSDT", quantity="0.01")
         paid = bought["cummulativeQuoteQty"].rstrip("0")
-        said = await trade_agent(tmp_path, "reconcile", **place)
+        said = await trade_agent(tmp_path, "reconcile", **exchange.urls)
     assert said.code == 1
     assert "0.00999 more there" in said.out
     assert f"-{paid} more there" in said.out
@@ -88,8 +87,8 @@ async def test_reconcile_shows_what_a_person_traded_by_hand_to_the_last_digit(tm
     assert said.out.endswith("2 differences\n")
 
 
-async def test_pause_and_limits_are_answered_and_stop_ends_the_run(tmp_path):
-    async with daemon(tmp_path, **SLOW) as running:
+async def test_pause_and_limits_are_answered_and_stop_ends_the_run(tmp_path, there):
+    async with daemon(tmp_path, **there, **SLOW) as running:
         await running.until_logged("Trading Cycle #1")
         assert (await trade_agent(tmp_path, "pause")).out == "Entries are paused.\n"
         assert (await trade_agent(tmp_path, "resume")).out == "Entries are allowed again.\n"
@@ -105,9 +104,9 @@ async def test_pause_and_limits_are_answered_and_stop_ends_the_run(tmp_path):
     assert "No trader runs" in said.out
 
 
-async def test_pause_without_a_trader_holds_for_the_next_one(tmp_path):
-    await session(tmp_path, TRADING_DURATION_MINUTES="1")
+async def test_pause_without_a_trader_holds_for_the_next_one(tmp_path, there):
+    await session(tmp_path, **there, TRADING_DURATION_MINUTES="1")
     assert (await trade_agent(tmp_path, "pause")).code == 0
-    paused = await session(tmp_path, TRADING_DURATION_MINUTES="120", STRATEGY_NAME="macd_crossover")
+    paused = await session(tmp_path, **there, **EAGER)
     assert "⛔ refused by pause" in paused.everything
     assert "TRADE EXECUTED" not in paused.everything
