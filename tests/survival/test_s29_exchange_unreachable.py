@@ -25,14 +25,14 @@ def free_port() -> int:
 async def test_s29_gives_up_after_the_set_time_with_one_clear_line(tmp_path):
     nowhere = f"http://127.0.0.1:{free_port()}"
     begun = monotonic_seconds()
-    async with daemon(tmp_path, EXCHANGE_URL=nowhere, EXCHANGE_STARTUP_SECONDS="6") as running:
-        await running.until_logged("trying again for 6 s")
+    async with daemon(tmp_path, EXCHANGE_URL=nowhere, EXCHANGE_STARTUP_SECONDS="12") as running:
+        await running.until_logged("trying again for 12 s")
         meanwhile = await trade_agent(tmp_path, "health")
         assert meanwhile.code == 1
         assert ": starting, " in meanwhile.err
         assert "the exchange cannot be reached" in meanwhile.err
         assert await running.ended() == 1
-    assert 6 <= monotonic_seconds() - begun < 20
+    assert 12 <= monotonic_seconds() - begun < 60
     errors = [line for line in running.log if line.startswith("❌")]
     assert len(errors) == 1
     assert "the exchange cannot be reached" in errors[0]
@@ -47,8 +47,8 @@ async def test_s29_starts_when_the_exchange_comes_within_the_time(tmp_path):
     port = free_port()
     async with daemon(tmp_path, **SHORT, EXCHANGE_URL=f"http://127.0.0.1:{port}") as running:
         await running.until_logged("trying again")
-        async with exchange_process(port=port, speed=Decimal(600)) as exchange:
-            assert await running.ended() == 0
+        async with exchange_process(port=port, speed=Decimal(60)) as exchange:
+            assert await running.ended() == 0, running.everything
             await assert_equal_to_exchange(tmp_path / "ledger.db", exchange)
     healthy = await trade_agent(tmp_path, "health")
     assert healthy.code == 0
@@ -56,7 +56,7 @@ async def test_s29_starts_when_the_exchange_comes_within_the_time(tmp_path):
 
 
 async def test_s29_exchange_under_maintenance_is_waited_for_at_each_step_of_the_start(tmp_path):
-    async with exchange_process(speed=Decimal(600)) as exchange:
+    async with exchange_process(speed=Decimal(60)) as exchange:
         for path in ("time", "exchangeInfo", "account"):
             await exchange.fault("http", method="GET", path=path, status=503, count=3)
         async with daemon(tmp_path, **SHORT, EXCHANGE_URL=exchange.url) as running:
