@@ -104,6 +104,13 @@ class TestTheSame:
             path: text for path, text in before.items() if not path.name.endswith(("-shm", "-wal"))
         }
 
+    def test_of_daemons_that_met_in_a_redis(self, ledger):
+        (written,) = rows(ledger, "SELECT settings_json FROM runs WHERE run_id = ?", LAST)[0]
+        met = {"TRADING_CAPITAL_QUOTE": "5000", "TRADING_FEED": "shared", "ACCOUNT_MAX_EXPOSURE_QUOTE": "900"}
+        changed = json.dumps(json.loads(written) | met)
+        change_ledger(ledger, "UPDATE runs SET settings_json = ? WHERE run_id = ?", changed, LAST)
+        assert replay(ledger, LAST).first is None
+
     @pytest.mark.parametrize("rule", sorted(ACCOUNT_RULES))
     def test_what_daemons_of_an_account_did_not_agree_on_was_approved_before(self, ledger, rule):
         query = "SELECT client_order_id FROM orders WHERE run_id = ? AND role = 'ENTRY' LIMIT 1"

@@ -24,9 +24,10 @@ from binance_trade_agent.settings import Settings
 from binance_trade_agent.strategies.in_use import StrategiesInUse
 
 LAST = "last"
-# No other settings have a part in decisions. Where it trades has none either, and live trading would have to be armed.
+# No other settings have a part in decisions. Where it trades and whom it meets there has none either: live trading
+# would have to be armed, and Redis to be there.
 _DECIDING = ("TRADING_", "RISK_", "STRATEGY_")
-_PLACE = "TRADING_MODE"
+_PLACES = frozenset({"TRADING_MODE", "TRADING_FEED", "TRADING_CAPITAL_QUOTE"})
 
 
 class ReplayError(Exception):
@@ -160,7 +161,7 @@ def _settings_of(run: RunRecord) -> Settings:
     values = {
         name.lower(): "" if text == "none" else text
         for name, text in written.items()
-        if name.startswith(_DECIDING) and name != _PLACE and text != "not set"
+        if name.startswith(_DECIDING) and name not in _PLACES and text != "not set"
     }
     if "trading_order_fraction" in values:
         values.pop("trading_order_quote", None)  # its default: only one of them can be set
