@@ -28,6 +28,7 @@ class MemoryRedis:
         counts: what has gone wrong, by kind.
         hashes, strings: what is kept; of strings with when they expire.
         versions: how often each key has changed, for WATCH.
+        on_change: told when what is kept in hashes has changed.
     """
 
     chance: random.Random
@@ -35,6 +36,7 @@ class MemoryRedis:
     hashes: dict[str, dict[bytes, bytes]] = field(default_factory=dict)
     strings: dict[str, tuple[bytes, float]] = field(default_factory=dict)
     versions: Counter[str] = field(default_factory=Counter)
+    on_change: Callable[[], None] = lambda: None
     _until: dict[str, float] = field(default_factory=dict)
 
     def trouble(self, kind: str, seconds: float) -> None:
@@ -51,6 +53,7 @@ class MemoryRedis:
                 self.hashes.pop(key, None)
                 self.strings.pop(key, None)
             self.versions[key] += 1
+        self.on_change()
 
     def heal(self) -> None:
         """No troubles from now on."""
@@ -176,5 +179,6 @@ class _Pipeline:
                 raise WatchError("Watched variable changed.")
             for each in self._queued:
                 each()
+            self._server.on_change()
 
         await self._client.do(run, writes=True)

@@ -38,6 +38,7 @@ SYMBOLS = {"alpha": ("BTCUSDT", "SIM1USDT"), "beta": ("ETHUSDT", "SIM2USDT")}
 USDT = Decimal(10_000)
 # What a purchase may have cost more than it was let through for: prices move between a look and the order's arrival.
 _MOST_SLIP = Decimal("1.01")
+_ON_ITS_WAY_SECONDS = 15.0  # for an order that was let through before a claim was known
 _LEAST_POSITION_QUOTE = Decimal(6)  # less is dust
 
 
@@ -121,6 +122,8 @@ class SharedAccountOfWorld:
         self.redis = MemoryRedis(random.Random(f"redis {world.seed}"))
         self._world = world
         parts = chance.choice((("6000", "4000"), ("5000", "3000"), ("1500", "8500")))
+        self.redis.on_change = self._on_claims
+        self._known_since: float | None = None
         self.limits = [_limits(chance) for _ in SYMBOLS]
         self.traders = [
             Trader(world, self.redis, name, Decimal(part), limits)
@@ -164,20 +167,42 @@ class SharedAccountOfWorld:
             for kind, text in trader.read(_alarms):
                 yield f"{trader.name}: alarm {kind}: {text}"
 
+    def _on_claims(self) -> None:
+        """Of one that has not claimed anything yet, or that Redis has forgotten and nobody remembers, nobody can know."""
+        claims = next(iter(self.redis.hashes.values()), {})
+        if not all(name.encode() in claims for name in SYMBOLS):
+            self._known_since = None
+        elif self._known_since is None:
+            self._known_since = self._world.loop.time()
+
     def _on_request(self, method: str, target: str, body: str) -> None:
-        """An order arrives: what all hold with it is within the limits."""
+        """An order arrives: what all hold with it is within the limits, where each is known of."""
+        now = self._world.loop.time()
+        if self._known_since is None or now < self._known_since + _ON_ITS_WAY_SECONDS:
+            return
         if not any(is_bta_order_id(each) for each in order_ids_in(method, target, body)):
             return
         asked = {name: values[0] for name, values in parse_qs(f"{target.partition('?')[2]}&{body}").items()}
         if asked["side"] != "BUY":
             return
+        worth = self._worth(asked["symbol"], Decimal(asked["quantity"]))
+        most_quote = min((each.max_exposure_quote for each in self.limits if each.max_exposure_quote), default=ZERO)
+        if most_quote and sum(worth.values()) > most_quote * _MOST_SLIP:
+            self.traders[0].invariants.violated(f"all hold {sum(worth.values())} of at most {most_quote} with {asked}")
+        most = min((each.max_open_positions for each in self.limits if each.max_open_positions), default=0)
+        held = [symbol for symbol, each in worth.items() if each >= _LEAST_POSITION_QUOTE]
+        if most and len(held) > most:
+            self.traders[0].invariants.violated(f"all hold {held} of at most {most} positions")
+
+    def _worth(self, bought: str, quantity: Decimal) -> dict[str, Decimal]:
+        """By symbol what is held, what orders that rest may add, and what is about to be bought."""
         exchange = self._world.exchange.exchange
         worth: dict[str, Decimal] = {}
         for symbol in (symbol for symbols in SYMBOLS.values() for symbol in symbols):
             price = exchange.market.last_price(symbol) or ZERO
             worth[symbol] = self._world.exchange.balances().get(symbol.removesuffix("USDT"), ZERO) * price
-            if symbol == asked["symbol"]:
-                worth[symbol] += Decimal(asked["quantity"]) * price
+            if symbol == bought:
+                worth[symbol] += quantity * price
         resting: dict[tuple[str, int], Decimal] = {}  # of the two orders of a list one trades
         for order in exchange.engine.history.all_orders():
             if order.side.value == "BUY" and order.status.value in {"NEW", "PARTIALLY_FILLED", "PENDING_NEW"}:
@@ -186,13 +211,7 @@ class SharedAccountOfWorld:
                 resting[key] = max(left, resting.get(key, ZERO))
         for (symbol, _), left in resting.items():
             worth[symbol] += left
-        most_quote = min((each.max_exposure_quote for each in self.limits if each.max_exposure_quote), default=ZERO)
-        if most_quote and sum(worth.values()) > most_quote * _MOST_SLIP:
-            self.traders[0].invariants.violated(f"all hold {sum(worth.values())} of at most {most_quote} with {asked}")
-        most = min((each.max_open_positions for each in self.limits if each.max_open_positions), default=0)
-        held = [symbol for symbol, each in worth.items() if each >= _LEAST_POSITION_QUOTE]
-        if most and len(held) > most:
-            self.traders[0].invariants.violated(f"all hold {held} of at most {most} positions")
+        return worth
 
 
 def redis_deeds(plan: Plan) -> list[Deed]:
