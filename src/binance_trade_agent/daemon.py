@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from binance_trade_agent import exit_codes
 from binance_trade_agent.agents.account_share import Share, SharedAccount
 from binance_trade_agent.agents.epochs import CannotReconcileError
-from binance_trade_agent.assembly import Assembly, RunName
+from binance_trade_agent.assembly import Assembly
 from binance_trade_agent.configuration import ConfigError, Configuration
 from binance_trade_agent.control.claims import ClaimsAwayError
 from binance_trade_agent.control.lease import Lease, LeaseHeldError, LeaseHolder, account_name, leased, part_of
@@ -25,6 +25,7 @@ from binance_trade_agent.exchange.auth_halt import ADVICE
 from binance_trade_agent.exchange.connect import Connection, connected, until_reached
 from binance_trade_agent.exchange.embedded import ExchangeStartError
 from binance_trade_agent.exchange.errors import AuthError, ExchangeError
+from binance_trade_agent.ground import RunName
 from binance_trade_agent.ledger.errors import LedgerError, LedgerUnavailable
 from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
 from binance_trade_agent.ledger.lock import Holder, LedgerLock

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from binance_trade_agent.agents.account_share import SharedAccount
-from binance_trade_agent.assembly import Assembly, RunName
+from binance_trade_agent.assembly import Assembly
 from binance_trade_agent.configuration import load
 from binance_trade_agent.control.claims import ClaimsAwayError
 from binance_trade_agent.domain.strategy_choice import StrategyChoice
@@ -19,6 +19,7 @@ from binance_trade_agent.exchange.connect import SIMULATED_KEY, SIMULATED_SECRET
 from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.exchange.limits_store import LimitsFile, place_of
 from binance_trade_agent.exchange.rate_budget import RateBudget
+from binance_trade_agent.ground import RunName
 from binance_trade_agent.ledger.errors import LedgerUnavailable
 from binance_trade_agent.ledger.records import RunRecord
 from binance_trade_agent.ops.clock import ScaledClock, monotonic_seconds, wall_ms

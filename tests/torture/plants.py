@@ -32,7 +32,7 @@ def commit_after_sending() -> None:
     """The intent is written when the exchange has answered, as bots do that store what they got."""
     execute = TradeExecutionAgent.execute
 
-    async def send_first(self, decision, intent):
+    async def send_first(self, decision, intent, *told):
         gateway, sent = self._gateway, []
 
         class Sending:
@@ -42,11 +42,11 @@ def commit_after_sending() -> None:
         try:
             sent.append(await gateway.place_order(intent))
         except ExchangeError:
-            return await execute(self, decision, intent)  # the rest of the mistake is not needed
+            return await execute(self, decision, intent, *told)  # the rest of the mistake is not needed
         crash_points.passed("order.answered")
         self._gateway = Sending()
         try:
-            return await execute(self, decision, intent)
+            return await execute(self, decision, intent, *told)
         finally:
             self._gateway = gateway
 

@@ -69,9 +69,9 @@ def test_an_order_that_is_sent_again_is_found(monkeypatch):
 def test_an_order_that_is_sent_before_it_is_committed_is_found(monkeypatch):
     execute = TradeExecutionAgent.execute
 
-    async def hurry(self, decision, intent):
+    async def hurry(self, decision, intent, *told):
         await self._gateway.place_order(intent)
-        return await execute(self, decision, intent)
+        return await execute(self, decision, intent, *told)
 
     monkeypatch.setattr(TradeExecutionAgent, "execute", hurry)
 
