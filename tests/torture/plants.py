@@ -32,23 +32,29 @@ def commit_after_sending() -> None:
     """The intent is written when the exchange has answered, as bots do that store what they got."""
     execute = TradeExecutionAgent.execute
 
+    class Answered:
+        """The exchange, which answers what it has answered already; several orders may be under way."""
+
+        def __init__(self, gateway):
+            self.gateway, self.answers = gateway, {}
+
+        def __getattr__(self, name):
+            return getattr(self.gateway, name)
+
+        async def place_order(self, intent):
+            answer = self.answers.pop(intent.client_order_id, None)
+            return answer or await self.gateway.place_order(intent)
+
     async def send_first(self, decision, intent, *told):
-        gateway, sent = self._gateway, []
-
-        class Sending:
-            async def place_order(self, _):
-                return sent[0]
-
+        if not isinstance(self._gateway, Answered):
+            self._gateway = Answered(self._gateway)
         try:
-            sent.append(await gateway.place_order(intent))
+            answer = await self._gateway.gateway.place_order(intent)
         except ExchangeError:
             return await execute(self, decision, intent, *told)  # the rest of the mistake is not needed
         crash_points.passed("order.answered")
-        self._gateway = Sending()
-        try:
-            return await execute(self, decision, intent, *told)
-        finally:
-            self._gateway = gateway
+        self._gateway.answers[intent.client_order_id] = answer
+        return await execute(self, decision, intent, *told)
 
     TradeExecutionAgent.execute = send_first
 
