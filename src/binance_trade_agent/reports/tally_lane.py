@@ -8,7 +8,6 @@ from binance_trade_agent.domain.candles import DAY_MS
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Fill, Side
 from binance_trade_agent.domain.positions import Position, apply_fill
-from binance_trade_agent.ledger import queries
 from binance_trade_agent.reports.order_strategies import BY_HAND, DECIDED_BY, UNKNOWN
 from binance_trade_agent.reports.tally_sums import Part, Running, Sums
 
@@ -59,7 +58,6 @@ class Lane:
         self._epoch = epoch
         self._position = Position(symbol)
         self._last_trade_id = _BEFORE_ALL
-        self._first_end = queries.last_trade_id(connection, epoch, symbol) or _BEFORE_ALL
         self._orders: dict[str, _Counted] = {}
         self._entry_strategy = UNKNOWN
         self._row: tuple[object, ...] | None = None
@@ -139,7 +137,7 @@ class Lane:
         if fill.side is _BUY:
             strategy = strategy or UNKNOWN
         whole = Decimal(filled)
-        if fill.trade_id > self._first_end and whole > fill.quantity and self._has_earlier(cursor, fill):
+        if whole > fill.quantity and self._has_earlier(cursor, fill):
             self.has_missed = True  # the order was over, and has filled on
         part = Part(fill.traded_ms // DAY_MS, self._entry_strategy if strategy is None else strategy)
         order = _Counted(part, whole if is_settled else None)
