@@ -20,6 +20,7 @@ from binance_trade_agent.domain.claims import (
     conflict,
     lowest_limits,
     over_limits,
+    rounded,
 )
 from binance_trade_agent.domain.decisions import Refusal
 from binance_trade_agent.domain.money import ZERO, plain
@@ -205,7 +206,7 @@ class SharedAccount:
         if is_patient and any(self._short_since.get(name) == noted_ms for name, noted_ms in written.items()):
             return ""
         return (
-            f"the account has {plain(balance)} {self._quote_asset}, its daemons claim {_rounded(claimed)}: somebody "
+            f"the account has {plain(balance)} {self._quote_asset}, its daemons claim {rounded(claimed)}: somebody "
             f"has withdrawn or spent what is theirs{_silent(others, claims)}. Put it back, lower "
             "TRADING_CAPITAL_QUOTE, or let go of the claim of a daemon that does not run any more "
             "(`trade-agent account`)"
@@ -304,10 +305,6 @@ def _silent(claims: Sequence[Claim], all_claims: Claims) -> str:
         if each.instance not in all_claims.live
     ]
     return f" ({'; '.join(told)})" if told else ""
-
-
-def _rounded(amount: Decimal) -> str:
-    return plain(round(amount, 2))
 
 
 def _intruder(own: Claim, claims: Claims) -> str:

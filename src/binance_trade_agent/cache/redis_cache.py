@@ -2,13 +2,11 @@
 
 import logging
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
 from binance_trade_agent.cache.cache import Cache, InProcessCache
 from binance_trade_agent.ops.clock import monotonic_seconds, wall_ms
+from binance_trade_agent.ops.redis_client import redis_client
 
 _TIMEOUT_SECONDS = 0.25
 _REST_SECONDS = 15.0  # after a failure Redis is left alone for so long, so that a tick never waits for it twice
@@ -28,12 +26,7 @@ class RedisCache:
     """
 
     def __init__(self, url: str, stand_in: Cache | None = None) -> None:
-        self._redis = Redis.from_url(
-            url,
-            socket_timeout=_TIMEOUT_SECONDS,
-            socket_connect_timeout=_TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 1),  # once and at once: a connection from before a restart is no outage
-        )
+        self._redis = redis_client(url, _TIMEOUT_SECONDS)
         self._stand_in = stand_in or InProcessCache()
         self._silent_until = 0.0
         self.away_since_wall_ms: int | None = None

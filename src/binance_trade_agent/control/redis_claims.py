@@ -12,15 +12,13 @@ from types import TracebackType
 from typing import Any, Self
 
 import msgspec
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError, WatchError
 
 from binance_trade_agent.control.claims import Claims, ClaimsAwayError
 from binance_trade_agent.control.lease import LEASE_SECONDS, LeaseHeldError, lease_key
 from binance_trade_agent.domain.claims import Claim
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
+from binance_trade_agent.ops.redis_client import redis_client
 
 _VERSION = 1  # of what is written: programs that write otherwise use other keys
 _TIMEOUT_SECONDS = 2.0
@@ -41,12 +39,7 @@ class RedisClaims:
     """
 
     def __init__(self, url: str, account: str) -> None:
-        self._redis: Any = Redis.from_url(
-            url,
-            socket_timeout=_TIMEOUT_SECONDS,
-            socket_connect_timeout=_TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 1),  # once and at once: a connection from before a restart is no outage
-        )
+        self._redis = redis_client(url, _TIMEOUT_SECONDS)
         self._account = account
         self._key = f"bta:claims:{_VERSION}:{account}"
         self._unreadable: set[str] = set()

@@ -8,15 +8,13 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
 from binance_trade_agent.control.lease import LEASE_SECONDS, LeaseHeldError, LeaseHolder, holder_in, lease_key
 from binance_trade_agent.domain.order_ids import LARGEST_FENCE
 from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds, wall_ms
+from binance_trade_agent.ops.redis_client import redis_client
 
 RENEW_SECONDS = 10.0
 _TIMEOUT_SECONDS = 2.0
@@ -66,13 +64,7 @@ class RedisLease:
     """
 
     def __init__(self, url: str, account: str, holder: LeaseHolder, *, least_fence: int, dead_run: str | None) -> None:
-        self._redis = Redis.from_url(
-            url,
-            socket_timeout=_TIMEOUT_SECONDS,
-            socket_connect_timeout=_TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 1),  # once and at once: a connection from before a restart is no outage
-            decode_responses=True,
-        )
+        self._redis = redis_client(url, _TIMEOUT_SECONDS, decode_responses=True)
         self._key = lease_key(account)
         self._counter = f"bta:fence:{account}"
         self._holder = holder

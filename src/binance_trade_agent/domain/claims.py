@@ -105,7 +105,7 @@ def over_limits(own: Claim, others: Collection[Claim], symbol: str, worth_quote:
     if limits.max_exposure_quote and exposure > limits.max_exposure_quote:
         return Refusal(
             EXPOSURE_RULE,
-            f"all daemons of this account would hold {_rounded(exposure)} of at most "
+            f"all daemons of this account would hold {rounded(exposure)} of at most "
             f"{plain(limits.max_exposure_quote)} {own.quote_asset} (ACCOUNT_MAX_EXPOSURE_QUOTE)",
         )
     symbols = {symbol, *own.open_symbols}.union(*(each.open_symbols for each in others))
@@ -137,5 +137,6 @@ def _listed(names: Collection[str]) -> str:
     return first if len(names) <= 3 else f"{first} and {len(names) - 3} more"
 
 
-def _rounded(amount: Decimal) -> str:
+def rounded(amount: Decimal) -> str:
+    """An amount of quote asset as refusals and alarms say it."""
     return plain(round(amount, 2))

@@ -16,6 +16,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from binance_trade_agent.ops.clock import monotonic_seconds, wall_ms
+from binance_trade_agent.ops.redis_client import redis_client
 
 ALL, ORDERS = "all", "orders"  # what is silent: every request, or only new orders
 LONGEST_SILENCE_MS = 3 * 86_400_000 + 60_000  # binance-protocol.md 2.7: bans last up to three days
@@ -120,16 +121,7 @@ class RedisLimits:
     """
 
     def __init__(self, url: str, place: str) -> None:
-        from redis.asyncio import Redis  # slow to import, and not needed without a Redis
-        from redis.asyncio.retry import Retry
-        from redis.backoff import NoBackoff
-
-        self._redis = Redis.from_url(
-            url,
-            socket_timeout=_TIMEOUT_SECONDS,
-            socket_connect_timeout=_TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 1),  # once and at once: a connection from before a restart is no outage
-        )
+        self._redis = redis_client(url, _TIMEOUT_SECONDS)
         self._prefix = f"bta:limits:{place}"
         self._rests_until = 0.0
         self._is_down = False

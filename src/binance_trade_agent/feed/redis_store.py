@@ -3,12 +3,9 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from binance_trade_agent.domain.candles import INTERVAL_MS
 from binance_trade_agent.feed.candles import Key
@@ -21,6 +18,7 @@ from binance_trade_agent.feed.store import (
     StoreError,
     Writing,
 )
+from binance_trade_agent.ops.redis_client import redis_client
 
 _VERSION = 1  # of what is written: programs that write otherwise use other keys
 _TIMEOUT_SECONDS = 2.0
@@ -50,12 +48,7 @@ class RedisStore:
     """
 
     def __init__(self, url: str, market: str) -> None:
-        self._redis: Any = Redis.from_url(
-            url,
-            socket_timeout=_TIMEOUT_SECONDS,
-            socket_connect_timeout=_TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 1),  # once and at once: a connection from before a restart is no outage
-        )
+        self._redis = redis_client(url, _TIMEOUT_SECONDS)
         self._prefix = f"bta:feed:{_VERSION}:{market.replace(' ', '-')}"
 
     async def hold(self, feed: str) -> str | None:
