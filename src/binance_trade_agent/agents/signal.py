@@ -14,11 +14,10 @@ from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.ops.runner import OverdueError, Runner, in_thread, inline
 from binance_trade_agent.strategies.answers import fault_in
-from binance_trade_agent.strategies.base import Strategy
+from binance_trade_agent.strategies.base import Strategy, is_built_in
 from binance_trade_agent.strategies.own import place_of, told
 
 DEADLINE_SECONDS = 5.0
-_BUILT_IN = f"{__package__.partition('.')[0]}.strategies."
 _SYMBOLS_AT_ONCE = 4
 
 
@@ -116,11 +115,6 @@ class SignalAgent:
             return failure
         finally:
             self._thinking.discard((strategy, view.symbol))
-
-
-def is_built_in(strategy: Strategy[Any]) -> bool:
-    """Whether it is one of this program's own strategies, and not anybody's code."""
-    return type(strategy).__module__.startswith(_BUILT_IN)
 
 
 def raised(strategy: Strategy[Any], failure: BaseException) -> str:

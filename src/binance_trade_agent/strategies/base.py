@@ -13,6 +13,7 @@ from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.domain.values import replace
 from binance_trade_agent.domain.words import Words
+from binance_trade_agent.strategies.columns import CandleColumns, Columns
 from binance_trade_agent.strategies.confirmation import confirmed
 from binance_trade_agent.strategies.indicators import FloatArray
 from binance_trade_agent.strategies.params import StrategyParams
@@ -28,6 +29,7 @@ MOST_WARM_UP = 4000  # five requests for candles at a start; with more a strateg
 
 Directions = npt.NDArray[np.int8]
 
+_BUILT_IN = f"{__package__}."
 _NOT_INDICATORS = frozenset({"action", "confidence", "lean"})
 _ACTIONS = {1: Action.BUY, -1: Action.SELL, 0: Action.HOLD}
 
@@ -188,6 +190,34 @@ class Strategy(ABC, Generic[P]):
 
     def _hold(self, symbol: str, candle_open_ms: int, reason: Words) -> Signal:
         return Signal(symbol, self.name, Action.HOLD, 0.0, reason, candle_open_ms)
+
+
+class BuiltInStrategy(Strategy[P]):
+    """One of this program's own: it reads columns and nothing else of a frame, so that none has to be made.
+
+    500 symbols close at once, and a frame takes longer to be made than most indicators.
+    """
+
+    @abstractmethod
+    def vote(self, frame: Columns) -> Votes:
+        """See Strategy."""
+
+    def last_row(self, candles: Sequence[Candle]) -> dict[str, float]:
+        """See Strategy; a strategy of the user's own that is made from this one is asked for whole frames."""
+        if not is_built_in(self):
+            return super().last_row(candles)
+        votes = self.vote(CandleColumns(candles))
+        indicators = {name: float(values[-1]) for name, values in votes.indicators.items()}
+        is_ready = len(candles) >= self.warm_up and all(map(isfinite, indicators.values()))
+        action = float(votes.direction[-1]) if is_ready else 0.0
+        confidence = min(max(float(votes.strength[-1]), 0.0), 1.0) if action else 0.0
+        lean = float(votes.leaning[-1]) if is_ready else 0.0
+        return {"action": action, "confidence": confidence, "lean": lean, **indicators}
+
+
+def is_built_in(strategy: Strategy[Any]) -> bool:
+    """Whether it is one of this program's own strategies, and not anybody's code."""
+    return type(strategy).__module__.startswith(_BUILT_IN)
 
 
 def _is_direction(values: npt.NDArray[Any]) -> bool:

@@ -1,17 +1,14 @@
 """Bollinger bands: buy below the lower band, sell above the upper one."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field
 
 from binance_trade_agent.strategies import indicators
-from binance_trade_agent.strategies.base import LEAST_WARM_UP, Strategy, Votes, directions, strength_beyond
+from binance_trade_agent.strategies.base import LEAST_WARM_UP, BuiltInStrategy, Votes, directions, strength_beyond
+from binance_trade_agent.strategies.columns import Columns
 from binance_trade_agent.strategies.params import StrategyParams
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class BollingerParams(StrategyParams):
@@ -21,7 +18,7 @@ class BollingerParams(StrategyParams):
     bollinger_width: float = Field(2.0, ge=0.1, le=10, description="half width of the bands, standard deviations")
 
 
-class BollingerBands(Strategy[BollingerParams]):
+class BollingerBands(BuiltInStrategy[BollingerParams]):
     """BUY while the close is below the lower band, SELL while it is above the upper one.
 
     Confidence is 0.5 on the band and rises to 1 at half a band's width beyond it. Bands without width say nothing.
@@ -40,7 +37,7 @@ class BollingerBands(Strategy[BollingerParams]):
         """One period: the bands forget what is older."""
         return self.params.bollinger_period
 
-    def vote(self, frame: "pd.DataFrame") -> Votes:
+    def vote(self, frame: Columns) -> Votes:
         """Compare the close with the bands."""
         close = frame["close"].to_numpy()
         lower, middle, upper = indicators.bollinger(close, self.params.bollinger_period, self.params.bollinger_width)

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from binance_trade_agent.strategies import indicators
-from binance_trade_agent.strategies.base import Strategy, Votes, directions, strength_beyond
+from binance_trade_agent.strategies.base import BuiltInStrategy, Votes, directions, strength_beyond
 from binance_trade_agent.strategies.bollinger_bands import BollingerBands, BollingerParams
+from binance_trade_agent.strategies.columns import Columns
 from binance_trade_agent.strategies.donchian_breakout import DonchianBreakout, DonchianParams
 from binance_trade_agent.strategies.ema_crossover import EmaCrossover, EmaParams
 from binance_trade_agent.strategies.macd_crossover import MacdCrossover, MacdParams
@@ -17,13 +18,10 @@ from binance_trade_agent.strategies.mean_reversion_zscore import MeanReversionZs
 from binance_trade_agent.strategies.rsi_momentum import RsiMomentum, RsiParams
 from binance_trade_agent.strategies.supertrend import Supertrend, SupertrendParams
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 _EVEN = 1e-9  # leans that add up to less cancel out, but for the rounding of the weights
 
 # The weight of each is the parameter `<label>_weight`, its vote the indicator `<label>_vote`.
-_VOTERS: Mapping[str, type[Strategy[Any]]] = {
+_VOTERS: Mapping[str, type[BuiltInStrategy[Any]]] = {
     "rsi": RsiMomentum,
     "macd": MacdCrossover,
     "bollinger": BollingerBands,
@@ -37,7 +35,7 @@ _VOTERS: Mapping[str, type[Strategy[Any]]] = {
 @dataclass(frozen=True, slots=True)
 class _Voter:
     label: str
-    strategy: Strategy[Any]
+    strategy: BuiltInStrategy[Any]
     share: float  # of all weights
 
 
@@ -66,7 +64,7 @@ class CombinedParams(ZscoreParams, DonchianParams, SupertrendParams, EmaParams, 
         return self
 
 
-class CombinedDefault(Strategy[CombinedParams]):
+class CombinedDefault(BuiltInStrategy[CombinedParams]):
     """BUY when the weighted mean of the votes is at least `vote_threshold`, SELL when it is at most minus that.
 
     A vote is direction times confidence, -1 to 1, and 0 for HOLD; so is their weighted mean, the score. Only a strategy
@@ -94,7 +92,7 @@ class CombinedDefault(Strategy[CombinedParams]):
         """The longest of the voters'."""
         return max(voter.strategy.warm_up for voter in self._voters)
 
-    def vote(self, frame: "pd.DataFrame") -> Votes:
+    def vote(self, frame: Columns) -> Votes:
         """Add up the votes."""
         shown: dict[str, indicators.FloatArray] = {}
         score, leaning = np.zeros(len(frame)), np.zeros(len(frame))

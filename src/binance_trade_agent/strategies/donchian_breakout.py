@@ -1,17 +1,15 @@
 """Donchian breakout: buy a new high, sell a new low."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from binance_trade_agent.strategies import indicators
-from binance_trade_agent.strategies.base import LEAST_WARM_UP, Strategy, Votes, directions, strength_beyond
+from binance_trade_agent.strategies.base import LEAST_WARM_UP, BuiltInStrategy, Votes, directions, strength_beyond
+from binance_trade_agent.strategies.columns import Columns
 from binance_trade_agent.strategies.params import StrategyParams
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class DonchianParams(StrategyParams):
@@ -33,7 +31,7 @@ class DonchianParams(StrategyParams):
         return self
 
 
-class DonchianBreakout(Strategy[DonchianParams]):
+class DonchianBreakout(BuiltInStrategy[DonchianParams]):
     """BUY while the close is above the highest high before it, SELL while it is below the lowest low before it.
 
     The highest high is that of `donchian_entry` candles, the lowest low that of `donchian_exit`. Confidence is 0.5 on
@@ -53,7 +51,7 @@ class DonchianBreakout(Strategy[DonchianParams]):
         """The entry channel and the candle itself: what is older is forgotten."""
         return self.params.donchian_entry + 1
 
-    def vote(self, frame: "pd.DataFrame") -> Votes:
+    def vote(self, frame: Columns) -> Votes:
         """Compare the close with the channel before it."""
         high, low, close = (frame[column].to_numpy() for column in ("high", "low", "close"))
         floor, middle, top = indicators.donchian(high, low, self.params.donchian_entry, self.params.donchian_exit)

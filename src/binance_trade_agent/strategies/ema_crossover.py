@@ -1,18 +1,16 @@
 """EMA crossover: follow a trend when a fast average of the price crosses a slow one."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from binance_trade_agent.strategies import indicators
-from binance_trade_agent.strategies.base import LEAST_WARM_UP, Strategy, Votes, strength_beyond
+from binance_trade_agent.strategies.base import LEAST_WARM_UP, BuiltInStrategy, Votes, strength_beyond
+from binance_trade_agent.strategies.columns import Columns
 from binance_trade_agent.strategies.crossings import ROUNDING_NOISE, crossings
 from binance_trade_agent.strategies.params import StrategyParams
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _ATR_PERIOD = 14
 
@@ -31,7 +29,7 @@ class EmaParams(StrategyParams):
         return self
 
 
-class EmaCrossover(Strategy[EmaParams]):
+class EmaCrossover(BuiltInStrategy[EmaParams]):
     """BUY when the fast EMA of the close crossed above the slow one lately and still is; SELL the other way round.
 
     `Lately` is the last `ema_confirm_candles` candles, for the reason that `macd_crossover.py` gives. Confidence is 0.5
@@ -51,7 +49,7 @@ class EmaCrossover(Strategy[EmaParams]):
         """7 periods of the slow EMA: a millionth of the start is left, (1 - 2/(n+1))^(7n)."""
         return max(LEAST_WARM_UP, 7 * self.params.ema_slow)
 
-    def vote(self, frame: "pd.DataFrame") -> Votes:
+    def vote(self, frame: Columns) -> Votes:
         """Look for a crossing among the last candles."""
         params = self.params
         high, low, close = (frame[column].to_numpy() for column in ("high", "low", "close"))

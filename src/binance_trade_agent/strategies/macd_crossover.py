@@ -1,18 +1,16 @@
 """MACD crossover: follow a trend when the MACD line crosses its signal line."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from binance_trade_agent.strategies import indicators
-from binance_trade_agent.strategies.base import LEAST_WARM_UP, Strategy, Votes, strength_beyond
+from binance_trade_agent.strategies.base import LEAST_WARM_UP, BuiltInStrategy, Votes, strength_beyond
+from binance_trade_agent.strategies.columns import Columns
 from binance_trade_agent.strategies.crossings import ROUNDING_NOISE, crossings
 from binance_trade_agent.strategies.params import StrategyParams
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _ATR_PERIOD = 14
 
@@ -32,7 +30,7 @@ class MacdParams(StrategyParams):
         return self
 
 
-class MacdCrossover(Strategy[MacdParams]):
+class MacdCrossover(BuiltInStrategy[MacdParams]):
     """BUY when the MACD line crossed above its signal line lately and is still above; SELL the other way round.
 
     `Lately` is the last `macd_confirm_candles` candles, not the last one alone: a tick may be longer than a candle
@@ -54,7 +52,7 @@ class MacdCrossover(Strategy[MacdParams]):
         """7 periods of the slow EMA and of the signal's: a millionth of the start is left, (1 - 2/(n+1))^(7n)."""
         return max(LEAST_WARM_UP, 7 * (self.params.macd_slow + self.params.macd_signal))
 
-    def vote(self, frame: "pd.DataFrame") -> Votes:
+    def vote(self, frame: Columns) -> Votes:
         """Look for a crossing among the last candles."""
         params = self.params
         high, low, close = (frame[column].to_numpy() for column in ("high", "low", "close"))

@@ -1,17 +1,15 @@
 """Mean reversion by z-score: buy what fell far below its mean, sell when it is back."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from binance_trade_agent.strategies import indicators
-from binance_trade_agent.strategies.base import LEAST_WARM_UP, Strategy, Votes, directions, strength_beyond
+from binance_trade_agent.strategies.base import LEAST_WARM_UP, BuiltInStrategy, Votes, directions, strength_beyond
+from binance_trade_agent.strategies.columns import Columns
 from binance_trade_agent.strategies.params import StrategyParams
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _SURE_DEVIATIONS = 2.0  # beyond a threshold, for a confidence of 1
 
@@ -32,7 +30,7 @@ class ZscoreParams(StrategyParams):
         return self
 
 
-class MeanReversionZscore(Strategy[ZscoreParams]):
+class MeanReversionZscore(BuiltInStrategy[ZscoreParams]):
     """BUY while the close is more than `zscore_entry` deviations below its mean, SELL while it is above `zscore_exit`.
 
     With the default exit, the mean itself, it sells as soon as the price is back, and says SELL half of the time: that
@@ -51,7 +49,7 @@ class MeanReversionZscore(Strategy[ZscoreParams]):
         """One period: mean and deviation forget what is older."""
         return self.params.zscore_period
 
-    def vote(self, frame: "pd.DataFrame") -> Votes:
+    def vote(self, frame: Columns) -> Votes:
         """Compare the z-score with its thresholds."""
         entry, exit_ = self.params.zscore_entry, self.params.zscore_exit
         zscore = indicators.zscore(frame["close"].to_numpy(), self.params.zscore_period)

@@ -1,17 +1,15 @@
 """RSI momentum: buy what is oversold, sell what is overbought."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from binance_trade_agent.strategies import indicators
-from binance_trade_agent.strategies.base import LEAST_WARM_UP, Strategy, Votes, directions, strength_beyond
+from binance_trade_agent.strategies.base import LEAST_WARM_UP, BuiltInStrategy, Votes, directions, strength_beyond
+from binance_trade_agent.strategies.columns import Columns
 from binance_trade_agent.strategies.params import StrategyParams
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _MIDDLE = 50.0  # gains and losses are equal
 
@@ -32,7 +30,7 @@ class RsiParams(StrategyParams):
         return self
 
 
-class RsiMomentum(Strategy[RsiParams]):
+class RsiMomentum(BuiltInStrategy[RsiParams]):
     """BUY while Wilder's RSI is below `rsi_oversold`, SELL while it is above `rsi_overbought`.
 
     Confidence is 0.5 on the threshold and rises in a straight line to 1 at the end of the scale, RSI 0 or 100.
@@ -50,7 +48,7 @@ class RsiMomentum(Strategy[RsiParams]):
         """14 periods: by then less than a millionth of the first average is left, (1 - 1/period)^(14 period)."""
         return max(LEAST_WARM_UP, 14 * self.params.rsi_period)
 
-    def vote(self, frame: "pd.DataFrame") -> Votes:
+    def vote(self, frame: Columns) -> Votes:
         """Compare the RSI with its thresholds."""
         params = self.params
         rsi = indicators.rsi(frame["close"].to_numpy(), params.rsi_period)

@@ -2,18 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from math import ceil
-from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field
 
 from binance_trade_agent.strategies import indicators
-from binance_trade_agent.strategies.base import LEAST_WARM_UP, Strategy, Votes, strength_beyond
+from binance_trade_agent.strategies.base import LEAST_WARM_UP, BuiltInStrategy, Votes, strength_beyond
+from binance_trade_agent.strategies.columns import Columns
 from binance_trade_agent.strategies.crossings import crossings
 from binance_trade_agent.strategies.params import StrategyParams
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class SupertrendParams(StrategyParams):
@@ -26,7 +23,7 @@ class SupertrendParams(StrategyParams):
     supertrend_confirm_candles: int = Field(3, ge=1, le=60, description="a turn counts for this many candles")
 
 
-class Supertrend(Strategy[SupertrendParams]):
+class Supertrend(BuiltInStrategy[SupertrendParams]):
     """BUY when the Supertrend turned up lately and is still up; SELL the other way round.
 
     It turns up at a close above its upper band, down at one below its lower band. `Lately` is the last
@@ -53,7 +50,7 @@ class Supertrend(Strategy[SupertrendParams]):
         """
         return max(LEAST_WARM_UP, 15 * self.params.supertrend_period + ceil(50 * self.params.supertrend_multiplier))
 
-    def vote(self, frame: "pd.DataFrame") -> Votes:
+    def vote(self, frame: Columns) -> Votes:
         """Look for a turn among the last candles."""
         params = self.params
         high, low, close = (frame[column].to_numpy() for column in ("high", "low", "close"))
