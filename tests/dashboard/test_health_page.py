@@ -280,7 +280,7 @@ def everything():
                     cash_quote=Decimal("4000.5"),
                     exposure_quote=Decimal(870),
                     symbols=2,
-                    open_symbols=1,
+                    open_symbols=("BTCUSDT",),
                     noted_wall_ms=wall_ms(),
                 ),
                 ClaimVitals(instance=HOSTILE, is_live=False, cash_quote=Decimal(1), noted_wall_ms=wall_ms()),

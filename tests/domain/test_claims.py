@@ -13,6 +13,7 @@ from binance_trade_agent.domain.claims import (
     Claim,
     claimed_by_others,
     conflict,
+    findings,
     lowest_limits,
     over_limits,
 )
@@ -90,8 +91,22 @@ def test_exposure_of_all_daemons_is_counted_together():
     refusal = over_limits(limited, others, "BTCUSDT", Decimal("150.01"))
     assert refusal.rule == EXPOSURE_RULE
     assert refusal.detail == (
-        "all daemons of this account would hold 500.01 of at most 500 USDT (ACCOUNT_MAX_EXPOSURE_QUOTE)"
+        "with 150.01 more all daemons of this account would hold 500.01 of at most 500 USDT "
+        "(ACCOUNT_MAX_EXPOSURE_QUOTE): beta has 250, alpha 100, so 150 are left"
     )
+
+
+def test_a_limit_of_another_daemon_is_named_as_its():
+    own = claim(exposure="100", held=["BTCUSDT"])
+    others = [claim("beta", exposure="450", limits=AccountLimits(Decimal(500), 1)), *map(claim, "abcd")]
+    exposure, positions = findings(own, others, "", Decimal(0))
+    assert (exposure.allows, positions.allows) == (False, False)
+    assert exposure.detail == (
+        "all daemons of this account hold 550 of at most 500 USDT (ACCOUNT_MAX_EXPOSURE_QUOTE of beta): "
+        "beta has 450, alpha 100, a 0 and 3 others the rest, so 0 are left"
+    )
+    assert "would hold 2 of at most 1 positions (ACCOUNT_MAX_OPEN_POSITIONS of beta)" in positions.detail
+    assert (exposure.value, exposure.limit, exposure.unit, positions.value) == (550, 500, "USDT", 2)
 
 
 def test_positions_of_all_daemons_are_counted_once():
@@ -99,7 +114,10 @@ def test_positions_of_all_daemons_are_counted_once():
     others = [claim("beta", ["ETHUSDT"], held=["ETHUSDT"])]
     assert over_limits(own, others, "BTCUSDT", Decimal(1)) is None, "what is held may grow"
     refusal = over_limits(own, others, "XRPUSDT", Decimal(1))
-    assert (refusal.rule, "3 of at most 2 positions (ACCOUNT_MAX_OPEN_POSITIONS)" in refusal.detail) == (
+    assert (
+        refusal.rule,
+        "3 of at most 2 positions (ACCOUNT_MAX_OPEN_POSITIONS): alpha has 1, beta 1, so 0 are left" in refusal.detail,
+    ) == (
         POSITIONS_RULE,
         True,
     )

@@ -11,12 +11,14 @@ from binance_trade_agent.cache.market_board import BookSeen, CandlesSeen, Quote
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import CommandKind, CommandState
 from binance_trade_agent.domain.candles import MINUTE_MS, Candle
+from binance_trade_agent.domain.claims import EXPOSURE_RULE, POSITIONS_RULE, UNAGREED_RULE, AccountLimits
 from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.orders import OrderState, OrderType, Role, Side
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ops.vitals import AccountVitals, ClaimVitals
 from binance_trade_agent.reports.fee_rates import USUAL_FRACTION, FeeRate, fee_rate
 from binance_trade_agent.reports.order_draft import Draft
 from binance_trade_agent.reports.order_preview import Market, Preview, average_true_range, preview
@@ -121,6 +123,32 @@ class TestWhatItCosts:
             other = replace(RULES, symbol="ETHUSDT")
             of_other = reader.snapshot(lambda connection: fee_rate(connection, 1, other, Side.BUY, is_maker=False))
         assert of_other == FeeRate(USUAL_FRACTION, fills=0, asset="")
+
+
+class TestASharedAccount:
+    """What all of its daemons may hold is asked too, of what the trader was told of the others last."""
+
+    LIMITS = AccountLimits(Decimal(500), 2)
+
+    def trader(self, beta="450", away=""):
+        own = ClaimVitals(instance="alpha", quote_asset="USDT", exposure_quote=Decimal(20), limits=self.LIMITS)
+        other = ClaimVitals(
+            instance="beta", quote_asset="USDT", exposure_quote=Decimal(beta), open_symbols=("ETHUSDT", "XRPUSDT")
+        )
+        told = AccountVitals(claims=(own, other), max_exposure_quote=Decimal(500), away_because=away)
+        return replace(TRADER, account=told)
+
+    def test_refuses_what_all_would_hold_too_much_with_and_says_what_is_left(self, path):
+        found = shown(path, BUY, trader=self.trader())
+        assert refusing(found) == [EXPOSURE_RULE, POSITIONS_RULE]
+        assert "beta has 450, alpha 20, so 30 are left" in found.against[0].detail
+        assert refusing(shown(path, BUY, trader=self.trader(beta="400"))) == [POSITIONS_RULE]
+
+    def test_says_so_where_nobody_knows_what_all_hold(self, path):
+        assert refusing(shown(path, BUY, trader=self.trader(away="Redis is away"))) == [UNAGREED_RULE]
+
+    def test_is_not_asked_of_sales(self, path):
+        assert shown(path, SELL, trader=self.trader()).against == []
 
 
 class TestProtection:

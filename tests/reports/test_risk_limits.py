@@ -5,15 +5,18 @@ import pytest
 
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import CommandKind, CommandState
+from binance_trade_agent.domain.claims import AccountLimits
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.orders import OrderState, OrderType, Role, Side
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ledger import risk_changes
 from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
 from binance_trade_agent.ledger.pauses import begin_pause
 from binance_trade_agent.ledger.records import EquityPoint
 from binance_trade_agent.ledger.risk_changes import RiskChange
 from binance_trade_agent.limits import risk_settings
+from binance_trade_agent.ops.vitals import AccountVitals, ClaimVitals
 from binance_trade_agent.reports import risk_limits, risk_limits_text
 from binance_trade_agent.reports.risk_limits import Trader
 from binance_trade_agent.risk.policy import RiskPolicy
@@ -81,6 +84,18 @@ class TestTheVerdict:
             "  trades_per_hour: 2 entries in the last hour, at most 2 allowed (RISK_MAX_TRADES_PER_HOUR),"
             " since 2024-08-05 14:34:00, until 2024-08-05 15:32:00"
         )
+
+    def test_what_all_daemons_of_a_shared_account_may_hold_stops_all(self, path):
+        own = ClaimVitals(instance="alpha", quote_asset="USDT", exposure_quote=Decimal(120), open_symbols=("BTCUSDT",))
+        other = ClaimVitals(
+            instance="beta", quote_asset="USDT", exposure_quote=Decimal(400), limits=AccountLimits(Decimal(500), 1)
+        )
+        found = limits(path, replace(RUNS, account=AccountVitals(claims=(own, other))))
+        assert first_line(found) == (
+            "No entries now: BTCUSDT: account_exposure; ETHUSDT: account_exposure, account_positions."
+        )
+        limit = named(found.account, "account_exposure")
+        assert (limit.setting, limit.value, limit.limit) == ("ACCOUNT_MAX_EXPOSURE_QUOTE", 520, 500)
 
     def test_that_no_trader_runs_is_said(self, path):
         found = limits(path, Trader(is_running=False, gate="no news", wall_ms=0))

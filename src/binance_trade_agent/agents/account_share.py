@@ -14,13 +14,13 @@ from binance_trade_agent.agents.in_question import COMMISSION_ASSET
 from binance_trade_agent.control.claims import Claims, ClaimsAwayError, ClaimStore
 from binance_trade_agent.control.lease import holder_text
 from binance_trade_agent.domain.claims import (
-    UNAGREED_RULE,
     AccountLimits,
     Claim,
     conflict,
     lowest_limits,
     over_limits,
     rounded,
+    unagreed,
 )
 from binance_trade_agent.domain.decisions import Refusal
 from binance_trade_agent.domain.money import ZERO, plain
@@ -162,11 +162,13 @@ class SharedAccount:
     def _told(self, claim: Claim) -> ClaimVitals:
         return ClaimVitals(
             instance=claim.instance,
+            quote_asset=claim.quote_asset,
             is_live=claim.instance in self._live or claim.instance == self._share.instance,
             cash_quote=claim.cash_quote,
             exposure_quote=claim.exposure_quote,
             symbols=len(claim.symbols),
-            open_symbols=len(claim.open_symbols),
+            open_symbols=claim.open_symbols,
+            limits=claim.limits,
             noted_wall_ms=claim.noted_wall_ms,
         )
 
@@ -234,12 +236,13 @@ class SharedAccount:
                     found.append(refusal)
                     return own
                 symbols = tuple(sorted({symbol, *own.open_symbols}))
-                return changed(
+                self._own = changed(
                     own,
                     exposure_quote=own.exposure_quote + worth_quote,
                     buying_quote=own.buying_quote + worth_quote,
                     open_symbols=symbols,
                 )
+                return self._own
 
             try:
                 self._came_back(await self._claims.change(decide))
@@ -280,7 +283,7 @@ class SharedAccount:
         """Why nothing is bought while Redis is away; None without a limit: each has its own capital, and no more."""
         if self._share.limits.are_none and lowest_limits(self._others).are_none:
             return None
-        return Refusal(UNAGREED_RULE, f"what all daemons of this account hold is not known: {self._away}")
+        return unagreed(self._away)
 
     def _own_part(self, connection: sqlite3.Connection) -> OwnPart:
         return own_part(connection, self._quote_asset, self._share.capital_quote)

@@ -78,10 +78,12 @@ def risk(symbol: str | None, as_json: bool, **flags: Any) -> None:
 def _trader(settings: "Settings") -> "Trader":
     """What is known of the process that trades."""
     from binance_trade_agent.ledger.lock import is_held
-    from binance_trade_agent.ops import heartbeat
+    from binance_trade_agent.ops import heartbeat, vitals
     from binance_trade_agent.ops.clock import wall_ms
     from binance_trade_agent.reports.risk_limits import Trader
 
     beat = heartbeat.read(heartbeat.heartbeat_path(settings.ledger_path))
     gate = beat.detail if beat is not None and beat.state == "trading" else ""
-    return Trader(is_held(settings.ledger_path), gate, wall_ms())
+    is_running = is_held(settings.ledger_path)
+    told = vitals.read(vitals.vitals_path(settings.ledger_path)) if is_running else None
+    return Trader(is_running, gate, wall_ms(), told.account if told else None)

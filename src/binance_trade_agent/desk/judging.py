@@ -132,4 +132,5 @@ def trader_of(desk: Desk) -> Trader:
     """What is known of the process that trades."""
     beat = desk.heartbeat()
     gate = beat.detail if beat is not None and beat.state == "trading" else ""
-    return Trader(desk.is_running(), gate, wall_ms())
+    told = vitals.read(vitals.vitals_path(desk.ledger_path)) if desk.is_running() else None
+    return Trader(desk.is_running(), gate, wall_ms(), told.account if told else None)

@@ -5,10 +5,11 @@ quote asset and what fees are paid in are common. Each daemon's books say how mu
 nobody claims is left alone.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
+from typing import Protocol
 
-from binance_trade_agent.domain.decisions import Refusal
+from binance_trade_agent.domain.decisions import Finding, Refusal
 from binance_trade_agent.domain.money import ZERO, plain
 from binance_trade_agent.domain.values import Value
 
@@ -16,8 +17,12 @@ EXPOSURE_RULE = "account_exposure"
 POSITIONS_RULE = "account_positions"
 UNAGREED_RULE = "account_unagreed"
 ACCOUNT_RULES = frozenset({EXPOSURE_RULE, POSITIONS_RULE, UNAGREED_RULE})
+EXPOSURE_SETTING = "ACCOUNT_MAX_EXPOSURE_QUOTE"
+POSITIONS_SETTING = "ACCOUNT_MAX_OPEN_POSITIONS"
 _MOST_SLIP = Decimal("1.01")  # of a purchase, on the price at which it was sized
 _MOST_DIGITS = 20  # before the point; no money has as many
+_MOST_NAMED = 3
+_ALL_HOLD = "all daemons of this account hold"
 
 
 class AccountLimits(Value, frozen=True):
@@ -90,35 +95,116 @@ def conflict(claim: Claim, other: Claim) -> str | None:
     return None
 
 
-def over_limits(own: Claim, others: Collection[Claim], symbol: str, worth_quote: Decimal) -> Refusal | None:
+class Held(Protocol):
+    """What one daemon holds of an account: the fields of Claim that limits on all daemons look at."""
+
+    @property
+    def instance(self) -> str: ...  # noqa: D102
+
+    @property
+    def quote_asset(self) -> str: ...  # noqa: D102
+
+    @property
+    def exposure_quote(self) -> Decimal: ...  # noqa: D102
+
+    @property
+    def open_symbols(self) -> tuple[str, ...]: ...  # noqa: D102
+
+    @property
+    def limits(self) -> AccountLimits: ...  # noqa: D102
+
+
+def over_limits(own: Held, others: Sequence[Held], symbol: str, worth_quote: Decimal) -> Refusal | None:
     """Why the daemons of an account would hold too much with one more purchase; None when they would not.
+
+    Args: see findings.
+    """
+    against = next((found for found in findings(own, others, symbol, worth_quote) if not found.allows), None)
+    return Refusal(against.rule, against.detail) if against else None
+
+
+def findings(own: Held, others: Sequence[Held], symbol: str, worth_quote: Decimal) -> tuple[Finding, Finding]:
+    """What the two limits on all daemons of an account say of one more purchase.
 
     Args:
         own: this daemon's claim without the purchase.
         others: those of all others, whether they run or not: what they hold is held.
-        symbol: of the purchase.
-        worth_quote: of the purchase.
+        symbol: of the purchase; empty for one that nobody holds.
+        worth_quote: of the purchase; 0 asks how the limit stands.
     """
-    limits = lowest_limits([own, *others])
-    counted = [each for each in others if each.quote_asset == own.quote_asset]
-    exposure = sum((each.exposure_quote for each in counted), own.exposure_quote + worth_quote)
-    if limits.max_exposure_quote and exposure > limits.max_exposure_quote:
-        return Refusal(
-            EXPOSURE_RULE,
-            f"all daemons of this account would hold {rounded(exposure)} of at most "
-            f"{plain(limits.max_exposure_quote)} {own.quote_asset} (ACCOUNT_MAX_EXPOSURE_QUOTE)",
-        )
-    symbols = {symbol, *own.open_symbols}.union(*(each.open_symbols for each in others))
-    if limits.max_open_positions and len(symbols) > limits.max_open_positions and symbol not in own.open_symbols:
-        return Refusal(
-            POSITIONS_RULE,
-            f"all daemons of this account would hold {len(symbols)} of at most {limits.max_open_positions} positions "
-            "(ACCOUNT_MAX_OPEN_POSITIONS)",
-        )
-    return None
+    return _of_exposure(own, others, worth_quote), _of_positions(own, others, symbol)
 
 
-def lowest_limits(claims: Iterable[Claim]) -> AccountLimits:
+def _of_exposure(own: Held, others: Sequence[Held], worth_quote: Decimal) -> Finding:
+    claims = [own, *others]
+    limit = lowest_limits(claims).max_exposure_quote
+    if not limit:
+        return _unlimited(EXPOSURE_RULE, EXPOSURE_SETTING)
+    counted = [each for each in claims if each.quote_asset == own.quote_asset]
+    held = sum((each.exposure_quote for each in counted), ZERO)
+    exposure = held + worth_quote
+    most_first = sorted(counted, key=lambda each: -each.exposure_quote)
+    whose = _shares([(each.instance, rounded(each.exposure_quote)) for each in most_first])
+    setting = _named(EXPOSURE_SETTING, own, [each for each in claims if each.limits.max_exposure_quote == limit])
+    would_hold = (
+        f"with {rounded(worth_quote)} more all daemons of this account would hold" if worth_quote else _ALL_HOLD
+    )
+    return Finding(
+        EXPOSURE_RULE,
+        exposure <= limit,
+        f"{would_hold} {rounded(exposure)} of at most {plain(limit)} {own.quote_asset} ({setting}): {whose}, "
+        f"so {rounded(max(ZERO, limit - held))} are left",
+        exposure,
+        limit,
+        own.quote_asset,
+    )
+
+
+def _of_positions(own: Held, others: Sequence[Held], symbol: str) -> Finding:
+    claims = [own, *others]
+    limit = lowest_limits(claims).max_open_positions
+    if not limit:
+        return _unlimited(POSITIONS_RULE, POSITIONS_SETTING)
+    held: set[str] = set().union(*(each.open_symbols for each in claims))
+    count = len(held | {symbol})
+    most_first = sorted(claims, key=lambda each: -len(each.open_symbols))
+    whose = _shares([(each.instance, str(len(each.open_symbols))) for each in most_first])
+    setting = _named(POSITIONS_SETTING, own, [each for each in claims if each.limits.max_open_positions == limit])
+    return Finding(
+        POSITIONS_RULE,
+        count <= limit or symbol in own.open_symbols,
+        f"all daemons of this account would hold {count} of at most {limit} positions ({setting}): {whose}, "
+        f"so {max(0, limit - len(held))} are left",
+        count,
+        limit,
+        "positions",
+    )
+
+
+def unagreed(why: str) -> Refusal:
+    """The refusal of a purchase while the daemons of an account with a limit on all of them cannot agree."""
+    return Refusal(UNAGREED_RULE, f"what all daemons of this account hold is not known: {why}")
+
+
+def _unlimited(rule: str, setting: str) -> Finding:
+    return Finding(rule, allows=True, detail=f"no limit is set ({setting})")
+
+
+def _named(setting: str, own: Held, setters: Collection[Held]) -> str:
+    """The setting, with whose it is where it is not this daemon's."""
+    names = [each.instance for each in setters]
+    return setting if own.instance in names else f"{setting} of {_listed(names)}"
+
+
+def _shares(shares: Sequence[tuple[str, str]]) -> str:
+    """`beta has 700, alpha 500`."""
+    (first, its), *more = shares[:_MOST_NAMED]
+    left = len(shares) - _MOST_NAMED
+    told = [f"{first} has {its}", *(f"{name} {share}" for name, share in more)]
+    return ", ".join(told) + (f" and {left} others the rest" if left > 0 else "")
+
+
+def lowest_limits(claims: Iterable[Held]) -> AccountLimits:
     """The strictest limits that any of the daemons was started with."""
     limits = [claim.limits for claim in claims]
     return AccountLimits(
@@ -133,8 +219,8 @@ def claimed_by_others(others: Iterable[Claim], quote_asset: str) -> Decimal:
 
 
 def _listed(names: Collection[str]) -> str:
-    first = " ".join(list(names)[:3])
-    return first if len(names) <= 3 else f"{first} and {len(names) - 3} more"
+    first = " ".join(list(names)[:_MOST_NAMED])
+    return first if len(names) <= _MOST_NAMED else f"{first} and {len(names) - _MOST_NAMED} more"
 
 
 def rounded(amount: Decimal) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from binance_trade_agent.domain.claims import AccountLimits
 from binance_trade_agent.ops.clock import wall_ms
 from binance_trade_agent.ops.logging import Trouble
 from binance_trade_agent.ops.loop_lag import LoopBlock, LoopLag
@@ -176,16 +177,19 @@ class ClaimVitals(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         is_live: whether it runs.
-        symbols, open_symbols: how many are its own, and of how many it holds something.
+        symbols: how many are its own; open_symbols: those of which it holds something.
+        limits: on all daemons together, as it was started with them.
         noted_wall_ms: when that was so.
     """
 
     instance: str = ""
+    quote_asset: str = ""
     is_live: bool = True
     cash_quote: Decimal = Decimal(0)
     exposure_quote: Decimal = Decimal(0)
     symbols: int = 0
-    open_symbols: int = 0
+    open_symbols: tuple[str, ...] = ()
+    limits: AccountLimits = AccountLimits()
     noted_wall_ms: int = 0
 
 

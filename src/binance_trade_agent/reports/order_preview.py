@@ -26,6 +26,7 @@ from binance_trade_agent.ledger import alarms
 from binance_trade_agent.ledger.account import account
 from binance_trade_agent.ledger.sql_view import SqlView
 from binance_trade_agent.limits import exit_settings, measures_range, risk_settings
+from binance_trade_agent.reports.account_limits import account_findings
 from binance_trade_agent.reports.fee_rates import FeeRate, fee_rate
 from binance_trade_agent.reports.order_draft import Draft, Free, Sized, side_of, sized
 from binance_trade_agent.reports.risk_facts import Facts, facts
@@ -138,7 +139,7 @@ def preview(
         free = Free(funds.free_quote, limits.fee_reserve_fraction, funds.free_base)
         drawn = sized(draft, market.rules, market.bids, market.asks, free)
         order = _bounded(drawn.order, limits, market)
-        return _told(connection, found, context, limits, exits, market, Sized(order, drawn.note))
+        return _told(connection, found, context, limits, exits, market, trader, Sized(order, drawn.note))
 
 
 def strategy_order(
@@ -183,12 +184,15 @@ def _told(
     limits: RiskSettings,
     exits: ExitSettings,
     market: Market,
+    trader: Trader,
     drawn: Sized,
 ) -> Preview:
     order, quote = drawn.order, market.quote
     price = order.price_at(quote.bid, quote.ask)
     proposed = ProposedOrder(order.side, order.quantity, price, order.quantity * price, order.legs, order.worst_price)
     judged = RiskPolicy(limits).judge_order(context, proposed)
+    # Of sales the account's limits are not asked.
+    shared = account_findings(trader.account, order.symbol, proposed.notional) if order.side is Side.BUY else ()
     now_base, average = _at_once(order, market)
     best = quote.ask if order.side is Side.BUY else quote.bid
     paid = average if average is not None and now_base == order.quantity else price
@@ -213,7 +217,7 @@ def _told(
         else (order.quantity, market.rules.base_asset),
         stop_price=stop,
         target_price=target,
-        findings=judged.findings,
+        findings=(*judged.findings, *shared),
     )
 
 

@@ -12,6 +12,7 @@ from decimal import Decimal, localcontext
 from typing import Protocol
 
 from binance_trade_agent.control.risk_switch import changes_in_force, in_force, written_from
+from binance_trade_agent.domain.claims import POSITIONS_RULE
 from binance_trade_agent.domain.decisions import Finding
 from binance_trade_agent.domain.money import EXACT, ZERO, plain
 from binance_trade_agent.domain.orders import Side
@@ -22,6 +23,8 @@ from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.records import RunRecord
 from binance_trade_agent.ledger.risk_changes import RiskChange
 from binance_trade_agent.limits import risk_settings
+from binance_trade_agent.ops.vitals import AccountVitals
+from binance_trade_agent.reports.account_limits import AccountRule, account_findings
 from binance_trade_agent.reports.analysis import refuse_unknown_symbol
 from binance_trade_agent.reports.risk_facts import facts
 from binance_trade_agent.reports.risk_spans import Spans
@@ -144,11 +147,13 @@ class Trader:
         is_running: whether one holds the ledger.
         gate: why it enters nothing, as its last heartbeat said; empty when nothing kept it.
         wall_ms: the machine's time now.
+        account: what it and the others have of an account that they share; None where it has it to itself.
     """
 
     is_running: bool
     gate: str
     wall_ms: int
+    account: AccountVitals | None = None
 
 
 def risk_limits(reader: LedgerReader, settings: Settings, trader: Trader, symbol: str | None = None) -> RiskLimits:
@@ -229,6 +234,7 @@ class _Limits:
             *(self._now(rule, rule.review(context), context) for rule in rules),
             self._now(self._open_positions, self._open_positions.review(opening), opening),
             self._exposure(context),
+            *(self._limit(AccountRule.of(each), each) for each in account_findings(self._trader.account)),
         ]
 
     @property
@@ -251,8 +257,13 @@ class _Limits:
             self._position(context),
             self._suspension(symbol),
         ]
-        general = [limit for limit in account if limit.name != MaxOpenPositions.name]
-        stopped_by = [limit.name for limit in _in_order([*general, *now]) if limit.allows is False]
+        general = [limit for limit in account if limit.name not in {MaxOpenPositions.name, POSITIONS_RULE}]
+        shared = [
+            each.rule
+            for each in account_findings(self._trader.account, symbol)
+            if each.rule == POSITIONS_RULE and not each.allows
+        ]
+        stopped_by = [limit.name for limit in _in_order([*general, *now]) if limit.allows is False] + shared
         if not self._open_positions.review(context).allows:
             stopped_by.append(MaxOpenPositions.name)
         return SymbolLimits(symbol, stopped_by, _in_order(now), _in_order(self._seen(symbol, context)))
