@@ -58,16 +58,18 @@ class Orchestrator:
         self.decided: list[tuple[str, ...]] = []
         self._clock = clock
 
-    async def begin_all(self, tick: Tick, symbols) -> list[asyncio.Task[Decision]]:
-        self.ticks.append(tick)
-        self.decided.append(tuple(symbols))
+    async def begin_all(self, tick: Tick, symbols) -> dict[str, asyncio.Task[Decision]]:
+        if symbols := tuple(symbols):
+            self.ticks.append(tick)
+            self.decided.append(symbols)
         if self.takes_ms:
             self._clock.pass_by(self.takes_ms.pop(0))
         if self.hangs:
             await asyncio.Event().wait()
-        tasks = [
-            spawn(self._decided(tick, symbol, self.under_way.pop(symbol, None)), name=symbol) for symbol in symbols
-        ]
+        tasks = {
+            symbol: spawn(self._decided(tick, symbol, self.under_way.pop(symbol, None)), name=symbol)
+            for symbol in symbols
+        }
         await give_way()
         return tasks
 

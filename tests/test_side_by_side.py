@@ -75,8 +75,7 @@ async def begun(ready: Pipeline):
     ready.cycle += 1
     await ready.desk.wait(60_000)
     tick = Tick(RUN_ID, ready.desk.clock.now_ms(), ready.cycle)
-    tasks = await asyncio.wait_for(ready.orchestrator.begin_all(tick, MANY), 30)
-    return dict(zip(MANY, tasks, strict=True))
+    return await asyncio.wait_for(ready.orchestrator.begin_all(tick, MANY), 30)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ if __name__ == "__main__":
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from binance_trade_agent.control import commands
 from binance_trade_agent.control.carriers import Carried, Carrier, Moment, Switch, refused
 from binance_trade_agent.control.commands import Command, CommandKind, CommandState
 from binance_trade_agent.control.persons_pause import why_not_by_assistant
+from binance_trade_agent.decision_book import DecisionBook
 from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.decisions import Decision
 from binance_trade_agent.domain.many import FEW_SYMBOLS
@@ -34,15 +35,12 @@ from binance_trade_agent.exchange.errors import ExchangeError, RateLimitedError
 from binance_trade_agent.feed.closings import Closings
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.ledger import Ledger
-from binance_trade_agent.ledger.repeats import Repeats
 from binance_trade_agent.ops import heartbeat
 from binance_trade_agent.ops.clock import monotonic_seconds
 from binance_trade_agent.ops.reactions import Reactions
 from binance_trade_agent.ops.tasks import spawn, stop, wait_for_any
 from binance_trade_agent.ops.tick_times import TickTimes
 from binance_trade_agent.orchestrator import Tick, TradingOrchestrator
-from binance_trade_agent.reports.decision_line import decision_line
-from binance_trade_agent.reports.decision_sums import DecisionSums, sums_line
 
 _LOOK_AROUND_SECONDS = 1.0
 _LONGEST_WORK_LOOKS = 120  # a tick that takes longer is no sign of life any more
@@ -103,7 +101,6 @@ class AutonomousTradingLoop:
     Attributes:
         missed_ticks: beats that were over before they could be run, and were left out.
         ticks: how long they take.
-        decided: decisions of this run, by (symbol, outcome, rule that refused or empty).
         on_beat: called with each heartbeat.
         after_tick: awaited at the end of each tick, with its time.
     """
@@ -151,14 +148,11 @@ class AutonomousTradingLoop:
         self._cycle = 0
         self._next_tick_ms = clock.now_ms()
         self._last_trouble = ""
-        is_wide = len(self._symbols) > FEW_SYMBOLS
-        self._sums = DecisionSums() if is_wide else None
-        self._repeats = Repeats() if is_wide else None
-        self._fills_seen = 0
+        self._book = DecisionBook(ledger, lambda: orchestrator.held, is_wide=len(self._symbols) > FEW_SYMBOLS)
         self._under_way: dict[str, asyncio.Task[Decision]] = {}  # by symbol, what a verdict has led to
+        self._put_off: dict[str, float] = {}  # closings of symbols under way
         self.missed_ticks = 0
         self.ticks = TickTimes()
-        self.decided: Counter[tuple[str, str, str]] = Counter()
         self.on_beat: list[Callable[[], None]] = []
         self.after_tick: list[Callable[[int], Awaitable[None]]] = []
 
@@ -166,6 +160,11 @@ class AutonomousTradingLoop:
     def reactions(self) -> Reactions:
         """How long it takes from a candle's end to its order."""
         return self._orchestrator.reactions
+
+    @property
+    def decided(self) -> Counter[tuple[str, str, str]]:
+        """Decisions of this run, by (symbol, outcome, rule that refused or empty)."""
+        return self._book.decided
 
     def request_stop(self, reason: str) -> None:
         """End after what is under way; no new order is decided on from now."""
@@ -223,7 +222,7 @@ class AutonomousTradingLoop:
         self._cycle += 1
         tick = Tick(self._identity.run_id, tick_ms, self._cycle)
         with structlog.contextvars.bound_contextvars(run=tick.run_id, tick=iso_utc(tick_ms), cycle=tick.cycle):
-            self._say_sums("decided as their candles closed")
+            self._book.say_sums("decided as their candles closed")
             header = f"Trading Cycle #{tick.cycle} - {clock_time(tick_ms)}"
             trading_log.info("cycle_started", line=header)
             await self._all_ended()
@@ -231,7 +230,7 @@ class AutonomousTradingLoop:
             await self._survive(self._watch.before_tick())
             await self._survive(self._obey_kill_switch())
             decisions = await self._decide_on_all(tick)
-            self._say_sums("more of this tick")
+            self._book.say_sums("more of this tick")
             await self._record_equity(tick_ms, decisions)
             for look in self.after_tick:
                 await self._survive(look(tick_ms))
@@ -242,7 +241,7 @@ class AutonomousTradingLoop:
         """Decide on all symbols. What closes meanwhile does not wait for the last of them."""
         if self._closings is None:
             decided = await self._decide(tick, self._symbols)
-            await self._survive(self._keep(decided))
+            await self._survive(self._book.keep(decided))
             return decided
         decided, kept = [], 0
         for first in range(0, len(self._symbols), _SYMBOLS_IN_A_PIECE):
@@ -250,7 +249,7 @@ class AutonomousTradingLoop:
                 await self._decide_closed(self._closings, decided[kept:])
                 kept = len(decided)
             decided += await self._decide(tick, self._symbols[first : first + _SYMBOLS_IN_A_PIECE])
-        await self._survive(self._keep(decided[kept:]))
+        await self._survive(self._book.keep(decided[kept:]))
         return decided + await self._all_ended()
 
     async def _decide(self, tick: Tick, symbols: Sequence[str]) -> list[Decision]:
@@ -258,16 +257,13 @@ class AutonomousTradingLoop:
         for symbol in symbols:
             while symbol in self._under_way:
                 await self._some_ended()
-        tasks = await self._orchestrator.begin_all(tick, symbols)
-        self._under_way |= {symbol: task for symbol, task in zip(symbols, tasks, strict=True) if not task.done()}
-        return self._noted([task.result() for task in tasks if task.done()])
+        return await self._begin(tick, symbols)
 
-    def _noted(self, decisions: list[Decision]) -> list[Decision]:
-        for decision in decisions:
-            if self._sums is None or self._sums.is_news(decision):
-                _log_decision(decision)
-            self.decided[decision.symbol, decision.outcome.value, decision.rule or ""] += 1
-        return decisions
+    async def _begin(self, tick: Tick, symbols: Iterable[str]) -> list[Decision]:
+        """The same of symbols with none under way."""
+        tasks = await self._orchestrator.begin_all(tick, symbols)
+        self._under_way |= {symbol: task for symbol, task in tasks.items() if not task.done()}
+        return self._book.note([task.result() for task in tasks.values() if task.done()])
 
     async def _some_ended(self) -> list[Decision]:
         """Wait for decisions that are under way, and keep them; of those that ended all."""
@@ -284,47 +280,44 @@ class AutonomousTradingLoop:
 
     async def _ended(self) -> list[Decision]:
         """Keep the decisions that were under way and have ended."""
-        ended = [self._under_way.pop(symbol) for symbol, task in list(self._under_way.items()) if task.done()]
-        decisions = [task.result() for task in ended]
+        ended = {symbol: task for symbol, task in self._under_way.items() if task.done()}
+        for symbol in ended:
+            del self._under_way[symbol]
+            if self._closings is not None and (closed_seconds := self._put_off.pop(symbol, None)) is not None:
+                self._closings.put_back(symbol, closed_seconds)
+        decisions = [task.result() for task in ended.values()]
         for decision in decisions:
             tick_time = iso_utc(decision.tick_ms)
             with structlog.contextvars.bound_contextvars(run=decision.run_id, tick=tick_time, cycle=decision.cycle):
-                self._noted([decision])
+                self._book.note([decision])
         if decisions:
-            await self._survive(self._keep(decisions))
+            await self._survive(self._book.keep(decisions))
         return decisions
-
-    async def _keep(self, decisions: Sequence[Decision]) -> None:
-        """Write the decisions; with many symbols those that say something new, and of the others that they do not."""
-        if not decisions:
-            return
-        if self._repeats is None:
-            await self._ledger.record_decisions(decisions)
-            return
-        fills = self._ledger.counts.fills.total()
-        if fills != self._fills_seen:  # what is said of the time since a trade begins with it
-            self._fills_seen = fills
-            self._repeats.forget()
-        new, again = self._repeats.sorted_out(decisions, self._orchestrator.held)
-        await self._ledger.record_decisions(new, again)
-        self._repeats.note(new)
-
-    def _say_sums(self, when: str) -> None:
-        """Say what was counted of decisions that have no line of their own."""
-        if self._sums is not None and (counted := self._sums.take()):
-            trading_log.info("decisions_counted", line=sums_line(counted, when), counted=counted, when=when)
 
     async def _decide_closed(self, closings: Closings, before: Sequence[Decision] = ()) -> None:
         """Decide on the symbols of which a candle has closed since the tick, whose number they bear.
 
         Decisions from `before` are written only then, which takes longer.
         """
-        closed = closings.take()
+        closed: dict[str, float] = {}
         tick = Tick(self._identity.run_id, self._clock.now_ms(), self._cycle, closed)
         with structlog.contextvars.bound_contextvars(run=tick.run_id, tick=iso_utc(tick.tick_ms), cycle=tick.cycle):
-            decided = await self._decide(tick, tuple(closed))
+            decided = await self._begin(tick, self._as_they_close(closings, closed))
             for decisions in (before, decided):
-                await self._survive(self._keep(decisions))
+                await self._survive(self._book.keep(decisions))
+
+    def _as_they_close(self, closings: Closings, closed: dict[str, float]) -> Iterator[str]:
+        """The symbols, for as long as more close while those before are looked at; `closed` is told when.
+
+        One whose last order is still under way comes back when that has ended.
+        """
+        while taken := closings.take(without=closed):
+            for symbol, closed_seconds in taken.items():
+                if symbol in self._under_way:
+                    self._put_off[symbol] = closed_seconds
+                else:
+                    closed[symbol] = closed_seconds
+                    yield symbol
 
     async def _wait_until(self, monotonic_ms: float) -> None:
         """Wait for the beat or the stop; look around every second and decide on candles that close meanwhile."""
@@ -481,19 +474,3 @@ class AutonomousTradingLoop:
         )
         for call in self.on_beat:
             call()
-
-
-def _log_decision(decision: Decision) -> None:
-    signal = decision.signal
-    trading_log.info(
-        "decision",
-        line=decision_line(decision),
-        symbol=decision.symbol,
-        outcome=decision.outcome.value,
-        detail=decision.detail,
-        rule=decision.rule,
-        client_order_id=decision.client_order_id,
-        action=signal.action.value if signal else None,
-        confidence=signal.confidence if signal else None,
-        reason=signal.reason if signal else None,
-    )

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 from binance_trade_agent.agents.execution import TradeExecutionAgent
 from binance_trade_agent.agents.exit_plan import Exit
@@ -29,10 +30,13 @@ from binance_trade_agent.ops.tasks import spawn, stop
 
 OBSERVE_SECONDS = 15.0
 _SYMBOLS_AT_ONCE = 8
+_FORESEEN_AT_ONCE = 8  # symbols in one turn of the event loop, some 60 us each
 _STARTED_AT_ONCE = 2  # symbols in one turn of the event loop, which is held up by all that they do until they wait
 _CANDLES_KEPT = 3  # with each decision, so that a crossing can be seen
 
 log = logging.getLogger(__name__)
+
+Begun = dict[str, "asyncio.Task[Decision]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,30 +101,66 @@ class TradingOrchestrator:
         """One decision for each symbol, side by side; a decision is there for each, whatever goes wrong."""
         tasks = await self.begin_all(tick, symbols)
         try:
-            return [await task for task in tasks]
+            return [await tasks[symbol] for symbol in symbols]
         finally:
-            await _cut_off(tasks)
+            await _cut_off(tasks.values())
 
-    async def begin_all(self, tick: Tick, symbols: Sequence[str]) -> list["asyncio.Task[Decision]"]:
-        """The same, until each verdict is final. What follows from some of them may go on: those are not done yet.
+    async def begin_all(self, tick: Tick, symbols: Iterable[str]) -> "Begun":
+        """The same by symbol, until each verdict is final. What follows from some may go on: those are not done yet.
 
         To be called anew only when this has returned, and not on a symbol whose last decision is not done.
+
+        Args:
+            tick: which it is.
+            symbols: is asked for the next one when the one before was looked at, so more may come meanwhile.
         """
         if tick.tick_ms != self._marked_ms:  # the recording knows ticks by that (history/recording.py)
             self._risk.marks, self._marked_ms = dict(self.views), tick.tick_ms
         row = Row() if self._entrance is None else Crowd(self._entrance, self._witness.approved)
-        turns = [row.turn() for _ in symbols]
-        tasks: list[asyncio.Task[Decision]] = []
+        tasks: Begun = {}
+
+        def begin(symbol: str) -> None:
+            tasks[symbol] = spawn(self.decide(tick, symbol, row.turn()), name=f"decide {symbol}")
+
         try:
-            for symbol, turn in zip(symbols, turns, strict=True):
-                if tasks and len(tasks) % _STARTED_AT_ONCE == 0:
+            if self._entrance is not None:
+                symbols = await self._begin_urgent(symbols, begin)
+            for number, symbol in enumerate(symbols):
+                if number and number % _STARTED_AT_ONCE == 0:
                     await give_way()
-                tasks.append(spawn(self.decide(tick, symbol, turn), name=f"decide {symbol}"))
+                begin(symbol)
             await row.over()
         except BaseException:
-            await _cut_off(tasks)
+            await _cut_off(tasks.values())
             raise
         return tasks
+
+    async def _begin_urgent(self, symbols: Iterable[str], begin: Callable[[str], None]) -> list[str]:
+        """Begin those at once whose strategy wants something new. Returns the others, the most urgent first.
+
+        A decision that leads to nothing takes ten times as long as the strategy's answer, and most do.
+        """
+        others: dict[_Haste, list[str]] = {haste: [] for haste in _Haste}
+        for number, symbol in enumerate(symbols, 1):
+            haste = self._haste(symbol)
+            if haste is _Haste.NEW:
+                begin(symbol)
+            else:
+                others[haste].append(symbol)
+            if haste is _Haste.NEW or number % _FORESEEN_AT_ONCE == 0:
+                await give_way()
+        return [symbol for those in others.values() for symbol in those]
+
+    def _haste(self, symbol: str) -> "_Haste":
+        candles = self._market_data.candles(symbol)
+        foreseen = None if candles is None else self._signals.foresee(candles)
+        if foreseen is None:  # it will have to be waited for
+            return _Haste.NEW
+        action, before = foreseen
+        is_held = symbol in self.held
+        if action is not Action.HOLD and is_held is (action is Action.SELL):
+            return _Haste.STANDING if action is before else _Haste.NEW
+        return _Haste.STANDING if is_held else _Haste.NONE
 
     async def decide(self, tick: Tick, symbol: str, turn: Turn) -> Decision:
         """Look, judge, and act on `symbol`; whatever goes wrong becomes the decision's outcome."""
@@ -205,6 +245,14 @@ def _seen(decision: Decision, signal: Signal | None, view: MarketView) -> Decisi
         candles=tuple(view.candles[place] for place in range(-min(_CANDLES_KEPT, len(view.candles)), 0)),
         candle_count=len(view.candles),
     )
+
+
+class _Haste(Enum):
+    """How urgent a symbol is: a new wish, one that stood before or a position to look after, or nothing."""
+
+    NEW = auto()
+    STANDING = auto()
+    NONE = auto()
 
 
 async def _cut_off(tasks: Iterable["asyncio.Task[Decision]"]) -> None:

@@ -95,7 +95,10 @@ async def test_who_will_not_act_waits_until_all_have_looked_and_no_entry_is_bein
             went.append("enter")
             turn.pass_on()
 
-    tasks = [spawn(hold(crowd.turn()), name="hold"), spawn(enter(crowd.turn()), name="enter")]
+    tasks = [spawn(hold(crowd.turn()), name="hold")]
+    await pause(20)
+    assert went == [], "more may come"
+    tasks += [spawn(enter(crowd.turn()), name="enter"), spawn(crowd.over(), name="over")]
     await pause(20)
     assert went == []
     late.set()

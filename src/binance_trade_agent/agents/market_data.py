@@ -12,7 +12,7 @@ from binance_trade_agent.cache.cache import Cache
 from binance_trade_agent.domain.candle_series import QUIET_WINDOW, CandleSeries, Dropped, Flaw, candle_series
 from binance_trade_agent.domain.candles import INTERVAL_MS, Candle
 from binance_trade_agent.domain.clock import Clock
-from binance_trade_agent.domain.market import BookTicker, MarketView
+from binance_trade_agent.domain.market import BookTicker, CandleView, MarketView
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.domain.wording import iso_utc
 from binance_trade_agent.exchange.gateway import Gateway
@@ -63,6 +63,10 @@ class Feed(Protocol):
 
     async def series(self, symbol: str, interval: str, history: int) -> CandleSeries:
         """The symbol's closed candles, as complete as can be: so many at least, where there were as many."""
+        ...
+
+    def known(self, symbol: str, interval: str) -> CandleSeries | None:
+        """The same without asking for anything: None while a candle is missing."""
         ...
 
     async def quote(self, symbol: str) -> BookTicker:
@@ -135,6 +139,15 @@ class MarketDataAgent:
             larger,
             self._larger_interval or "",
         )
+
+    def candles(self, symbol: str) -> CandleView | None:
+        """What of `observe` a strategy looks at, where a feed has it already; it may still turn out not to be sound."""
+        if self._feed is None or (known := self._feed.known(symbol, self._interval)) is None:
+            return None
+        if self._larger_interval is None:
+            return CandleView(symbol, known.candles, None, "")
+        larger = self._feed.known(symbol, self._larger_interval)
+        return None if larger is None else CandleView(symbol, known.candles, larger.candles, self._larger_interval)
 
     async def glance(self, symbol: str) -> MarketView:
         """The same without candles: what a position may be left by though they are not sound.

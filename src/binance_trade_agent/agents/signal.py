@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from binance_trade_agent.domain.candles import Candle
-from binance_trade_agent.domain.market import MarketView
+from binance_trade_agent.domain.market import CandleView, MarketView
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action, Signal
@@ -38,7 +38,7 @@ class _Answer:
     larger_candles: Sequence[Candle] | None
     signal: Signal
 
-    def is_to(self, strategy: Strategy[Any], view: MarketView) -> bool:
+    def is_to(self, strategy: Strategy[Any], view: MarketView | CandleView) -> bool:
         """Whether it answers this question: the very same candles, as the market feed hands on until one closes."""
         return self.strategy is strategy and self.candles is view.candles and self.larger_candles is view.larger_candles
 
@@ -68,6 +68,23 @@ class SignalAgent:
         # Who is at work on which symbol, in whatever thread. A strategy that takes its place is not kept waiting.
         self._thinking: set[tuple[Strategy[Any], str]] = set()
         self._answers: dict[str, _Answer] = {}
+
+    def foresee(self, view: CandleView) -> tuple[Action, Action] | None:
+        """What `evaluate` will say, and what it said last; None where the strategy has to be waited for, or has failed.
+
+        Not yet an answer to decide on: it tells which symbols are urgent when many candles close at once.
+        """
+        strategy = self._strategy_of(view.symbol)
+        last = self._answers.get(view.symbol)
+        before = Action.HOLD if last is None or last.strategy is not strategy else last.signal.action
+        if last is None or not last.is_to(strategy, view):
+            if not is_built_in(strategy) or not view.candles or (strategy, view.symbol) in self._thinking:
+                return None
+            answer = self._ask(strategy, view)
+            if not isinstance(answer, Signal) or fault_in(answer, view.symbol, view.candles):
+                return None
+            last = self._answers[view.symbol] = _Answer(strategy, view.candles, view.larger_candles, answer)
+        return last.signal.action, before
 
     async def evaluate(self, view: MarketView) -> Signal:
         """The strategy's signal at the close of the last candle.
@@ -104,7 +121,7 @@ class SignalAgent:
             return "no position to sell"
         return f"only dust to sell, {plain(position.quantity)} {view.rules.base_asset}"
 
-    def _ask(self, strategy: Strategy[Any], view: MarketView) -> object:
+    def _ask(self, strategy: Strategy[Any], view: MarketView | CandleView) -> object:
         """The strategy's answer, or what it raised: even sys.exit() in a strategy ends nothing but its own step."""
         self._thinking.add((strategy, view.symbol))
         try:

@@ -52,11 +52,12 @@ class Row:
 
     def turn(self) -> Turn:
         """The next place in the row."""
+        self._all_left.clear()
         self._turns.append(_InOrder(self, len(self._turns)))
         return self._turns[-1]
 
     async def over(self) -> None:
-        """Wait until all have left."""
+        """Nobody comes any more: wait until all have left."""
         if self._first < len(self._turns):
             await self._all_left.wait()
 
@@ -157,8 +158,7 @@ class Crowd:
         self.entrance = entrance
         self.told = told
         self.all_looked = asyncio.Event()
-        self._looking = 0
-        self._left = 0
+        self._looking = self._left = 1  # more may come
         self._is_over = asyncio.Event()
 
     def turn(self) -> Turn:
@@ -168,9 +168,10 @@ class Crowd:
         return _SideBySide(self)
 
     async def over(self) -> None:
-        """Wait until all have passed their turns on."""
-        if self._left:
-            await self._is_over.wait()
+        """Nobody comes any more: wait until all have passed their turns on."""
+        self.has_looked()
+        self.one_less()
+        await self._is_over.wait()
 
     def has_looked(self) -> None:
         """One has, or will not any more."""

@@ -69,6 +69,15 @@ def average_fill_price(levels: Sequence[Level], quantity: Decimal) -> Decimal | 
     return None
 
 
+class CandleView(Value, frozen=True):
+    """Of a symbol what a strategy looks at; see MarketView."""
+
+    symbol: str
+    candles: Sequence[Candle]
+    larger_candles: Sequence[Candle] | None
+    larger_interval: str
+
+
 class MarketView(Value, frozen=True):
     """A symbol at a tick: closed candles in time order, best prices, rules, and how old each is (market ms).
 

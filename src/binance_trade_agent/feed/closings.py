@@ -1,7 +1,7 @@
 """Closings: the symbols of which a candle has closed and that were not decided on since."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from binance_trade_agent.ops.clock import monotonic_seconds
 
@@ -30,8 +30,18 @@ class Closings:
     def __bool__(self) -> bool:
         return bool(self._symbols)
 
-    def take(self) -> Mapping[str, float]:
-        """The symbols, in the order in which their candles closed, and when (monotonic); then there are none."""
-        taken, self._symbols = self._symbols, {}
-        self.has_some.clear()
+    def put_back(self, symbol: str, closed_seconds: float) -> None:
+        """It could not be decided on; a candle that has closed since counts in its place."""
+        self._symbols.setdefault(symbol, closed_seconds)
+        self.has_some.set()
+
+    def take(self, without: Collection[str] = ()) -> Mapping[str, float]:
+        """The symbols, in the order in which their candles closed, and when (monotonic); then there are none.
+
+        Those of `without` stay.
+        """
+        taken = {symbol: seconds for symbol, seconds in self._symbols.items() if symbol not in without}
+        self._symbols = {symbol: seconds for symbol, seconds in self._symbols.items() if symbol in without}
+        if not self._symbols:
+            self.has_some.clear()
         return taken

@@ -109,6 +109,10 @@ class MarketFeed:
         """
         return await self.candles.series(symbol, interval, history)
 
+    def known(self, symbol: str, interval: str) -> CandleSeries | None:
+        """The same without asking for anything: None while a candle is missing."""
+        return self.candles.known(symbol, interval)
+
     async def quote(self, symbol: str) -> BookTicker:
         """The symbol's best prices.
 

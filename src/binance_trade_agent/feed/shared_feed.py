@@ -118,6 +118,10 @@ class SharedFeed:
             self._wished_seconds = float("-inf")
         return await self._own.series(symbol, interval, history)
 
+    def known(self, symbol: str, interval: str) -> CandleSeries | None:
+        """The same without asking for anything: None while a candle is missing."""
+        return self._own.known(symbol, interval) if self._is_settled.is_set() else None
+
     async def quote(self, symbol: str) -> BookTicker:
         """The symbol's best prices.
 

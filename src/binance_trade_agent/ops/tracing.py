@@ -8,7 +8,7 @@ import contextlib
 import functools
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -89,21 +89,23 @@ def _instrument(
 ) -> None:
     """Put a span around what each part does; only these instances are touched."""
 
-    def tick_named(span: "Span", tick: Tick, symbols: Sequence[str]) -> None:
-        span.set_attributes(
-            {"run": tick.run_id, "cycle": tick.cycle, "tick_ms": tick.tick_ms, "symbols": list(symbols)}
-        )
+    def tick_named(span: "Span", tick: Tick, *_: object) -> None:
+        span.set_attributes({"run": tick.run_id, "cycle": tick.cycle, "tick_ms": tick.tick_ms})
 
     def symbol_named(span: "Span", _: Tick, symbol: str, *__: object) -> None:
         span.update_name(f"decide {symbol}")
         span.set_attribute("symbol", symbol)
 
-    _wrap(tracer, orchestrator, "begin_all", "tick", tick_named)
+    _wrap(tracer, orchestrator, "begin_all", "tick", tick_named, _begun)
     _wrap(tracer, orchestrator, "decide", "decide", symbol_named, _decided)
     _wrap(tracer, market_data, "observe", "market_data")
     _wrap(tracer, signals, "evaluate", "signal")
     _wrap(tracer, risk, "review", "risk")
     _wrap(tracer, execution, "execute", "execution")
+
+
+def _begun(span: "Span", tasks: Iterable[str]) -> None:
+    span.set_attribute("symbols", list(tasks))
 
 
 def _decided(span: "Span", decision: Decision) -> None:

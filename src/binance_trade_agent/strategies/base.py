@@ -13,7 +13,7 @@ from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.domain.values import replace
 from binance_trade_agent.domain.words import Words
-from binance_trade_agent.strategies.columns import CandleColumns, Columns
+from binance_trade_agent.strategies.columns import Columns, WindowColumns
 from binance_trade_agent.strategies.confirmation import confirmed
 from binance_trade_agent.strategies.indicators import FloatArray
 from binance_trade_agent.strategies.params import StrategyParams
@@ -206,7 +206,7 @@ class BuiltInStrategy(Strategy[P]):
         """See Strategy; a strategy of the user's own that is made from this one is asked for whole frames."""
         if not is_built_in(self):
             return super().last_row(candles)
-        votes = self.vote(CandleColumns(candles))
+        votes = self.vote(WindowColumns(candles))
         indicators = {name: float(values[-1]) for name, values in votes.indicators.items()}
         is_ready = len(candles) >= self.warm_up and all(map(isfinite, indicators.values()))
         action = float(votes.direction[-1]) if is_ready else 0.0

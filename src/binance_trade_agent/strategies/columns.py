@@ -32,7 +32,7 @@ class Columns(Protocol):
     def __len__(self) -> int: ...
 
 
-class CandleColumns:
+class WindowColumns:
     """The Columns of candles, at no cost where they are kept as columns.
 
     Args:
