@@ -340,7 +340,7 @@ async def test_few_symbols_are_read_at_a_time_and_stay_while_they_are_looked_at(
 
 async def test_nothing_is_asked_while_half_of_the_minutes_weight_is_used(tmp_path):
     async with studio(tmp_path) as ours:
-        ours.desk.gateway._budget.learn(
+        ours.desk.gateway.budget.learn(
             [{"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 100}]
         )
         await ours.desk.gateway.depth("BTCUSDT")

@@ -68,13 +68,13 @@ async def gateway():
 async def test_exchange_counts_what_the_gateway_reserves(gateway, intent, monkeypatch):
     """Orders and cancels that succeed cost nothing (binance-protocol.md 1.0), so their reserve is given back."""
     reserved = []
-    spend = gateway._budget.spend
+    spend = gateway.budget.spend
 
     def noted(price):
         reserved.append(price)
         return spend(price)
 
-    monkeypatch.setattr(gateway._budget, "spend", noted)
+    monkeypatch.setattr(gateway.budget, "spend", noted)
     await gateway.account()
     used = gateway.used_weight
 
@@ -110,4 +110,4 @@ async def test_exchange_counts_what_the_gateway_reserves(gateway, intent, monkey
     another = replace(limit, client_order_id="bta-BTCUSDT-3")
     resting = await check(gateway.replace_order("BTCUSDT", resting.exchange_order_id, another), is_free=True)
     await check(gateway.cancel_order("BTCUSDT", resting.exchange_order_id), is_free=True)
-    assert gateway._budget.orders_used["10s"] >= 1
+    assert gateway.budget.orders_used["10s"] >= 1

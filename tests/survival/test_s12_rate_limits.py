@@ -179,7 +179,7 @@ async def test_s12_market_data_waits_for_the_next_minute_while_others_pass():
         await exchange.fault("weight", used=5950)
         await gateway.order("BTCUSDT", "bta-1")
         candles = spawn(gateway.candles("BTCUSDT", "1m", 2), name="candles")
-        while not gateway._budget.waiting:
+        while not gateway.budget.waiting:
             await sleep_seconds(0)
         await gateway.order("BTCUSDT", "bta-2")
         assert not candles.done()

@@ -92,7 +92,7 @@ class BinanceGateway:
         budget: RateBudget | None = None,
     ) -> None:
         self._clock = clock
-        self._budget = budget or RateBudget(clock)
+        self.budget = budget or RateBudget(clock)
         self.breaker = Breaker(clock, self._server_ms, random.Random(api_key))  # noqa: S311 (spreads probes)
         self.auth_halt = AuthHalt(clock, self.account)
         self._synchronising = asyncio.Lock()
@@ -121,12 +121,12 @@ class BinanceGateway:
     @property
     def used_weight(self) -> int | None:
         """Request weight used in the current minute, as the exchange last said; None before the first answer."""
-        return self._budget.used_weight
+        return self.budget.used_weight
 
     @property
     def has_leisure(self) -> bool:
         """See Gateway. None while the exchange is in trouble, or has asked this address to be silent."""
-        return self.breaker.state == "closed" and self._budget.has_leisure
+        return self.breaker.state == "closed" and self.budget.has_leisure
 
     def vitals(self) -> ExchangeVitals:
         """How the exchange answers, what is used of its limits, how its clock goes."""
@@ -136,13 +136,13 @@ class BinanceGateway:
             away_since_ms=self.breaker.open_since_ms,
             keys_refused_because=self.auth_halt.reason or "",
             keys_refused_since_ms=self.auth_halt.since_ms,
-            budget=self._budget.vitals(),
+            budget=self.budget.vitals(),
             requests=self.requests.vitals(),
         )
 
     def refuse_while_silent(self) -> None:
         """Raise RateLimitedError while the exchange has asked this address to be silent, for who connects beside us."""
-        self._budget.check()
+        self.budget.check()
 
     async def synchronise(self) -> None:
         """Set the clock by the exchange's: of three samples, the one with the shortest round trip (P14).
@@ -401,7 +401,7 @@ class BinanceGateway:
             await self.auth_halt.check()
         if path != "time":  # which is what the breaker's probes ask for
             await self.breaker.check()
-        async with self._budget.spend(cost(method, path, parameters)):
+        async with self.budget.spend(cost(method, path, parameters)):
             sent_seconds, outcome = monotonic_seconds(), "ok"
             try:
                 yield
@@ -420,7 +420,7 @@ class BinanceGateway:
         if isinstance(error, AuthError):
             self.auth_halt.begin(error)
         if isinstance(error, RateLimitedError):
-            await self._budget.block(error)
+            await self.budget.block(error)
         if isinstance(error, RejectedError) and error.code == CLOCK_CODE:
             with contextlib.suppress(ExchangeError):  # this request was refused, whatever comes of the next
                 async with self._synchronising:
@@ -428,7 +428,7 @@ class BinanceGateway:
                         await self.synchronise()
 
     def _limits_read(self, exchange_info: Mapping[str, Any]) -> Mapping[str, Any]:
-        self._budget.learn(exchange_info.get("rateLimits", ()))
+        self.budget.learn(exchange_info.get("rateLimits", ()))
         return exchange_info
 
     def _tracing(self) -> aiohttp.TraceConfig:

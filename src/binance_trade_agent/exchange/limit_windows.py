@@ -1,14 +1,19 @@
 """What is used up of the exchange's limits in the running calendar window (binance-protocol.md 2.8)."""
 
+import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from binance_trade_agent.exchange.weights import SHARE, Cost, Priority
 
 MINUTE_MS = 60_000
 _DEFAULT_WEIGHT_LIMIT = 6_000
 _DEFAULT_ORDER_LIMIT = 50
-_ORDERS_WINDOW_MS = 10_000
+_TEN_SECONDS_MS, _DAY_MS = 10_000, 86_400_000
+# How much of an order limit entries may use, with what protects them: the rest is for positions that are there already.
+ENTRIES_SHARE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,36 +108,96 @@ class WeightWindow:
 
 
 class OrderWindow:
-    """Orders that the account has placed in the running ten seconds, as the last placement's answer said.
+    """Orders that the account has placed in the running calendar window, as the placements' answers say.
+
+    Attributes:
+        limit: as many may be placed; None while it is not known.
+        length: in words.
+    """
+
+    def __init__(self, now_ms: Callable[[], int], length_ms: int, length: str, limit: int | None) -> None:
+        self.limit = limit
+        self.length = length
+        self._now_ms = now_ms
+        self._length_ms = length_ms
+        self._number = 0
+        self._count = 0
+
+    def note(self, count: int) -> None:
+        """Take the count from an answer; of those that come at once the first may say more than the last."""
+        number = self._now_ms() // self._length_ms
+        self._count = max(count, self._count) if number == self._number else count
+        self._number = number
+
+    @property
+    def count(self) -> int | None:
+        """As many as a placement of this window was told; None when there was none in it."""
+        return self._count if self._now_ms() // self._length_ms == self._number else None
+
+    @property
+    def seconds_left(self) -> int:
+        """Whole seconds of exchange time until the next window begins."""
+        return math.ceil((self._length_ms - self._now_ms() % self._length_ms) / 1000)
+
+    def objection(self, orders: int, expected: int) -> str | None:
+        """Why an entry of so many orders may not be made now; None when it may.
+
+        It may when it leaves free what is kept for exits, though all that are `expected` are placed too. One that is
+        too large for any window may be made in an empty one.
+        """
+        used = (self.count or 0) + expected
+        if self.limit is None or not used or used + orders <= (room := int(self.limit * ENTRIES_SHARE)):
+            return None
+        what = "an entry" if orders == 1 else f"an entry's {orders} orders"
+        return (
+            f"no room for {what}: {used:,} of the {self.limit:,} orders that the exchange takes in {self.length} are "
+            f"placed or about to be, {self.limit - room:,} are kept for exits; the count begins anew in "
+            f"{self.seconds_left:,} s"
+        )
+
+
+class OrderLimits:
+    """How many orders the account may place in ten seconds and in a day, and who is about to.
 
     Attributes:
         under_way: orders of requests that want to be sent, or were and are not answered: they may count already.
     """
 
     def __init__(self, now_ms: Callable[[], int]) -> None:
-        self.limit = _DEFAULT_ORDER_LIMIT
+        self.ten_seconds = OrderWindow(now_ms, _TEN_SECONDS_MS, "10 s", _DEFAULT_ORDER_LIMIT)
+        self.day = OrderWindow(now_ms, _DAY_MS, "a day", None)
         self.under_way = 0
-        self._now_ms = now_ms
-        self._number = 0
-        self._count = 0
+        self._promised: dict[asyncio.Task[Any], int] = {}
 
-    def note(self, count: int) -> None:
-        """Take the count from an answer; of those that come at once the first may say more than the last."""
-        number = self._now_ms() // _ORDERS_WINDOW_MS
-        self._count = max(count, self._count) if number == self._number else count
-        self._number = number
+    def begin(self, orders: int) -> None:
+        """So many want to be sent by this task, which may have been promised them."""
+        self.under_way += orders
+        task = asyncio.current_task()
+        if task is not None and task in self._promised:
+            self._promised[task] = max(0, self._promised[task] - orders)
+
+    def end(self, orders: int) -> None:
+        """They were answered, or not sent."""
+        self.under_way -= orders
 
     def fits(self, cost: Cost) -> bool:
         """Whether the orders, which are under way, may be placed now; those that are too many for any window, alone."""
-        orders = (self.count or 0) + self.under_way
-        return orders <= cost.orders or orders <= int(self.limit * SHARE[cost.priority])
+        window = self.ten_seconds
+        orders = (window.count or 0) + self.under_way
+        return orders <= cost.orders or window.limit is None or orders <= int(window.limit * SHARE[cost.priority])
 
-    @property
-    def count(self) -> int | None:
-        """As many as the last placement of this window was told; None when there was none in it."""
-        return self._count if self._now_ms() // _ORDERS_WINDOW_MS == self._number else None
+    def promise(self, orders: int) -> None:
+        """Keep so many free for this task until it sends them or ends, from other entries only."""
+        task = asyncio.current_task()
+        assert task is not None, "an order is decided on in a task"
+        self._promised[task] = orders
 
-    @property
-    def ms_left(self) -> int:
-        """Exchange time until the next window begins."""
-        return _ORDERS_WINDOW_MS - self._now_ms() % _ORDERS_WINDOW_MS
+    def objection(self, orders: int) -> str | None:
+        """Why an entry of so many orders may not be made now; None when it may.
+
+        What this task was promised is for these orders, not beside them.
+        """
+        this = asyncio.current_task()
+        self._promised = {task: left for task, left in self._promised.items() if left and not task.done()}
+        expected = self.under_way + sum(left for task, left in self._promised.items() if task is not this)
+        return self.ten_seconds.objection(orders, expected) or self.day.objection(orders, expected)

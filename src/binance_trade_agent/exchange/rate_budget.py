@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from binance_trade_agent.exchange.errors import OrderLimitError, RateLimitedError
-from binance_trade_agent.exchange.limit_windows import Mark, OrderWindow, WeightWindow
+from binance_trade_agent.exchange.limit_windows import Mark, OrderLimits, WeightWindow
 from binance_trade_agent.exchange.limits_store import ALL, ORDERS, LimitsFile, RedisLimits, Silences
 from binance_trade_agent.exchange.weights import Cost, Priority
 from binance_trade_agent.ops.clock import MarketClock, ScaledClock, SteppedClock, monotonic_seconds, wall_ms
@@ -19,9 +19,10 @@ from binance_trade_agent.ops.vitals import BudgetVitals
 
 LONGEST_WAIT_SECONDS = 10.0
 _SHORTEST_TIMER_SECONDS = 0.001
-_DAY_MS = 86_400_000
 _CLOCK_UNCERTAINTY_MS = 500  # real ms: half of the slowest round trip that a clock is set by, and some more
 _SILENCED = "The exchange has asked us to wait."
+# Why an entry is refused before anything is asked for it: names of rules.
+ORDER_LIMIT, SILENCE = "order_limit", "silence"
 
 
 @dataclass(order=True, slots=True)
@@ -81,16 +82,13 @@ class RateBudget:
         self._file = file
         self._shared = shared
         self._weight = WeightWindow(now_ms, _CLOCK_UNCERTAINTY_MS * self._speed)
-        self._orders = OrderWindow(now_ms)
+        self._orders = OrderLimits(now_ms)
         self._silent_until = {ALL: 0.0, ORDERS: 0.0}  # monotonic seconds
         self._places = itertools.count()
         self._waiting: list[_Waiter] = []
         self._timer: asyncio.TimerHandle | None = None
         self.used_weight: int | None = None
         self.orders_used: dict[str, int] = {}
-        self._now_ms = now_ms
-        self._order_limit_day: int | None = None
-        self._orders_day = -1  # day of `orders_used["1d"]`, counted from the epoch
 
     @contextlib.asynccontextmanager
     async def spend(self, cost: Cost) -> AsyncIterator[Spending]:
@@ -99,7 +97,7 @@ class RateBudget:
         Raises:
             RateLimitedError: it may not be sent within the longest wait.
         """
-        self._orders.under_way += cost.orders
+        self._orders.begin(cost.orders)
         try:
             await self._take(cost)
             spending = Spending(self, self._weight.mark())
@@ -111,7 +109,7 @@ class RateBudget:
                 self._weight.answered(cost.weight, spending.sent, spending.used_weight)
                 self._wake()
         finally:
-            self._orders.under_way -= cost.orders
+            self._orders.end(cost.orders)
 
     def check(self) -> None:
         """Raise RateLimitedError while nothing at all may be sent."""
@@ -139,9 +137,9 @@ class RateBudget:
                 if window == ("REQUEST_WEIGHT", "MINUTE", 1):
                     self._weight.limit = max(1, int(row["limit"]))
                 elif window == ("ORDERS", "SECOND", 10):
-                    self._orders.limit = max(1, int(row["limit"]))
+                    self._orders.ten_seconds.limit = max(1, int(row["limit"]))
                 elif window == ("ORDERS", "DAY", 1):
-                    self._order_limit_day = max(1, int(row["limit"]))
+                    self._orders.day.limit = max(1, int(row["limit"]))
 
     def note(self, used_weight: str | None) -> int | None:
         """Take the used weight from an answer's header; returns it, None when it says nothing."""
@@ -152,13 +150,32 @@ class RateBudget:
 
     def note_orders(self, in_ten_seconds: str | None, today: str | None) -> None:
         """Take the order counts from an answer's headers; only placements carry them."""
-        for window, count in (("10s", in_ten_seconds), ("1d", today)):
+        windows = ("10s", self._orders.ten_seconds, in_ten_seconds), ("1d", self._orders.day, today)
+        for name, window, count in windows:
             with contextlib.suppress(TypeError, ValueError):
-                self.orders_used[window] = int(count or "")
-                if window == "10s":
-                    self._orders.note(self.orders_used[window])
-                else:
-                    self._orders_day = self._now_ms() // _DAY_MS
+                self.orders_used[name] = int(count or "")
+                window.note(self.orders_used[name])
+
+    def entry_refusal(self, orders: int) -> tuple[str, str] | None:
+        """Why an entry of so many orders cannot be sent now, what protects it among them: the rule and a sentence.
+
+        None when it can: there is no silence, and what is kept for exits stays free though all is placed that is under
+        way or promised to other tasks.
+        """
+        self._read_file()
+        if (left := self._seconds_of_silence()) > 0:
+            return SILENCE, f"the exchange has asked us to wait: it is asked nothing for {self._seconds(left):,} s"
+        if (left := self._seconds_of_silence(ORDERS)) > 0:
+            return (
+                ORDER_LIMIT,
+                f"the exchange takes no new orders for {self._seconds(left):,} s, as too many were placed",
+            )
+        objection = self._orders.objection(orders)
+        return None if objection is None else (ORDER_LIMIT, objection)
+
+    def promise(self, orders: int) -> None:
+        """Keep so many orders from other entries until this task has sent them or has ended."""
+        self._orders.promise(orders)
 
     @property
     def waiting(self) -> int:
@@ -174,14 +191,13 @@ class RateBudget:
     def vitals(self) -> BudgetVitals:
         """What is used of which limits, and until when there is silence."""
         self._read_file()
-        is_today = self._now_ms() // _DAY_MS == self._orders_day
         return BudgetVitals(
             weight_used=self._weight.used,
             weight_limit=self._weight.limit,
-            orders_10s=self._orders.count,
-            order_limit_10s=self._orders.limit,
-            orders_day=self.orders_used.get("1d") if is_today else None,
-            order_limit_day=self._order_limit_day,
+            orders_10s=self._orders.ten_seconds.count,
+            order_limit_10s=self._orders.ten_seconds.limit,
+            orders_day=self._orders.day.count,
+            order_limit_day=self._orders.day.limit,
             waiting=self.waiting,
             silent_until_wall_ms=self._wall_end_of_silence(ALL),
             no_orders_until_wall_ms=self._wall_end_of_silence(ORDERS),
@@ -306,9 +322,9 @@ class RateBudget:
         if not cost.orders:
             return
         if (left := self._seconds_of_silence(ORDERS)) > 0:
-            raise OrderLimitError(math.ceil(left * self._speed), "The exchange takes no more new orders for a while.")
+            raise OrderLimitError(self._seconds(left), "The exchange takes no more new orders for a while.")
         if not self._orders.fits(cost):
-            seconds = math.ceil(self._orders.ms_left / 1000)
+            seconds = self._orders.ten_seconds.seconds_left
             raise OrderLimitError(seconds, "As many orders were placed as the exchange takes in 10 s.")
 
     def _reason(self, cost: Cost) -> str:
@@ -320,7 +336,11 @@ class RateBudget:
         )
 
     def _refusal(self, real_seconds: float, message: str) -> RateLimitedError:
-        return RateLimitedError(max(1, math.ceil(real_seconds * self._speed)), message)
+        return RateLimitedError(self._seconds(real_seconds), message)
+
+    def _seconds(self, real_seconds: float) -> int:
+        """The exchange's, whole, at least 1."""
+        return max(1, math.ceil(real_seconds * self._speed))
 
     def _give_back(self, cost: Cost) -> None:
         self._weight.release(cost.weight)
