@@ -388,6 +388,7 @@ class TestExchange:
         [
             {"BINANCE_API_KEY": KEY, "BINANCE_API_SECRET": SECRET, "EXCHANGE_URL": "http://127.0.0.1:8090"},
             {"EXCHANGE_URL": "http://exchange.example:9000"},
+            {"EXCHANGE_URL": "http://exchange.example:8090"},
             {},
         ],
     )

@@ -1,7 +1,10 @@
-"""The garbage collector and the event loop: what has settled is out of its way."""
+"""The garbage collector and the event loop: what has settled is out of its way; and what the loop reports."""
 
 import asyncio
 import gc
+import socket
+
+import pytest
 
 from binance_trade_agent.ops import event_loop
 from binance_trade_agent.ops.clock import sleep_seconds
@@ -31,3 +34,19 @@ def test_in_virtual_time_nothing_is_frozen(monkeypatch):
 
     run_virtual(an_hour)
     assert frozen == []
+
+
+@pytest.mark.parametrize(
+    ("failure", "is_reported"),
+    [(socket.gaierror(-3, "Temporary failure in name resolution"), False), (OSError("lost"), True)],
+)
+def test_a_look_up_that_nobody_waits_for_any_more_is_not_reported(caplog, failure, is_reported):
+    pytest.importorskip("uvloop")
+
+    async def failed_unheard():
+        asyncio.get_running_loop().create_future().set_exception(failure)
+        gc.collect()
+
+    with asyncio.Runner(loop_factory=event_loop.fast_loop()) as runner:
+        runner.run(failed_unheard())
+    assert ("never retrieved" in caplog.text) is is_reported

@@ -167,7 +167,8 @@ def exchange(**options: Any) -> None:
 def _is_needed(settings: Any, port: int) -> bool:
     from urllib.parse import urlsplit
 
-    return settings.is_simulated and urlsplit(settings.exchange_url or "").port == port
+    address = urlsplit(settings.exchange_url or "")
+    return settings.is_simulated and address.port == port and address.hostname in {"127.0.0.1", "localhost", "::1"}
 
 
 def _feed_health() -> None:

@@ -3,20 +3,39 @@
 import asyncio
 import contextlib
 import gc
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from binance_trade_agent.ops.clock import is_machines_time
 
 _SETTLED_SECONDS = 120.0
 
 
-def fast_loop() -> "type[asyncio.AbstractEventLoop] | None":
-    """The uvloop event loop where it is installed, else None, asyncio's own."""
+def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes a uvloop event loop where that is installed, else None: asyncio's own."""
     try:
         import uvloop
     except ImportError:
         return None
-    return uvloop.Loop
+
+    def made() -> asyncio.AbstractEventLoop:
+        loop = uvloop.Loop()
+        loop.set_exception_handler(_unless_nobody_waits)
+        return loop
+
+    return made
+
+
+def _unless_nobody_waits(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Report as ever what nobody caught, but for the look-up of a name that a connection has stopped waiting for.
+
+    uvloop forgets it when connecting takes too long (MagicStack/uvloop issue 437, pull request 590). Who wanted the
+    connection has said so; without this, a Redis whose name is unknown fills the log.
+    """
+    if type(context.get("future")) is asyncio.Future and isinstance(context.get("exception"), socket.gaierror):
+        return
+    loop.default_exception_handler(context)
 
 
 @contextlib.contextmanager
