@@ -121,18 +121,23 @@ class OrderWindow:
         self._now_ms = now_ms
         self._length_ms = length_ms
         self._number = 0
-        self._count = 0
+        self._count: int | None = None
+        self._unanswered = 0
 
     def note(self, count: int) -> None:
         """Take the count from an answer; of those that come at once the first may say more than the last."""
-        number = self._now_ms() // self._length_ms
-        self._count = max(count, self._count) if number == self._number else count
-        self._number = number
+        self._count = max(count, self.count or 0)
+
+    def miss(self, orders: int) -> None:
+        """So many were sent and not answered: they may count."""
+        self._roll()
+        self._unanswered += orders
 
     @property
     def count(self) -> int | None:
         """As many as a placement of this window was told; None when there was none in it."""
-        return self._count if self._now_ms() // self._length_ms == self._number else None
+        self._roll()
+        return self._count
 
     @property
     def seconds_left(self) -> int:
@@ -145,7 +150,7 @@ class OrderWindow:
         It may when it leaves free what is kept for exits, though all that are `expected` are placed too. One that is
         too large for any window may be made in an empty one.
         """
-        used = (self.count or 0) + expected
+        used = (self.count or 0) + self._unanswered + expected
         if self.limit is None or not used or used + orders <= (room := int(self.limit * ENTRIES_SHARE)):
             return None
         what = "an entry" if orders == 1 else f"an entry's {orders} orders"
@@ -154,6 +159,10 @@ class OrderWindow:
             f"placed or about to be, {self.limit - room:,} are kept for exits; the count begins anew in "
             f"{self.seconds_left:,} s"
         )
+
+    def _roll(self) -> None:
+        if (number := self._now_ms() // self._length_ms) != self._number:
+            self._number, self._count, self._unanswered = number, None, 0
 
 
 class OrderLimits:
@@ -176,9 +185,12 @@ class OrderLimits:
         if task is not None and task in self._promised:
             self._promised[task] = max(0, self._promised[task] - orders)
 
-    def end(self, orders: int) -> None:
-        """They were answered, or not sent."""
+    def end(self, orders: int, *, is_known: bool) -> None:
+        """They are not under way any more. `is_known`: they were answered, or surely not sent."""
         self.under_way -= orders
+        if orders and not is_known:
+            self.ten_seconds.miss(orders)
+            self.day.miss(orders)
 
     def fits(self, cost: Cost) -> bool:
         """Whether the orders, which are under way, may be placed now; those that are too many for any window, alone."""

@@ -37,17 +37,24 @@ class _Waiter:
 
 
 class Spending:
-    """A request that has its weight."""
+    """A request that has its weight.
+
+    Attributes:
+        is_answered: whether the exchange itself has answered, of which headers about its limits are the sign.
+    """
 
     def __init__(self, budget: "RateBudget", sent: Mark) -> None:
         self.sent = sent
         self.used_weight: int | None = None
+        self.is_answered = False
         self._budget = budget
 
     def note(self, headers: Mapping[str, str]) -> None:
         """Take what the answer's headers say about the limits."""
         self.used_weight = self._budget.note(headers.get("x-mbx-used-weight-1m"))
-        self._budget.note_orders(headers.get("x-mbx-order-count-10s"), headers.get("x-mbx-order-count-1d"))
+        in_ten_seconds, today = headers.get("x-mbx-order-count-10s"), headers.get("x-mbx-order-count-1d")
+        self._budget.note_orders(in_ten_seconds, today)
+        self.is_answered = self.used_weight is not None or in_ten_seconds is not None
 
 
 # The request that this task is sending; python-binance hands nothing through to where the answer arrives (P12).
@@ -98,6 +105,7 @@ class RateBudget:
             RateLimitedError: it may not be sent within the longest wait.
         """
         self._orders.begin(cost.orders)
+        spending = None
         try:
             await self._take(cost)
             spending = Spending(self, self._weight.mark())
@@ -109,7 +117,7 @@ class RateBudget:
                 self._weight.answered(cost.weight, spending.sent, spending.used_weight)
                 self._wake()
         finally:
-            self._orders.end(cost.orders)
+            self._orders.end(cost.orders, is_known=spending is None or spending.is_answered)
 
     def check(self) -> None:
         """Raise RateLimitedError while nothing at all may be sent."""
