@@ -1,11 +1,13 @@
 """Doctor's lines on what is around the trader: each says how it is and, where it is not well, what to do."""
 
 import contextlib
+import errno
 import os
 import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from contextlib import closing
 from pathlib import Path
 
@@ -67,14 +69,25 @@ def test_a_folder_that_can_be_written_is_told_with_who_writes(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written_is_told_with_whose_it_is(tmp_path):
+def test_a_folder_that_cannot_be_written_is_told_with_whose_it_is(tmp_path, monkeypatch):
+    def refused(**_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refused)
+    assert str(doctor.folder(tmp_path / "ledger.db")) == (
+        f"failed   folder     {tmp_path} cannot be written (Permission denied): it belongs to user "
+        f"{tmp_path.stat().st_uid}, this is user {os.geteuid()}; give it to that user, or set LEDGER_PATH"
+    )
+
+
+def test_a_folder_that_is_mounted_for_reading_only_is_told_as_that(tmp_path):
     with tiny_disk(tmp_path / "disk") as disk:
         make_read_only(disk)
         said = str(doctor.folder(disk / "ledger.db"))
-    assert said.startswith(
-        f"failed   folder     {disk} cannot be written (Read-only file system): it belongs to user 0, "
+    assert said == (
+        f"failed   folder     {disk} cannot be written (Read-only file system): mount it so that it can be written, "
+        "or set LEDGER_PATH"
     )
-    assert said.endswith("give it to that user, or set LEDGER_PATH")
 
 
 def test_the_ledgers_schema_is_told_and_what_becomes_of_an_older_one(tmp_path):

@@ -1,5 +1,6 @@
 """What `trade-agent doctor` finds around the trader: its folder, its ports, who may reach it, who is told."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -45,14 +46,17 @@ def folder(ledger_path: Path) -> Checked:
             file.flush()
             os.fsync(file.fileno())
     except OSError as failure:
-        rights = there.stat()
         return Checked(
-            "folder",
-            Verdict.FAILED,
-            f"{there} cannot be written ({failure.strerror}): it belongs to user {rights.st_uid}, this is user "
-            f"{os.geteuid()}; give it to that user, or set LEDGER_PATH",
+            "folder", Verdict.FAILED, f"{there} cannot be written ({failure.strerror}): {_remedy(there, failure)}"
         )
     return Checked("folder", Verdict.OK, f"{there} can be written by user {os.geteuid()}")
+
+
+def _remedy(there: Path, failure: OSError) -> str:
+    if failure.errno == errno.EROFS:
+        return "mount it so that it can be written, or set LEDGER_PATH"
+    owner = f"it belongs to user {there.stat().st_uid}, this is user {os.geteuid()}"
+    return f"{owner}; give it to that user, or set LEDGER_PATH"
 
 
 def ledger(path: Path) -> Checked:
