@@ -11,6 +11,7 @@ from binance_trade_agent.agents.account_share import SharedAccount
 from binance_trade_agent.agents.account_watch import AccountWatch
 from binance_trade_agent.agents.breakers import Breakers
 from binance_trade_agent.agents.closing import Closer, Emergency
+from binance_trade_agent.agents.entry_gate import EntryGate, orders_of_entry
 from binance_trade_agent.agents.execution import TradeExecutionAgent
 from binance_trade_agent.agents.indicator_reader import IndicatorReader
 from binance_trade_agent.agents.manual_orders import ManualOrders
@@ -20,6 +21,7 @@ from binance_trade_agent.agents.protection import Protection
 from binance_trade_agent.agents.reconciler import Reconciler
 from binance_trade_agent.agents.recorder import EPOCH, LOCKED_BY_OTHERS, Witness, recording
 from binance_trade_agent.agents.risk import Identity, RiskManagementAgent
+from binance_trade_agent.agents.risk_context import FollowedMarket
 from binance_trade_agent.agents.signal import SignalAgent
 from binance_trade_agent.agents.suspension import Suspensions
 from binance_trade_agent.agents.valuation import Valuation
@@ -37,6 +39,7 @@ from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.connect import Connection, until_reached
 from binance_trade_agent.exchange.errors import RejectedError
 from binance_trade_agent.exchange.price_stream import PriceHandler, PriceStream
+from binance_trade_agent.exchange.rate_budget import RateBudget
 from binance_trade_agent.exchange.user_stream import UserStream
 from binance_trade_agent.feed.choice import AnyFeed, feed_of
 from binance_trade_agent.feed.closings import Closings
@@ -52,6 +55,7 @@ from binance_trade_agent.ops.tasks import spawn, stop
 from binance_trade_agent.ops.vitals import RedisVitals
 from binance_trade_agent.orchestrator import TradingOrchestrator
 from binance_trade_agent.reports.idle import IdleTalk
+from binance_trade_agent.risk.exits import ExitSettings
 from binance_trade_agent.settings import Settings
 from binance_trade_agent.strategies.in_use import StrategiesInUse
 from binance_trade_agent.trader_vitals import Parts, TraderVitals
@@ -181,7 +185,7 @@ class Assembly:
         risk = RiskManagementAgent(
             risk_switch.limits,
             exits,
-            witness.market(gateway),
+            witness.market(FollowedMarket(gateway, feed)),
             books,
             decided_by,
             identity,
@@ -189,6 +193,7 @@ class Assembly:
             atr_period=settings.risk_atr_period,
             epoch=witness.asking(EPOCH, ground.epoch),
             locked_by_others=witness.asking(LOCKED_BY_OTHERS, lambda: ground.reconciler.foreign_locked),
+            promise=_room_for_orders(ground.gate, gateway.budget, exits),
         )
         suspensions = Suspensions(settings.risk_suspend_after_failures, settings.risk_suspend_ticks)
         signals = SignalAgent(strategies.of)
@@ -236,7 +241,7 @@ class Assembly:
             ),
             {CommandKind.SET_STRATEGY: switch, CommandKind.SET_RISK: risk_switch},
             {
-                **SwitchCarriers(ledger, settings.trading_instance, emergency.obey_and_tell).by_kind,
+                **SwitchCarriers(ledger, settings.trading_instance, emergency.obey_and_tell, name.share).by_kind,
                 **manual.by_kind,
             },
             before_tick=stream.catch_up if connection.is_stepped else _nothing,
@@ -289,6 +294,13 @@ class Assembly:
             await asyncio.wait_for(self._stream.is_live.wait(), _STREAM_SECONDS)
         except TimeoutError:
             log.warning("the user stream is not there yet; fills come from answers and queries until it is")
+
+
+def _room_for_orders(gate: EntryGate, budget: RateBudget, exits: ExitSettings) -> Callable[[], None]:
+    """Shut the gate while the exchange takes no more orders; returns what keeps those of an entry free for it."""
+    orders = orders_of_entry(exits)
+    gate.asked.append(lambda: budget.entry_refusal(orders))
+    return lambda: budget.promise(orders)
 
 
 def _prices(connection: Connection, name: RunName, on_price: PriceHandler) -> PriceStream | None:

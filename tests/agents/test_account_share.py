@@ -11,9 +11,10 @@ from binance_trade_agent.agents.epochs import Epochs
 from binance_trade_agent.agents.reconciler import Reconciler
 from binance_trade_agent.agents.symbols import rules_of_books
 from binance_trade_agent.configuration import ConfigError
+from binance_trade_agent.control import commands
 from binance_trade_agent.control.claims import Claims, ClaimsAwayError
 from binance_trade_agent.control.lease import LeaseHeldError
-from binance_trade_agent.domain.claims import EXPOSURE_RULE, UNAGREED_RULE, AccountLimits
+from binance_trade_agent.domain.claims import EXPOSURE_RULE, UNAGREED_RULE, AccountLimits, Halt
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.domain.values import changed, replace
@@ -37,6 +38,7 @@ class Meeting:
         self.by_instance = {each.instance: each for each in claims}
         self.live = frozenset(self.by_instance) if live is None else frozenset(live)
         self.whole = ""
+        self.halts = {}
         self.is_away = False
         self.failed = 0
 
@@ -54,6 +56,14 @@ class Meeting:
 
     async def forget(self, instance):
         return self.by_instance.pop(instance, None) is not None
+
+    async def ask(self, instances, halt):
+        for instance in instances:
+            self.halts.setdefault(instance, []).append(halt)
+
+    async def hear(self, instance, obey):
+        await obey(self.halts.get(instance, []))
+        self.halts.pop(instance, None)
 
 
 @pytest.fixture(autouse=True)
@@ -356,6 +366,52 @@ class TestPurchases:
                 async with share.reserved([await ready.intent()]) as refusal:
                     assert (refusal and refusal.rule) == rule
             assert len(warnings_in(caplog)) == 2
+
+
+class TestHalts:
+    """A person stops all daemons of an account beside one of them."""
+
+    KILL = Halt("kill", "enough", "cli by way of beta", 5)
+
+    async def test_one_that_was_left_for_it_is_in_its_own_ledger_before_anything_is_traded(self, tmp_path):
+        meeting = Meeting()
+        await meeting.ask(["alpha"], self.KILL)
+        async with trader(tmp_path) as ready:
+            await reconciled(ready, share := shared(ready, meeting))
+            (placed,) = await commands.pending(ready.ledger)
+            assert (placed.kind, placed.payload["reason"], placed.requested_by, placed.requested_wall_ms) == (
+                "kill",
+                "enough",
+                "cli by way of beta",
+                5,
+            )
+            assert await commands.is_killed(ready.ledger)
+            await share._hear()
+            assert len(await commands.pending(ready.ledger)) == 1, "heard once"
+            await share._look_after()
+            assert meeting.by_instance["alpha"].halted == "killed", "as all others are told"
+
+    async def test_is_passed_on_to_all_others_and_goes_no_further(self, tmp_path):
+        meeting = Meeting(claim("beta", ["ETHUSDT"]), claim("gamma", ["XRPUSDT"]), live=["beta"])
+        async with trader(tmp_path) as ready:
+            await reconciled(ready, share := shared(ready, meeting))
+            assert await share.halt_others(self.KILL) == (
+                "beta on this account were asked too and obey in a second or two; "
+                "gamma will when started, as long as Redis remembers"
+            )
+            assert meeting.halts == {"beta": [self.KILL], "gamma": [self.KILL]}
+            meeting.by_instance["beta"] = changed(meeting.by_instance["beta"], halted="killed")
+            await share._look_after()
+            assert share.others() == [], "nobody goes on"
+
+    async def test_says_whom_it_has_not_reached(self, tmp_path):
+        meeting = Meeting(claim("beta", ["ETHUSDT"]))
+        async with trader(tmp_path) as ready:
+            await reconciled(ready, share := shared(ready, meeting))
+            meeting.is_away = True
+            assert await share.halt_others(self.KILL) == (
+                "NOT reached on this account: beta; Redis does not answer: `trade-agent kill` where each of them runs"
+            )
 
 
 class TestAlarms:

@@ -12,7 +12,7 @@ from binance_trade_agent.control import redis_claims
 from binance_trade_agent.control.claims import ClaimsAwayError
 from binance_trade_agent.control.lease import LeaseHeldError, lease_key
 from binance_trade_agent.control.redis_claims import RedisClaims, refuse_shared
-from binance_trade_agent.domain.claims import AccountLimits, over_limits
+from binance_trade_agent.domain.claims import AccountLimits, Halt, over_limits
 from binance_trade_agent.domain.values import changed
 from tests.cache.redis_server import needs_redis
 from tests.domain.test_claims import claim
@@ -152,6 +152,31 @@ async def test_what_does_not_run_any_more_is_let_go(claims):
     assert await claims.forget("alpha")
     assert not await claims.forget("alpha")
     assert (await claims.look()).by_instance == {}
+
+
+async def test_what_is_left_for_a_daemon_stays_until_it_is_seen_to(claims, redis, caplog):
+    kill, pause = Halt("kill", "enough", "cli", 1), Halt("pause", "entries", "cli", 2)
+    heard = []
+
+    async def obey(halts):
+        heard.extend(halts)
+
+    async def fail(_):
+        raise ZeroDivisionError
+
+    await claims.ask(["alpha", "beta"], kill)
+    await redis.rpush(f"bta:halts:1:{ACCOUNT}/alpha", '{"kind": "close"}')
+    await claims.ask(["alpha"], pause)
+    with pytest.raises(ZeroDivisionError):
+        await claims.hear("alpha", fail)
+    await claims.hear("alpha", obey)
+    assert heard == [kill, pause]
+    assert "cannot be read" in caplog.text
+    await claims.hear("alpha", obey)
+    assert len(heard) == 2
+    await claims.forget("beta")
+    await claims.hear("beta", obey)
+    assert len(heard) == 2, "another one of that name is not meant"
 
 
 async def test_without_redis_nothing_is_agreed_on(redis_server, claims):

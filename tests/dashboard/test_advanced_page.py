@@ -14,6 +14,8 @@ import pytest
 from binance_trade_agent.control.commands import CommandKind, latest_commands, place
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.lock import Holder, LedgerLock
+from binance_trade_agent.ops import vitals
+from binance_trade_agent.ops.vitals import AccountVitals, ClaimVitals, Vitals
 from tests.dashboard.served import WITH_PASSWORDS, served
 from tests.made_up_candles import NOON_MS, write_minutes
 
@@ -157,6 +159,19 @@ class TestControl:
         assert "Waiting for the trader" in reply.words
         carried_out(advanced, CommandKind.RELEASE, name="default")
         assert "Released 2026-01-05 12:00:00 by cli." in visitor.get("/advanced/control").words
+
+    def test_an_emergency_stop_may_reach_the_other_daemons_of_the_account(self, advanced):
+        told = AccountVitals(claims=(ClaimVitals(instance="alpha"), ClaimVitals(instance="beta")))
+        vitals.write(vitals.vitals_path(advanced.ledger_path), Vitals(account=told))
+        visitor, fields = advanced.trader(), {"reason": "enough", "confirmation": "STOP", "whole_account": "true"}
+        assert "beta trades on this account too. Stop it where it runs." in visitor.get("/stop").words
+        refused = visitor.post("/stop", fields)
+        assert (refused.status, "nothing was stopped" in refused.words, commands_of(advanced)) == (422, True, [])
+        with trader_runs(advanced):
+            assert "Stop it too; what is held there stays" in visitor.get("/stop").words
+            assert visitor.post("/stop", fields).status == 303
+        (kill,) = commands_of(advanced)
+        assert kill.payload == {"reason": "enough", "close_positions": "false", "account": "true"}
 
 
 class TestStrategy:

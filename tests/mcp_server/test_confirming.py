@@ -153,6 +153,9 @@ async def test_without_a_trader_only_switches_can_be_thrown(alone):
         )
         answer = await said(client, "set_emergency_stop", reason=" odd\x1b[31m\n\tprices ")
         assert answer["answer"].startswith("No trader runs; the emergency stop is on; ")
+        sentence = await refused(client, "set_emergency_stop", reason="odd", whole_account=True)
+        assert sentence.startswith("No trader runs, which would ask the other daemons of its account")
+    assert len(alone.placed()) == 2
     assert alone.placed()[0].payload == {"reason": "odd [31m prices", "close_positions": "false"}
 
 

@@ -6,7 +6,8 @@ from binance_trade_agent.cli import group
 from binance_trade_agent.control.commands import CommandState, latest_commands
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.lock import Holder, LedgerLock
-from binance_trade_agent.ops import command
+from binance_trade_agent.ops import command, vitals
+from binance_trade_agent.ops.vitals import AccountVitals, ClaimVitals, Vitals
 from tests.ledger.bookkeeping import trading_ledger
 
 
@@ -49,6 +50,21 @@ def test_a_kill_that_no_trader_takes_says_what_holds_and_what_is_left_to_do(path
     assert typed(path, "kill", "--close-positions") == 0
     held = "the kill switch is on; what rests on the exchange and what is held stay until one runs"
     assert capsys.readouterr().out == f"No trader runs on {path}; {held}.\n"
+
+
+def test_without_a_trader_nobody_asks_the_others_of_its_account(path, capsys):
+    told = AccountVitals(
+        claims=(ClaimVitals(instance="alpha"), ClaimVitals(instance="beta"), ClaimVitals(is_live=False))
+    )
+    vitals.write(vitals.vitals_path(path), Vitals(account=told))
+    assert typed(path, "kill", "--account") == 1
+    assert placed(path) == [("kill", {})]
+    assert capsys.readouterr().out.endswith(
+        "Beta trades on this account too and goes on: `trade-agent kill --account` stops all of them, given where one "
+        "of them runs.\n"
+    )
+    assert typed(path, "pause") == 0
+    assert "`trade-agent pause --account`" in capsys.readouterr().out
 
 
 def test_a_kill_without_an_answer_is_said_to_hold(path, capsys, monkeypatch):

@@ -1,19 +1,21 @@
 """Daemons as processes of their own on one account of a simulated exchange, over a real Redis: whose is what."""
 
+import asyncio
 import signal
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 
 import pytest
 
 from binance_trade_agent.domain.claims import EXPOSURE_RULE
-from binance_trade_agent.ledger import queries
+from binance_trade_agent.ledger import queries, switches
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
+from binance_trade_agent.ops.ledger_commands import back_up_ledger, restore_ledger
 from tests.cache.redis_server import needs_redis
 from tests.exchange_process import exchange_process
 from tests.sessions.command import trade_agent
-from tests.sessions.daemon_process import EAGER, assert_books_balance, daemon
+from tests.sessions.daemon_process import EAGER, assert_books_balance, daemon, ids_sent
 
 pytestmark = needs_redis
 SYMBOLS = {"alpha": "BTCUSDT", "beta": "ETHUSDT"}
@@ -78,9 +80,9 @@ def highest_held(*folders):
     return highest
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 async def test_two_daemons_on_one_account_are_each_equal_to_their_part_of_it(tmp_path, redis_server):
-    folders = {name: tmp_path / name for name in (*SYMBOLS, "gamma")}
+    folders = {name: tmp_path / name for name in (*SYMBOLS, "gamma", "elsewhere")}
     for folder in folders.values():
         folder.mkdir()
     async with (
@@ -98,18 +100,7 @@ async def test_two_daemons_on_one_account_are_each_equal_to_their_part_of_it(tmp
         for name, each in running.items():
             await each.until_logged(f"Trading {SYMBOLS[name]}")
             await until(fill_count, 1, folders[name])
-
-        # Whoever wants a symbol that is traded, or all of the account, is told who has it, and disturbs nobody.
-        for more, words in (
-            ({"TRADING_INSTANCE": "gamma", "TRADING_CAPITAL_QUOTE": "5"}, "is traded by beta on this account already"),
-            (
-                {"TRADING_INSTANCE": "gamma", "TRADING_CAPITAL_QUOTE": "0", **NO_LIMITS},
-                "trades a part of this account",
-            ),
-        ):
-            async with daemon(folders["gamma"], **of("beta", common, **more)) as third:
-                assert await third.ended() == 2
-                assert words in third.log[-1]
+        await nobody_is_disturbed(folders["gamma"], common)
 
         running["alpha"].send(signal.SIGKILL)
         await until(decision_count, of_ledger(folders["beta"], decision_count) + 5, folders["beta"])
@@ -123,11 +114,19 @@ async def test_two_daemons_on_one_account_are_each_equal_to_their_part_of_it(tmp
         assert "of at most 2 symbols" in said.out
         for name in SYMBOLS:
             assert f"{name}  " in said.out
+        # A limit is kept at the prices of the decisions; a fill may cost a little more than was expected.
+        assert MOST_HELD / 2 < highest_held(*both) < MOST_HELD * Decimal("1.01")
+
+        new = await stack.enter_async_context(taken_over(running["beta"], folders, common))
+        running["beta"], folders["beta"] = new, folders["elsewhere"]
+        await all_are_stopped_by_one(folders, common)
 
         for each in running.values():
             each.send(signal.SIGTERM)
             assert await each.ended() == 0, each.everything
             assert "alarm" not in each.everything
+        sent = await ids_sent(exchange)
+        assert len(sent) == len(set(sent)), "no order is sent twice"
         balances = {row["asset"]: Decimal(row["free"]) for row in (await exchange.state())["balances"]["main"]}
         wallets = [of_ledger(folders[name], lambda connection: queries.wallet(connection, 1)) for name in SYMBOLS]
         unclaimed = Decimal(10_000) - sum(CAPITAL.values())
@@ -138,5 +137,44 @@ async def test_two_daemons_on_one_account_are_each_equal_to_their_part_of_it(tmp
             assert_books_balance(folders[name] / "ledger.db")
             compared = await trade_agent(folders[name], "reconcile", **of(name, common))
             assert (compared.code, compared.out.strip().splitlines()[-1]) == (0, "0 differences")
-        # A limit is kept at the prices of the decisions; a fill may cost a little more than was expected.
-        assert MOST_HELD / 2 < highest_held(*both) < MOST_HELD * Decimal("1.01")
+
+
+async def nobody_is_disturbed(folder, common):
+    """Whoever wants a symbol that is traded, or all of the account, is told who has it."""
+    for more, words in (
+        ({"TRADING_INSTANCE": "gamma", "TRADING_CAPITAL_QUOTE": "5"}, "is traded by beta on this account already"),
+        (
+            {"TRADING_INSTANCE": "gamma", "TRADING_CAPITAL_QUOTE": "0", **NO_LIMITS},
+            "trades a part of this account",
+        ),
+    ):
+        async with daemon(folder, **of("beta", common, **more)) as third:
+            assert await third.ended() == 2
+            assert words in third.log[-1]
+
+
+@asynccontextmanager
+async def taken_over(old, folders, common):
+    """Beta, taken over from another machine, with a ledger from a backup that knows nothing of its last trades."""
+    ledger, backup = folders["elsewhere"] / "ledger.db", folders["beta"] / "backup"
+    assert await asyncio.to_thread(back_up_ledger, folders["beta"] / "ledger.db", backup) == 0
+    assert await asyncio.to_thread(restore_ledger, ledger, backup) == 0
+    await until(fill_count, of_ledger(folders["elsewhere"], fill_count) + 1, folders["beta"])
+    async with daemon(folders["elsewhere"], "--takeover", **of("beta", common)) as new:
+        assert await old.ended() == 2, "started again it would be refused"
+        assert "another daemon took over" in old.everything
+        known = of_ledger(folders["beta"], fill_count)
+        await new.until_logged(f"Trading {SYMBOLS['beta']}")
+        assert of_ledger(folders["elsewhere"], fill_count) >= known, "the old one's trades are found"
+        await until(fill_count, known + 1, folders["elsewhere"])
+        yield new
+
+
+async def all_are_stopped_by_one(folders, common):
+    """A person stops all that trades on the account, beside one of its daemons."""
+    alone = await trade_agent(folders["alpha"], "pause", **of("alpha", common))
+    assert "beta trades on this account too and goes on: `trade-agent pause --account`" in alone.out
+    said = await trade_agent(folders["alpha"], "kill", "--account", "--reason", "enough", **of("alpha", common))
+    assert (said.code, "beta on this account were asked too" in said.out) == (0, True), said.out
+    await until(switches.killed, 2, folders["alpha"], folders["beta"])
+    assert of_ledger(folders["beta"], switches.kill_reason) == "enough"

@@ -97,6 +97,11 @@ class MemoryRedisClient:
         """DEL of a string."""
         await self.do(lambda: self._set(key, b"", 0.0), writes=True)
 
+    async def lrange(self, *_: Any) -> list[bytes]:
+        """LRANGE of a list in which nobody leaves anything."""
+        left: list[bytes] = await self.do(list)
+        return left
+
     def _set(self, key: str, value: bytes, seconds: float) -> None:
         self._server.strings[key] = value, monotonic_seconds() + seconds
         self._server.versions[key] += 1

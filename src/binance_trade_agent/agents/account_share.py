@@ -6,16 +6,20 @@ import logging
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 
 from binance_trade_agent.agents.account_entry import Entry, common_quote
 from binance_trade_agent.agents.account_part import in_place, part_of_account
 from binance_trade_agent.agents.alarms import Alarms
 from binance_trade_agent.agents.in_question import COMMISSION_ASSET
+from binance_trade_agent.control import commands
 from binance_trade_agent.control.claims import Claims, ClaimsAwayError, ClaimStore
+from binance_trade_agent.control.commands import HEARD, OF_ACCOUNT, CommandKind
 from binance_trade_agent.control.lease import holder_text
 from binance_trade_agent.domain.claims import (
     AccountLimits,
     Claim,
+    Halt,
     conflict,
     lowest_limits,
     over_limits,
@@ -30,7 +34,7 @@ from binance_trade_agent.domain.values import Value, changed
 from binance_trade_agent.domain.wording import iso_second
 from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.exchange.gateway import Account, Gateway
-from binance_trade_agent.ledger import queries
+from binance_trade_agent.ledger import queries, switches
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.exposure import Exposure, exposure
 from binance_trade_agent.ledger.ledger import Ledger
@@ -40,7 +44,7 @@ from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds, wall
 from binance_trade_agent.ops.vitals import AccountVitals, ClaimVitals
 
 SHARED_ACCOUNT = "shared_account"
-WRITE_SECONDS = 5.0
+WRITE_SECONDS, HEAR_SECONDS = 5.0, 1.0
 _SUM_SECONDS = 60.0  # between two looks whether the account has what its daemons claim
 _PATIENCE_SECONDS = 300.0  # with a daemon that lives and does not write its claim anew, as in its start
 
@@ -107,6 +111,7 @@ class SharedAccount:
         entry = Entry(self._gateway, self._claims, self._quote_asset, self._share.capital_quote)
         claims = await entry.claim(lambda: self._ledger.read(self._own_part), self._own_claim)
         self._others, self._live = claims.others(self._share.instance), claims.live
+        await self._hear()  # before anything is traded
         base_assets = {entry.base_asset for entry in rules.values()}
         return part_of_account(self._gateway, self._quote_asset, base_assets, lambda: self._ledger.read(self._own_part))
 
@@ -135,14 +140,39 @@ class SharedAccount:
 
     async def run(self) -> None:
         """Keep the claim as the ledger has it, and look after the others', until cancelled."""
+        due = monotonic_seconds() + WRITE_SECONDS
         while True:
-            await sleep_seconds(WRITE_SECONDS)
+            await sleep_seconds(HEAR_SECONDS)
             try:
-                await self._look_after()
+                if not self._away:
+                    await self._hear()
+                if monotonic_seconds() >= due:
+                    due = monotonic_seconds() + WRITE_SECONDS
+                    await self._look_after()
             except ClaimsAwayError as failure:
                 self._went_away(failure)
             except (ExchangeError, LedgerError) as failure:
                 log.debug("the shared account could not be looked after: %s", failure)
+
+    def others(self) -> list[str]:
+        """See Others."""
+        return self.vitals().others
+
+    async def halt_others(self, halt: Halt) -> str:
+        """See Others. What a daemon was asked it remembers in its own ledger."""
+        try:
+            self._came_back(await self._claims.look())
+            names = [each.instance for each in self._others]
+            await self._claims.ask(names, halt)
+        except ClaimsAwayError as failure:
+            names = [each.instance for each in self._others]
+            away = f"{failure}: `trade-agent {halt.kind}` where each of them runs"
+            return f"NOT reached on this account: {' '.join(names) or 'whoever there is'}; {away}"
+        running = [name for name in names if name in self._live]
+        ended = [name for name in names if name not in running]
+        told = [f"{' '.join(running)} on this account were asked too and obey in a second or two"] if running else []
+        told += [f"{' '.join(ended)} will when started, as long as Redis remembers"] if ended else []
+        return "; ".join(told) or "no other daemon has a part of this account"
 
     def vitals(self) -> AccountVitals:
         """Who has what, as it was last seen."""
@@ -170,7 +200,24 @@ class SharedAccount:
             open_symbols=claim.open_symbols,
             limits=claim.limits,
             noted_wall_ms=claim.noted_wall_ms,
+            halted=claim.halted,
         )
+
+    async def _hear(self) -> None:
+        """Place what other daemons were asked to pass on among the commands of this one."""
+
+        def place(connection: sqlite3.Connection, halts: Sequence[Halt]) -> None:
+            for halt in halts:
+                payload = {"reason" if halt.kind == "kill" else "scope": halt.said, OF_ACCOUNT: HEARD}
+                commands.add(connection, CommandKind(halt.kind), halt.requested_by, halt.requested_wall_ms, payload)
+
+        async def obey(halts: Sequence[Halt]) -> None:
+            for halt in halts:
+                log.warning("%s was asked for by %s, for all of this account", halt.kind, halt.requested_by)
+            await self._ledger.write(partial(place, halts=halts))
+
+        with contextlib.suppress(ClaimsAwayError):  # the next look at the claims says so
+            await self._claims.hear(self._share.instance, obey)
 
     async def _look_after(self) -> None:
         async with self._one_at_a_time:
@@ -257,12 +304,12 @@ class SharedAccount:
         """What the ledger says now, and what is about to be bought and is not in the ledger yet."""
         bids, reserved = self.bids(), dict(self._reserved)
 
-        def look(connection: sqlite3.Connection) -> tuple[OwnPart, Exposure, list[tuple[str, Decimal]]]:
+        def look(connection: sqlite3.Connection) -> tuple[OwnPart, Exposure, list[tuple[str, Decimal]], str]:
             held = exposure(SqlView(connection), self._quote_asset, self._rules, bids)
             to_come = [each for name, each in reserved.items() if queries.order_entry(connection, name) is None]
-            return self._own_part(connection), held, to_come
+            return self._own_part(connection), held, to_come, switches.halted(connection)
 
-        part, held, to_come = await self._ledger.read(look)
+        part, held, to_come, halted = await self._ledger.read(look)
         to_come_quote = sum((worth for _, worth in to_come), ZERO)
         self._own = Claim(
             instance=self._share.instance,
@@ -276,6 +323,7 @@ class SharedAccount:
             open_symbols=tuple(sorted(held.symbols.union(symbol for symbol, _ in to_come))),
             limits=self._share.limits,
             noted_wall_ms=wall_ms(),
+            halted=halted,
         )
         return self._own
 

@@ -47,32 +47,40 @@ def _end_with_failures(work: Callable[[], int]) -> None:
         fail(str(failure), exit_codes.FAILURE)
 
 
+_account_option = click.option(
+    "--account", is_flag=True, help="The other daemons of its account too; each is taken back by its own name."
+)
 stop = _command("stop", "End the running trader in good order.")
 resume = _command("resume", "Allow entries again, and all that was paused.")
 
 
 @click.command("pause")
 @click.option("--everything", is_flag=True, help="The strategy leaves no position either; what protects them goes on.")
+@_account_option
 @ledger_path_option
-def pause(ledger_path: Path | None, everything: bool) -> None:
+def pause(ledger_path: Path | None, everything: bool, account: bool) -> None:
     """Let the running trader enter no new positions, until `resume`; it holds over restarts."""
     from binance_trade_agent.ops import command
 
-    _end_with(ledger_path, lambda settings: command.pause(settings, everything=everything))
+    _end_with(ledger_path, lambda settings: command.pause(settings, everything=everything, whole_account=account))
 
 
 @click.command("kill")
 @click.option("--reason", default="", metavar="TEXT", help="Why, for the record.")
 @click.option("--close-positions", is_flag=True, help="Sell all positions at market as well.")
+@_account_option
 @ledger_path_option
-def kill(ledger_path: Path | None, reason: str, close_positions: bool) -> None:
+def kill(ledger_path: Path | None, reason: str, close_positions: bool, account: bool) -> None:
     """Throw the kill switch: nothing is entered and entries that rest are cancelled, until `release`.
 
     It holds at once, over restarts, and without a trader. What protects positions stays.
     """
     from binance_trade_agent.ops import command
 
-    _end_with(ledger_path, lambda settings: command.kill(settings, reason, closes_positions=close_positions))
+    _end_with(
+        ledger_path,
+        lambda settings: command.kill(settings, reason, closes_positions=close_positions, whole_account=account),
+    )
 
 
 @click.command("close")

@@ -1,10 +1,10 @@
 """The claims of the daemons that share an account at one moment, and where they meet."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from binance_trade_agent.domain.claims import Claim
+from binance_trade_agent.domain.claims import Claim, Halt
 
 
 class ClaimsAwayError(Exception):
@@ -49,4 +49,12 @@ class ClaimStore(Protocol):
 
     async def forget(self, instance: str) -> bool:
         """Take the claim of a daemon away that does not run any more. Returns whether there was one."""
+        ...
+
+    async def ask(self, instances: Collection[str], halt: Halt) -> None:
+        """Leave it for these daemons, until each has heard it."""
+        ...
+
+    async def hear(self, instance: str, obey: Callable[[Sequence[Halt]], Awaitable[None]]) -> None:
+        """Have `obey` see to what was left for a daemon, oldest first; what it raises leaves all of it there."""
         ...

@@ -20,6 +20,8 @@ from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ledger.switches import killed, pause_scope, paused
 
 OF_ASSISTANTS = "mcp ("  # how the name of an assistant that placed a command begins
+OF_ACCOUNT = "account"  # in the payload of a kill or a pause: `true` asks all daemons of the account
+HEARD = "heard"  # there: another one has passed it on, and it goes no further
 
 
 class CommandKind(StrEnum):
@@ -120,26 +122,37 @@ def place(
     def insert(connection: sqlite3.Connection) -> int:
         if allow is not None:
             allow(connection)
-        command_id = int(connection.execute("SELECT coalesce(max(command_id), 0) + 1 FROM commands").fetchone()[0])
-        connection.execute(
-            "INSERT INTO commands (command_id, kind, payload_json, requested_by, requested_wall_ms, state, answer)"
-            " VALUES (?, ?, ?, ?, ?, ?, '')",
-            (
-                command_id,
-                kind,
-                json.dumps(dict(payload or {}), sort_keys=True),
-                _encodable(requested_by),
-                requested_wall_ms,
-                CommandState.PENDING,
-            ),
-        )
-        return command_id
+        return add(connection, kind, requested_by, requested_wall_ms, payload or {})
 
     with closing(open_existing(ledger_path)) as connection:
         try:
             return in_transaction(insert)(connection)
         except sqlite3.Error as error:
             raise explained(error, ledger_path) from error
+
+
+def add(
+    connection: sqlite3.Connection,
+    kind: CommandKind,
+    requested_by: str,
+    requested_wall_ms: int,
+    payload: Mapping[str, str],
+) -> int:
+    """Write a command that waits for the trader; its id. In the transaction of who calls."""
+    command_id = int(connection.execute("SELECT coalesce(max(command_id), 0) + 1 FROM commands").fetchone()[0])
+    connection.execute(
+        "INSERT INTO commands (command_id, kind, payload_json, requested_by, requested_wall_ms, state, answer)"
+        " VALUES (?, ?, ?, ?, ?, ?, '')",
+        (
+            command_id,
+            kind,
+            json.dumps(dict(payload), sort_keys=True),
+            _encodable(requested_by),
+            requested_wall_ms,
+            CommandState.PENDING,
+        ),
+    )
+    return command_id
 
 
 async def pending(ledger: Ledger) -> list[Command]:

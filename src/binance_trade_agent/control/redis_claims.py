@@ -7,7 +7,7 @@ Whose lease is held there is alive; the claim of one that is not stays, for what
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,8 +15,8 @@ import msgspec
 from redis.exceptions import RedisError, ResponseError, WatchError
 
 from binance_trade_agent.control.claims import Claims, ClaimsAwayError
-from binance_trade_agent.control.lease import LEASE_SECONDS, LeaseHeldError, lease_key
-from binance_trade_agent.domain.claims import Claim
+from binance_trade_agent.control.lease import LEASE_SECONDS, LeaseHeldError, lease_key, part_of
+from binance_trade_agent.domain.claims import Claim, Halt
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
 from binance_trade_agent.ops.redis_client import redis_client
 
@@ -93,9 +93,35 @@ class RedisClaims:
         try:
             there = await self._redis.hget(self._key, instance)
             await self._redis.hset(self._key, instance, _LET_GO)
+            await self._redis.delete(self._halts(instance))
         except (RedisError, OSError) as failure:
             raise ClaimsAwayError(_unavailable(failure)) from None
         return there not in {None, _LET_GO}
+
+    async def ask(self, instances: Collection[str], halt: Halt) -> None:
+        """See ClaimStore."""
+        try:
+            async with self._redis.pipeline(transaction=True) as pipe:
+                for instance in instances:
+                    pipe.rpush(self._halts(instance), msgspec.json.encode(halt))
+                    pipe.expire(self._halts(instance), _KEPT_SECONDS)
+                await pipe.execute()
+        except (RedisError, OSError) as failure:
+            raise ClaimsAwayError(_unavailable(failure)) from None
+
+    async def hear(self, instance: str, obey: Callable[[Sequence[Halt]], Awaitable[None]]) -> None:
+        """See ClaimStore."""
+        try:
+            left = await self._redis.lrange(self._halts(instance), 0, -1)
+            if not left:
+                return
+            await obey([halt for each in left if (halt := _halt(each)) is not None])
+            await self._redis.ltrim(self._halts(instance), len(left), -1)
+        except (RedisError, OSError) as failure:
+            raise ClaimsAwayError(_unavailable(failure)) from None
+
+    def _halts(self, instance: str) -> str:
+        return f"bta:halts:{_VERSION}:{part_of(self._account, instance)}"
 
     async def _look_for_forgotten(self, pipe: Any) -> tuple[dict[bytes, bytes], bool]:
         """Read what is there; returns what was there once and is not, for Redis forgets and nobody takes anything away.
@@ -166,6 +192,14 @@ async def refuse_shared(url: str, account: str) -> None:
                     "here too, to what this daemon is to have of it, or end the other one first"
                 )
             await sleep_seconds(_LOOK_SECONDS)
+
+
+def _halt(left: bytes) -> Halt | None:
+    """What was left in Redis for a daemon; None for rubbish."""
+    with contextlib.suppress(msgspec.MsgspecError):
+        return msgspec.json.decode(left, type=Halt)
+    log.warning("what was left in Redis for this daemon cannot be read; it is passed over")
+    return None
 
 
 def _unavailable(failure: Exception) -> str:

@@ -7,7 +7,7 @@ nobody claims is left alone.
 
 from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
-from typing import Protocol
+from typing import Literal, Protocol
 
 from binance_trade_agent.domain.decisions import Finding, Refusal
 from binance_trade_agent.domain.money import ZERO, plain
@@ -42,6 +42,22 @@ class AccountLimits(Value, frozen=True):
         return not self.max_exposure_quote and not self.max_open_positions
 
 
+class Halt(Value, frozen=True):
+    """What a person asks of a daemon by way of another one on its account: to stop or to pause, and no more than that.
+
+    Attributes:
+        kind: the command.
+        said: why it is killed, or what is paused.
+        requested_by: who has asked whom.
+        requested_wall_ms: when, the machine's time of the one that was asked.
+    """
+
+    kind: Literal["kill", "pause"]
+    said: str
+    requested_by: str
+    requested_wall_ms: int
+
+
 class Claim(Value, frozen=True):
     """What one daemon has of the account.
 
@@ -57,6 +73,7 @@ class Claim(Value, frozen=True):
         open_symbols: symbols that it holds more than dust of, or is buying.
         limits: those that it was started with. The lowest of all claims hold.
         noted_wall_ms: when that was so.
+        halted: `killed` or `paused`, as its switches stand; empty for neither.
     """
 
     instance: str
@@ -70,6 +87,7 @@ class Claim(Value, frozen=True):
     open_symbols: tuple[str, ...]
     limits: AccountLimits
     noted_wall_ms: int
+    halted: str = ""
 
     @property
     def certain_quote(self) -> Decimal:
@@ -179,6 +197,14 @@ def _of_positions(own: Held, others: Sequence[Held], symbol: str) -> Finding:
         limit,
         "positions",
     )
+
+
+def going_on(names: Sequence[str], kind: str) -> str:
+    """That other daemons of an account go on when one is stopped by a command; empty where there are none."""
+    if not names:
+        return ""
+    go_on = "trades on this account too and goes on" if len(names) == 1 else "trade on this account too and go on"
+    return f"{' and '.join(names)} {go_on}: `trade-agent {kind} --account` stops all of them"
 
 
 def unagreed(why: str) -> Refusal:

@@ -48,6 +48,11 @@ def kill_reason(connection: sqlite3.Connection) -> str:
     return str(row[0]) if row else ""
 
 
+def halted(connection: sqlite3.Connection) -> str:
+    """`killed` or `paused`, as the switches stand; empty for neither."""
+    return "killed" if killed(connection) else "paused" if paused(connection) else ""
+
+
 def closes_positions(connection: sqlite3.Connection) -> bool:
     """Whether the kill switch is on and asks for every position to be closed.
 

@@ -76,7 +76,13 @@ def lines(account: str, balances: Mapping[str, Decimal], seen: Claims) -> Iterat
 
 def _state(claim: Claim, seen: Claims) -> str:
     since = iso_second(claim.noted_wall_ms)
-    return f"runs ({claim.holder}), as of {since}" if claim.instance in seen.live else f"does not run since {since}"
+    halted = f"{claim.halted}, " if claim.halted else ""
+    runs = f"runs, {halted}" if halted else "runs "
+    return (
+        f"{runs}({claim.holder}), as of {since}"
+        if claim.instance in seen.live
+        else f"{halted}does not run since {since}"
+    )
 
 
 def _has(claim: Claim) -> str:

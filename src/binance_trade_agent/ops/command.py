@@ -5,13 +5,15 @@ from pathlib import Path
 
 from binance_trade_agent import exit_codes
 from binance_trade_agent.control import commands
-from binance_trade_agent.control.commands import FOR_THE_RUN, Command, CommandKind, CommandState
+from binance_trade_agent.control.commands import FOR_THE_RUN, OF_ACCOUNT, Command, CommandKind, CommandState
 from binance_trade_agent.control.risk_switch import checked, effective_settings
 from binance_trade_agent.control.strategy_switch import asked_choice
+from binance_trade_agent.domain.claims import going_on
 from binance_trade_agent.domain.pause_scope import PauseScope
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.lock import is_held
+from binance_trade_agent.ops import vitals
 from binance_trade_agent.ops.clock import block_seconds, monotonic_seconds, wall_ms
 from binance_trade_agent.reports.wording import sentence
 from binance_trade_agent.settings import Settings
@@ -47,25 +49,29 @@ def set_risk(settings: Settings, wanted: Mapping[str, str]) -> int:
     return place_and_wait(settings.ledger_path, CommandKind.SET_RISK, wanted)
 
 
-def pause(settings: Settings, *, everything: bool) -> int:
+def pause(settings: Settings, *, everything: bool, whole_account: bool = False) -> int:
     """Pause entries, or everything that does not protect, and print the trader's answer. Returns the exit code.
+
+    With `whole_account` it is for the other daemons of its account too.
 
     Raises:
         LedgerError: there is no ledger, or it cannot be written.
     """
     scope = PauseScope.EVERYTHING if everything else PauseScope.ENTRIES
-    return place_and_wait(settings.ledger_path, CommandKind.PAUSE, {"scope": scope.value})
+    return _place_for_account(settings, CommandKind.PAUSE, {"scope": scope.value}, whole_account=whole_account)
 
 
-def kill(settings: Settings, reason: str, *, closes_positions: bool = False) -> int:
+def kill(settings: Settings, reason: str, *, closes_positions: bool = False, whole_account: bool = False) -> int:
     """Throw the kill switch, and sell all positions if asked to; print the trader's answer. Returns the exit code.
+
+    With `whole_account` it is for the other daemons of its account too, but for their positions.
 
     Raises:
         LedgerError: there is no ledger, or it cannot be written.
     """
     payload = {"reason": reason, "close_positions": "true" if closes_positions else ""}
     wanted = {name: value for name, value in payload.items() if value}
-    return place_and_wait(settings.ledger_path, CommandKind.KILL, wanted)
+    return _place_for_account(settings, CommandKind.KILL, wanted, whole_account=whole_account)
 
 
 def cancel(settings: Settings, client_order_id: str) -> int:
@@ -132,6 +138,19 @@ def place_and_wait(ledger_path: Path, kind: str, payload: Mapping[str, str] | No
         return exit_codes.FAILURE
     print(sentence(answered.answer))
     return exit_codes.OK if answered.state is CommandState.DONE else exit_codes.FAILURE
+
+
+def _place_for_account(settings: Settings, kind: CommandKind, payload: dict[str, str], *, whole_account: bool) -> int:
+    """Place a command that may be for all daemons of an account: the trader asks the others, where one runs."""
+    path = settings.ledger_path
+    if is_held(path):
+        return place_and_wait(path, kind, payload | ({OF_ACCOUNT: "true"} if whole_account else {}))
+    code = place_and_wait(path, kind, payload)
+    told = vitals.read(vitals.vitals_path(path))
+    others = told.account.others if told and told.account else []
+    if others:
+        print(f"{sentence(going_on(others, kind.value))[:-1]}, given where one of them runs.")
+    return exit_codes.FAILURE if whole_account else code
 
 
 def needs_trader(ledger_path: Path) -> bool:

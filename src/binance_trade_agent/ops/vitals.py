@@ -180,6 +180,7 @@ class ClaimVitals(msgspec.Struct, frozen=True, kw_only=True):
         symbols: how many are its own; open_symbols: those of which it holds something.
         limits: on all daemons together, as it was started with them.
         noted_wall_ms: when that was so.
+        halted: `killed` or `paused`; empty for neither.
     """
 
     instance: str = ""
@@ -191,6 +192,7 @@ class ClaimVitals(msgspec.Struct, frozen=True, kw_only=True):
     open_symbols: tuple[str, ...] = ()
     limits: AccountLimits = AccountLimits()
     noted_wall_ms: int = 0
+    halted: str = ""
 
 
 class AccountVitals(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,6 +210,11 @@ class AccountVitals(msgspec.Struct, frozen=True, kw_only=True):
     max_exposure_quote: Decimal | None = None
     max_open_positions: int | None = None
     away_because: str = ""
+
+    @property
+    def others(self) -> list[str]:
+        """The names of the other daemons that run and are not killed."""
+        return [claim.instance for claim in self.claims[1:] if claim.is_live and claim.halted != "killed"]
 
 
 class SymbolVitals(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,13 +11,15 @@ from typing import Annotated
 from fastapi import APIRouter, Form, HTTPException, Request
 from starlette.responses import HTMLResponse, Response
 
-from binance_trade_agent.control.commands import CommandKind
+from binance_trade_agent.control.commands import OF_ACCOUNT, CommandKind
 from binance_trade_agent.dashboard.access.guard import SessionOf
 from binance_trade_agent.dashboard.pages.command_life import placed
 from binance_trade_agent.dashboard.portfolio.books import Market, held_symbols, market_of
 from binance_trade_agent.dashboard.region import PROBLEMS, REGION, DeskOf
 from binance_trade_agent.dashboard.rendering import is_region, render
+from binance_trade_agent.desk.desk import Desk
 from binance_trade_agent.ledger import queries, switches
+from binance_trade_agent.ops import vitals
 from binance_trade_agent.reports.positions_now import positions_now
 
 router = APIRouter(default_response_class=HTMLResponse, responses=PROBLEMS)
@@ -50,6 +52,7 @@ async def show_stop(request: Request, desk: DeskOf) -> Response:
         instance=desk.settings.trading_instance,
         confirmation=CONFIRMATION,
         is_running=desk.is_running(),
+        others=_others(desk),
     )
 
 
@@ -61,6 +64,7 @@ async def throw(
     reason: Annotated[str, Form(max_length=500)] = "",
     confirmation: Annotated[str, Form(max_length=20)] = "",
     close_positions: Annotated[bool, Form()] = False,
+    whole_account: Annotated[bool, Form()] = False,
 ) -> Response:
     """Throw the switch."""
     if confirmation.strip().upper() != CONFIRMATION:
@@ -68,6 +72,12 @@ async def throw(
     if not reason.strip():
         raise HTTPException(422, "Say why, in a word; nothing was stopped.")
     payload = {"reason": reason.strip(), "close_positions": str(close_positions).lower()}
+    if whole_account:
+        if not desk.is_running():
+            raise HTTPException(
+                422, "No trader runs here that could ask the others of its account; nothing was stopped."
+            )
+        payload[OF_ACCOUNT] = "true"
     return await placed(request, desk, session, CommandKind.KILL, payload)
 
 
@@ -77,6 +87,12 @@ async def release(
 ) -> Response:
     """Take it back, by the trader's name; the trader refuses another's."""
     return await placed(request, desk, session, CommandKind.RELEASE, {"name": name.strip()})
+
+
+def _others(desk: Desk) -> list[str]:
+    """The other daemons of the account, as the trader has last told."""
+    told = vitals.read(vitals.vitals_path(desk.ledger_path))
+    return told.account.others if told and told.account else []
 
 
 def _reach(connection: sqlite3.Connection, market: Market) -> Reach:

@@ -6,13 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from binance_trade_agent.control.commands import CommandKind
+from binance_trade_agent.control.commands import OF_ACCOUNT, CommandKind
 from binance_trade_agent.control.persons_pause import why_not_by_assistant
+from binance_trade_agent.domain.claims import going_on
 from binance_trade_agent.mcp_server.fields import Parameters, Symbol, parameter_list, sentence
 from binance_trade_agent.mcp_server.offering import Call, ToolError, acts, shared
 from binance_trade_agent.mcp_server.trading.answers import ANSWER_SECONDS, Answer, answered
 from binance_trade_agent.mcp_server.trading.budget import BudgetError, check_pace
 from binance_trade_agent.mcp_server.trading.client import requested_by
+from binance_trade_agent.ops import vitals
 from binance_trade_agent.ops.clock import wall_ms
 
 Reason = Annotated[str, Field(description="why, in a few words, for the record", max_length=500)]
@@ -46,6 +48,7 @@ async def set_emergency_stop(
     reason: Annotated[str, Field(description="why, in a few words, for the record", min_length=1, max_length=500)],
     close_positions: Annotated[bool, Field(description="sell all positions at market too")] = False,
     enabled: Annotated[bool, Field(description="true; it is released by a person only")] = True,
+    whole_account: Annotated[bool, Field(description="stop the other daemons of this account too")] = False,
 ) -> Answer:
     """Stop trading at once, in every process and over restarts.
 
@@ -58,6 +61,9 @@ async def set_emergency_stop(
     if not why:
         raise ToolError("Say why, in a word; nothing was stopped.")
     payload = {"reason": why, "close_positions": str(close_positions).lower()}
+    if whole_account:
+        _needs_trader(call, "which would ask the other daemons of its account")
+        payload[OF_ACCOUNT] = "true"
     return await _asked(call, CommandKind.KILL, payload)
 
 
@@ -107,6 +113,9 @@ async def _asked(call: Call, kind: CommandKind, payload: dict[str, str]) -> Answ
     then = "it will carry this out when it starts"
     if kind is CommandKind.KILL:
         then = "the emergency stop is on; what rests on the exchange and what is held stay until one starts"
+        told = vitals.read(vitals.vitals_path(desk.ledger_path))
+        if others := told.account.others if told and told.account else []:
+            then += f"; {going_on(others, kind.value)}, given where one of them runs"
     return Answer(state="pending", answer=f"No trader runs; {then}.", command_id=command_id)
 
 
