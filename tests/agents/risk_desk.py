@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from binance_trade_agent.agents.risk import Identity, RiskManagementAgent
+from binance_trade_agent.agents.risk_context import EntryMarket
 from binance_trade_agent.risk.exits import ExitSettings
 from binance_trade_agent.risk.settings import RiskSettings, SizingSettings
 from tests.agents.desk import Desk
@@ -17,6 +18,7 @@ def risk_agent(
     strategy: str = "s",
     exits: ExitSettings | None = None,
     sizing: SizingSettings | None = None,
+    market: EntryMarket | None = None,
     **limits,
 ) -> RiskManagementAgent:
     """Entries of 100 USDT, at most 500 a symbol, five symbols; what else a test limits, it names."""
@@ -25,7 +27,7 @@ def risk_agent(
     return RiskManagementAgent(
         settings,
         exits or ExitSettings(),
-        ready.gateway,
+        market or ready.gateway,
         ready.ledger,
         ready.clock,
         Identity("test", strategy),

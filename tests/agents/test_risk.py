@@ -7,19 +7,22 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from binance_trade_agent.agents.risk import RiskManagementAgent
-from binance_trade_agent.agents.risk_context import average_true_range
+from binance_trade_agent.agents.risk import Asked, RiskManagementAgent
+from binance_trade_agent.agents.risk_context import FollowedMarket, average_true_range, conditions, quoted
 from binance_trade_agent.agents.valuation import Valuation
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import CommandKind, CommandState
 from binance_trade_agent.domain.decisions import Finding, Refusal
 from binance_trade_agent.domain.exits import ExitKind
+from binance_trade_agent.domain.manual_orders import manual_order
 from binance_trade_agent.domain.orders import OrderIntent, OrderState, OrderType, Role, Side, is_own_order_id
+from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ledger.pauses import begin_pause
+from binance_trade_agent.risk.context import RiskContext
 from binance_trade_agent.risk.exits import ExitSettings
-from binance_trade_agent.risk.settings import SizingSettings
+from binance_trade_agent.risk.settings import RiskSettings, SizingSettings
 from binance_trade_agent.risk.state import Pause
 from binance_trade_agent.strategies import indicators
 from tests.agents.desk import RUN_ID, SYMBOLS, Desk, desk
@@ -276,6 +279,8 @@ async def test_market_is_asked_only_for_what_a_limit_needs_and_a_failure_there_r
     async with desk(tmp_path) as ready:
         await ready.trade(quantity="0.01")
         await ready.wait(60_000)
+        best = (await ready.gateway.book_ticker("BTCUSDT")).ask
+        await offer(ready, "0.001", "1", best=best)  # less than is bought
         wanted = {limit: Decimal(1), "max_position_quote": Decimal(5000)}
         asked = len(await requests_of(ready, path))
         assert (await found(ready, rule, **wanted)).allows
@@ -288,8 +293,120 @@ async def test_market_is_asked_only_for_what_a_limit_needs_and_a_failure_there_r
         assert len(await requests_of(ready, path)) == asked
 
 
+async def offer(ready: Desk, *quantities: str, best: Decimal = Decimal(64_000)) -> None:
+    """A book of BTCUSDT that offers these, each a dollar above the one before."""
+    levels = [[str(best + above), quantity] for above, quantity in enumerate(quantities)]
+    await ready.exchange.control("book", symbol="BTCUSDT", bids=[[str(best - 1), "1"]], asks=levels)
+
+
+@pytest.mark.parametrize(("offered", "asks", "above"), [("0.00156", 0, "0"), ("0.00155", 1, "0")])
+async def test_depth_is_asked_only_for_an_order_that_takes_more_than_the_best_ask_offers(
+    tmp_path, offered, asks, above
+):
+    async with desk(tmp_path) as ready:
+        await offer(ready, offered, "1")
+        slippage = await found(ready, "slippage", max_slippage_pct=Decimal("0.5"))  # 0.00156 BTC are bought
+        assert slippage.detail == (
+            f"expected to fill {above} % above the ask 64000, at most 0.5 % allowed (RISK_MAX_SLIPPAGE_PCT)"
+        )
+        assert len(await requests_of(ready, "depth")) == asks
+
+
+async def test_depth_is_asked_for_when_the_quote_is_old(tmp_path):
+    async with desk(tmp_path) as ready:
+        view = await ready.market_data().observe("BTCUSDT")
+        signal = Signal("BTCUSDT", "s", Action.BUY, 0.5, "because", view.candles[-1].open_time_ms)
+        risk = risk_agent(ready, max_slippage_pct=Decimal("0.5"))
+        for waited_ms, asks in ((2_000, 0), (1, 1)):
+            await ready.wait(waited_ms)
+            await risk.review(signal, view, ready.clock.now_ms())
+            assert len(await requests_of(ready, "depth")) == asks
+
+
+async def test_depth_is_asked_for_an_order_that_outgrows_the_quote_while_it_waits_for_its_turn(tmp_path):
+    async with desk(tmp_path) as ready:
+        await offer(ready, "0.002", "0.002")
+        risk = risk_agent(ready, max_slippage_pct=Decimal("0.5"), sizing=SizingSettings(order_quote=Decimal(100)))
+        larger = RiskSettings(max_slippage_pct=Decimal("0.5"), sizing=SizingSettings(order_quote=Decimal(200)))
+        asked_at_its_turn = []
+
+        async def turn():
+            asked_at_its_turn.append(len(await requests_of(ready, "depth")))
+            risk.use(larger)
+
+        view = await ready.market_data().observe("BTCUSDT")
+        signal = Signal("BTCUSDT", "s", Action.BUY, 0.5, "because", view.candles[-1].open_time_ms)
+        review = await risk.review(signal, view, ready.clock.now_ms(), may_enter=turn)
+        assert (review.verdict.quantity, asked_at_its_turn) == (Decimal("0.00312"), [0])
+        assert len(await requests_of(ready, "depth")) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "asks"), [({}, 0), ({"quantity": "2"}, 1), ({"type": "limit", "price": "63999"}, 0)]
+)
+async def test_depth_is_asked_for_a_persons_order_only_where_the_best_price_does_not_hold_it(tmp_path, fields, asks):
+    async with desk(tmp_path, balances={"USDT": Decimal(1_000_000)}) as ready:
+        await offer(ready, "1.5", "1")
+        unlimited = {"max_position_quote": Decimal("Infinity")}
+        risk = risk_agent(ready, max_slippage_pct=Decimal("0.5"), **unlimited)
+        order = manual_order({"symbol": "BTCUSDT", "side": "BUY", "type": "market", "quantity": "0.01", **fields})
+        view = await ready.market_data().observe("BTCUSDT")
+        review = await risk.review_order(order, view, Asked(1, 1, "somebody"))
+        assert review.refusal is None
+        assert len(await requests_of(ready, "depth")) == asks
+
+
+class Knows:
+    """A feed that has heard of a trade at this price, or not."""
+
+    def __init__(self, price: str | None) -> None:
+        self.price = price
+
+    def last_price(self, _symbol: str) -> Decimal | None:
+        return None if self.price is None else Decimal(self.price)
+
+
+@pytest.mark.parametrize(("known", "asks", "allows"), [("64000", 0, True), ("60000", 0, False), (None, 1, True)])
+async def test_last_price_is_asked_only_where_the_feed_does_not_know_it(tmp_path, known, asks, allows):
+    async with desk(tmp_path) as ready:
+        await offer(ready, "1")
+        market = FollowedMarket(ready.gateway, Knows(known))
+        risk = risk_agent(ready, market=market, max_price_deviation_pct=Decimal(2))
+        review = await reviewed(ready, risk, Action.BUY)
+        (deviation,) = [finding for finding in review.findings if finding.rule == "price_deviation"]
+        assert deviation.allows is allows
+        assert known is None or f"from the last price {known}" in deviation.detail
+        assert len(await requests_of(ready, "ticker/price")) == asks
+
+
+async def test_where_all_is_known_nothing_is_waited_for(tmp_path):
+    async with desk(tmp_path) as ready:
+        await offer(ready, "1")
+        view = await ready.market_data().observe("BTCUSDT")
+        context = RiskContext(
+            signal=Signal("BTCUSDT", "s", Action.BUY, 0.5, "because", 0),
+            view=view,
+            position=Position("BTCUSDT"),
+            open_positions=0,
+            free_quote=Decimal(0),
+            equity_quote=Decimal(0),
+            last_filled_ms=None,
+            now_ms=0,
+            depth=quoted(view).depth,
+            is_depth_asked=False,
+            is_price_asked=False,
+        )
+        market = FollowedMarket(ready.gateway, Knows("64000"))
+        asking = conditions(market, context, {"price_deviation"}, at_once=True)
+        with pytest.raises(StopIteration) as answered:
+            asking.send(None)
+        known = answered.value.value
+        assert (known.depth.asks, known.last_price) == (((64_000, 1),), 64_000)
+
+
 async def test_market_is_not_asked_for_an_entry_that_is_refused_without_it(tmp_path):
     async with desk(tmp_path) as ready:
+        await offer(ready, "0.001", "1")
         limits = {"max_slippage_pct": Decimal(1), "max_price_deviation_pct": Decimal(2), "min_confidence": 0.9}
         before = len(await ready.exchange.log())
         review = await reviewed(ready, risk_agent(ready, **limits), Action.BUY)

@@ -170,6 +170,15 @@ def test_the_worst_price_is_compared_with_the_average_over_the_book(judged, side
     assert "the book does not hold so much" in {found.detail for found in too_much.findings}
 
 
+@pytest.mark.parametrize(("side", "worst", "rule"), [("BUY", "50000", None), ("SELL", "49990", None), ("SELL", "49991", "worst_price")])  # fmt: skip
+def test_the_worst_price_is_known_without_asking_where_the_best_prices_hold_the_order(judged, side, worst, rule):
+    quoted = {"depth": Depth(((D(49_990), D("0.02")),), ((D(50_000), D("0.02")),), 0), "is_depth_asked": False}
+    known = judged({"side": side, "quantity": "0.02", "worst_price": worst}, **quoted)
+    assert (known.refusal and known.refusal.rule, known.unasked) == (rule, frozenset())
+    more = judged({"side": side, "quantity": "0.03", "worst_price": worst}, **quoted)
+    assert (more.refusal, more.unasked) == (None, frozenset({"worst_price"}))
+
+
 def test_the_slippage_of_an_order_with_a_price_is_bounded_by_it(judged):
     limits = {"max_slippage_pct": D("0.1")}
     assert judged({"side": "BUY"}, limits=limits).refusal.rule == "slippage"

@@ -3,6 +3,7 @@
 The limits are reckoned here anew, in fractions, which are exact however many digits a number has.
 """
 
+import dataclasses
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -15,6 +16,7 @@ from binance_trade_agent.domain.pause_scope import PauseScope
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.domain.symbols import SymbolRules
+from binance_trade_agent.domain.values import replace
 from binance_trade_agent.risk.context import RiskContext
 from binance_trade_agent.risk.policy import RiskPolicy
 from binance_trade_agent.risk.settings import RiskSettings, SizingSettings
@@ -425,6 +427,45 @@ def test_no_approved_entry_breaks_a_filter_or_a_limit_whatever_the_inputs():
 
     holds()
     assert len(approved) > 50, "the inputs say nothing when hardly one is approved"
+
+
+@st.composite
+def books_behind_a_quote(draw):
+    """An entry, what is offered at its ask, and the book with what stands behind that."""
+    case = draw(cases(Action.BUY))
+    ask, unit = case.context.view.book.ask, case.context.view.book.ask_quantity
+    levels = [(ask, draw(around("1", "0", "0.00001", "0.01", "0.5")) * unit)]
+    for rise in draw(st.lists(st.sampled_from([Decimal("0.0001"), Decimal("0.01"), Decimal("0.5")]), max_size=3)):
+        levels.append((levels[-1][0] * (1 + rise), (1 + draw(shares)) * unit))
+    limits = dataclasses.replace(case.limits, max_slippage_pct=Decimal("0.5"))
+    return Case(case.context, limits), Depth((), (levels[0],), 0), Depth((), tuple(levels), 0)
+
+
+def test_where_the_quote_alone_has_an_answer_the_book_behind_it_changes_nothing():
+    with_answer, without = [], []
+
+    @settings(max_examples=300)
+    @given(books_behind_a_quote())
+    def holds(drawn):
+        case, quote, book = drawn
+        policy = RiskPolicy(case.limits)
+        known = policy.judge(replace(case.context, depth=quote, is_depth_asked=False))
+        asked = policy.judge(replace(case.context, depth=book))
+        if known.unasked:
+            without.append(case)
+            assert known.unasked == {"slippage"}
+            assert known.size is None or known.size.quantity > quote.asks[0][1]
+            return
+        with_answer.append(case)
+        assert list(map(told, known.findings)) == list(map(told, asked.findings))
+        assert (known.size and known.size.quantity) == (asked.size and asked.size.quantity)
+
+    holds()
+    assert min(len(with_answer), len(without)) > 20, "else it says little"
+
+
+def told(finding):
+    return finding.rule, finding.allows, finding.detail, finding.value, finding.limit
 
 
 EXIT_RULES = {"open_order", "nothing_to_sell", "symbol_status", "lot_size", "min_notional", "max_notional"}

@@ -12,7 +12,7 @@ from binance_trade_agent.risk.state import Pause, RiskState
 from tests.risk.conftest import finding
 
 NOW_MS = 1_000_000
-ALLOWS, REFUSES = True, False
+ALLOWS, REFUSES, SAYS_NOTHING = True, False, None
 
 
 def usdt(amount: str) -> Decimal:
@@ -33,7 +33,7 @@ def paused(rule: str, until_ms: int, **measured: Any) -> RiskState:
 
 
 # Each rule with its limits, and rows of a situation, what the rule makes of it, and its words.
-ENTRY_RULES: dict[str, tuple[dict[str, Any], list[tuple[dict[str, Any], bool, str]]]] = {
+ENTRY_RULES: dict[str, tuple[dict[str, Any], list[tuple[dict[str, Any], bool | None, str]]]] = {
     "open_order": (
         {},
         [
@@ -532,6 +532,21 @@ ENTRY_RULES: dict[str, tuple[dict[str, Any], list[tuple[dict[str, Any], bool, st
                 REFUSES,
                 "the depth of the book is not known and has a limit (RISK_MAX_SLIPPAGE_PCT)",
             ),
+            (  # what is offered at the best price, which the quote tells, is enough
+                {"depth": asks(("50000", "0.002")), "is_depth_asked": False},
+                ALLOWS,
+                "expected to fill 0 % above the ask 50000, at most 0.5 % allowed (RISK_MAX_SLIPPAGE_PCT)",
+            ),
+            (
+                {"depth": asks(("50000", "0.00199")), "is_depth_asked": False},
+                SAYS_NOTHING,
+                "the depth of the book was not asked for, as another rule refuses (RISK_MAX_SLIPPAGE_PCT)",
+            ),
+            (
+                {"depth": None, "is_depth_asked": False},
+                SAYS_NOTHING,
+                "the depth of the book was not asked for, as another rule refuses (RISK_MAX_SLIPPAGE_PCT)",
+            ),
         ],
     ),
     "room_for_stop": (
@@ -594,7 +609,8 @@ def test_a_rule_at_its_limit(rule, limits, situation, allows, detail, judge):
     found = finding(judgement, rule)
     assert (found.allows, found.detail) == (allows, detail)
     assert (judgement.size is None) is (judgement.refusal is not None)
-    assert allows or judgement.size is None
+    assert allows or allows is SAYS_NOTHING or judgement.size is None
+    assert judgement.unasked == ({rule} if allows is SAYS_NOTHING else set())
 
 
 def test_the_table_has_every_rule_of_an_entry(judge):

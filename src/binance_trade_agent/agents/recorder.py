@@ -14,12 +14,12 @@ from decimal import Decimal
 from typing import Any, TypeVar, cast
 
 from binance_trade_agent.agents.entry_gate import EntryGate
+from binance_trade_agent.agents.risk_context import EntryMarket
 from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.decisions import Decision
 from binance_trade_agent.domain.market import Depth, MarketView
 from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.exchange.errors import ExchangeError
-from binance_trade_agent.exchange.gateway import Gateway
 from binance_trade_agent.history.recording import Look, Question, RecordingWriter, Seen
 from binance_trade_agent.ledger.books import Books, BooksView
 from binance_trade_agent.ledger.errors import LedgerError
@@ -68,9 +68,9 @@ class Witness:
         """The gate for the agent that judges."""
         return gate
 
-    def market(self, gateway: Gateway) -> Gateway:
+    def market(self, market: EntryMarket) -> EntryMarket:
         """The market for the agent that judges: order book and last price."""
-        return gateway
+        return market
 
 
 @dataclass(slots=True)
@@ -154,9 +154,9 @@ class Recorder(Witness):
         """See Witness."""
         return _RecordedGate(gate)
 
-    def market(self, gateway: Gateway) -> Gateway:
+    def market(self, market: EntryMarket) -> EntryMarket:
         """See Witness."""
-        return cast(Gateway, _RecordedMarket(gateway))
+        return _RecordedMarket(market)
 
     def approved(self) -> None:
         """See Witness. What is decided next is written after it."""
@@ -243,21 +243,21 @@ class _RecordedGate(EntryGate):
 
 
 class _RecordedMarket:
-    """Of the gateway what is asked for an entry (risk_context.py); an answer that did not come is None."""
+    """What is asked for an entry, wherever the answer is known from; one that did not come is None."""
 
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
+    def __init__(self, market: EntryMarket) -> None:
+        self._market = market
 
     async def depth(self, symbol: str, limit: int) -> Depth:
         try:
-            return note(DEPTH, [symbol], await self._gateway.depth(symbol, limit))
+            return note(DEPTH, [symbol], await self._market.depth(symbol, limit))
         except ExchangeError:
             note(DEPTH, [symbol], None)
             raise
 
     async def last_price(self, symbol: str) -> Decimal:
         try:
-            return note(LAST_PRICE, [symbol], await self._gateway.last_price(symbol))
+            return note(LAST_PRICE, [symbol], await self._market.last_price(symbol))
         except ExchangeError:
             note(LAST_PRICE, [symbol], None)
             raise

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from binance_trade_agent.agents.entry_gate import EntryGate
-from binance_trade_agent.agents.risk_context import Conditions, average_true_range, conditions, needs_market
+from binance_trade_agent.agents.risk_context import Conditions, EntryMarket, average_true_range, conditions, quoted
 from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.decisions import Finding, Refusal, Verdict
 from binance_trade_agent.domain.exits import LEAVES_ALL, ExitKind
@@ -17,12 +17,11 @@ from binance_trade_agent.domain.pause_scope import PauseScope
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.domain.values import Value, changed
 from binance_trade_agent.domain.words import words_of
-from binance_trade_agent.exchange.gateway import TradingGateway
 from binance_trade_agent.ledger.account import account
 from binance_trade_agent.ledger.books import Books
 from binance_trade_agent.risk.context import ProposedOrder, RiskContext
 from binance_trade_agent.risk.exits import ExitSettings, lowest_stop_fraction
-from binance_trade_agent.risk.policy import ApprovedSize, RiskPolicy
+from binance_trade_agent.risk.policy import ApprovedSize, Judgement, RiskPolicy
 from binance_trade_agent.risk.settings import RiskSettings
 from binance_trade_agent.risk.switches import Paused
 
@@ -30,7 +29,6 @@ from binance_trade_agent.risk.switches import Paused
 _BUY, _SELL = Action.BUY, Action.SELL
 _BUY_SIDE, _MARKET, _ENTRY, _EXIT = Side.BUY, OrderType.MARKET, Role.ENTRY, Role.EXIT
 _STRATEGY = ExitKind.STRATEGY
-_NOTHING_SAID = Conditions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +102,8 @@ class RiskManagementAgent:
             (limits.py, measures_range).
         epoch: number of the epoch that is traded in.
         locked_by_others: what open orders of others lock in the account, by asset.
+        promise: keeps free what an entry comes to of the orders that the exchange takes, for the present task; called
+            when nothing that is known is against an entry, before anything is waited for.
 
     Attributes:
         marks: what the tick before saw of each symbol, set at the start of a tick. Other symbols are valued by it,
@@ -114,7 +114,7 @@ class RiskManagementAgent:
         self,
         settings: RiskSettings,
         exits: ExitSettings,
-        gateway: TradingGateway,
+        market: EntryMarket,
         books: Books,
         clock: Clock,
         identity: Identity,
@@ -123,11 +123,12 @@ class RiskManagementAgent:
         atr_period: int | None,
         epoch: Callable[[], int],
         locked_by_others: Callable[[], Mapping[str, Decimal]],
+        promise: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._policy = RiskPolicy(settings)
         self._exits = exits
-        self._gateway = gateway
+        self._market = market
         self._books = books
         self._clock = clock
         self._identity = identity
@@ -135,6 +136,7 @@ class RiskManagementAgent:
         self._atr_period = atr_period
         self._epoch = epoch
         self._locked_by_others = locked_by_others
+        self._promise = promise
         self.marks: Mapping[str, MarketView] = {}
 
     def use(self, settings: RiskSettings) -> None:
@@ -152,8 +154,8 @@ class RiskManagementAgent:
     ) -> Review:
         """The verdict on a signal, by the account's state at this moment.
 
-        The exchange is asked for depth and last price when nothing that is known already refuses an entry: most are
-        refused at tick after tick, and each question costs request weight.
+        The exchange is asked for depth and last price when nothing that is known already refuses an entry and these are
+        not known: most are refused at tick after tick, and each question costs request weight and time.
 
         Args:
             signal: BUY or SELL; with `exit_kind` taken for SELL, whatever it says.
@@ -169,22 +171,15 @@ class RiskManagementAgent:
         """
         if exit_kind is not None and signal.action is not _SELL:
             signal = changed(signal, action=_SELL)
-        is_entry = signal.action is _BUY
-        asks_later = is_entry and needs_market(self._settings)
-        if is_entry and not asks_later and may_enter is not None:
-            await may_enter()
-        context = await self._context(signal, view, tick_ms, None if asks_later else _NOTHING_SAID)
-        if exit_kind is _STRATEGY and context.pause_scope is PauseScope.EVERYTHING:
-            finding = Paused().review(context)
-            return Review(Refusal(finding.rule, words_of(finding, "detail")), (finding,))
-        if exit_kind in LEAVES_ALL:
-            context = changed(context, on_sale_base=ZERO)
-        judged = self._policy.judge(context)
-        if asks_later and judged.size is not None:
-            market = await conditions(self._gateway, view, self._settings, at_once=may_enter is not None)
-            if may_enter is not None:
-                await may_enter()
-            context = await self._context(signal, view, tick_ms, market)
+        if signal.action is _BUY:
+            context, judged = await self._judged(signal, view, tick_ms, may_enter=may_enter)
+        else:
+            context = await self._context(signal, view, tick_ms)
+            if exit_kind is _STRATEGY and context.pause_scope is PauseScope.EVERYTHING:
+                finding = Paused().review(context)
+                return Review(Refusal(finding.rule, words_of(finding, "detail")), (finding,))
+            if exit_kind in LEAVES_ALL:
+                context = changed(context, on_sale_base=ZERO)
             judged = self._policy.judge(context)
         if judged.size is None:
             assert judged.refusal is not None, "without a size some rule has refused"
@@ -204,15 +199,11 @@ class RiskManagementAgent:
         """
         action = _BUY if order.side is _BUY_SIDE else _SELL
         signal = Signal(order.symbol, "", action, 1.0, asked.words, view.book.read_ms)
-        market, asks_depth = _NOTHING_SAID, order.worst_price is not None
-        if action is _BUY or asks_depth:
-            market = await conditions(self._gateway, view, self._settings, asks_depth=asks_depth)
-        context = await self._context(signal, view, self._clock.now_ms(), market)
         price = order.price_at(view.book.bid, view.book.ask)
         proposed = ProposedOrder(
             order.side, order.quantity, price, order.quantity * price, order.legs, order.worst_price
         )
-        judged = self._policy.judge_order(context, proposed)
+        context, judged = await self._judged(signal, view, self._clock.now_ms(), proposed)
         if judged.refusal is not None:
             return OrderReview(judged.refusal, judged.findings)
         is_list = len(order.legs) > 1
@@ -239,8 +230,36 @@ class RiskManagementAgent:
         )
         return OrderReview(None, judged.findings, intents, list_id)
 
-    async def _context(self, signal: Signal, view: MarketView, tick_ms: int, market: Conditions | None) -> RiskContext:
-        """All that is looked at; `market` is what the exchange said, None when it was not asked.
+    async def _judged(
+        self,
+        signal: Signal,
+        view: MarketView,
+        tick_ms: int,
+        order: ProposedOrder | None = None,
+        may_enter: Callable[[], Awaitable[None]] | None = None,
+    ) -> tuple[RiskContext, Judgement]:
+        """What is found when all is known that the rules need, and by what; `order` is a person's.
+
+        It is judged anew after anything was waited for. An order that has grown meanwhile may need the depth after all.
+        """
+        market: Conditions | None = None
+        is_crowd = may_enter is not None
+        while True:
+            context = await self._context(signal, view, tick_ms, market)
+            judged = self._policy.judge(context) if order is None else self._policy.judge_order(context, order)
+            if judged.size is not None and signal.action is _BUY:
+                self._promise()
+            if judged.size is None or not (judged.unasked or may_enter):
+                return context, judged
+            market = await conditions(self._market, context, judged.unasked, at_once=is_crowd)
+            if may_enter is not None:
+                await may_enter()
+                may_enter = None
+
+    async def _context(
+        self, signal: Signal, view: MarketView, tick_ms: int, market: Conditions | None = None
+    ) -> RiskContext:
+        """All that is looked at; without `market` of that what the view tells.
 
         The ledger is read last, at one moment: the market takes its time to answer.
         """
@@ -252,9 +271,9 @@ class RiskManagementAgent:
                 books, signal, view, tick_ms, marks=marks, locked_by_others=locked, settings=self._settings
             )
         )
-        said = market or _NOTHING_SAID
+        said = market or quoted(view)
         if signal.action is not _BUY:
-            return found if said.depth is None else changed(found, depth=said.depth)
+            return changed(found, depth=said.depth, is_depth_asked=said.is_depth_asked)
         atr_quote = None if self._atr_period is None else average_true_range(view.candles, self._atr_period)
         return changed(
             found,
@@ -263,7 +282,8 @@ class RiskManagementAgent:
             atr_quote=atr_quote,
             stop_fraction=lowest_stop_fraction(self._exits, view.book.ask, atr_quote),
             gate=self._gate.refusal(view.symbol),
-            is_market_asked=market is not None,
+            is_depth_asked=said.is_depth_asked,
+            is_price_asked=said.is_price_asked,
         )
 
     def _intent(self, context: RiskContext, size: ApprovedSize, exit_kind: ExitKind | None) -> OrderIntent:

@@ -3,69 +3,121 @@
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from decimal import Decimal
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.market import Depth, MarketView
 from binance_trade_agent.domain.values import Value
 from binance_trade_agent.exchange.errors import ExchangeError
-from binance_trade_agent.exchange.gateway import TradingGateway
 from binance_trade_agent.history.window import column
-from binance_trade_agent.risk.settings import RiskSettings
+from binance_trade_agent.risk.context import RiskContext
+from binance_trade_agent.risk.market_conditions import PriceDeviation
+from binance_trade_agent.risk.persons_orders import WorstPrice
+from binance_trade_agent.risk.slippage import Slippage
 from binance_trade_agent.strategies import indicators
 
 T = TypeVar("T")
 
 DEPTH_LEVELS = 100
+_NEED_DEPTH = frozenset({Slippage.name, WorstPrice.name})
+# A quote is at most a second old when it is looked at (feed/quotes.py); the strategy and other symbols come in between.
+_QUOTE_HOLDS_MS = 2_000
 # Wilder's smoothing forgets slowly: after so many periods a thousandth is left of what was before.
 _ATR_PERIODS = 7
 
 log = logging.getLogger(__name__)
 
 
-class Conditions(Value, frozen=True):
-    """The market at an entry: order book and price of the last trade (quote per base).
+class EntryMarket(Protocol):
+    """What an entry asks the market; what cannot be had raises an ExchangeError."""
 
-    None where it is not known, or no rule asks for it.
+    async def depth(self, symbol: str, limit: int) -> Depth:
+        """The `limit` best prices of each side of the book now."""
+        ...
+
+    async def last_price(self, symbol: str) -> Decimal:
+        """Price of the latest trade, quote per base."""
+        ...
+
+
+class LastPrices(Protocol):
+    """What a market feed knows of trades."""
+
+    def last_price(self, symbol: str) -> Decimal | None:
+        """Price of the latest trade, quote per base; None while it is not sure."""
+        ...
+
+
+class FollowedMarket:
+    """An EntryMarket that is asked for no price which a feed knows already."""
+
+    def __init__(self, market: EntryMarket, feed: LastPrices | None) -> None:
+        self._market = market
+        self._feed = feed
+
+    async def depth(self, symbol: str, limit: int) -> Depth:
+        """See EntryMarket."""
+        return await self._market.depth(symbol, limit)
+
+    async def last_price(self, symbol: str) -> Decimal:
+        """See EntryMarket."""
+        known = None if self._feed is None else self._feed.last_price(symbol)
+        return await self._market.last_price(symbol) if known is None else known
+
+
+class Conditions(Value, frozen=True):
+    """The market at an order: book and price of the last trade (quote per base), and whether it was asked for them.
+
+    Without being asked a book is what the quote tells of it. None where nothing is known.
     """
 
     depth: Depth | None = None
     last_price: Decimal | None = None
+    is_depth_asked: bool = False
+    is_price_asked: bool = False
 
 
-def needs_market(settings: RiskSettings) -> bool:
-    """Whether some rule on entries asks for these."""
-    return bool(settings.max_slippage_pct or settings.max_price_deviation_pct)
+def quoted(view: MarketView) -> Conditions:
+    """What is known without asking: what is offered at the best prices, as long as the view is young."""
+    book = view.book
+    if view.book_age_ms > _QUOTE_HOLDS_MS:
+        return Conditions()
+    return Conditions(Depth(((book.bid, book.bid_quantity),), ((book.ask, book.ask_quantity),), book.read_ms))
 
 
 async def conditions(
-    gateway: TradingGateway,
-    view: MarketView,
-    settings: RiskSettings,
-    *,
-    asks_depth: bool = False,
-    at_once: bool = False,
+    market: EntryMarket, context: RiskContext, unasked: Collection[str], *, at_once: bool = False
 ) -> Conditions:
-    """Ask the market for what the rules on entries need. What cannot be had stays unknown: the rule then refuses.
+    """What is known in a context, and what the market is asked for because some rules cannot do without.
 
-    With `asks_depth` the book is asked for in any case; `at_once` asks for both at the same time.
+    What cannot be had stays unknown: the rule then refuses. Where nothing has to be waited for nobody else gets to run.
+
+    Args:
+        market: is asked.
+        context: of the order.
+        unasked: names of the rules that need more (risk/policy.py).
+        at_once: whether depth and price are asked for at the same time.
     """
+    symbol, asks_price = context.view.symbol, PriceDeviation.name in unasked
+    asks_depth = not _NEED_DEPTH.isdisjoint(unasked)
 
     async def depth() -> Depth | None:
-        if not (settings.max_slippage_pct or asks_depth):
-            return None
-        return await _if_answered(gateway.depth(view.symbol, DEPTH_LEVELS), f"order book of {view.symbol}")
+        if not asks_depth:
+            return context.depth
+        return await _if_answered(market.depth(symbol, DEPTH_LEVELS), f"order book of {symbol}")
 
     async def last_price() -> Decimal | None:
-        if not settings.max_price_deviation_pct:
-            return None
-        return await _if_answered(gateway.last_price(view.symbol), f"last price of {view.symbol}")
+        if not asks_price:
+            return context.last_price
+        return await _if_answered(market.last_price(symbol), f"last price of {symbol}")
 
-    if at_once:
-        return Conditions(*await asyncio.gather(depth(), last_price()))
-    return Conditions(await depth(), await last_price())
+    if at_once and asks_depth and asks_price:
+        found = await asyncio.gather(depth(), last_price())
+    else:
+        found = await depth(), await last_price()
+    return Conditions(*found, context.is_depth_asked or asks_depth, context.is_price_asked or asks_price)
 
 
 async def _if_answered(asked: Awaitable[T], what: str) -> T | None:

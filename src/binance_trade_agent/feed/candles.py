@@ -1,13 +1,14 @@
 """CandleFeed: the closed candles of many symbols, from their kline streams, with REST for what those did not bring.
 
 A candle comes whole with the event that closes it. So REST is needed at the start, for what closed while a connection
-was away, and now and then to see that both say the same.
+was away, and now and then to see that both say the same. Events in between tell the price of the last trade.
 """
 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,7 @@ class CandleFeed:
         self._filled_seconds: dict[Key, float] = {}
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._compared_next = 0
+        self._prices: dict[str, tuple[str, int]] = {}  # as the exchange writes it; market ms at which it was the last
 
     def follow(self, keys: Collection[Key], history: int) -> None:
         """Keep the candles of these symbols and intervals, and no others.
@@ -85,6 +87,7 @@ class CandleFeed:
         for keys_of in (self._complete, self._short):
             keys_of.intersection_update(rings)
         self._broken = {key: close_ms for key, close_ms in self._broken.items() if key in rings}
+        self.forget_prices(self._prices.keys() - {symbol for symbol, _ in rings})
 
     def _keep(self, key: Key, history: int) -> None:
         """Keep so many at least; what is there is used until there are more."""
@@ -109,13 +112,27 @@ class CandleFeed:
         return key in self._complete and key not in self._broken
 
     def hear(self, event: Mapping[str, Any]) -> None:
-        """Take in one event of a `<symbol>@kline_<interval>` stream; one that closes no candle is passed over."""
+        """Take in one event of a `<symbol>@kline_<interval>` stream; of one that closes no candle only the price."""
         kline = event["k"]
-        if not kline["x"]:
+        symbol, is_closed = kline["s"], kline["x"]
+        at_ms = kline["T"] if is_closed else event["E"]
+        if (before := self._prices.get(symbol)) is None or before[1] <= at_ms:
+            self._prices[symbol] = (kline["c"], at_ms)
+        if not is_closed:
             return
         opened, high, low, close = float(kline["o"]), float(kline["h"]), float(kline["l"]), float(kline["c"])
         row = (int(kline["t"]), int(kline["T"]), opened, high, low, close, float(kline["v"]))
-        self.take((kline["s"], kline["i"]), row)
+        self.take((symbol, kline["i"]), row)
+
+    def last_price(self, symbol: str) -> tuple[Decimal, int] | None:
+        """Price of the last trade that was told of, of whatever interval, and market time (ms) until which it was."""
+        told = self._prices.get(symbol)
+        return None if told is None else (Decimal(told[0]), told[1])
+
+    def forget_prices(self, symbols: Iterable[str]) -> None:
+        """A connection has just begun to carry these: there may have been trades that nobody has told of."""
+        for symbol in symbols:
+            self._prices.pop(symbol, None)
 
     def take(self, key: Key, row: Row) -> None:
         """Take in one candle that has closed; of what is not followed it is passed over."""

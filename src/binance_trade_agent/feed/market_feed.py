@@ -7,6 +7,7 @@ each tick they would cost 2,000 request weight.
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from decimal import Decimal
 from typing import Protocol
 
 from binance_trade_agent.domain.candle_series import CandleSeries
@@ -24,6 +25,9 @@ from binance_trade_agent.ops.clock import MarketClock, monotonic_seconds, sleep_
 from binance_trade_agent.ops.tasks import spawn, stop
 from binance_trade_agent.ops.vitals import StreamVitals
 
+# A candle stream tells of trades every two seconds (binance-protocol.md 5.1). Of a connection that is silent for longer
+# it is not known whether nobody trades; nor of a symbol that nothing is told of for a minute, though others are (S10).
+_SILENT_MS, _PRICE_MAX_AGE_MS = 3_000, 60_000
 _LOOK_SECONDS = 1.0
 _COMPARE_SECONDS = 60.0
 _DOUBT_SHARE = 0.5  # of a connection's symbols without the candle that has closed: then the connection is at fault
@@ -66,7 +70,9 @@ class MarketFeed:
         self.candles = CandleFeed(clock, fetch=fetch or gateway.candles, closed=self._tell_closed)
         self.quotes = QuoteFeed(clock, ask=gateway.book_tickers, proof_ms=self.proof_ms, prove=self._prove)
         self.known_rules = RulesFeed(clock, gateway.symbol_rules)
+        self._intervals: tuple[str, ...] = ()
         self._candle_links = Links("candle stream", streams, self.candles.hear)
+        self._candle_links.opened.append(lambda names: self.candles.forget_prices([_symbol_of(name) for name in names]))
         self.quote_links = Links("quote stream", streams, self.quotes.hear)
         self.quote_links.opened.append(lambda names: self.quotes.forget([_symbol_of(name) for name in names]))
 
@@ -78,6 +84,7 @@ class MarketFeed:
             history: closed candles that are kept of each.
         """
         symbols = list(dict.fromkeys(symbol for symbol, _ in keys))
+        self._intervals = tuple(dict.fromkeys(interval for _, interval in keys))
         self.candles.follow(keys, history)
         self.quotes.follow(symbols)
         self.known_rules.follow(symbols)
@@ -124,6 +131,15 @@ class MarketFeed:
     async def fresh_quote(self, symbol: str) -> BookTicker | None:
         """The symbol's best prices as far as a connection tells them; None when it does not. Nothing is requested."""
         return await self.quotes.fresh(symbol)
+
+    def last_price(self, symbol: str) -> Decimal | None:
+        """Price of the symbol's last trade, at most some seconds old; None when no connection proves that."""
+        told, now_ms = self.candles.last_price(symbol), self._clock.now_ms()
+        if told is None or now_ms - told[1] > _PRICE_MAX_AGE_MS:
+            return None
+        proofs_ms = (self._proof_ms(self._candle_links, _candle_stream(symbol, each)) for each in self._intervals)
+        is_sure = any(proof_ms is not None and now_ms - proof_ms <= _SILENT_MS for proof_ms in proofs_ms)
+        return told[0] if is_sure else None
 
     def vitals(self) -> Mapping[str, StreamVitals]:
         """How each connection is, by name."""
@@ -174,8 +190,10 @@ class MarketFeed:
 
     def proof_ms(self, symbol: str) -> int | None:
         """Market time of the last message on the connection that carries a symbol's quotes; None while none does."""
-        stream = _quote_stream(symbol)
-        link = self.quote_links.of(stream)
+        return self._proof_ms(self.quote_links, _quote_stream(symbol))
+
+    def _proof_ms(self, links: Links, stream: str) -> int | None:
+        link = links.of(stream)
         return None if link is None or not link.carries(stream) else self._proof_of(link)
 
     def _proof_of(self, link: StreamLink) -> int | None:

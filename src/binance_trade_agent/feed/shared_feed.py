@@ -135,6 +135,10 @@ class SharedFeed:
         """The symbol's best prices as far as the feed process tells them, or a connection of one's own; else None."""
         return await self._shared_quote(symbol) or await self._own.fresh_quote(symbol)
 
+    def last_price(self, symbol: str) -> Decimal | None:
+        """Price of the symbol's last trade as far as a connection of one's own tells it; the feed process does not."""
+        return self._own.last_price(symbol)
+
     async def rules(self, symbol: str) -> SymbolRules:
         """The symbol's rules.
 

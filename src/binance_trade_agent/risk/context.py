@@ -31,9 +31,9 @@ class RiskContext(Value, frozen=True):
         wallet_base: free and locked base asset in the wallet, and what open BUY orders may add.
         exposure_quote: the bot's positions on all symbols at the bid, and what open BUY orders may add to them.
         state: what the limits have counted and measured.
-        depth: of the book, for an entry; last_price: of the last trade; atr_quote: average true range of a
-            candle; all in quote per base, None where they are not known.
-        is_market_asked: whether the exchange was asked for depth and last price; see RiskPolicy.judge.
+        depth: of the book; the best prices alone where the exchange was not asked for more. last_price: of the last
+            trade; atr_quote: average true range of a candle. All in quote per base, None where they are not known.
+        is_depth_asked, is_price_asked: whether the exchange was asked for depth and last price; see RiskPolicy.judge.
         stop_fraction: of the entry's price, at which its stop may sell at the lowest; None without a stop.
         open_order: an order of the symbol that is under way, in words; None without one.
         unknown_orders: orders of the account whose outcome is unknown.
@@ -62,7 +62,8 @@ class RiskContext(Value, frozen=True):
     unknown_orders: int = 0
     pause_scope: PauseScope | None = None
     is_killed: bool = False
-    is_market_asked: bool = True
+    is_depth_asked: bool = True
+    is_price_asked: bool = True
     gate: tuple[str, str] | None = None
     pending_buy_base: Decimal = ZERO
     on_sale_base: Decimal = ZERO

@@ -64,7 +64,7 @@ class PriceDeviation:
         if not self.limit_pct:
             return unlimited(self.name, self.setting)
         if context.last_price is None:
-            missing = unmeasured if context.is_market_asked else unasked
+            missing = unmeasured if context.is_price_asked else unasked
             return missing(self.name, "the last price", self.setting)
         ask, last = context.view.book.ask, context.last_price
         away_pct = abs(ask - last) * 100 / last

@@ -206,12 +206,15 @@ class WorstPrice:
         if worst is None:
             return Finding(self.name, allows=True, detail="no worst price is given")
         quote = context.view.rules.quote_asset
-        if context.depth is None:
+        buys, depth = order.side is Side.BUY, context.depth
+        average = None if depth is None else average_fill_price(depth.asks if buys else depth.bids, order.quantity)
+        if average is None and not context.is_depth_asked:
+            detail = "the depth of the book was not asked for, as another rule refuses"
+            return Finding(self.name, allows=None, detail=detail)
+        if depth is None:
             return Finding(
                 self.name, allows=False, detail="the depth of the book is not known, and a worst price is given"
             )
-        buys = order.side is Side.BUY
-        average = average_fill_price(context.depth.asks if buys else context.depth.bids, order.quantity)
         if average is None:
             return Finding(self.name, allows=False, detail="the book does not hold so much")
         is_fine = average <= worst if buys else average >= worst

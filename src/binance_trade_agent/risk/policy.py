@@ -81,6 +81,11 @@ class Judgement(Value, frozen=True):
         against = _first_against(self.findings)
         return None if against is None else Refusal(against.rule, words_of(against, "detail"))
 
+    @property
+    def unasked(self) -> frozenset[str]:
+        """The rules that say nothing as long as the exchange is not asked for what they need."""
+        return frozenset(finding.rule for finding in self.findings if finding.allows is None)
+
 
 class RiskPolicy:
     """Sizes what a signal asks for and puts it to the rules.
@@ -137,8 +142,9 @@ class RiskPolicy:
         """What every rule finds about `context.signal`, which is BUY or SELL, and the size if all allow it.
 
         Rules about the situation come first, then the sizing, then rules about the order, as far as there is one. A
-        rule that raises does not allow the order. While the exchange was not asked (`is_market_asked`) the rules that
-        need it do not refuse: with a size then nothing that is known is against it, and they have to be asked.
+        rule that raises does not allow the order. While the exchange was not asked (`is_depth_asked`,
+        `is_price_asked`) the rules that need it do not refuse: with a size then nothing that is known is against it,
+        and what the rules in `unasked` need has to be asked for.
 
         Raises:
             ValueError: the signal is HOLD, on which there is nothing to decide.

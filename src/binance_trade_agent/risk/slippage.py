@@ -15,7 +15,8 @@ from binance_trade_agent.risk.rules import percent, shown, unasked, unlimited, u
 class Slippage:
     """Refuses an entry whose average price over the book's depth is more than `limit_pct` above the best ask.
 
-    The best ask is the one that the order was sized at; the depth may have been read a moment later.
+    The best ask is the one that the order was sized at. An order that takes no more than was offered there needs no
+    other prices of the book; else the depth is read for it, a moment later.
     """
 
     limit_pct: Decimal
@@ -28,10 +29,11 @@ class Slippage:
             return unlimited(self.name, self.setting)
         if not order.takes_market:
             return Finding(self.name, allows=True, detail="its own price bounds what it pays")
+        average = None if context.depth is None else average_fill_price(context.depth.asks, order.quantity)
+        if average is None and not context.is_depth_asked:
+            return unasked(self.name, "the depth of the book", self.setting)
         if context.depth is None:
-            missing = unmeasured if context.is_market_asked else unasked
-            return missing(self.name, "the depth of the book", self.setting)
-        average = average_fill_price(context.depth.asks, order.quantity)
+            return unmeasured(self.name, "the depth of the book", self.setting)
         if average is None:
             base = context.view.rules.base_asset
             offered = shown(sum((quantity for _, quantity in context.depth.asks), start=ZERO), base)
