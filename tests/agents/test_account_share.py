@@ -444,6 +444,27 @@ class TestAlarms:
             await share._look_after()
             assert ready.gate.refusal("BTCUSDT") is None
 
+    async def test_after_a_reset_less_than_is_claimed_is_told_as_that_and_ends_with_less_capital(self, tmp_path):
+        """Alpha has bought before it notices the reset, and begins anew with all of its capital."""
+        meeting = Meeting(claim("beta", ["ETHUSDT"], cash="6000"), live=[])
+        async with trader(tmp_path) as ready:
+            reconciler = await reconciled(ready, share := shared(ready, meeting))
+            await bought(ready, share)
+            await ready.reset()
+            client = await ready.exchange.client()
+            await client.order_market_buy(symbol="BTCUSDT", quantity="0.01")
+            await reconciler.run("again")
+            for _ in range(2):
+                await share._look_after()
+            _, text = ready.gate.refusal("BTCUSDT")
+            assert "the exchange was reset, and each of them began anew with all of its capital" in text
+            short = Decimal(text.partition(" more than there is")[0].rpartition(" ")[2])
+            assert 600 < short < 700, "what was bought for"
+            again = shared(ready, meeting, str(4000 - short))
+            await reconciled(ready, again)
+            await again._look_after()
+            assert ready.gate.refusal("BTCUSDT") is None
+
     async def test_of_one_that_does_not_run_what_it_was_buying_may_be_paid(self, tmp_path):
         meeting = Meeting(claim("beta", ["ETHUSDT"], cash="6000", buying="500"), live=[])
         async with trader(tmp_path) as ready:

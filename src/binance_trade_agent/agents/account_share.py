@@ -5,12 +5,13 @@ import contextlib
 import logging
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from functools import partial
 
 from binance_trade_agent.agents.account_entry import Entry, common_quote
 from binance_trade_agent.agents.account_part import in_place, part_of_account
 from binance_trade_agent.agents.alarms import Alarms
+from binance_trade_agent.agents.epochs import AFTER_RESET
 from binance_trade_agent.agents.in_question import COMMISSION_ASSET
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.claims import Claims, ClaimsAwayError, ClaimStore
@@ -47,6 +48,12 @@ SHARED_ACCOUNT = "shared_account"
 WRITE_SECONDS, HEAR_SECONDS = 5.0, 1.0
 _SUM_SECONDS = 60.0  # between two looks whether the account has what its daemons claim
 _PATIENCE_SECONDS = 300.0  # with a daemon that lives and does not write its claim anew, as in its start
+
+_TAKEN_OUT = "somebody has withdrawn or spent what is theirs"
+_LESS_SINCE_RESET = (
+    "the exchange was reset, and each of them began anew with all of its capital; it gives less than before, or "
+    "something was bought before the reset was noticed"
+)
 
 log = logging.getLogger(__name__)
 
@@ -254,11 +261,13 @@ class SharedAccount:
         is_patient = monotonic_seconds() < self._short_at + _PATIENCE_SECONDS
         if is_patient and any(self._short_since.get(name) == noted_ms for name, noted_ms in written.items()):
             return ""
+        epoch = await self._ledger.current_epoch()
+        is_reset = epoch is not None and epoch.reason == AFTER_RESET
         return (
-            f"the account has {plain(balance)} {self._quote_asset}, its daemons claim {rounded(claimed)}: somebody "
-            f"has withdrawn or spent what is theirs{_silent(others, claims)}. Put it back, lower "
-            "TRADING_CAPITAL_QUOTE, or let go of the claim of a daemon that does not run any more "
-            "(`trade-agent account`)"
+            f"the account has {plain(balance)} {self._quote_asset}, its daemons claim {rounded(claimed)}, "
+            f"{rounded(claimed - balance, ROUND_UP)} more than there is: {_LESS_SINCE_RESET if is_reset else _TAKEN_OUT}"
+            f"{_silent(others, claims)}. Put it back, lower TRADING_CAPITAL_QUOTE of one of them by as much and start "
+            "it again, or let go of the claim of a daemon that does not run any more (`trade-agent account`)"
         )
 
     async def _balance_and_claimed(self, own: Claim, claims: Claims) -> tuple[Decimal, Decimal]:

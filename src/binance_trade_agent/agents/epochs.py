@@ -23,6 +23,8 @@ from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ledger.records import Epoch, OrderEntry
 from binance_trade_agent.ops import crash_points
 
+AFTER_RESET = "the exchange was reset"  # why an epoch was opened
+
 log = logging.getLogger(__name__)
 
 
@@ -82,7 +84,7 @@ class Epochs:
                 "or another account. Set LEDGER_PATH to that account's own ledger."
             )
         log.warning("the exchange was reset: epoch %d is closed, a new one begins", current.epoch)
-        return await self._open("the exchange was reset")
+        return await self._open(AFTER_RESET)
 
     async def _open(self, reason: str) -> Epoch:
         cursors = {symbol: await self._gateway.latest_trade_id(symbol) for symbol in await self._with_cursors()}

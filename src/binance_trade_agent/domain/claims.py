@@ -6,7 +6,7 @@ nobody claims is left alone.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Literal, Protocol
 
 from binance_trade_agent.domain.decisions import Finding, Refusal
@@ -22,6 +22,7 @@ POSITIONS_SETTING = "ACCOUNT_MAX_OPEN_POSITIONS"
 _MOST_SLIP = Decimal("1.01")  # of a purchase, on the price at which it was sized
 _MOST_DIGITS = 20  # before the point; no money has as many
 _MOST_NAMED = 3
+_SMALL_QUOTE, _CENT, _SHOWN_UNIT = 10, Decimal("0.01"), Decimal("0.00000001")
 _ALL_HOLD = "all daemons of this account hold"
 
 
@@ -249,6 +250,6 @@ def _listed(names: Collection[str]) -> str:
     return first if len(names) <= _MOST_NAMED else f"{first} and {len(names) - _MOST_NAMED} more"
 
 
-def rounded(amount: Decimal) -> str:
-    """An amount of quote asset as refusals and alarms say it."""
-    return plain(round(amount, 2))
+def rounded(amount: Decimal, how: str = ROUND_HALF_EVEN) -> str:
+    """An amount of quote asset as refusals and alarms say it: to the cent, and small ones, as of BTC, to 8 digits."""
+    return plain(amount.quantize(_CENT if abs(amount) >= _SMALL_QUOTE else _SHOWN_UNIT, how))
