@@ -252,6 +252,64 @@ class TestQuotes:
         assert asked.startswith("/api/v3/ticker/bookTicker?symbols=")
 
 
+class TestTheLastPrice:
+    def test_is_that_of_rest_but_for_what_was_traded_in_the_last_seconds_and_costs_nothing(self):
+        async def story(world):
+            trades = {symbol: [] for symbol in SYMBOLS}
+            known = 0
+            for _ in range(120):
+                await sleep_seconds(1)
+                for symbol in SYMBOLS:
+                    trades[symbol].append(world.exchange.exchange.market.last_price(symbol))
+                    price = world.feed.last_price(symbol)
+                    known += price is not None
+                    assert price is None or price in trades[symbol][-4:]
+            asked = [target for target in world.asked if "/ticker/price" in target]
+            return known / 120 / len(SYMBOLS), asked
+
+        share, asked = followed(story, intervals=("1m", "5m"))
+        assert share > 0.9
+        assert asked == []
+
+    @pytest.mark.parametrize(
+        ("kind", "fields"),
+        [("ws_no_upgrade", {"status": 503, "for_seconds": 60}), ("ws_freeze_data", {}), ("ws_freeze_all", {})],
+    )
+    def test_of_a_connection_that_is_down_or_silent_is_not_known(self, kind, fields):
+        async def story(world):
+            await sleep_seconds(30)
+            assert any(world.feed.last_price(symbol) for symbol in SYMBOLS)
+            world.exchange.fault(kind, target="streams", **fields)
+            if kind == "ws_no_upgrade":
+                world.exchange.fault("ws_abort", target="streams")
+            await sleep_seconds(5)
+            assert not any(world.feed.last_price(symbol) for symbol in SYMBOLS)
+
+        followed(story)
+
+    def test_of_a_new_connection_is_not_known_until_it_tells_of_a_trade(self):
+        async def story(world):
+            await sleep_seconds(30)
+            deaf_to(world, {"BTCUSDT"})
+            world.exchange.fault("ws_abort", target="streams")
+            await sleep_seconds(20)
+            assert world.feed.last_price("ETHUSDT") is not None
+            assert world.feed.last_price("BTCUSDT") is None
+
+        followed(story)
+
+    def test_of_a_symbol_that_its_connection_says_nothing_of_is_not_known_for_longer_than_a_minute(self):
+        async def story(world):
+            await sleep_seconds(30)
+            deaf_to(world, {"BTCUSDT"})
+            assert world.feed.last_price("BTCUSDT") is not None
+            await sleep_seconds(62)
+            assert world.feed.last_price("ETHUSDT") is not None
+            assert world.feed.last_price("BTCUSDT") is None
+
+        followed(story)
+
+
 def test_messages_to_the_exchange_are_never_more_than_five_a_second():
     class Conversation:
         def __init__(self):
