@@ -171,13 +171,14 @@ class TestTheFirstDifference:
             ("now_ms", 1_900_000_000_000, "data_age"),
             ("is_killed", True, "kill_switch"),
             ("gate", ["lease", "another trader has the account"], "entry_gate"),
+            ("last_price", "1", "price_deviation"),
         ],
     )
     def test_an_answer_that_a_decision_hung_on(self, ledger, name, value, rule):
         def change(line):
             asked = line.get("asked", [])
             places = [place for place, each in enumerate(asked) if each[0] == name]
-            if not any(each[0] == "wallet" for each in asked):
+            if not places or not any(each[0] == "wallet" for each in asked):
                 return False
             asked[places[-1]][2] = value
             return True
