@@ -11,7 +11,7 @@ from binance_trade_agent.domain.candle_series import candle_series
 from binance_trade_agent.domain.candle_window import CandleWindow, window_of
 from binance_trade_agent.domain.candles import MINUTE_MS, Candle
 from binance_trade_agent.domain.values import replace
-from binance_trade_agent.feed.ring import CandleRing, is_whole
+from binance_trade_agent.feed.ring import CandleRing, range_of_whole
 from binance_trade_agent.history.recording import Known
 from binance_trade_agent.strategies.frame import candle_frame
 from tests.domain.test_candle_series import FIRST_MS, SPOILERS, candles
@@ -73,11 +73,33 @@ def test_only_what_candle_series_takes_as_it_is_is_whole(some):
     some = sorted(map(as_floats, some), key=lambda candle: candle.open_time_ms)
     series = candle_series((), some, LATER_MS)
     is_taken_as_it_is = not series.dropped and series.hole is None
-    assert is_whole(window_of(some)) <= is_taken_as_it_is
+    assert range_of_whole(window_of(some)) is None or is_taken_as_it_is
 
 
 def test_sound_candles_in_a_row_are_whole():
-    assert is_whole(window_of(candles(30)))
+    lowest, highest = range_of_whole(window_of(candles(30)))
+    assert (lowest, highest) == (
+        float(min(candle.low for candle in candles(30))),
+        float(max(candle.high for candle in candles(30))),
+    )
+
+
+@given(st.lists(st.one_of(st.none(), st.sampled_from([*SPOILERS.values()]), st.just([])), min_size=1, max_size=30))
+def test_a_ring_that_is_asked_after_each_candle_says_what_candle_series_says(spoilers):
+    """Each candle comes as it is (None), spoiled, or not at all (a hole)."""
+    ring, came = CandleRing(CAPACITY), []
+    for candle, spoiler in zip(candles(30), spoilers, strict=False):
+        if spoiler == []:
+            continue
+        came.append(as_floats(replace(candle, **spoiler[0]) if spoiler else candle))
+        if len(came) > 1 and came[-1].open_time_ms <= came[-2].open_time_ms:
+            del came[-1]
+            continue
+        ring.put(row(came[-1]))
+        ours, theirs = ring.series(LATER_MS), candle_series((), came[-CAPACITY:], LATER_MS)
+        assert list(ours.candles) == list(theirs.candles)
+        assert {*ours.dropped} == {*theirs.dropped}
+        assert ours.hole == theirs.hole
 
 
 @given(st.decimals("0.00000001", "99999", places=8), st.decimals(0, "999999", places=8))

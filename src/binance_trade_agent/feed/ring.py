@@ -19,6 +19,8 @@ from binance_trade_agent.domain.candle_window import (
 from binance_trade_agent.domain.candles import Candle
 
 Row = tuple[int, int, float, float, float, float, float]  # open time, close time, open, high, low, close, volume
+_Range = tuple[float, float]  # lowest and highest price
+_NOTHING: _Range = (np.inf, 0.0)
 
 
 class CandleRing:
@@ -42,6 +44,7 @@ class CandleRing:
         self._numbers: FloatArray = np.empty((2 * capacity, 5), dtype=np.float64)
         self._start = self._end = 0
         self._series: CandleSeries | None = None
+        self._range: _Range | None = None  # of what is kept, or of more; None while it is not known to be whole
 
     def __len__(self) -> int:
         return self._end - self._start
@@ -57,6 +60,7 @@ class CandleRing:
             return self.merge(CandleWindow(np.array([row[:2]], dtype=np.int64), np.array([row[2:]], dtype=np.float64)))
         if self._end == len(self._times):
             self._move()
+        self._range = self._range and _widened(self._range, self.last_close_ms, row)
         self._times[self._end] = row[:2]
         self._numbers[self._end] = row[2:]
         self._end += 1
@@ -79,6 +83,7 @@ class CandleRing:
         if np.array_equal(times, kept.times) and np.array_equal(values, kept.numbers, equal_nan=True):
             return False
         self._take(times, values)
+        self._range = None
         self.merges += 1
         self._note_change()
         return True
@@ -99,7 +104,8 @@ class CandleRing:
         """
         if self._series is None:
             window = self.window()
-            self._series = CandleSeries(window) if is_whole(window) else candle_series((), window, now_ms)
+            self._range = self._range or range_of_whole(window)
+            self._series = CandleSeries(window) if self._range else candle_series((), window, now_ms)
         return self._series
 
     def grow(self, capacity: int) -> None:
@@ -122,19 +128,19 @@ class CandleRing:
         self._numbers[: self._end] = numbers
 
 
-def is_whole(window: CandleWindow) -> bool:
-    """Whether nothing is wrong with a window: each candle sound, no price far off, no hole.
+def range_of_whole(window: CandleWindow) -> _Range | None:
+    """Lowest and highest price of a window with which nothing is wrong; else None.
 
-    The same judgement as `candle_series`, over whole columns: 25 us for 500 candles, which would take 2.5 ms only to be
-    made. Where it says no, that one looks closer.
+    Nothing is: each candle is sound, no price far off, no hole. The same judgement as `candle_series`, over whole
+    columns: 20 us for 500 candles, which would take 2.5 ms only to be made. Where it is None, that one looks closer.
     """
     times, values = window.times, window.numbers
     if not len(times):
-        return True
+        return _NOTHING
     opened, high, low, closed, volume = (values[:, column] for column in (OPEN, HIGH, LOW, CLOSE, VOLUME))
     # The comparisons are false for NaN, and so is the whole.
-    lowest, highest = low.min(), high.max()
-    return bool(
+    lowest, highest = float(low.min()), float(high.max())
+    is_whole = (
         lowest > 0
         and highest < lowest * FAR_OFF_FACTOR
         and (low <= opened).all()
@@ -146,3 +152,22 @@ def is_whole(window: CandleWindow) -> bool:
         and (times[1:, 0] == times[:-1, 1] + 1).all()
         and (times[:, 0] < times[:, 1]).all()
     )
+    return (lowest, highest) if is_whole else None
+
+
+def _widened(known: _Range, last_close_ms: int | None, row: Row) -> _Range | None:
+    """The range with one more candle behind the last; None where it may not be whole any more.
+
+    500 symbols close at once, and to look at all their candles again would take 10 ms.
+    """
+    open_ms, close_ms, opened, high, low, closed, volume = row
+    lowest, highest = min(known[0], low), max(known[1], high)
+    is_whole = (
+        0 < low <= opened <= high
+        and low <= closed <= high
+        and highest < lowest * FAR_OFF_FACTOR
+        and 0 <= volume < np.inf
+        and (last_close_ms is None or open_ms == last_close_ms + 1)
+        and open_ms < close_ms
+    )
+    return (lowest, highest) if is_whole else None

@@ -229,9 +229,9 @@ def _is_direction(values: npt.NDArray[Any]) -> bool:
 
 def directions(buy: npt.NDArray[np.bool_], sell: npt.NDArray[np.bool_]) -> Directions:
     """1 where `buy`, -1 where `sell`, 0 elsewhere."""
-    return buy.astype(np.int8) - sell.astype(np.int8)
+    return buy.view(np.int8) - sell.view(np.int8)
 
 
 def strength_beyond(depth: FloatArray) -> FloatArray:
     """How sure a signal is: 0.5 on its threshold (depth 0), rising to 1 at depth 1 and beyond."""
-    return 0.5 + 0.5 * np.clip(depth, 0.0, 1.0)
+    return 0.5 + 0.5 * np.minimum(np.maximum(depth, 0.0), 1.0)  # np.clip takes three times as long

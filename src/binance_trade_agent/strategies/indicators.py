@@ -195,9 +195,9 @@ def _contiguous(values: FloatArray) -> FloatArray:
 
 def _power_of_two(values: FloatArray) -> float:
     """The power of two next to the first value; dividing by it changes no digit."""
-    if not len(values) or not np.isfinite(values[0]):
+    if not len(values) or not math.isfinite(first := float(values[0])):
         return 1.0
-    return float(np.ldexp(1.0, int(np.frexp(values[0])[1])))
+    return math.ldexp(1.0, math.frexp(first)[1])
 
 
 def _near_one(values: FloatArray) -> FloatArray:
@@ -207,8 +207,11 @@ def _near_one(values: FloatArray) -> FloatArray:
 
 def _flat(close: FloatArray, changes: int) -> BoolArray:
     """Where the last `changes` changes of the close were all zero."""
-    moved = np.concatenate(([0], np.cumsum(np.diff(close) != 0)))[: len(close)]
     flat = np.zeros(len(close), dtype=np.bool_)
+    has_moved = close[1:] != close[:-1]
+    if changes and has_moved.all():  # as nearly always, and told at a third of the time
+        return flat
+    moved = np.concatenate(([0], np.cumsum(has_moved)))[: len(close)]
     flat[changes:] = moved[changes:] == moved[: max(0, len(close) - changes)]
     return flat
 
