@@ -6,7 +6,7 @@ import pytest
 
 from binance_trade_agent.agents.protection import REFUSED_PAUSE_MS, UNPROTECTED
 from binance_trade_agent.domain.decisions import Outcome
-from binance_trade_agent.domain.orders import OrderState, Role, Side
+from binance_trade_agent.domain.orders import OrderReport, OrderState, Role, Side
 from tests.agents.desk import Desk, desk
 from tests.agents.market import alarms, assert_equal, held, levels, price, resting
 
@@ -250,10 +250,10 @@ async def test_s06_leg_that_fills_while_it_is_being_cancelled_for_a_resize_is_no
         await bought(ready, "0.02")
         cancel = ready.gateway.cancel_order
 
-        async def too_late(symbol: str, exchange_order_id: int, _: str | None) -> None:
+        async def too_late(symbol: str, exchange_order_id: int, _: str | None) -> tuple[OrderReport, ...]:
             ready.gateway.cancel_order = cancel
             await price(ready, bid)
-            await cancel(symbol, exchange_order_id)
+            return await cancel(symbol, exchange_order_id)
 
         ready.gateway.cancel_order = too_late
         await ensure(ready, protection)
@@ -275,11 +275,11 @@ async def test_s06_target_that_fills_partly_while_it_is_being_cancelled(tmp_path
         target = (await levels(ready))["LIMIT_MAKER"][1]
         cancel = ready.gateway.cancel_order
 
-        async def too_late(symbol: str, exchange_order_id: int, _: str | None) -> None:
+        async def too_late(symbol: str, exchange_order_id: int, _: str | None) -> tuple[OrderReport, ...]:
             await ready.exchange.control("trade", symbol="BTCUSDT", price=str(target), qty="0.004", taker="BUY")
             if heard:
                 await ready.recovery._book_missed_trades(symbol)
-            await cancel(symbol, exchange_order_id)
+            return await cancel(symbol, exchange_order_id)
 
         ready.gateway.cancel_order = too_late
         assert await protection.release("BTCUSDT") or await protection.release("BTCUSDT")

@@ -426,6 +426,8 @@ async def test_move_whose_answer_is_lost_is_asked_about_and_one_stop_stands(tmp_
 async def test_killed_while_it_is_moved_it_stands_once_after_the_next_start(tmp_path, point):
     async with played_desk(tmp_path) as ready:
         protection, _ = await about_to_move(ready)
+        if point == "recovery.asked":  # which only an answer is that was not seen
+            await ready.exchange.fault("truncate_json", method="POST", path="order/cancelReplace")
         with killed_at(point):
             await ensure(ready, protection)
         await price(ready, "65000")

@@ -221,8 +221,9 @@ async def test_lost_answer_asks_about_both_and_sends_nothing_again(tmp_path, kin
 async def test_old_order_that_cannot_be_asked_about_is_asked_about_later(tmp_path, caplog):
     async with desk(tmp_path) as ready:
         old = await target(ready)
+        await let_the_target_fill(ready, Decimal("0.004"))  # the answer says it, and has no fill
         await ready.exchange.fault("http", method="GET", path="order", status=503)
-        new = higher(ready, old)
+        new = higher(ready, old, quantity=old.quantity - Decimal("0.004"))
         assert (await replaced(ready, old, new)).state is OrderState.ACCEPTED
         assert "cannot be asked yet" in caplog.text
         assert await states(ready, old, new) == [OrderState.ACCEPTED, OrderState.ACCEPTED]
@@ -248,6 +249,8 @@ async def test_killed_on_the_way_both_are_asked_about_and_one_stands(tmp_path, p
     async with desk(tmp_path) as ready:
         old = await target(ready)
         new = higher(ready, old)
+        if point == "recovery.asked":  # which only an answer is that was not seen
+            await ready.exchange.fault("truncate_json", method="POST", path=PATH)
         with dying_at(point), pytest.raises(Killed):
             await replaced(ready, old, new)
         async with reopened(tmp_path, ready.exchange) as again:

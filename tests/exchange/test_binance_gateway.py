@@ -10,7 +10,7 @@ from binance import AsyncClient
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.orders import OrderType, Side
 from binance_trade_agent.domain.values import replace
-from binance_trade_agent.exchange import binance_gateway
+from binance_trade_agent.exchange import binance_gateway, parameters
 from binance_trade_agent.exchange.binance_gateway import BinanceGateway, _client_class
 from binance_trade_agent.exchange.endpoints import LIVE, TESTNET, simulated
 from binance_trade_agent.exchange.errors import RejectedError
@@ -34,7 +34,7 @@ class TestMarketData:
         assert len(await exchange.log()) == 1
 
     async def test_more_names_than_an_address_holds_are_asked_for_in_parts(self, gateway, exchange, monkeypatch):
-        monkeypatch.setattr(binance_gateway, "_NAMES_A_REQUEST", 3)
+        monkeypatch.setattr(parameters, "_NAMES_A_REQUEST", 3)
         names = ("BTCUSDT", "ETHUSDT", "BNBUSDT", "SOLUSDT")
         assert set(await gateway.symbol_rules(names)) == set(await gateway.book_tickers(names)) == set(names)
         assert len(await exchange.log()) == 4

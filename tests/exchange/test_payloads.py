@@ -5,7 +5,14 @@ from decimal import Decimal
 import pytest
 
 from binance_trade_agent.domain.orders import Side
-from binance_trade_agent.exchange.payloads import candle, execution_report, order_report, trade_fill
+from binance_trade_agent.exchange.payloads import (
+    cancelled,
+    candle,
+    execution_report,
+    order_report,
+    replacement,
+    trade_fill,
+)
 
 REPORT = {
     "e": "executionReport",
@@ -121,3 +128,107 @@ def test_candle_row_is_read_exactly():
     assert (read.open, read.high, read.low, read.close, read.volume) == tuple(
         Decimal(text) for text in ("0.1", "0.3", "0.1", "0.2", "5")
     )
+
+
+OWN_ID, CANCEL_ID = "btaabc-BTCUSDT-2s-0f3c5a9be1d274", "btxabc-BTCUSDT-2s-0f3c5a9be1d274"
+CANCELLED = {
+    "symbol": "BTCUSDT",
+    "origClientOrderId": OWN_ID,
+    "orderId": 28,
+    "orderListId": -1,
+    "clientOrderId": CANCEL_ID,
+    "transactTime": 1_684_804_350_068,
+    "price": "99000.00000000",
+    "origQty": "0.10000000",
+    "executedQty": "0.04000000",
+    "origQuoteOrderQty": "0.00000000",
+    "cummulativeQuoteQty": "3960.00000000",
+    "status": "CANCELED",
+    "timeInForce": "GTC",
+    "type": "LIMIT",
+    "side": "SELL",
+    "selfTradePreventionMode": "NONE",
+}
+OTHER_LEG = {**CANCELLED, "orderId": 29, "origClientOrderId": "bta-other"}
+LIST = {"orderListId": 0, "listOrderStatus": "ALL_DONE", "symbol": "BTCUSDT"}
+
+
+def numbers(reports) -> list[int]:
+    return [report.exchange_order_id for report in reports]
+
+
+def test_answer_to_a_cancel_tells_of_the_order_as_it_was_placed():
+    (report,) = cancelled(CANCELLED)
+    assert (report.client_order_id, report.exchange_order_id, report.status) == (OWN_ID, 28, "CANCELED")
+    assert (report.quantity, report.executed_base, report.executed_quote) == (Decimal("0.1"), Decimal("0.04"), 3960)
+    assert (report.side, report.at_ms, report.fills) == (Side.SELL, 1_684_804_350_068, ())
+
+
+def test_answer_to_the_cancel_of_a_leg_tells_of_each_leg():
+    reports = cancelled({**LIST, "orderReports": [CANCELLED, OTHER_LEG]})
+    assert [(report.client_order_id, report.exchange_order_id) for report in reports] == [
+        (OWN_ID, 28),
+        ("bta-other", 29),
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"executedQty": "NaN"},
+        {"executedQty": "sNaN"},
+        {"origQty": "Infinity"},
+        {"cummulativeQuoteQty": None},
+        {"cummulativeQuoteQty": "a lot"},
+        {"orderId": "none"},
+        {"orderId": float("inf")},
+        {"side": "HOLD"},
+        {"symbol": "ETHUSDT"},
+        {"origClientOrderId": None},
+        {"transactTime": None},  # the docs' own example of a replacement that is half done has none
+    ],
+    ids=str,
+)
+def test_row_that_cannot_be_read_is_left_out_and_the_others_are_told(changes):
+    assert numbers(cancelled({**LIST, "orderReports": [{**CANCELLED, **changes}, OTHER_LEG]})) == [29]
+
+
+@pytest.mark.parametrize("rows", [None, {}, "CANCELED", [None, 5, "x", [], {}]], ids=str)
+def test_rows_that_are_none_tell_nothing(rows):
+    assert cancelled({**LIST, "orderReports": rows}) == ()
+
+
+@pytest.mark.parametrize("payload", [{}, [], [CANCELLED], "CANCELED", 5, None], ids=str)
+def test_answer_that_is_about_no_symbol_is_none(payload):
+    with pytest.raises((KeyError, TypeError)):
+        cancelled(payload)
+
+
+NEW = {**CANCELLED, "orderId": 30, "status": "NEW", "executedQty": "0", "cummulativeQuoteQty": "0", "fills": []}
+
+
+@pytest.mark.parametrize(
+    ("old", "told"),
+    [
+        (CANCELLED, [28]),
+        ({**LIST, "orderReports": [CANCELLED, OTHER_LEG]}, [28, 29]),
+        ({**CANCELLED, "executedQty": "NaN"}, []),
+        ({}, []),
+        ([], []),
+        (None, []),
+        ("SUCCESS", []),
+    ],
+    ids=str,
+)
+def test_replacement_tells_of_the_new_order_and_of_the_old_one_where_that_can_be_read(old, told):
+    halves = {"cancelResult": "SUCCESS", "newOrderResult": "SUCCESS", "newOrderResponse": NEW, "cancelResponse": old}
+    replaced = replacement(halves, "bta-new")
+    assert (replaced.placed.client_order_id, replaced.placed.exchange_order_id) == ("bta-new", 30)
+    assert numbers(replaced.cancelled) == told
+
+
+@pytest.mark.parametrize("field", ["origQty", "executedQty", "cummulativeQuoteQty"])
+@pytest.mark.parametrize("number", ["NaN", "sNaN", "Infinity", "-Infinity"])
+def test_report_in_numbers_that_are_none_is_no_report(field, number):
+    with pytest.raises(ValueError, match="is no amount"):
+        order_report({**CANCELLED, field: number}, OWN_ID)

@@ -38,7 +38,7 @@ async def names_of_open(gateway) -> list[str]:
 
 
 async def test_new_order_takes_the_place_of_the_old_one_in_one_request(gateway, exchange, old):
-    report = await gateway.replace_order("BTCUSDT", old.exchange_order_id, NEW)
+    report = (await gateway.replace_order("BTCUSDT", old.exchange_order_id, NEW)).placed
     assert (report.client_order_id, report.status, report.quantity) == ("bta-BTCUSDT-2", "NEW", Decimal("0.1"))
     assert await names_of_open(gateway) == ["bta-BTCUSDT-2"]
     assert (await gateway.order_by_exchange_id("BTCUSDT", old.exchange_order_id)).status == "CANCELED"
@@ -49,7 +49,7 @@ async def test_new_order_takes_the_place_of_the_old_one_in_one_request(gateway, 
 
 
 async def test_new_order_that_trades_at_once_brings_its_fills(gateway, old):
-    report = await gateway.replace_order("BTCUSDT", old.exchange_order_id, order("bta-BTCUSDT-2"))
+    report = (await gateway.replace_order("BTCUSDT", old.exchange_order_id, order("bta-BTCUSDT-2"))).placed
     assert report.status == "FILLED"
     assert [(fill.client_order_id, fill.price) for fill in report.fills] == [("bta-BTCUSDT-2", 100_000)]
 

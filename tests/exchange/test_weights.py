@@ -108,6 +108,6 @@ async def test_exchange_counts_what_the_gateway_reserves(gateway, intent, monkey
     ):
         await check(request)
     another = replace(limit, client_order_id="bta-BTCUSDT-3")
-    resting = await check(gateway.replace_order("BTCUSDT", resting.exchange_order_id, another), is_free=True)
-    await check(gateway.cancel_order("BTCUSDT", resting.exchange_order_id), is_free=True)
+    replaced = await check(gateway.replace_order("BTCUSDT", resting.exchange_order_id, another), is_free=True)
+    await check(gateway.cancel_order("BTCUSDT", replaced.placed.exchange_order_id), is_free=True)
     assert gateway.budget.orders_used["10s"] >= 1

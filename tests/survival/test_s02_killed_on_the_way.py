@@ -144,6 +144,8 @@ async def test_s02_killed_while_the_protection_is_cancelled_the_wish_is_kept_or_
         await ready.trade()
         rules = ready.rules["BTCUSDT"]
         await ready.protection().ensure("BTCUSDT", rules)
+        if point == "recovery.asked":  # which only an answer is that was not seen
+            await ready.exchange.fault("truncate_json", method="DELETE", path="order")
         with dying_at(point), pytest.raises(Killed):
             await ready.protection().release("BTCUSDT")
         async with reopened(tmp_path, ready.exchange) as again:

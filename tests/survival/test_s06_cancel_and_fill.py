@@ -137,7 +137,7 @@ async def test_s06_fill_between_the_look_and_the_cancel_is_never_sold_twice(tmp_
 
         async def too_late(symbol, exchange_order_id, *_):
             await let_the_target_fill(ready.desk, target.quantity)
-            await cancel(symbol, exchange_order_id)
+            return await cancel(symbol, exchange_order_id)
 
         ready.desk.gateway.cancel_order = too_late
         ready.strategy.opinions["BTCUSDT"] = Action.SELL

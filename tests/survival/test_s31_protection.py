@@ -259,6 +259,8 @@ async def test_s31_killed_while_it_is_resized_it_stands_once_after_the_next_star
         await bought(ready)
         await ensure(ready, protection)
         await bought(ready, "0.02")
+        if point == "recovery.asked":  # which only an answer is that was not seen
+            await ready.exchange.fault("truncate_json", method="DELETE", path="order")
         with killed_at(point):
             await ensure(ready, protection)
         await later(ready, 1)

@@ -158,7 +158,9 @@ class TradeExecutionAgent:
         return sent
 
     async def cancel(self, orders: Sequence[Order]) -> None:
-        """Cancel resting orders, then ask what became of each: a fill may have been faster. Under the symbol's turn.
+        """Cancel resting orders and see what became of each: a fill may have been faster. Under the symbol's turn.
+
+        The answers to the cancels say it, or are asked for where they leave anything open (see OrderKeeper.conclude).
 
         Raises:
             ExchangeError: it could not be asked; the wish is in the ledger, and is carried out or asked about later.
@@ -166,18 +168,19 @@ class TradeExecutionAgent:
         """
         await self._books.request_cancel([order.client_order_id for order in orders], self._clock.now_ms())
         crash_points.passed("cancel.committed")
+        told: list[OrderReport] = []
         for together in _by_list(orders):
-            await self._cancel_one_of(together)
+            told += await self._cancel_one_of(together)
             crash_points.passed("cancel.answered")
         for order in orders:
-            await self._keeper.ask(order)
+            await self._keeper.conclude(order, told)
 
     async def replace(self, old: Order, intent: OrderIntent) -> Sent:
         """Put `intent` in the place of `old`, a resting order outside lists, by one request. Under the symbol's turn.
 
-        What became of `old` is asked then, or later when it cannot be asked now: the ledger knows. The wish to cancel
-        it is taken back when the exchange surely did not: it stands, or had ended before (see ReplaceRefusedError).
-        While the outcome is UNKNOWN both are asked about.
+        What became of `old` the answer says, or it is asked then, or later when it cannot be asked now: the ledger
+        knows. The wish to cancel it is taken back when the exchange surely did not: it stands, or had ended before (see
+        ReplaceRefusedError). While the outcome is UNKNOWN both are asked about.
 
         Raises:
             LedgerError: the wishes could not be committed (nothing was sent), or what came of them could not be.
@@ -186,38 +189,48 @@ class TradeExecutionAgent:
         assert number is not None, "what rests on the exchange has a number there"
         await self._books.commit_replacement(self._run_id, [old.client_order_id], [intent], self._clock.now_ms())
         crash_points.passed("replace.committed")
-        sent = await self._send((intent,), lambda: self._in_place_of(old, number, intent))
+        told: list[OrderReport] = []
+        sent = await self._send((intent,), lambda: self._in_place_of(old, number, intent, told))
         crash_points.passed("replace.answered")
         if old.cancel_requested_ms is None and _has_surely_cancelled_nothing(sent):
             await self._books.withdraw_cancel(old.client_order_id)
         try:
-            await self._keeper.ask(old)
+            # An answer that was refused is refused as a whole.
+            await self._keeper.conclude(old, told if sent.failure is None else ())
         except ExchangeError as failure:
             log.warning("what became of order %s cannot be asked yet: %s", old.client_order_id, failure)
         return sent
 
-    async def _cancel_one_of(self, orders: Sequence[Order]) -> None:
-        """Cancel a list by one of its legs. A leg that is over already (-2011) does not take the other one along."""
+    async def _cancel_one_of(self, orders: Sequence[Order]) -> Sequence[OrderReport]:
+        """Cancel a list by one of its legs; what the answer says of each, nothing when it was not seen.
+
+        A leg that is over already (-2011) does not take the other one along.
+        """
         for order in orders:
             if order.exchange_order_id is None:
                 continue
             try:
                 # Of a list both legs would show it; they are told by the list's id, which stays.
                 shown_as = cancel_id(order.client_order_id) if order.list_id is None else None
-                await self._gateway.cancel_order(order.symbol, order.exchange_order_id, shown_as)
+                return await self._gateway.cancel_order(order.symbol, order.exchange_order_id, shown_as)
             except RejectedError as failure:
                 log.info("cancel of %s: %s", order.client_order_id, failure)
-                continue
             except UnknownOutcomeError as failure:  # the answer was not seen: asking tells
                 log.info("cancel of %s: %s", order.client_order_id, failure)
-            return
+                break
+        return ()
 
     async def _one(self, intent: OrderIntent) -> list[OrderReport]:
         return [await self._gateway.place_order(intent)]
 
-    async def _in_place_of(self, old: Order, number: int, intent: OrderIntent) -> list[OrderReport]:
+    async def _in_place_of(
+        self, old: Order, number: int, intent: OrderIntent, told: list[OrderReport]
+    ) -> list[OrderReport]:
+        """The new order's report; what the answer says of the old one is added to `told`."""
         shown_as = cancel_id(old.client_order_id) if old.list_id is None else None
-        return [await self._gateway.replace_order(intent.symbol, number, intent, shown_as)]
+        replaced = await self._gateway.replace_order(intent.symbol, number, intent, shown_as)
+        told += replaced.cancelled
+        return [replaced.placed]
 
     async def _send(self, intents: Sequence[OrderIntent], request: Callable[[], Awaitable[list[OrderReport]]]) -> Sent:
         """Send what is committed and book the answer."""

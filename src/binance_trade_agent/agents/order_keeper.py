@@ -8,7 +8,7 @@ says the same whichever came first.
 import asyncio
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -29,6 +29,9 @@ from binance_trade_agent.ops import crash_points
 # An order that the exchange does not know may still be on its way for so long: recvWindow and the engine's own 10 s
 # (binance-protocol.md 2.7).
 QUIET_MS = 5_000 + 10_000
+
+# Statuses of an order that has ended before all of it was filled (binance-protocol.md 4.1). A tuple compares only.
+_CUT_SHORT = ("CANCELED", "EXPIRED", "EXPIRED_IN_MATCH")
 
 LATE_FILL = "late_fill"
 STRANGER = "stranger"
@@ -152,6 +155,21 @@ class OrderKeeper:
         assert entry is not None, "an order never leaves the ledger"
         return entry
 
+    async def conclude(self, order: Order, told: Iterable[OrderReport]) -> None:
+        """Book the end of an order by what the answer to its cancel has `told`. Under the symbol's turn.
+
+        Whatever that leaves open is asked about: see end_told.
+
+        Raises:
+            ExchangeError, LedgerError: see ask.
+        """
+        entry = await self._books.order(order.client_order_id)
+        report = None if entry is None else end_told(entry, told)
+        if report is None:
+            await self.ask(order)
+        else:
+            await self.book(order, report)
+
     async def book(self, order: Order, report: OrderReport) -> None:
         """Book what the exchange said of `order`, with every trade that it has made. Under the symbol's turn."""
         name = order.client_order_id
@@ -261,6 +279,25 @@ def is_another(order: Order, report: OrderReport) -> bool:
     if report.status != "CANCELED" and report.client_order_id != order.client_order_id:
         return True
     return (report.side, report.quantity) != (order.side, order.quantity)
+
+
+def end_told(entry: OrderEntry, told: Iterable[OrderReport]) -> OrderReport | None:
+    """The one report of those `told` that says how the order has ended, every fill of which is in the ledger.
+
+    None when the order is not told of, or twice, or is still open, when a fill is missing, and when the report cannot
+    be true or be about this order. An end stays one (binance-protocol.md 4.1), so what is told late is as good.
+    """
+    order = entry.order
+    found = [report for report in told if report.exchange_order_id == order.exchange_order_id]
+    if len(found) != 1:
+        return None
+    (report,) = found
+    is_of_it = (report.symbol, report.client_order_id, report.side) == (order.symbol, order.client_order_id, order.side)
+    amounts = (report.quantity, report.executed_base, report.executed_quote)
+    is_over = report.status in _CUT_SHORT and order.executed_base <= report.executed_base < order.quantity
+    # The answer to a cancel has no fills; one that has some speaks of something else.
+    is_whole = amounts == (order.quantity, entry.filled_base, entry.filled_quote) and not report.fills
+    return report if is_of_it and is_over and is_whole else None
 
 
 def _is_known(books: BooksView, symbol: str, exchange_order_id: int) -> bool:

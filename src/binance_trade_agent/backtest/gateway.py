@@ -11,6 +11,7 @@ from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.orders import Fill, OrderIntent, OrderReport, OrderType, Side
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.errors import RejectedError, ReplaceRefusedError
+from binance_trade_agent.exchange.gateway import Replaced
 
 _COMMISSION_UNIT = Decimal("0.00000001")  # binance-protocol.md 4.4
 _STOPS = frozenset({OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT})
@@ -148,15 +149,22 @@ class BacktestGateway:
             self._refuse_triggered(place, intent)
         return [self._rest(place, intent, list_id) for intent in intents]
 
-    async def cancel_order(self, symbol: str, exchange_order_id: int, cancel_id: str | None = None) -> None:  # noqa: ARG002
+    async def cancel_order(
+        self,
+        symbol: str,
+        exchange_order_id: int,
+        cancel_id: str | None = None,  # noqa: ARG002 (a TradingGateway)
+    ) -> tuple[OrderReport, ...]:
         """Cancel an order; of a leg, its whole list."""
         place = self.places[symbol]
         order = place.resting.get(exchange_order_id)
         if order is None:
             raise RejectedError(-2011, "Unknown order sent.")
-        for each in list(place.resting.values()):
-            if each is order or (order.list_id is not None and each.list_id == order.list_id):
-                self._end(place, each, "CANCELED")
+        return tuple(
+            self._end(place, each, "CANCELED")
+            for each in list(place.resting.values())
+            if each is order or (order.list_id is not None and each.list_id == order.list_id)
+        )
 
     async def replace_order(
         self,
@@ -164,17 +172,17 @@ class BacktestGateway:
         exchange_order_id: int,
         intent: OrderIntent,
         cancel_id: str | None = None,  # noqa: ARG002 (a TradingGateway)
-    ) -> OrderReport:
+    ) -> Replaced:
         """Cancel one and place another."""
         place = self.places[symbol]
         if exchange_order_id not in place.resting:
             raise ReplaceRefusedError(-2022, "Order cancel-replace failed.", cancelled=False)
-        await self.cancel_order(symbol, exchange_order_id)
+        cancelled = await self.cancel_order(symbol, exchange_order_id)
         try:
             self._refuse_triggered(place, intent)
         except RejectedError as failure:
             raise ReplaceRefusedError(failure.code, failure.message, cancelled=True) from None
-        return self._rest(place, intent, None)
+        return Replaced(self._rest(place, intent, None), cancelled)
 
     # What the market does
 

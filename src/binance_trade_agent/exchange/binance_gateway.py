@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import random
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from decimal import Decimal
@@ -16,8 +15,7 @@ from binance.exceptions import BinanceAPIException
 
 from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.market import BookTicker, DayTicker, Depth
-from binance_trade_agent.domain.money import plain
-from binance_trade_agent.domain.orders import Fill, OrderIntent, OrderReport, OrderType
+from binance_trade_agent.domain.orders import Fill, OrderIntent, OrderReport
 from binance_trade_agent.domain.placed_orders import PlacedOrder
 from binance_trade_agent.domain.symbols import SymbolRules, symbol_rules
 from binance_trade_agent.exchange.auth_halt import AuthHalt
@@ -36,10 +34,12 @@ from binance_trade_agent.exchange.errors import (
     UnavailableError,
     UnknownOutcomeError,
 )
-from binance_trade_agent.exchange.gateway import Account
+from binance_trade_agent.exchange.gateway import Account, Replaced
+from binance_trade_agent.exchange.parameters import addressed, one_order, order_list
 from binance_trade_agent.exchange.payloads import (
     account,
     book_ticker,
+    cancelled,
     candle,
     day_ticker,
     depth,
@@ -59,8 +59,6 @@ RECV_WINDOW_MS = 5_000
 _CANDLES_A_PAGE = 1000
 _TRADES_A_PAGE = 1000
 _ORDERS_A_PAGE = 1000
-_NAMES_A_REQUEST = 300  # they stand in the address, some 20 characters each, of which servers take about 8 kB
-_WITH_TIME_IN_FORCE = frozenset({OrderType.LIMIT, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
 _CLOSE_SECONDS = 3
 
 T = TypeVar("T")
@@ -173,7 +171,7 @@ class BinanceGateway:
     async def symbol_rules(self, symbols: Sequence[str]) -> dict[str, SymbolRules]:
         """See Gateway. The library's get_exchange_info has no parameters and downloads every symbol (P21)."""
         found: dict[str, SymbolRules] = {}
-        for names in _addressed(symbols):
+        for names in addressed(symbols):
             request = self._client._get("exchangeInfo", data={"symbols": names})  # noqa: SLF001
             found |= await self._call(
                 request,
@@ -208,7 +206,7 @@ class BinanceGateway:
     async def book_tickers(self, symbols: Sequence[str]) -> dict[str, BookTicker]:
         """See Gateway. The library's method takes one symbol or none."""
         found: dict[str, BookTicker] = {}
-        for names in _addressed(symbols):
+        for names in addressed(symbols):
             request = self._client._get("ticker/bookTicker", data={"symbols": names})  # noqa: SLF001
             found |= await self._call(
                 request, lambda rows: {row["symbol"]: book_ticker(row, self._clock.now_ms()) for row in rows}
@@ -253,43 +251,35 @@ class BinanceGateway:
     async def place_order(self, intent: OrderIntent) -> OrderReport:
         """See Gateway. The id is always ours: the library would make one up and a retry would place a second (P17)."""
         return await self._call(
-            self._client.create_order(**_order(intent)),
+            self._client.create_order(**one_order(intent)),
             lambda payload: order_report(payload, intent.client_order_id),
             changes_something=True,
         )
 
     async def place_list(self, intents: Sequence[OrderIntent], list_id: str) -> list[OrderReport]:
         """See Gateway (binance-protocol.md 1.3, order lists)."""
-        above, below = intents
-        parameters = {
-            "symbol": above.symbol,
-            "side": above.side.value,
-            "quantity": plain(above.quantity),
-            "listClientOrderId": list_id,
-            "newOrderRespType": "FULL",
-            **_leg("above", above),
-            **_leg("below", below),
-        }
         return await self._call(
-            self._client.v3_post_order_list_oco(**parameters),
+            self._client.v3_post_order_list_oco(**order_list(intents, list_id)),
             lambda payload: [order_report(row, row["clientOrderId"]) for row in payload["orderReports"]],
             changes_something=True,
         )
 
-    async def cancel_order(self, symbol: str, exchange_order_id: int, cancel_id: str | None = None) -> None:
+    async def cancel_order(
+        self, symbol: str, exchange_order_id: int, cancel_id: str | None = None
+    ) -> tuple[OrderReport, ...]:
         """See Gateway."""
         named = {"newClientOrderId": cancel_id} if cancel_id else {}
         request = self._client.cancel_order(symbol=symbol, orderId=exchange_order_id, **named)
-        await self._call(request, lambda payload: payload["symbol"], changes_something=True)
+        return await self._call(request, cancelled, changes_something=True)
 
     async def replace_order(
         self, symbol: str, exchange_order_id: int, intent: OrderIntent, cancel_id: str | None = None
-    ) -> OrderReport:
+    ) -> Replaced:
         """See Gateway (binance-protocol.md 1.3, cancelReplace)."""
         wish = {"cancelReplaceMode": "STOP_ON_FAILURE", "cancelOrderId": exchange_order_id}
         wish |= {"cancelNewClientOrderId": cancel_id} if cancel_id else {}
         answer = await self._call(
-            self._halves(**{**_order(intent), "symbol": symbol, **wish}),
+            self._halves(**{**one_order(intent), "symbol": symbol, **wish}),
             lambda halves: replacement(halves, intent.client_order_id),
             changes_something=True,
         )
@@ -447,43 +437,6 @@ class BinanceGateway:
         trace.on_request_headers_sent.append(sent)
         trace.on_request_end.append(read)
         return trace
-
-
-def _addressed(symbols: Sequence[str]) -> list[str]:
-    """The names as the addresses of requests have them."""
-    parts = (symbols[first : first + _NAMES_A_REQUEST] for first in range(0, len(symbols), _NAMES_A_REQUEST))
-    return [json.dumps(list(part), separators=(",", ":"), ensure_ascii=False) for part in parts]
-
-
-def _order(intent: OrderIntent) -> dict[str, str]:
-    """Parameters of one order."""
-    parameters = {
-        "symbol": intent.symbol,
-        "side": intent.side.value,
-        "type": intent.type.value,
-        "quantity": plain(intent.quantity),
-        "newClientOrderId": intent.client_order_id,
-        "newOrderRespType": "FULL",
-    }
-    if intent.price is not None:
-        parameters["price"] = plain(intent.price)
-    if intent.type in _WITH_TIME_IN_FORCE:
-        parameters["timeInForce"] = "GTC"
-    if intent.stop_price is not None:
-        parameters["stopPrice"] = plain(intent.stop_price)
-    return parameters
-
-
-def _leg(place: str, intent: OrderIntent) -> dict[str, str]:
-    """Parameters of one leg of an OCO; `place` is `above` or `below` the price."""
-    leg = {f"{place}Type": intent.type.value, f"{place}ClientOrderId": intent.client_order_id}
-    if intent.price is not None:
-        leg[f"{place}Price"] = plain(intent.price)
-    if intent.stop_price is not None:
-        leg[f"{place}StopPrice"] = plain(intent.stop_price)
-    if intent.type in _WITH_TIME_IN_FORCE:
-        leg[f"{place}TimeInForce"] = "GTC"
-    return leg
 
 
 def _client_class(endpoints: Endpoints, clock: MarketClock) -> type[AsyncClient]:

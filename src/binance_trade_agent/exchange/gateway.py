@@ -28,6 +28,19 @@ class Account:
     uid: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """What the answer to a replacement says.
+
+    Attributes:
+        placed: the new order.
+        cancelled: see TradingGateway.cancel_order; of what the new one has taken the place of.
+    """
+
+    placed: OrderReport
+    cancelled: tuple[OrderReport, ...] = ()
+
+
 class TradingGateway(Protocol):
     """What deciding, executing and protecting ask for; a backtest answers it from recorded candles.
 
@@ -54,10 +67,13 @@ class TradingGateway(Protocol):
         """Send two orders of which one cancels the other (OCO), once; first the one that waits above the price."""
         ...
 
-    async def cancel_order(self, symbol: str, exchange_order_id: int, cancel_id: str | None = None) -> None:
-        """Cancel an open order; of a leg, its whole list. What became of it is asked for afterwards.
+    async def cancel_order(
+        self, symbol: str, exchange_order_id: int, cancel_id: str | None = None
+    ) -> tuple[OrderReport, ...]:
+        """Cancel an open order; of a leg, its whole list. `cancel_id` is shown in place of the order's id from then on.
 
-        `cancel_id` is shown in place of the order's id from then on; None lets the exchange make one up.
+        None lets the exchange make one up. What the answer says of each order that it tells of is returned, without
+        the fills; what it does not tell of, or what cannot be read, has to be asked for.
 
         Raises RejectedError (-2011) when it is not open any more, or was never known.
         """
@@ -65,8 +81,8 @@ class TradingGateway(Protocol):
 
     async def replace_order(
         self, symbol: str, exchange_order_id: int, intent: OrderIntent, cancel_id: str | None = None
-    ) -> OrderReport:
-        """Cancel an open order and place `intent`, in one request that is sent once; the new order's report.
+    ) -> Replaced:
+        """Cancel an open order and place `intent`, in one request that is sent once.
 
         The new order is tried only when the old one is cancelled. Filters are looked at before anything happens, and a
         RejectedError of another kind than these says that nothing did. Of a leg the whole list is cancelled.

@@ -1,6 +1,7 @@
 """The exchange's JSON turned into the project's values (shapes: binance-protocol.md 1.2 to 1.4 and 4.5)."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +11,7 @@ from binance_trade_agent.domain.order_ids import placed_as
 from binance_trade_agent.domain.orders import Fill, OrderReport, OrderType, Side
 from binance_trade_agent.domain.placed_orders import PlacedOrder
 from binance_trade_agent.exchange.errors import OUTCOME_UNKNOWN_CODES, ReplaceRefusedError
-from binance_trade_agent.exchange.gateway import Account
+from binance_trade_agent.exchange.gateway import Account, Replaced
 
 
 def candle(row: Sequence[Any]) -> Candle:
@@ -77,6 +78,9 @@ def order_report(payload: Mapping[str, Any], client_order_id: str) -> OrderRepor
     Args:
         payload: the answer; `fills` are taken when they are there (FULL answers).
         client_order_id: the id under which the order was placed, or that of our cancel, which an order shows after it.
+
+    Raises:
+        KeyError, TypeError, ValueError, ArithmeticError: it does not say all of that, or in numbers that are none.
     """
     client_order_id = placed_as(client_order_id)
     at_ms = int(payload.get("transactTime") or payload.get("updateTime") or payload["time"])
@@ -88,11 +92,11 @@ def order_report(payload: Mapping[str, Any], client_order_id: str) -> OrderRepor
             exchange_order_id=int(payload["orderId"]),
             client_order_id=client_order_id,
             side=side,
-            price=Decimal(row["price"]),
-            quantity=Decimal(row["qty"]),
+            price=_amount(row["price"]),
+            quantity=_amount(row["qty"]),
             # The answer does not state price * qty; both have at most 8 decimals, so the product is exact.
-            quote_quantity=Decimal(row["price"]) * Decimal(row["qty"]),
-            commission=Decimal(row["commission"]),
+            quote_quantity=_amount(row["price"]) * _amount(row["qty"]),
+            commission=_amount(row["commission"]),
             commission_asset=row["commissionAsset"],
             is_maker=False,
             traded_ms=at_ms,
@@ -105,13 +109,20 @@ def order_report(payload: Mapping[str, Any], client_order_id: str) -> OrderRepor
         client_order_id=client_order_id,
         side=side,
         status=payload["status"],
-        quantity=Decimal(payload["origQty"]),
-        executed_base=Decimal(payload["executedQty"]),
-        executed_quote=Decimal(payload["cummulativeQuoteQty"]),
+        quantity=_amount(payload["origQty"]),
+        executed_base=_amount(payload["executedQty"]),
+        executed_quote=_amount(payload["cummulativeQuoteQty"]),
         at_ms=at_ms,
         detail=payload.get("expiryReason", ""),
         fills=fills,
     )
+
+
+def _amount(text: str) -> Decimal:
+    amount = Decimal(text)
+    if not amount.is_finite():
+        raise ValueError(f"{text} is no amount")
+    return amount
 
 
 def placed_order(payload: Mapping[str, Any]) -> PlacedOrder:
@@ -126,22 +137,43 @@ def placed_order(payload: Mapping[str, Any]) -> PlacedOrder:
     )
 
 
-def replacement(payload: Mapping[str, Any], client_order_id: str) -> OrderReport | ReplaceRefusedError:
-    """The new order's report from what POST order/cancelReplace says of both halves; else why it was not placed.
+def cancelled(payload: Mapping[str, Any]) -> tuple[OrderReport, ...]:
+    """What the answer to DELETE order says of each order; of a leg it is that of its list, and tells of each leg.
+
+    What cannot be read is left out: the answer still says that the exchange was there.
+
+    Raises:
+        KeyError, TypeError: it is not about a symbol.
+    """
+    symbol = payload["symbol"]
+    return tuple(report for report in _readable(payload.get("orderReports", [payload])) if report.symbol == symbol)
+
+
+def _readable(rows: Sequence[Any]) -> Iterator[OrderReport]:
+    for row in rows if isinstance(rows, list) else ():
+        # Whatever may be in there is no reason to lose what else was said.
+        with contextlib.suppress(ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            yield order_report(row, row["origClientOrderId"])
+
+
+def replacement(payload: Mapping[str, Any], client_order_id: str) -> Replaced | ReplaceRefusedError:
+    """What POST order/cancelReplace says of both halves; else why the new order was not placed.
 
     Raises:
         ValueError: what became of the halves is not said, or a half does not know it itself.
     """
     halves = (payload["cancelResult"], payload["newOrderResult"])
     if halves == ("SUCCESS", "SUCCESS"):
-        return order_report(payload["newOrderResponse"], client_order_id)
-    cancelled = halves == ("SUCCESS", "FAILURE")
-    refusal = payload["newOrderResponse" if cancelled else "cancelResponse"]
-    if not cancelled and halves != ("FAILURE", "NOT_ATTEMPTED"):
+        placed = order_report(payload["newOrderResponse"], client_order_id)
+        old = payload.get("cancelResponse")
+        return Replaced(placed, cancelled(old) if isinstance(old, dict) and "symbol" in old else ())
+    is_cancelled = halves == ("SUCCESS", "FAILURE")
+    refusal = payload["newOrderResponse" if is_cancelled else "cancelResponse"]
+    if not is_cancelled and halves != ("FAILURE", "NOT_ATTEMPTED"):
         raise ValueError(f"cancel {halves[0]}, new order {halves[1]}")
     if refusal["code"] in OUTCOME_UNKNOWN_CODES:
         raise ValueError(f"{refusal['msg']} ({refusal['code']})")
-    return ReplaceRefusedError(refusal["code"], refusal["msg"], cancelled=cancelled)
+    return ReplaceRefusedError(refusal["code"], refusal["msg"], cancelled=is_cancelled)
 
 
 def trade_fill(row: Mapping[str, Any]) -> Fill:
