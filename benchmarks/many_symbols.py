@@ -1,9 +1,10 @@
 """A trader that follows many symbols, at real speed, beside the exchange on the same cores.
 
 Run `.venv/bin/python benchmarks/many_symbols.py [--symbols 1,2,10] [--minutes 3] [--decisions 0,10000] [--plot SVG]
-    [--freqtrade 2,10 --install]`.
-Candles of one minute, RSI, at most 50 positions, a tick each five seconds; what closes between two ticks is decided on
-at once. The trader warms up until the second minute after its first tick has begun, then it is measured. What each
+    [--freqtrade 2,10 --install] [--strategy macd_crossover --positions 500]`.
+Candles of one minute, a tick each five seconds; what closes between two ticks is decided on at once. With RSI and at
+most 50 positions most entries are made at ticks, as soon as another position is left; a strategy that waits for
+crossings, and room for all, show what follows from a candle. The trader warms up until the second minute after its first tick has begun, then it is measured. What each
 number is:
 
 weight     what the exchange's log weighs, a minute
@@ -23,7 +24,8 @@ beforehand, and symbols are 10.
 
 import argparse
 import sqlite3
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,19 +90,20 @@ class Line:
 def main() -> None:
     """Measure and print."""
     wanted = _arguments()
-    print_head(f"benchmarks/many_symbols.py --symbols {wanted.symbols} --minutes {wanted.minutes:g}")
+    print_head(f"benchmarks/many_symbols.py {' '.join(sys.argv[1:])}")
     print(__doc__.partition("number is:\n\n")[2])
     print_title("symbols")
     lines, theirs = [], []
+    settings = SETTINGS | {"STRATEGY_NAME": wanted.strategy, "RISK_MAX_OPEN_POSITIONS": str(wanted.positions)}
     for count in sizes(wanted.symbols):
-        lines.append(run(f"{count:,}", count, wanted.minutes))
+        lines.append(run(f"{count:,}", count, wanted.minutes, settings))
         if count in sizes(wanted.freqtrade):
             theirs.append(run_freqtrade(count, wanted.minutes))
     print_paths([*lines, *theirs])
     aged: list[Line] = []
     if wanted.decisions:
         print_title("decisions")
-        aged = [run(f"{past:,}", SYMBOLS_OF_AGED, wanted.minutes, past) for past in sizes(wanted.decisions)]
+        aged = [run(f"{past:,}", SYMBOLS_OF_AGED, wanted.minutes, settings, past) for past in sizes(wanted.decisions)]
     if wanted.plot:
         write_panels(wanted.plot, panels(lines, aged))
 
@@ -110,6 +113,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--symbols", default=",".join(map(str, SYMBOLS)), help="how many, one run each")
     parser.add_argument("--minutes", type=float, default=3.0, help="measured in each run")
     parser.add_argument("--decisions", default="", help="that a ledger has beforehand, one run each")
+    parser.add_argument("--strategy", default=SETTINGS["STRATEGY_NAME"], help="the trader's")
+    parser.add_argument("--positions", type=int, default=int(SETTINGS["RISK_MAX_OPEN_POSITIONS"]), help="at most open")
     parser.add_argument("--plot", type=Path, help="SVG file for the growth")
     parser.add_argument("--freqtrade", default="", help="at which of the numbers of symbols its loop is run too")
     parser.add_argument("--install", action="store_true", help="freqtrade, into the cache of the benchmarks")
@@ -126,14 +131,14 @@ def sizes(text: str) -> list[int]:
     return [int(word) for word in text.split(",") if word]
 
 
-def run(name: str, symbols: int, minutes: float, past: int | None = None) -> Line:
+def run(name: str, symbols: int, minutes: float, settings: Mapping[str, str], past: int | None = None) -> Line:
     """Start both, measure, print a line; `past` is how many decisions the ledger has beforehand."""
     with TemporaryDirectory() as folder:
         exchange = Exchange(Path(folder), symbols)
         try:
             if past:
                 _write_past(Path(folder), exchange, symbols, past)
-            trader = Trader(Path(folder), exchange, symbols, SETTINGS)
+            trader = Trader(Path(folder), exchange, symbols, settings)
             try:
                 line = measured(name, symbols, symbols if past is None else past, exchange, trader, minutes)
             finally:
