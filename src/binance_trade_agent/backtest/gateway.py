@@ -15,7 +15,7 @@ from binance_trade_agent.exchange.gateway import Replaced
 
 _COMMISSION_UNIT = Decimal("0.00000001")  # binance-protocol.md 4.4
 _STOPS = frozenset({OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT})
-_DEPTH_QUANTITY = Decimal(10**9)
+_NOTHING = ((ZERO, ZERO),)
 INSUFFICIENT_BALANCE = -2010
 
 
@@ -50,9 +50,9 @@ class Place:
     resting: dict[int, _Resting]
 
     def book(self, row: int, at_ms: int) -> BookTicker:
-        """Best bid and ask when the candle of `row` opens."""
-        quote = self.fills.quote(row)
-        return BookTicker(self.rules.symbol, quote.bid, _DEPTH_QUANTITY, quote.ask, _DEPTH_QUANTITY, at_ms)
+        """Best bid and ask when the candle of `row` opens, with what the fill rules offer there."""
+        bids, asks = self.fills.depth(row)
+        return BookTicker(self.rules.symbol, *(bids or _NOTHING)[0], *(asks or _NOTHING)[0], at_ms)
 
     @property
     def barriers(self) -> Barriers:
@@ -100,7 +100,7 @@ class BacktestGateway:
         return self.book(symbol)
 
     def book(self, symbol: str) -> BookTicker:
-        """Best bid and ask at this tick; how much is offered there is not known, and is no bound."""
+        """Best bid and ask at this tick."""
         place = self.places[symbol]
         return place.book(place.row, self._clock.at_ms)
 
