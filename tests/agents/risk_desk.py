@@ -1,5 +1,6 @@
 """A risk agent on a desk, with the limits that a test sets."""
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from binance_trade_agent.agents.risk import Identity, RiskManagementAgent
@@ -19,6 +20,7 @@ def risk_agent(
     exits: ExitSettings | None = None,
     sizing: SizingSettings | None = None,
     market: EntryMarket | None = None,
+    promise: Callable[[], None] = lambda: None,
     **limits,
 ) -> RiskManagementAgent:
     """Entries of 100 USDT, at most 500 a symbol, five symbols; what else a test limits, it names."""
@@ -35,4 +37,5 @@ def risk_agent(
         atr_period=ATR_PERIOD,
         epoch=lambda: epoch,
         locked_by_others=dict,
+        promise=promise,
     )
