@@ -12,6 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from binance_trade_agent.backtest.fills import Barriers, CandleFills, FillSettings, Part
+from binance_trade_agent.backtest.gateway import Place
 from binance_trade_agent.backtest.plan import BacktestError
 from binance_trade_agent.backtest.run import run_backtest
 from binance_trade_agent.backtest.simulated_fills import SimulatedFills
@@ -195,3 +196,24 @@ def test_a_stop_sells_through_the_book_from_where_it_triggers():
     assert hit.is_stop
     assert hit.parts[0].price == D("29497.05")
     assert len(hit.parts) > 1
+
+
+@pytest.mark.parametrize(
+    "fills",
+    [CandleFills(table(CALM), rules(), BOOK), CandleFills(table(CALM), rules(), FillSettings()), SimulatedFills(table(CALM))],
+    ids=["book", "no book", "simulated"],
+)  # fmt: skip
+def test_the_quote_of_a_tick_is_where_its_book_begins(fills):
+    """Else an entry would be judged by another depth than it fills through: it asks for none that the quote tells."""
+    quote, (bids, asks) = Place(rules(), fills, 2, {}).book(2, 0), fills.depth(2)
+    assert ((quote.bid, quote.bid_quantity), (quote.ask, quote.ask_quantity)) == (bids[0], asks[0])
+    assert (quote.bid, quote.ask) == fills.quote(2)[:2]
+
+
+def test_a_quote_of_an_empty_side_offers_nothing():
+    class Empty(SimulatedFills):
+        def depth(self, row):  # noqa: ARG002 (as that of FillRules)
+            return (), ((D(30_000), D(1)),)
+
+    quote = Place(rules(), Empty(table(CALM)), 2, {}).book(2, 0)
+    assert (quote.bid, quote.bid_quantity, quote.ask) == (0, 0, 30_000)
