@@ -91,6 +91,15 @@ def trust_first_absence() -> None:
     OrderKeeper._prove_absent = believe
 
 
+def believe_every_cancel() -> None:
+    """An order is cancelled once that was asked for, whatever the answer was and whatever it had sold by then."""
+
+    async def believe(self, order, _):
+        await self._move(order, OrderState.CANCELED, "")
+
+    OrderKeeper.conclude = believe
+
+
 PLANTS: dict[str, Callable[[], None]] = {
     plant.__name__: plant
     for plant in (
@@ -98,5 +107,6 @@ PLANTS: dict[str, Callable[[], None]] = {
         commit_after_sending,
         drop_fill_after_rejected,
         trust_first_absence,
+        believe_every_cancel,
     )
 }

@@ -5,6 +5,7 @@ import pytest
 from binance_trade_agent.agents.adoption import Adoption
 from binance_trade_agent.agents.execution import TradeExecutionAgent
 from binance_trade_agent.agents.order_keeper import OrderKeeper
+from binance_trade_agent.domain.orders import OrderState
 from binance_trade_agent.exchange.binance_gateway import BinanceGateway
 from binance_trade_agent.exchange.errors import UnknownOutcomeError
 from binance_trade_agent.ledger import fills
@@ -99,7 +100,16 @@ def test_an_order_that_is_given_up_too_soon_is_found(monkeypatch):
     monkeypatch.setattr(order_keeper, "QUIET_MS", 0, raising=False)
 
     # One seed in thirty finds it: to search for the first would take a minute.
-    assert _finds("was given up as NOT_PLACED", known=(67, 74, 105, 112, 132))
+    assert _finds("was given up as NOT_PLACED", known=(51, 91, 104, 149))
+
+
+def test_a_cancel_that_is_believed_whatever_is_answered_is_found(monkeypatch):
+    async def believe(self, order, _):
+        await self._move(order, OrderState.CANCELED, "")
+
+    monkeypatch.setattr(OrderKeeper, "conclude", believe)
+
+    assert _finds("ledger CANCELED", known=(9, 35))
 
 
 def test_a_restored_ledger_that_adopts_nothing_is_found(monkeypatch):
