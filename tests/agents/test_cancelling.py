@@ -14,6 +14,7 @@ from binance_trade_agent.agents.entry_gate import EntryGate
 from binance_trade_agent.agents.order_keeper import OrderKeeper, end_told
 from binance_trade_agent.domain.orders import Order, OrderReport, OrderState, Role, Side
 from binance_trade_agent.domain.values import replace
+from binance_trade_agent.exchange.gateway import Replaced
 from binance_trade_agent.ledger.orders import order_of
 from binance_trade_agent.ledger.records import OrderEntry
 from tests.agents.desk import Desk, desk
@@ -59,6 +60,7 @@ def test_end_of_which_every_fill_is_known_is_told_beside_what_is_said_of_others(
         (answered("0.001"),),  # a fill of which the ledger does not know
         (answered("0.002"),),
         (answered("-0.001"),),
+        (answered("0.001", executed_quote=Decimal(0)),),
         (answered(executed_quote=Decimal(1)),),
         (answered(status="NEW"),),
         (answered(status="PENDING_CANCEL"),),
@@ -98,8 +100,10 @@ UNTRUE = {
     "client_order_id": st.text().filter(lambda name: name != PLACED.client_order_id),
     "side": st.just(Side.BUY),
     "status": st.sampled_from(["NEW", "PARTIALLY_FILLED", "PENDING_CANCEL", "FILLED", "REJECTED", ""]),
-    "quantity": st.decimals("-1", "1", allow_nan=False, places=4).filter(lambda base: base != PLACED.quantity),
-    "executed_base": st.decimals("-1", "1", allow_nan=False, places=4).filter(lambda base: base not in {0, PART}),
+    "quantity": st.decimals("-0.001", "0.004", allow_nan=False, places=4).filter(lambda base: base != PLACED.quantity),
+    "executed_base": st.decimals("-0.001", "0.003", allow_nan=False, places=4).filter(
+        lambda base: base not in {0, PART}
+    ),
     "executed_quote": st.decimals("-99", "99", allow_nan=False, places=4).filter(lambda quote: quote not in {0, 60}),
     "fills": st.just((fill(),)),
 }
@@ -162,6 +166,25 @@ async def test_moved_order_is_not_asked_about(tmp_path):
         new = higher(ready, old)
         assert (await replaced(ready, old, new)).state is OrderState.ACCEPTED
         assert await asked(ready, before) == ["POST order/cancelReplace"]
+        assert await states(ready, old, new) == [OrderState.CANCELED, OrderState.ACCEPTED]
+        await assert_equal(ready, sent=3)
+
+
+async def test_answer_to_a_replacement_that_speaks_of_another_new_order_is_believed_in_neither_half(tmp_path):
+    async with desk(tmp_path) as ready:
+        old = await target(ready)
+        replace_order = ready.gateway.replace_order
+
+        async def mixed_up(*arguments):
+            answer = await replace_order(*arguments)
+            return Replaced(replace(answer.placed, client_order_id="bta-BTCUSDT-9"), answer.cancelled)
+
+        ready.gateway.replace_order = mixed_up
+        before = len(await ready.exchange.log())
+        new = higher(ready, old)
+        assert (await replaced(ready, old, new)).state is OrderState.UNKNOWN
+        assert await asked(ready, before) == ["POST order/cancelReplace", "GET order"]
+        await ready.recovery.ask_about_unsettled()
         assert await states(ready, old, new) == [OrderState.CANCELED, OrderState.ACCEPTED]
         await assert_equal(ready, sent=3)
 
