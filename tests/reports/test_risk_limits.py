@@ -96,6 +96,7 @@ class TestTheVerdict:
         )
         limit = named(found.account, "account_exposure")
         assert (limit.setting, limit.value, limit.limit) == ("ACCOUNT_MAX_EXPOSURE_QUOTE", 520, 500)
+        assert limit.configured == "500", "which is another daemon's here, and holds"
 
     def test_that_no_trader_runs_is_said(self, path):
         found = limits(path, Trader(is_running=False, gate="no news", wall_ms=0))

@@ -234,8 +234,13 @@ class _Limits:
             *(self._now(rule, rule.review(context), context) for rule in rules),
             self._now(self._open_positions, self._open_positions.review(opening), opening),
             self._exposure(context),
-            *(self._limit(AccountRule.of(each), each) for each in account_findings(self._trader.account)),
+            *map(self._of_account, account_findings(self._trader.account)),
         ]
+
+    def _of_account(self, finding: Finding) -> Limit:
+        """A limit on all daemons of the account; the lowest that any of them was started with holds."""
+        found = self._limit(AccountRule.of(finding), finding)
+        return found if found.limit is None else replace(found, configured=plain(found.limit))
 
     @property
     def _open_positions(self) -> MaxOpenPositions:
