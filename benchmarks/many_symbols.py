@@ -4,8 +4,8 @@ Run `.venv/bin/python benchmarks/many_symbols.py [--symbols 1,2,10] [--minutes 3
     [--freqtrade 2,10 --install] [--strategy macd_crossover --positions 500]`.
 Candles of one minute, a tick each five seconds; what closes between two ticks is decided on at once. With RSI and at
 most 50 positions most entries are made at ticks, as soon as another position is left; a strategy that waits for
-crossings, and room for all, show what follows from a candle. The trader warms up until the second minute after its first tick has begun, then it is measured. What each
-number is:
+crossings, and room for all, show what follows from a candle. The trader warms up until the second minute after its
+first tick has begun, then it is measured. What each number is:
 
 weight     what the exchange's log weighs, a minute
 CPU        of the trader's process, all of it, in percent of a core; the exchange's likewise
