@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from binance_trade_agent import configuration
 from binance_trade_agent.ops import watchdog
@@ -190,3 +191,37 @@ def test_nothing_is_installed_in_the_last_stage():
     assert "pip uninstall" in last
     assert not re.search(r"pip install|apt-get|curl|wget", last)
     assert "USER trader" in last
+
+
+@pytest.fixture(scope="module")
+def several():
+    """Services of the compose file in the guide of several daemons."""
+    guide = (ROOT / "docs" / "guide" / "several-daemons.md").read_text(encoding="utf-8")
+    return yaml.safe_load(re.findall(r"^```yaml\n(.*?)^```$", guide, re.DOTALL | re.MULTILINE)[-1])["services"]
+
+
+@pytest.mark.parametrize("service", ["minors", "feed"])
+def test_services_of_the_guide_are_as_closed_and_as_connected_as_the_agent(several, service):
+    agent = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]["trading-agent"]
+    same = (
+        "build",
+        "image",
+        "init",
+        "stop_grace_period",
+        "cap_drop",
+        "security_opt",
+        "read_only",
+        "tmpfs",
+        "pids_limit",
+    )
+    for key in (*same, "logging", "networks", "depends_on"):
+        assert several[service][key] == agent[key], key
+
+
+@pytest.mark.parametrize("service", ["trading-agent", "minors", "feed"])
+def test_what_services_of_the_guide_are_given_the_settings_allow(several, service, tmp_path):
+    given = {
+        name: re.sub(r"^\$\{\w+:-(.*)\}$", r"\1", value) for name, value in several[service]["environment"].items()
+    }
+    assert given.keys() <= set(setting_names())
+    configuration.load(environment={"REDIS_URL": "redis://redis:6379/0", **given}, folder=tmp_path)
