@@ -145,7 +145,8 @@ def exchange(**options: Any) -> None:
 
     settings = configuration_of({}).settings
     if options.pop("when_needed") and not _is_needed(settings, options["port"]):
-        print(f"The simulated exchange is not needed: the mode is {settings.mode}.", flush=True)
+        place = f", with EXCHANGE_URL {settings.exchange_url or 'not set'}" if settings.is_simulated else ""
+        print(f"The simulated exchange is not needed: the mode is {settings.mode}{place}.", flush=True)
         return
     meant = {
         "symbols": settings.trading_symbols,

@@ -5,7 +5,19 @@ import difflib
 import signal
 import sys
 
-from tests.docker.session import building, doors, faults, mistakes, pages, secrets, soak, starting, stopping, volume
+from tests.docker.session import (
+    building,
+    doors,
+    faults,
+    mistakes,
+    pages,
+    secrets,
+    several,
+    soak,
+    starting,
+    stopping,
+    volume,
+)
 from tests.docker.session.engine import AGENT, Engine, NoEngineError
 from tests.docker.session.scenario import Scenario, Session
 
@@ -25,6 +37,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     faults.trader_killed,
     faults.trader_wedged,
     faults.disk_full,
+    several.several_daemons,
     mistakes.wrong_keys,
     mistakes.wrong_setting,
     mistakes.no_network,

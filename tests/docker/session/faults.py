@@ -74,7 +74,7 @@ def trader_wedged(session: Session) -> None:
 def disk_full(session: Session) -> None:
     """the ledger's disk is full: entries stop, it is said, exits go on; with space again it enters again."""
     settings = {**BRISK, "LEDGER_MIN_FREE_MB": "20", "LOG_FILE_MB": "2", "RECORD_KEEP_MB": "4"}
-    with session.stack(settings, override=_SMALL_DISK) as stack:
+    with session.stack(settings, overrides=(_SMALL_DISK,)) as stack:
         stack.up()
         session.within(90, "trading", stack.fills)
         left = stack.exec(*_FILL_UP).out.split()

@@ -38,7 +38,7 @@ def wrong_setting(session: Session) -> None:
 def no_network(session: Session) -> None:
     """the testnet cannot be reached: said once a try, tried again less and less often, unhealthy, and no key shown."""
     settings = {"BINANCE_API_KEY": _KEY, "BINANCE_API_SECRET": _SECRET, "EXCHANGE_STARTUP_SECONDS": "5"}
-    with session.stack(settings, override=_NO_NETWORK) as stack:
+    with session.stack(settings, overrides=(_NO_NETWORK,)) as stack:
         stack.up()
         session.within(60, "the trader has given up once", lambda: stack.lines(_GAVE_UP))
         said = [line for line in stack.log().splitlines() if "testnet.binance.vision" in line]

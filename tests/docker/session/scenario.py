@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -70,17 +70,20 @@ class Session:
         return "ok"
 
     @contextmanager
-    def stack(self, settings: Mapping[str, str], *, override: str = "", profile: str = "") -> Iterator[Stack]:
+    def stack(
+        self, settings: Mapping[str, str], *, overrides: Sequence[str] = (), profile: str = ""
+    ) -> Iterator[Stack]:
         """Containers of the scenario's own, not yet started; removed with their volume at the end.
 
         Args:
             settings: the environment that compose sees, and nothing else of settings.
-            override: text of a compose file over the project's.
+            overrides: texts of compose files over the project's, each over those before it.
             profile: of the compose file.
         """
-        file = self.folder / "override.yml"
-        file.write_text(override, encoding="utf-8")
-        made = Stack(self.engine, dict(settings), override=file if override else None, profile=profile)
+        files = [self.folder / f"override-{number}.yml" for number in range(len(overrides))]
+        for file, override in zip(files, overrides, strict=True):
+            file.write_text(override, encoding="utf-8")
+        made = Stack(self.engine, dict(settings), overrides=files, profile=profile)
         made.remove()  # of a session that was killed
         try:
             yield made
@@ -117,10 +120,10 @@ class Session:
         )
         return seen
 
-    def no_differences(self, stack: Stack, when: str = "") -> None:
+    def no_differences(self, stack: Stack, when: str = "", name: str = AGENT) -> None:
         """Ledger and exchange are equal to the last digit, and the ledger agrees with its own journal."""
         for command in (("reconcile",), ("ledger", "verify")):
-            done = stack.exec("trade-agent", *command)
+            done = stack.exec("trade-agent", *command, name=name)
             said = (done.output.strip().splitlines() or ["nothing"])[-1]
             found = f"`trade-agent {' '.join(command)}` {when}".rstrip()
             self.expect(done.code == 0 and said == "0 differences", f"{found}: 0 differences", done.output.strip())

@@ -58,7 +58,7 @@ def canary(session: Session) -> None:
         "LOG_LEVEL": "DEBUG",
         "NOTIFY_EVENTS": "start,fills,stop",
     }
-    with session.stack(settings, override=_MOUNT.format(folder=folder)) as stack:
+    with session.stack(settings, overrides=(_MOUNT.format(folder=folder),)) as stack:
         _running(session, stack)
         for what in ("container", "image"):
             name = AGENT if what == "container" else IMAGE

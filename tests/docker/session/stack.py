@@ -41,16 +41,15 @@ class Stack:
         settings: the environment of compose; changed, they take effect with the next `up`.
     """
 
-    def __init__(self, engine: Engine, settings: dict[str, str], *, override: Path | None, profile: str) -> None:
+    def __init__(self, engine: Engine, settings: dict[str, str], *, overrides: Sequence[Path], profile: str) -> None:
         self._engine = engine
-        self._override = override
+        self._overrides = overrides
         self._flags = ("--profile", profile) if profile else ()
         self.settings = settings
 
     def compose(self, *arguments: str) -> Done:
         """Run compose on this project."""
-        files = (self._override,) if self._override else ()
-        return self._engine.compose(*arguments, settings=self.settings, files=files, flags=self._flags)
+        return self._engine.compose(*arguments, settings=self.settings, files=self._overrides, flags=self._flags)
 
     def up(self, **changed: str) -> None:
         """`docker-compose up -d`, with settings changed where they are given."""
@@ -65,25 +64,25 @@ class Stack:
         """Take away containers, networks and volume."""
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "3")
 
-    def exec(self, *command: str, user: str = "") -> Done:
-        """Run a command in the agent's container."""
-        return self._engine.docker("exec", *(("--user", user) if user else ()), AGENT, *command)
+    def exec(self, *command: str, user: str = "", name: str = AGENT) -> Done:
+        """Run a command in the agent's container, or in another one."""
+        return self._engine.docker("exec", *(("--user", user) if user else ()), name, *command)
 
     def exec_detached(self, *command: str) -> None:
         """The same without waiting for its end; what it says is lost."""
         self._must(self._engine.docker("exec", "--detach", AGENT, *command), "exec")
 
-    def log(self) -> str:
-        """All that the agent's container has said."""
-        return self._engine.docker("logs", AGENT).output
+    def log(self, name: str = AGENT) -> str:
+        """All that the agent's container, or another one, has said."""
+        return self._engine.docker("logs", name).output
 
-    def count(self, text: str) -> int:
+    def count(self, text: str, name: str = AGENT) -> int:
         """How many lines of the log have `text`."""
-        return len(self.lines(text))
+        return len(self.lines(text, name))
 
-    def lines(self, text: str) -> list[str]:
+    def lines(self, text: str, name: str = AGENT) -> list[str]:
         """Lines of the log that have `text`."""
-        return [line for line in self.log().splitlines() if text in line]
+        return [line for line in self.log(name).splitlines() if text in line]
 
     def inspect(self, form: str, name: str = AGENT) -> str:
         """What `docker container inspect --format FORM` says."""
@@ -122,9 +121,9 @@ class Stack:
         rows: list[list[Any]] = json.loads(done.out) if done.code == 0 else []
         return rows
 
-    def fills(self) -> int:
+    def fills(self, name: str = AGENT) -> int:
         """How many there are in the ledger."""
-        rows = self.ask_ledger("SELECT count(*) FROM fills")
+        rows = self.ask_ledger("SELECT count(*) FROM fills", name)
         return int(rows[0][0]) if rows else 0
 
     def exchange(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
