@@ -36,7 +36,7 @@ from binance_trade_agent.notifications.notifier import notifying
 from binance_trade_agent.notifications.targets import targets
 from binance_trade_agent.ops import heartbeat
 from binance_trade_agent.ops.clock import MarketGoneError, wall_ms
-from binance_trade_agent.ops.event_loop import fast_loop
+from binance_trade_agent.ops.event_loop import fast_loop, let_threads_in
 from binance_trade_agent.ops.signals import StopSignals, stop_signals
 from binance_trade_agent.ops.systemd import Service
 from binance_trade_agent.reports.session import render, session_report
@@ -59,6 +59,7 @@ def run(configuration: Configuration, *, takeover: bool = False) -> int:
     try:
         # What is imported stays: to look through it again and again would hold the event loop for 0.1 s each time.
         gc.freeze()
+        let_threads_in()
         with asyncio.Runner(loop_factory=fast_loop()) as runner:
             return runner.run(_run(configuration, takeover=takeover))
     except (ExchangeStartError, MarketGoneError, LedgerUnavailable, ClaimsAwayError) as failure:

@@ -30,7 +30,8 @@ from binance_trade_agent.ops.tasks import spawn, stop
 
 OBSERVE_SECONDS = 15.0
 _SYMBOLS_AT_ONCE = 8
-_FORESEEN_AT_ONCE = 8  # symbols in one turn of the event loop, some 60 us each
+_FORESEEN_AT_ONCE = 4  # symbols in one turn of the event loop, some 50 us each
+_HEAD_START_SECONDS = 0.25  # of those who want something new: what leads to nothing takes their event loop from them
 _STARTED_AT_ONCE = 2  # symbols in one turn of the event loop, which is held up by all that they do until they wait
 _CANDLES_KEPT = 3  # with each decision, so that a crossing can be seen
 
@@ -149,6 +150,7 @@ class TradingOrchestrator:
                 others[haste].append(symbol)
             if haste is _Haste.NEW or number % _FORESEEN_AT_ONCE == 0:
                 await give_way()
+        await self.reactions.over(_HEAD_START_SECONDS)
         return [symbol for those in others.values() for symbol in those]
 
     def _haste(self, symbol: str) -> "_Haste":

@@ -265,7 +265,8 @@ class SharedAccount:
         is_reset = epoch is not None and epoch.reason == AFTER_RESET
         return (
             f"the account has {plain(balance)} {self._quote_asset}, its daemons claim {rounded(claimed)}, "
-            f"{rounded(claimed - balance, ROUND_UP)} more than there is: {_LESS_SINCE_RESET if is_reset else _TAKEN_OUT}"
+            f"{rounded(claimed - balance, ROUND_UP)} more than there is: "
+            f"{_LESS_SINCE_RESET if is_reset else _TAKEN_OUT}"
             f"{_silent(others, claims)}. Put it back, lower TRADING_CAPITAL_QUOTE of one of them by as much and start "
             "it again, or let go of the claim of a daemon that does not run any more (`trade-agent account`)"
         )

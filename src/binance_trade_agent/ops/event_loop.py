@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import gc
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from binance_trade_agent.ops.clock import is_machines_time
 
 _SETTLED_SECONDS = 120.0
+_SWITCH_SECONDS = 0.0002
 
 
 def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -36,6 +38,15 @@ def _unless_nobody_waits(loop: asyncio.AbstractEventLoop, context: dict[str, Any
     if type(context.get("future")) is asyncio.Future and isinstance(context.get("exception"), socket.gaierror):
         return
     loop.default_exception_handler(context)
+
+
+def let_threads_in() -> None:
+    """Let the ledger's thread have the interpreter soon when the event loop is busy.
+
+    It waits for it after each step of SQLite, by default 5 ms. While 500 candles were decided on, a look into the
+    ledger for an entry took up to 130 ms, and then 4 to 30.
+    """
+    sys.setswitchinterval(_SWITCH_SECONDS)
 
 
 @contextlib.contextmanager

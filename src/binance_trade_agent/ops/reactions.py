@@ -4,6 +4,7 @@ It begins where the event is taken from its connection and ends where the reques
 ledger and the wait for the request budget lie between. What the event loop was late by before is in its own lag.
 """
 
+import asyncio
 import math
 from collections import deque
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from contextvars import ContextVar
 
 from binance_trade_agent.ops.clock import monotonic_seconds
 from binance_trade_agent.ops.durations import Durations
+from binance_trade_agent.ops.tasks import wait_for_any
 from binance_trade_agent.ops.vitals import ReactionVitals
 
 _MEASURED = 1_000
@@ -33,6 +35,20 @@ class Reactions:
     def __init__(self) -> None:
         self.durations = Durations(_BOUNDS_SECONDS)
         self._latest_ms: deque[float] = deque(maxlen=_MEASURED)
+        self._under_way = 0
+        self._are_over = asyncio.Event()
+
+    async def over(self, timeout_seconds: float) -> None:
+        """Wait until each decision on a candle that has begun has its order on the wire, or leads to none."""
+        if self._under_way:
+            self._are_over.clear()
+            await wait_for_any((), timeout_seconds, self._are_over)
+
+    def one_less(self) -> None:
+        """One is over."""
+        self._under_way -= 1
+        if not self._under_way:
+            self._are_over.set()
 
     @contextmanager
     def to(self, closed_seconds: float | None) -> Iterator[None]:
@@ -41,12 +57,13 @@ class Reactions:
             yield
             return
         reaction = _Reaction(self, closed_seconds)
+        self._under_way += 1
         token = _present.set(reaction)
         try:
             yield
         finally:
             _present.reset(token)
-            reaction.is_over = True  # tasks that it has begun go on in its context
+            reaction.gives_up()  # tasks that it has begun go on in its context
 
     def note(self, seconds: float) -> None:
         """One took so long."""
@@ -73,15 +90,21 @@ class _Reaction:
     """One decision's."""
 
     def __init__(self, reactions: Reactions, closed_seconds: float) -> None:
-        self.is_over = False
+        self._is_over = False
         self._reactions = reactions
         self._closed_seconds = closed_seconds
 
     def ends(self) -> None:
         """Its order is on the wire."""
-        if not self.is_over:
-            self.is_over = True
+        if not self._is_over:
             self._reactions.note(monotonic_seconds() - self._closed_seconds)
+            self.gives_up()
+
+    def gives_up(self) -> None:
+        """What has been sent until now is all that counts."""
+        if not self._is_over:
+            self._is_over = True
+            self._reactions.one_less()
 
 
 _present: ContextVar[_Reaction | None] = ContextVar("present_reaction", default=None)
