@@ -1,6 +1,7 @@
 """Who may ask the MCP server: this machine, or whoever has the token; and what may be asked of it."""
 
 import asyncio
+import socket
 
 import httpx2
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from binance_trade_agent.configuration import ConfigError, load
 from binance_trade_agent.desk import serving
 from binance_trade_agent.mcp_server.command import serve
+from binance_trade_agent.ops.clock import sleep_seconds
+from binance_trade_agent.ops.tasks import spawn
 from tests.mcp_server.served import GENERATIONS, configuration
 
 TOKEN = "canary-of-the-assistants"
@@ -135,7 +138,23 @@ class TestPatience:
         assert answer.startswith(b"HTTP/1.1 401" if b"Content-Length" in begun else b"")
         writer.close()
 
-    async def test_one_that_waits_for_its_answer_is_kept(self, serve_mcp, monkeypatch):
-        monkeypatch.setattr(serving, "_PATIENCE_SECONDS", 0.01)
-        async with serve_mcp().client() as client:
-            assert (await client.call_tool("get_system_status", {})).is_error is False
+    async def test_one_that_waits_for_its_answer_is_kept(self, monkeypatch):
+        """Its patience is for who asks for nothing: the answer comes after it is over."""
+        monkeypatch.setattr(serving, "_PATIENCE_SECONDS", 1.0)
+
+        async def answers_late(scope, receive, send):
+            assert scope["type"] == "http"
+            await sleep_seconds(1.3)
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"late"})
+
+        with socket.create_server(("127.0.0.1", 0)) as made:
+            server = serving.web_server(answers_late)
+            server.config.lifespan = "off"
+            running = spawn(server.serve(sockets=[made]), name="server")
+            reader, writer = await asyncio.open_connection(*made.getsockname())
+            writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            assert b"late" in await asyncio.wait_for(reader.read(), 30)
+            writer.close()
+            server.should_exit = True
+            await running
