@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from binance_trade_agent.agents.signal import SignalAgent, StrategyFailedError
-from binance_trade_agent.domain.market import BookTicker, MarketView
+from binance_trade_agent.domain.market import BookTicker, CandleView, MarketView
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.domain.strategy_choice import StrategyChoice
@@ -15,6 +15,7 @@ from binance_trade_agent.strategies.in_use import StrategiesInUse
 from binance_trade_agent.strategies.registry import create_strategy
 from binance_trade_agent.strategies.rsi_momentum import RsiMomentum
 from tests.agents.desk import always
+from tests.domain.test_candle_series import candles
 from tests.risk.conftest import RULES
 
 VIEW = MarketView(
@@ -122,3 +123,42 @@ async def test_strategy_that_takes_the_place_of_one_that_hangs_is_heard():
         assert (await agent.evaluate(VIEW)).action is Action.BUY
     finally:
         wake.set()
+
+
+class TestForeseen:
+    """What a built-in strategy will say, before the market is looked at as a whole."""
+
+    async def test_it_is_what_evaluate_says_then_without_asking_again_and_what_was_said_last(self):
+        asked = []
+
+        class Counting(RsiMomentum):
+            __module__ = RsiMomentum.__module__
+
+            def evaluate(self, symbol, candles, *_):
+                asked.append(len(candles))
+                action = Action.BUY if len(candles) == 1 else Action.HOLD
+                return Signal(symbol, self.name, action, 0.0, "", candles[-1].open_time_ms)
+
+        agent = SignalAgent(always(Counting(create_strategy("rsi_momentum").params)))
+        first, second = candles(1), candles(2)
+        assert agent.foresee(CandleView("BTCUSDT", first, None, "")) == (Action.BUY, Action.HOLD)
+        assert (await agent.evaluate(replace(VIEW, candles=first))).action is Action.BUY
+        assert agent.foresee(CandleView("BTCUSDT", first, None, "")) == (Action.BUY, Action.BUY)
+        assert agent.foresee(CandleView("BTCUSDT", second, None, "")) == (Action.HOLD, Action.BUY)
+        assert asked == [1, 2]
+
+    async def test_a_strategy_of_the_users_own_is_not_asked_beforehand(self):
+        agent = SignalAgent(always(Always(Action.BUY)))
+        assert agent.foresee(CandleView("BTCUSDT", candles(3), None, "")) is None
+
+    async def test_what_fails_is_not_foreseen_and_evaluate_says_why(self):
+        class Broken(RsiMomentum):
+            __module__ = RsiMomentum.__module__
+
+            def evaluate(self, *_):
+                raise ValueError("no answer")
+
+        agent, some = SignalAgent(always(Broken(create_strategy("rsi_momentum").params))), candles(3)
+        assert agent.foresee(CandleView("BTCUSDT", some, None, "")) is None
+        with pytest.raises(StrategyFailedError, match="no answer"):
+            await agent.evaluate(replace(VIEW, candles=some))
