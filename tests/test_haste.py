@@ -40,7 +40,7 @@ class Decisions:
             SimpleNamespace(foresee=self._foresee),
             SimpleNamespace(marks={}),
             None,
-            SimpleNamespace(held=HELD),
+            SimpleNamespace(holds=HELD.__contains__),
             None,
             None,
             side_by_side=side_by_side,

@@ -159,7 +159,7 @@ class TradingOrchestrator:
         if foreseen is None:  # it will have to be waited for
             return _Haste.NEW
         action, before = foreseen
-        is_held = symbol in self.held
+        is_held = self._pipeline.protection.holds(symbol)
         if action is not Action.HOLD and is_held is (action is Action.SELL):
             return _Haste.STANDING if action is before else _Haste.NEW
         return _Haste.STANDING if is_held else _Haste.NONE
@@ -196,7 +196,7 @@ class TradingOrchestrator:
         signal, failure = (None, None) if rests or trouble else await self._opinion(view)
         decision = _seen(decision, signal, view)
         wants_in = signal is not None and signal.action is Action.BUY
-        await turn.looked(may_act=wants_in or view.symbol in self.held)
+        await turn.looked(may_act=wants_in or self._pipeline.protection.holds(view.symbol))
         try:
             leave = await self._pipeline.protection.due(view.symbol, view)
             if leave is None and trouble is not None:

@@ -206,6 +206,10 @@ class ExitWatch:
         held.plan = plan
         return held
 
+    def holds(self, symbol: str) -> bool:
+        """Whether something of it was held when it was looked at last."""
+        return symbol in self._held
+
     @property
     def symbols(self) -> set[str]:
         """Of which something was held when they were looked at last."""

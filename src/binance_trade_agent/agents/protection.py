@@ -98,6 +98,10 @@ class Protection:
         self._unwanted: dict[str, list[Order]] = {}
         self._said: dict[str, str] = {}
 
+    def holds(self, symbol: str) -> bool:
+        """Whether it is one of `held`, without naming the others."""
+        return self._watch.holds(symbol)
+
     @property
     def held(self) -> set[str]:
         """Symbols of which more than dust was held when they were looked at last."""

@@ -146,9 +146,7 @@ def _place_for_account(settings: Settings, kind: CommandKind, payload: dict[str,
     if is_held(path):
         return place_and_wait(path, kind, payload | ({OF_ACCOUNT: "true"} if whole_account else {}))
     code = place_and_wait(path, kind, payload)
-    told = vitals.read(vitals.vitals_path(path))
-    others = told.account.others if told and told.account else []
-    if others:
+    if others := vitals.others_of_account(path):
         print(f"{sentence(going_on(others, kind.value))[:-1]}, given where one of them runs.")
     return exit_codes.FAILURE if whole_account else code
 

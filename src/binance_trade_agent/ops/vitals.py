@@ -318,6 +318,12 @@ def read(path: Path) -> Vitals | None:
         return None
 
 
+def others_of_account(ledger_path: Path) -> list[str]:
+    """The other daemons on the account of a ledger's trader, as it has last told; none where there are none."""
+    told = read(vitals_path(ledger_path))
+    return told.account.others if told is not None and told.account is not None else []
+
+
 def process_vitals(started_wall_ms: int, lag: LoopLag | None = None) -> ProcessVitals:
     """This process as it is now, with the lag of its event loop where that is measured."""
     usage = resource.getrusage(resource.RUSAGE_SELF)

@@ -17,7 +17,6 @@ from binance_trade_agent.dashboard.pages.command_life import placed
 from binance_trade_agent.dashboard.portfolio.books import Market, held_symbols, market_of
 from binance_trade_agent.dashboard.region import PROBLEMS, REGION, DeskOf
 from binance_trade_agent.dashboard.rendering import is_region, render
-from binance_trade_agent.desk.desk import Desk
 from binance_trade_agent.ledger import queries, switches
 from binance_trade_agent.ops import vitals
 from binance_trade_agent.reports.positions_now import positions_now
@@ -52,7 +51,7 @@ async def show_stop(request: Request, desk: DeskOf) -> Response:
         instance=desk.settings.trading_instance,
         confirmation=CONFIRMATION,
         is_running=desk.is_running(),
-        others=_others(desk),
+        others=vitals.others_of_account(desk.ledger_path),
     )
 
 
@@ -87,12 +86,6 @@ async def release(
 ) -> Response:
     """Take it back, by the trader's name; the trader refuses another's."""
     return await placed(request, desk, session, CommandKind.RELEASE, {"name": name.strip()})
-
-
-def _others(desk: Desk) -> list[str]:
-    """The other daemons of the account, as the trader has last told."""
-    told = vitals.read(vitals.vitals_path(desk.ledger_path))
-    return told.account.others if told and told.account else []
 
 
 def _reach(connection: sqlite3.Connection, market: Market) -> Reach:

@@ -113,8 +113,7 @@ async def _asked(call: Call, kind: CommandKind, payload: dict[str, str]) -> Answ
     then = "it will carry this out when it starts"
     if kind is CommandKind.KILL:
         then = "the emergency stop is on; what rests on the exchange and what is held stay until one starts"
-        told = vitals.read(vitals.vitals_path(desk.ledger_path))
-        if others := told.account.others if told and told.account else []:
+        if others := vitals.others_of_account(desk.ledger_path):
             then += f"; {going_on(others, kind.value)}, given where one of them runs"
     return Answer(state="pending", answer=f"No trader runs; {then}.", command_id=command_id)
 
