@@ -11,6 +11,7 @@ from zipfile import ZipFile
 
 import pytest
 
+from binance_trade_agent.desk.jobs import runner
 from binance_trade_agent.desk.jobs.candle_names import candle_names
 from binance_trade_agent.desk.jobs.job import Job, JobState, Shelf, Work
 from binance_trade_agent.desk.jobs.runner import BusyError, Jobs
@@ -131,6 +132,20 @@ async def test_a_cancelled_job_ends_its_process_and_the_lane_is_free(tmp_path, f
         await ended(jobs, following)
         assert following.state is JobState.DONE
         assert job.state is JobState.CANCELLED
+
+
+async def test_a_job_whose_end_is_noted_before_the_one_who_cancels_wakes_is_cancelled(tmp_path, fifo, monkeypatch):
+    end = runner._end
+
+    async def end_and_sleep_on(process):
+        await end(process)
+        await asyncio.gather(*jobs._following.values())
+
+    monkeypatch.setattr(runner, "_end", end_and_sleep_on)
+    async with endless_job(tmp_path, fifo) as (jobs, job, held):
+        await jobs.cancel(job)
+        assert job.state is JobState.CANCELLED
+        assert not is_read(held)
 
 
 async def test_a_job_that_takes_too_long_is_ended(tmp_path, fifo):

@@ -102,10 +102,11 @@ class Jobs:
     async def cancel(self, job: Job) -> None:
         """End a job, and wait until it has ended. One that is over stays as it is."""
         if job.is_running and (process := self._processes.get(job.number)):
+            following = self._following[job.number]  # gone from there as soon as the process has ended
             job.state = JobState.CANCELLED
             job.sentence = "It was cancelled."
             await _end(process)
-            await self._following[job.number]
+            await asyncio.wait([following])
 
     async def close(self) -> None:
         """End all that run."""
