@@ -140,7 +140,7 @@ class Assembly:
             run_id=name.run_id,
             may_send=name.may_send,
             refused=refused,
-            begin=ground.recovery.begin,
+            begin=lambda symbol: ground.recovery.begin(symbol, None if feed is None else feed.last_trade_id(symbol)),
             reservations=name.share,
         )
         identity = Identity(settings.trading_instance, strategies.name, name.fence)

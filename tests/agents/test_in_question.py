@@ -50,10 +50,22 @@ async def trading(tmp_path: Path, **options) -> AsyncIterator[Desk]:
         yield beginning(ready)
 
 
-def beginning(ready: Desk) -> Desk:
-    """The desk with an execution that notes where the account's trades stand before the first order on a symbol."""
-    ready.execution = executing(ready.gateway, ready.ledger, ready.clock, ready.keeper, begin=ready.recovery.begin)
+def beginning(ready: Desk, *, by_market: bool = False) -> Desk:
+    """The desk with an execution that notes where the account's trades stand before the first order on a symbol.
+
+    With `by_market` a stream tells the market's last trade.
+    """
+
+    async def begin(symbol: str) -> None:
+        client = await ready.exchange.client()
+        number = (await client.get_recent_trades(symbol=symbol, limit=1))[-1]["id"] if by_market else None
+        await ready.recovery.begin(symbol, number)
+
+    ready.execution = executing(ready.gateway, ready.ledger, ready.clock, ready.keeper, begin=begin)
     return ready
+
+
+by_market_or_account = pytest.mark.parametrize("by_market", [False, True], ids=["asked", "told"])
 
 
 async def weight(ready: Desk, since: int) -> int:
@@ -268,9 +280,11 @@ async def test_a_start_and_what_follows_cost_the_same_for_any_number_of_symbols(
         )
 
 
-async def test_first_order_on_a_symbol_is_preceded_by_one_question_the_next_by_none(tmp_path, many):
+@by_market_or_account
+async def test_first_order_on_a_symbol_is_preceded_by_one_question_the_next_by_none(tmp_path, many, by_market):
     async with trading(tmp_path) as ready:
-        for costs in (20, 0):
+        beginning(ready, by_market=by_market)
+        for costs in (0 if by_market else 20, 0):
             since = len(await ready.exchange.log())
             await ready.trade(symbol="SIM1USDT", quantity=await quantity(ready, "SIM1USDT"))
             asked = [row["target"] for row in (await ready.exchange.log())[since:] if "myTrades" in row["target"]]
@@ -289,9 +303,13 @@ async def test_where_the_account_stands_cannot_be_asked_and_nothing_is_committed
         assert (await ready.trade(symbol="SIM1USDT", quantity=wanted)).outcome is Outcome.EXECUTED
 
 
-async def test_killed_before_the_first_order_others_trade_and_the_next_one_is_lost_on_its_way(tmp_path, many):
+@by_market_or_account
+async def test_killed_before_the_first_order_others_trade_and_the_next_one_is_lost_on_its_way(
+    tmp_path, many, by_market
+):
     """What others have traded since is no sign of ours, nor is what the account traded before."""
     async with trading(tmp_path) as ready:
+        beginning(ready, by_market=by_market)
         client, wanted = await ready.exchange.client(), await quantity(ready, "SIM1USDT")
         await client.order_market_buy(symbol="SIM1USDT", quantity=wanted)
         with killed_at("trades.noted"):
@@ -301,7 +319,7 @@ async def test_killed_before_the_first_order_others_trade_and_the_next_one_is_lo
             assert await again.orders() == []
             assert await again.reconciler.run("start") == []
             await again.exchange.fault("unknown_executed", method="POST", path="order")
-            decision = await beginning(again).trade(symbol="SIM1USDT", quantity=wanted)
+            decision = await beginning(again, by_market=by_market).trade(symbol="SIM1USDT", quantity=wanted)
             assert decision.outcome is Outcome.UNKNOWN
             assert await again.reconciler.run("every hour") == []
             assert (await again.entry(decision)).order.state is OrderState.FILLED
@@ -309,9 +327,11 @@ async def test_killed_before_the_first_order_others_trade_and_the_next_one_is_lo
             await assert_equal(again)
 
 
-async def test_old_trades_of_the_account_are_not_read(tmp_path, many):
+@by_market_or_account
+async def test_old_trades_of_the_account_are_not_read(tmp_path, many, by_market):
     """They may be thousands, and each of their orders would be asked about."""
     async with trading(tmp_path) as ready:
+        beginning(ready, by_market=by_market)
         client, wanted = await ready.exchange.client(), await quantity(ready, "SIM1USDT")
         for _ in range(3):
             await client.order_market_buy(symbol="SIM1USDT", quantity=wanted)
@@ -324,6 +344,27 @@ async def test_old_trades_of_the_account_are_not_read(tmp_path, many):
         assert (await ready.entry(decision)).order.state is OrderState.NOT_PLACED
         rows = [row["target"] for row in (await ready.exchange.log())[since:]]
         assert [target for target in rows if "/order?" in target and "orderId=" in target] == []
+
+
+async def test_an_order_after_a_reset_is_found_by_trades_that_begin_anew(tmp_path, many):
+    """What was noted of a symbol is of another epoch."""
+    async with trading(tmp_path) as ready:
+        beginning(ready, by_market=True)
+        wanted = await quantity(ready, "SIM1USDT")
+        await ready.trade(symbol="SIM1USDT", quantity=wanted)
+        cursor = await ready.ledger.trade_cursor("SIM1USDT")
+        await ready.reset()
+        await ready.reconciler.run("every hour")
+        assert (await ready.ledger.current_epoch()).epoch == 2
+        await ready.wait(1000)
+        await ready.exchange.fault("unknown_executed", method="POST", path="order")
+        decision = await ready.trade(symbol="SIM1USDT", quantity=wanted)
+        assert decision.outcome is Outcome.UNKNOWN
+        renewed = await ready.ledger.trade_cursor("SIM1USDT")
+        assert None not in {cursor, renewed}
+        assert renewed < cursor
+        assert await ready.reconciler.run("every hour") == []
+        assert (await ready.entry(decision)).order.state is OrderState.FILLED
 
 
 async def test_two_orders_that_were_given_up_and_left_no_coins_behind_are_found_by_the_money(tmp_path, many):

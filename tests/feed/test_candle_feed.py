@@ -107,33 +107,43 @@ def test_what_is_not_followed_any_more_is_neither_kept_nor_asked_for():
     followed(story)
 
 
-def told(price, *, at, symbol="BTCUSDT", interval="1m", closes=False):
+def told(price, *, at, symbol="BTCUSDT", interval="1m", closes=False, trade_id=-1):
     """An event of a kline stream, so many ms after the start; one that closes tells of the minute before."""
     closed_ms = START_WALL_MS + at - at % MINUTE_MS - 1 if closes else START_WALL_MS + at + MINUTE_MS
     kline = {"s": symbol, "i": interval, "t": closed_ms - MINUTE_MS + 1, "T": closed_ms, "c": price, "x": closes}
-    return {"E": START_WALL_MS + at, "k": {**kline, "o": "1", "h": "1", "l": "1", "v": "1"}}
+    return {"E": START_WALL_MS + at, "k": {**kline, "o": "1", "h": "1", "l": "1", "v": "1", "L": trade_id}}
 
 
-class TestTheLastPrice:
+class TestTheLastTrade:
     def test_is_the_newest_of_all_intervals_whatever_comes_last(self):
         async def story(_, feed, __):
-            assert feed.last_price("BTCUSDT") is None
-            feed.hear(told("1001.5", at=59_000))
-            assert feed.last_price("BTCUSDT") == (Decimal("1001.5"), START_WALL_MS + 59_000)
+            assert feed.last_trade("BTCUSDT") is None
+            feed.hear(told("1001.5", at=59_000, trade_id=7))
+            assert feed.last_trade("BTCUSDT") == ("1001.5", START_WALL_MS + 59_000, 7)
             feed.hear(told("1003.0", at=60_500, interval="1h"))
             feed.hear(told("1002.0", at=60_600, closes=True))
-            assert feed.last_price("BTCUSDT")[0] == 1003, "the minute has closed before"
+            assert feed.last_trade("BTCUSDT").price == "1003.0", "the minute has closed before"
             feed.hear(told("1004.0", at=62_000))
-            assert feed.last_price("BTCUSDT")[0] == 1004
-            assert feed.last_price("ETHUSDT") is None
+            assert feed.last_trade("BTCUSDT").price == "1004.0"
+            assert feed.last_trade("ETHUSDT") is None
+
+        followed(story)
+
+    def test_keeps_its_number_through_a_candle_without_a_trade_and_never_goes_back(self):
+        async def story(_, feed, __):
+            feed.hear(told("1001.5", at=59_000))
+            assert feed.last_trade("BTCUSDT").trade_id == -1
+            for at, number, kept in ((59_500, 7, 7), (61_000, -1, 7), (62_000, 9, 9), (63_000, 8, 9)):
+                feed.hear(told("1001.5", at=at, trade_id=number))
+                assert feed.last_trade("BTCUSDT").trade_id == kept
 
         followed(story)
 
     def test_of_what_a_connection_has_just_begun_to_carry_or_nobody_follows_any_more_is_not_known(self):
         async def story(_, feed, __):
-            for forget in (lambda: feed.forget_prices(["BTCUSDT", "ETHUSDT"]), lambda: feed.follow([], HISTORY)):
+            for forget in (lambda: feed.forget_trades(["BTCUSDT", "ETHUSDT"]), lambda: feed.follow([], HISTORY)):
                 feed.hear(told("1001.5", at=1_000))
                 forget()
-                assert feed.last_price("BTCUSDT") is None
+                assert feed.last_trade("BTCUSDT") is None
 
         followed(story)

@@ -252,6 +252,10 @@ class TestQuotes:
         assert asked.startswith("/api/v3/ticker/bookTicker?symbols=")
 
 
+def last_trade(world, symbol):
+    return world.exchange.exchange.market.recent_trades(symbol, 1)[-1]
+
+
 class TestTheLastPrice:
     def test_is_that_of_rest_but_for_what_was_traded_in_the_last_seconds_and_costs_nothing(self):
         async def story(world):
@@ -264,6 +268,9 @@ class TestTheLastPrice:
                     price = world.feed.last_price(symbol)
                     known += price is not None
                     assert price is None or price in trades[symbol][-4:]
+                    number, newest = world.feed.last_trade_id(symbol), last_trade(world, symbol).trade_id
+                    assert (number is None) is (price is None)
+                    assert number is None or newest - 20 < number <= newest
             asked = [target for target in world.asked if "/ticker/price" in target]
             return known / 120 / len(SYMBOLS), asked
 

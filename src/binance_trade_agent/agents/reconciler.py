@@ -88,7 +88,10 @@ class Reconciler:
         async with self._one_at_a_time:
             log.debug("reconciling: %s", reason)
             booked_late = self._alarms.standing(LATE_FILL)
-            self.epoch = await self._epochs.current()
+            epoch = await self._epochs.current()
+            if epoch != self.epoch:
+                self._recovery.begin_epoch()
+            self.epoch = epoch
             self._keeper.suspects_reset = self._keeper.heard_of_balance = False
             if in_question.are_few(self._rules):
                 await self._recovery.catch_up()

@@ -32,23 +32,38 @@ class Recovery:
         self._ledger = ledger
         self._keeper = keeper
         self._rules = rules
+        self._begun: set[str] = set()
 
-    async def begin(self, symbol: str) -> None:
+    async def begin(self, symbol: str, market_trade_id: int | None = None) -> None:
         """Note up to which trade the account has traded a symbol, before the first order of ours on it is committed.
 
-        Where it is noted already, as it is for few symbols when an epoch opens, nothing is asked. Killed in between,
-        the next order finds a note that is older than need be: what others have traded since is read and skipped.
-        Under the symbol's turn.
+        Where it is noted already, as it is for few symbols when an epoch opens, nothing is asked; nor is the account
+        where a stream tells the market's last trade: every trade of ours from now on has a higher number, as an
+        account's trades have the market's (github.com/ccxt/ccxt/issues/4618). A note that is older than need be, as
+        after a kill in between, does no harm: what others have traded since is read and skipped. Under the symbol's
+        turn.
+
+        Args:
+            symbol: of the order.
+            market_trade_id: of a trade on the market that was before now, a recent one; None when none is known.
 
         Raises:
             ExchangeError: it could not be asked.
             LedgerError: it could not be written.
         """
-        if await self._ledger.trade_cursor(symbol) is not None or await self._has_order(symbol):
+        if symbol in self._begun:
             return
-        latest = await self._gateway.latest_trade_id(symbol)
-        await self._ledger.move_trade_cursor(symbol, BEFORE_ALL_TRADES if latest is None else latest)
-        crash_points.passed("trades.noted")
+        if not await self._is_noted(symbol):
+            latest = market_trade_id
+            if latest is None:
+                latest = await self._gateway.latest_trade_id(symbol)
+            await self._ledger.move_trade_cursor(symbol, BEFORE_ALL_TRADES if latest is None else latest)
+            crash_points.passed("trades.noted")
+        self._begun.add(symbol)
+
+    def begin_epoch(self) -> None:
+        """Another epoch is traded in: nothing is noted in it yet that it did not open with."""
+        self._begun.clear()
 
     async def catch_up(self) -> None:
         """Ask about every order that is not settled; of few symbols then about every trade since the last one read.
@@ -153,6 +168,16 @@ class Recovery:
         return await self._ledger.read(
             lambda connection: order_symbols.has_order(connection, queries.epoch_number(connection), symbol)
         )
+
+    async def _is_noted(self, symbol: str) -> bool:
+        """Whether it is known where the symbol's trades begin that have to be read: after one, or with the first."""
+
+        def look(connection: sqlite3.Connection) -> bool:
+            epoch = queries.epoch_number(connection)
+            cursor = queries.trade_cursor(connection, epoch, symbol)
+            return cursor is not None or order_symbols.has_order(connection, epoch, symbol)
+
+        return await self._ledger.read(look)
 
     async def _entry(self, symbol: str, exchange_order_id: int) -> OrderEntry | None:
         def find(connection: sqlite3.Connection) -> OrderEntry | None:

@@ -8,8 +8,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,6 +31,20 @@ log = logging.getLogger(__name__)
 
 Key = tuple[str, str]  # symbol, interval
 Fetch = Callable[[str, str, int], Awaitable[Sequence[Candle]]]
+
+
+class LastTrade(NamedTuple):
+    """What a stream says of a symbol's last trade.
+
+    Attributes:
+        price: quote per base, as the exchange writes it.
+        until_ms: market time (ms) until which it was the last.
+        trade_id: its number, or that of one before it; -1 when none was told of.
+    """
+
+    price: str
+    until_ms: int
+    trade_id: int
 
 
 class CandleFeed:
@@ -66,7 +79,7 @@ class CandleFeed:
         self._filled_seconds: dict[Key, float] = {}
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._compared_next = 0
-        self._prices: dict[str, tuple[str, int]] = {}  # as the exchange writes it; market ms at which it was the last
+        self._trades: dict[str, LastTrade] = {}
 
     def follow(self, keys: Collection[Key], history: int) -> None:
         """Keep the candles of these symbols and intervals, and no others.
@@ -87,7 +100,7 @@ class CandleFeed:
         for keys_of in (self._complete, self._short):
             keys_of.intersection_update(rings)
         self._broken = {key: close_ms for key, close_ms in self._broken.items() if key in rings}
-        self.forget_prices(self._prices.keys() - {symbol for symbol, _ in rings})
+        self.forget_trades(self._trades.keys() - {symbol for symbol, _ in rings})
 
     def _keep(self, key: Key, history: int) -> None:
         """Keep so many at least; what is there is used until there are more."""
@@ -112,27 +125,29 @@ class CandleFeed:
         return key in self._complete and key not in self._broken
 
     def hear(self, event: Mapping[str, Any]) -> None:
-        """Take in one event of a `<symbol>@kline_<interval>` stream; of one that closes no candle only the price."""
+        """Take in one event of a `<symbol>@kline_<interval>` stream; of one that closes no candle the last trade."""
         kline = event["k"]
         symbol, is_closed = kline["s"], kline["x"]
         at_ms = kline["T"] if is_closed else event["E"]
-        if (before := self._prices.get(symbol)) is None or before[1] <= at_ms:
-            self._prices[symbol] = (kline["c"], at_ms)
+        before = self._trades.get(symbol)
+        if before is None or before.until_ms <= at_ms:
+            # A candle without a trade has none that was its last: -1.
+            trade_id = kline["L"] if before is None else max(kline["L"], before.trade_id)
+            self._trades[symbol] = LastTrade(kline["c"], at_ms, trade_id)
         if not is_closed:
             return
         opened, high, low, close = float(kline["o"]), float(kline["h"]), float(kline["l"]), float(kline["c"])
         row = (int(kline["t"]), int(kline["T"]), opened, high, low, close, float(kline["v"]))
         self.take((symbol, kline["i"]), row)
 
-    def last_price(self, symbol: str) -> tuple[Decimal, int] | None:
-        """Price of the last trade that was told of, of whatever interval, and market time (ms) until which it was."""
-        told = self._prices.get(symbol)
-        return None if told is None else (Decimal(told[0]), told[1])
+    def last_trade(self, symbol: str) -> LastTrade | None:
+        """The last trade that was told of, by a candle of whatever interval."""
+        return self._trades.get(symbol)
 
-    def forget_prices(self, symbols: Iterable[str]) -> None:
+    def forget_trades(self, symbols: Iterable[str]) -> None:
         """A connection has just begun to carry these: there may have been trades that nobody has told of."""
         for symbol in symbols:
-            self._prices.pop(symbol, None)
+            self._trades.pop(symbol, None)
 
     def take(self, key: Key, row: Row) -> None:
         """Take in one candle that has closed; of what is not followed it is passed over."""

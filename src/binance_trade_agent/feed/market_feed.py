@@ -15,7 +15,7 @@ from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.market import BookTicker
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.errors import ExchangeError
-from binance_trade_agent.feed.candles import CandleFeed, Fetch, Key
+from binance_trade_agent.feed.candles import CandleFeed, Fetch, Key, LastTrade
 from binance_trade_agent.feed.link import StreamLink
 from binance_trade_agent.feed.links import Links
 from binance_trade_agent.feed.quotes import QuoteFeed, Told
@@ -72,7 +72,7 @@ class MarketFeed:
         self.known_rules = RulesFeed(clock, gateway.symbol_rules)
         self._intervals: tuple[str, ...] = ()
         self._candle_links = Links("candle stream", streams, self.candles.hear)
-        self._candle_links.opened.append(lambda names: self.candles.forget_prices([_symbol_of(name) for name in names]))
+        self._candle_links.opened.append(lambda names: self.candles.forget_trades([_symbol_of(name) for name in names]))
         self.quote_links = Links("quote stream", streams, self.quotes.hear)
         self.quote_links.opened.append(lambda names: self.quotes.forget([_symbol_of(name) for name in names]))
 
@@ -134,12 +134,21 @@ class MarketFeed:
 
     def last_price(self, symbol: str) -> Decimal | None:
         """Price of the symbol's last trade, at most some seconds old; None when no connection proves that."""
-        told, now_ms = self.candles.last_price(symbol), self._clock.now_ms()
-        if told is None or now_ms - told[1] > _PRICE_MAX_AGE_MS:
+        trade = self._last_trade(symbol)
+        return None if trade is None else Decimal(trade.price)
+
+    def last_trade_id(self, symbol: str) -> int | None:
+        """Number of the symbol's last trade, at most some seconds old; None when no connection proves that."""
+        trade = self._last_trade(symbol)
+        return None if trade is None or trade.trade_id < 0 else trade.trade_id
+
+    def _last_trade(self, symbol: str) -> LastTrade | None:
+        trade, now_ms = self.candles.last_trade(symbol), self._clock.now_ms()
+        if trade is None or now_ms - trade.until_ms > _PRICE_MAX_AGE_MS:
             return None
         proofs_ms = (self._proof_ms(self._candle_links, _candle_stream(symbol, each)) for each in self._intervals)
         is_sure = any(proof_ms is not None and now_ms - proof_ms <= _SILENT_MS for proof_ms in proofs_ms)
-        return told[0] if is_sure else None
+        return trade if is_sure else None
 
     def vitals(self) -> Mapping[str, StreamVitals]:
         """How each connection is, by name."""

@@ -139,6 +139,10 @@ class SharedFeed:
         """Price of the symbol's last trade as far as a connection of one's own tells it; the feed process does not."""
         return self._own.last_price(symbol)
 
+    def last_trade_id(self, symbol: str) -> int | None:
+        """Number of the symbol's last trade, likewise."""
+        return self._own.last_trade_id(symbol)
+
     async def rules(self, symbol: str) -> SymbolRules:
         """The symbol's rules.
 
