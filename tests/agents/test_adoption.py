@@ -123,12 +123,12 @@ async def test_a_persons_order_that_had_bought_a_part_when_it_was_cancelled_is_t
             assert await again.ledger.read(lambda inside: external_sum(inside, 1, "BTC")) == 0
 
 
-async def test_an_order_that_was_an_intent_at_the_backup_and_was_cancelled_since_is_told_its_number(tmp_path):
+async def test_an_order_that_was_not_yet_sent_at_the_backup_and_was_cancelled_since_is_told_its_number(tmp_path):
     async with desk(tmp_path) as ready:
         commit_intent = ready.ledger.commit_intent
 
-        async def commit_and_back_up(*arguments):
-            order = await commit_intent(*arguments)
+        async def commit_and_back_up(*arguments, **named):
+            order = await commit_intent(*arguments, **named)
             back_up(tmp_path / "ledger.db", tmp_path / "backup")
             return order
 

@@ -211,9 +211,10 @@ def trade(both: Both) -> None:
     """A market order that fills, at once or in parts, or is left when it was only committed or sent."""
     intent = both.intent(both.chance.choice(SYMBOLS), both.chance.choice([Role.ENTRY, Role.EXIT]))
     decision = Decision(RUN_ID, intent.tick_ms, 1, intent.symbol, Outcome.ORDERED, "")
-    both.do("commit_intent", replace(decision, client_order_id=intent.client_order_id), intent, both.now_ms)
-    if not both.rarely(10):
-        both.do("transition", intent.client_order_id, OrderState.SENT, both.now_ms)
+    ordered, is_sending = replace(decision, client_order_id=intent.client_order_id), not both.rarely(10)
+    both.do("commit_intent", ordered, intent, both.now_ms, is_sending=is_sending)
+    if is_sending and both.rarely(2):
+        both.do("transition", intent.client_order_id, OrderState.SENT, both.now_ms)  # as is late, or told again
     shares = both.chance.choice([["1"], ["1"], ["0.4", "0.6"], ["0.4"], []])
     executed = str(sum(map(Decimal, shares)))
     both.report(intent, "FILLED" if executed == "1" else "PARTIALLY_FILLED", *shares, executed=executed)
@@ -224,14 +225,13 @@ def protect(both: Both) -> None:
     symbol = both.chance.choice(SYMBOLS)
     roles = both.chance.choice([[Role.STOP_LOSS], [Role.STOP_LOSS], [Role.TAKE_PROFIT, Role.STOP_LOSS]])
     intents = [both.intent(symbol, role) for role in roles]
-    old = both.some_names()
+    old, is_sending = both.some_names(), not both.rarely(5)
     if old and len(intents) == 1:
-        both.do("commit_replacement", RUN_ID, old, intents, both.now_ms)
+        both.do("commit_replacement", RUN_ID, old, intents, both.now_ms, is_sending=is_sending)
     else:
-        both.do("commit_protection", RUN_ID, intents, both.now_ms)
-    if not both.rarely(5):
+        both.do("commit_protection", RUN_ID, intents, both.now_ms, is_sending=is_sending)
+    if is_sending:
         for intent in intents:
-            both.do("transition", intent.client_order_id, OrderState.SENT, both.now_ms)
             both.report(intent, "NEW", executed="0")
 
 

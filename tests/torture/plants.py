@@ -63,8 +63,8 @@ def drop_fill_after_rejected() -> None:
     """An outcome that was not seen counts as a refusal, and what is refused cannot fill."""
     send, apply = TradeExecutionAgent._send, OrderKeeper.apply
 
-    async def send_and_give_up(self, intents, request):
-        sent = await send(self, intents, request)
+    async def send_and_give_up(self, intents, *rest):
+        sent = await send(self, intents, *rest)
         if sent.state is not OrderState.UNKNOWN:
             return sent
         for intent in intents:

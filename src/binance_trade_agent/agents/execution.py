@@ -31,7 +31,7 @@ from binance_trade_agent.ops import crash_points
 log = logging.getLogger(__name__)
 
 # To look a member up by its name takes longer than to compare it.
-_SENT, _ACCEPTED = OrderState.SENT, OrderState.ACCEPTED
+_ACCEPTED = OrderState.ACCEPTED
 _ORDERED, _EXECUTED = Outcome.ORDERED, Outcome.EXECUTED
 
 
@@ -119,15 +119,16 @@ class TradeExecutionAgent:
                 )
             if self._begin is not None:
                 await self._begin(intent.symbol)
+            objection = self._may_send()
             try:
-                await self._books.commit_intent(decision, intent, self._clock.now_ms())
+                await self._books.commit_intent(decision, intent, self._clock.now_ms(), is_sending=not objection)
             except DuplicateIntent:
                 return changed(decision, outcome=Outcome.SKIPPED, detail="this decision's order was placed already")
             if committed is not None:
                 committed()
             crash_points.passed("intent.committed")
             try:
-                sent = await self._send((intent,), lambda: self._one(intent))
+                sent = await self._send((intent,), lambda: self._one(intent), objection)
                 return _concluded(decision, sent)
             except LedgerError as failure:
                 # The order stays unsettled in the ledger, so it is asked about until its end can be written.
@@ -147,13 +148,14 @@ class TradeExecutionAgent:
         """
         if self._begin is not None:
             await self._begin(intents[0].symbol)
-        await self._books.commit_protection(self._run_id, intents, self._clock.now_ms(), command_id)
+        objection, now_ms = self._may_send(), self._clock.now_ms()
+        await self._books.commit_protection(self._run_id, intents, now_ms, command_id, is_sending=not objection)
         crash_points.passed("protection.committed")
         if list_id is None:
             (intent,) = intents
-            sent = await self._send(intents, lambda: self._one(intent))
+            sent = await self._send(intents, lambda: self._one(intent), objection)
         else:
-            sent = await self._send(intents, lambda: self._gateway.place_list(intents, list_id))
+            sent = await self._send(intents, lambda: self._gateway.place_list(intents, list_id), objection)
         crash_points.passed("protection.answered")
         return sent
 
@@ -187,10 +189,13 @@ class TradeExecutionAgent:
         """
         number = old.exchange_order_id
         assert number is not None, "what rests on the exchange has a number there"
-        await self._books.commit_replacement(self._run_id, [old.client_order_id], [intent], self._clock.now_ms())
+        objection, now_ms = self._may_send(), self._clock.now_ms()
+        await self._books.commit_replacement(
+            self._run_id, [old.client_order_id], [intent], now_ms, is_sending=not objection
+        )
         crash_points.passed("replace.committed")
         told: list[OrderReport] = []
-        sent = await self._send((intent,), lambda: self._in_place_of(old, number, intent, told))
+        sent = await self._send((intent,), lambda: self._in_place_of(old, number, intent, told), objection)
         crash_points.passed("replace.answered")
         if old.cancel_requested_ms is None and _has_surely_cancelled_nothing(sent):
             await self._books.withdraw_cancel(old.client_order_id)
@@ -232,12 +237,16 @@ class TradeExecutionAgent:
         told += replaced.cancelled
         return [replaced.placed]
 
-    async def _send(self, intents: Sequence[OrderIntent], request: Callable[[], Awaitable[list[OrderReport]]]) -> Sent:
-        """Send what is committed and book the answer."""
-        if reason := self._may_send():
-            await self._move(intents, OrderState.DENIED, reason)
-            return Sent(OrderState.DENIED, failure=ExchangeError(reason))
-        await self._move(intents, _SENT)
+    async def _send(
+        self,
+        intents: Sequence[OrderIntent],
+        request: Callable[[], Awaitable[list[OrderReport]]],
+        objection: str | None,
+    ) -> Sent:
+        """Send what is committed as SENT, and book the answer; with an objection it was committed as not to be sent."""
+        if objection:
+            await self._move(intents, OrderState.DENIED, objection)
+            return Sent(OrderState.DENIED, failure=ExchangeError(objection))
         crash_points.passed("order.sending")
         try:
             if reason := self._may_send():  # the process may have been frozen while that was written

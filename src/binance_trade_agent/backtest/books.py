@@ -86,13 +86,15 @@ class MemoryBooks(MemoryView):
         """Orders that are not settled, oldest first."""
         return [entry.order for entry in self._unsettled.values()]
 
-    async def commit_intent(self, decision: Decision, intent: OrderIntent, at_ms: int) -> Order:
+    async def commit_intent(
+        self, decision: Decision, intent: OrderIntent, at_ms: int, *, is_sending: bool = False
+    ) -> Order:
         """Keep the order; the decision is whoever's who made it.
 
         Raises:
             DuplicateIntent: the client order id is known.
         """
-        order = self._fresh(decision.run_id, intent, at_ms)
+        order = self._fresh(decision.run_id, intent, at_ms, is_sending=is_sending)
         self._keep_new(order, decision.run_id)
         return order
 
@@ -102,16 +104,24 @@ class MemoryBooks(MemoryView):
         intents: Sequence[OrderIntent],
         at_ms: int,
         command_id: int | None = None,  # noqa: ARG002 (nobody commands a backtest)
+        *,
+        is_sending: bool = False,
     ) -> list[Order]:
         """Keep the orders, all or none.
 
         Raises:
             DuplicateIntent: one of the client order ids is known.
         """
-        return self._commit(run_id, intents, at_ms)
+        return self._commit(run_id, intents, at_ms, is_sending=is_sending)
 
     async def commit_replacement(
-        self, run_id: str, cancelled_ids: Sequence[str], intents: Sequence[OrderIntent], at_ms: int
+        self,
+        run_id: str,
+        cancelled_ids: Sequence[str],
+        intents: Sequence[OrderIntent],
+        at_ms: int,
+        *,
+        is_sending: bool = False,
     ) -> list[Order]:
         """Keep the wish to cancel orders and those that are to take their place, all or nothing.
 
@@ -120,7 +130,7 @@ class MemoryBooks(MemoryView):
         """
         for client_order_id in cancelled_ids:
             self._required(client_order_id)
-        orders = self._commit(run_id, intents, at_ms)
+        orders = self._commit(run_id, intents, at_ms, is_sending=is_sending)
         await self.request_cancel(cancelled_ids, at_ms)
         return orders
 
@@ -229,18 +239,18 @@ class MemoryBooks(MemoryView):
         """Alarms that are not over, oldest first."""
         return sorted(self._alarms.values(), key=lambda alarm: (alarm.raised_ms, alarm.kind, alarm.subject))
 
-    def _commit(self, run_id: str, intents: Sequence[OrderIntent], at_ms: int) -> list[Order]:
-        orders = [self._fresh(run_id, intent, at_ms) for intent in intents]
+    def _commit(self, run_id: str, intents: Sequence[OrderIntent], at_ms: int, *, is_sending: bool) -> list[Order]:
+        orders = [self._fresh(run_id, intent, at_ms, is_sending=is_sending) for intent in intents]
         if len({order.client_order_id for order in orders}) < len(orders):
             raise DuplicateIntent("two orders have the same client order id; neither is sent")
         for order in orders:
             self._keep_new(order, run_id)
         return orders
 
-    def _fresh(self, run_id: str, intent: OrderIntent, at_ms: int) -> Order:
+    def _fresh(self, run_id: str, intent: OrderIntent, at_ms: int, *, is_sending: bool) -> Order:
         if intent.client_order_id in self._orders:
             raise DuplicateIntent(f"order {intent.client_order_id} is in the books already; it is not sent again")
-        return order_of(run_id, intent, at_ms)
+        return order_of(run_id, intent, at_ms, is_sending=is_sending)
 
     def _keep_new(self, order: Order, run_id: str) -> None:
         entry = self._orders[order.client_order_id] = OrderEntry(order, _EPOCH, run_id, ZERO, ZERO)

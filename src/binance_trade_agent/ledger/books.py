@@ -128,21 +128,35 @@ class Books(Protocol):
         """Orders that are not terminal, or whose fills do not add up to the executed quantity yet; oldest first."""
         ...
 
-    async def commit_intent(self, decision: Decision, intent: OrderIntent, at_ms: int) -> Order:
-        """Keep the decision and its order. Only after this may the order be sent."""
+    async def commit_intent(
+        self, decision: Decision, intent: OrderIntent, at_ms: int, *, is_sending: bool = False
+    ) -> Order:
+        """Keep the decision and its order. Only after this may the order be sent, and only with `is_sending`."""
         ...
 
     async def commit_protection(
-        self, run_id: str, intents: Sequence[OrderIntent], at_ms: int, command_id: int | None = None
+        self,
+        run_id: str,
+        intents: Sequence[OrderIntent],
+        at_ms: int,
+        command_id: int | None = None,
+        *,
+        is_sending: bool = False,
     ) -> list[Order]:
         """Keep the orders that protect or close a position, or that a person's command wants, all or none.
 
-        Only after this may they be sent.
+        Only after this may they be sent (see commit_intent).
         """
         ...
 
     async def commit_replacement(
-        self, run_id: str, cancelled_ids: Sequence[str], intents: Sequence[OrderIntent], at_ms: int
+        self,
+        run_id: str,
+        cancelled_ids: Sequence[str],
+        intents: Sequence[OrderIntent],
+        at_ms: int,
+        *,
+        is_sending: bool = False,
     ) -> list[Order]:
         """Keep the wish to cancel orders and those that are to take their place, all or nothing."""
         ...

@@ -27,10 +27,12 @@ class LedgerCounts:
         self.fees: defaultdict[str, Decimal] = defaultdict(lambda: ZERO)
         self.commits = Durations()
 
-    def came_to(self, *orders: Order) -> None:
-        """These orders were made, or moved."""
+    def made(self, *orders: Order) -> None:
+        """These orders are new: intents, some of which were sent with the same step."""
         for order in orders:
-            self._note(order, order.state)
+            self._note(order, OrderState.INTENT)
+            if order.state is not OrderState.INTENT:
+                self._note(order, order.state)
 
     def moved(self, order: Order, before: OrderState, after: OrderState) -> None:
         """An order went from one state to another. What is reported of an intent proves that it was sent first."""

@@ -181,20 +181,29 @@ class Ledger:
         """Note when and why a run ended."""
         await self.write(lambda connection: journal.end_run(connection, run_id, ended_ms, ended_wall_ms, reason))
 
-    async def commit_intent(self, decision: Decision, intent: OrderIntent, at_ms: int) -> Order:
-        """Keep the decision and its order. Only after this may the order be sent.
+    async def commit_intent(
+        self, decision: Decision, intent: OrderIntent, at_ms: int, *, is_sending: bool = False
+    ) -> Order:
+        """Keep the decision and its order. Only after this may the order be sent, and only with `is_sending`.
 
         Raises:
             DuplicateIntent: the client order id is known; nothing was changed.
         """
         return await self.write(
-            lambda connection: orders.commit_intent(connection, decision, intent, at_ms), self.counts.came_to
+            lambda connection: orders.commit_intent(connection, decision, intent, at_ms, is_sending=is_sending),
+            self.counts.made,
         )
 
     async def commit_protection(
-        self, run_id: str, intents: Sequence[OrderIntent], at_ms: int, command_id: int | None = None
+        self,
+        run_id: str,
+        intents: Sequence[OrderIntent],
+        at_ms: int,
+        command_id: int | None = None,
+        *,
+        is_sending: bool = False,
     ) -> list[Order]:
-        """Keep orders that come of no decision, all or none. Only after this may they be sent.
+        """Keep orders that come of no decision, all or none. Only after this may they be sent (see commit_intent).
 
         They are to protect a position or to close it, or a person wants them by the command `command_id`, which is
         told its order in the same transaction.
@@ -203,8 +212,10 @@ class Ledger:
             DuplicateIntent: one of the client order ids is known; nothing was changed.
         """
         return await self.write(
-            lambda connection: orders.commit_protection(connection, run_id, intents, at_ms, command_id),
-            lambda made: self.counts.came_to(*made),
+            lambda connection: orders.commit_protection(
+                connection, run_id, intents, at_ms, command_id, is_sending=is_sending
+            ),
+            lambda made: self.counts.made(*made),
         )
 
     async def request_cancel(self, client_order_ids: Sequence[str], at_ms: int) -> None:
@@ -216,19 +227,27 @@ class Ledger:
         await self.write(lambda connection: orders.request_cancel(connection, client_order_ids, at_ms))
 
     async def commit_replacement(
-        self, run_id: str, cancelled_ids: Sequence[str], intents: Sequence[OrderIntent], at_ms: int
+        self,
+        run_id: str,
+        cancelled_ids: Sequence[str],
+        intents: Sequence[OrderIntent],
+        at_ms: int,
+        *,
+        is_sending: bool = False,
     ) -> list[Order]:
         """Keep the wish to cancel orders and those that are to take their place, all or nothing.
 
-        Only after this may the replacement be sent.
+        Only after this may the replacement be sent (see commit_intent).
 
         Raises:
             DuplicateIntent: one of the new client order ids is known; nothing was changed.
             UnknownOrder: one of the old orders is not in the ledger; nothing was changed.
         """
         return await self.write(
-            lambda connection: orders.commit_replacement(connection, run_id, cancelled_ids, intents, at_ms),
-            lambda made: self.counts.came_to(*made),
+            lambda connection: orders.commit_replacement(
+                connection, run_id, cancelled_ids, intents, at_ms, is_sending=is_sending
+            ),
+            lambda made: self.counts.made(*made),
         )
 
     async def withdraw_cancel(self, client_order_id: str) -> None:

@@ -23,17 +23,21 @@ from binance_trade_agent.ledger.records import AppliedReport, OrderEntry
 
 # An outcome that is still unknown after so long (market time) is an alarm: the quiet time is long over by then.
 UNKNOWN_DEADLINE_MS = 120_000
-_INTENT = OrderState.INTENT
+_INTENT, _SENT = OrderState.INTENT, OrderState.SENT
 
 
-def commit_intent(connection: sqlite3.Connection, decision: Decision, intent: OrderIntent, at_ms: int) -> Order:
+def commit_intent(
+    connection: sqlite3.Connection, decision: Decision, intent: OrderIntent, at_ms: int, *, is_sending: bool = False
+) -> Order:
     """Keep the decision and the order that it leads to, before anything is sent.
+
+    With `is_sending` it is sent next, so that it is SENT: from this moment on it may be on the exchange.
 
     Raises:
         DuplicateIntent: the decision has its order already, under this id or that of an earlier generation.
     """
     record_decisions(connection, [decision])
-    return _insert_intent(connection, decision.run_id, intent, at_ms)
+    return _insert_intent(connection, decision.run_id, intent, at_ms, is_sending=is_sending)
 
 
 def commit_protection(
@@ -42,15 +46,17 @@ def commit_protection(
     intents: Sequence[OrderIntent],
     at_ms: int,
     command_id: int | None = None,
+    *,
+    is_sending: bool = False,
 ) -> list[Order]:
     """Keep the orders that are to protect or close a position, or that a person wants, before anything is sent.
 
-    All of them or none; the first is noted as the order of the command `command_id`.
+    All of them or none; the first is noted as the order of the command `command_id`. `is_sending`: see commit_intent.
 
     Raises:
         DuplicateIntent: see commit_intent.
     """
-    orders = [_insert_intent(connection, run_id, intent, at_ms) for intent in intents]
+    orders = [_insert_intent(connection, run_id, intent, at_ms, is_sending=is_sending) for intent in intents]
     if command_id is not None:
         connection.execute(
             "UPDATE commands SET client_order_id = coalesce(client_order_id, ?) WHERE command_id = ?",
@@ -65,28 +71,36 @@ def commit_replacement(
     cancelled_ids: Iterable[str],
     intents: Sequence[OrderIntent],
     at_ms: int,
+    *,
+    is_sending: bool = False,
 ) -> list[Order]:
     """Keep that `intents` are to take the place of orders, which are to be cancelled, before anything is sent.
+
+    `is_sending`: see commit_intent.
 
     Raises:
         DuplicateIntent: see commit_intent.
         UnknownOrder: see request_cancel.
     """
     request_cancel(connection, cancelled_ids, at_ms)
-    return commit_protection(connection, run_id, intents, at_ms)
+    return commit_protection(connection, run_id, intents, at_ms, is_sending=is_sending)
 
 
-def _insert_intent(connection: sqlite3.Connection, run_id: str, intent: OrderIntent, at_ms: int) -> Order:
+def _insert_intent(
+    connection: sqlite3.Connection, run_id: str, intent: OrderIntent, at_ms: int, *, is_sending: bool
+) -> Order:
     if queries.has_decision(connection, decision_digest(intent.client_order_id)):
         raise DuplicateIntent(f"order {intent.client_order_id} is in the ledger already; it is not sent again")
-    order = order_of(run_id, intent, at_ms)
+    order = order_of(run_id, intent, at_ms, is_sending=is_sending)
     insert_order(connection, OrderEntry(order, required_epoch(connection).epoch, run_id, ZERO, ZERO))
-    add_event(connection, order)
+    add_event(connection, replace(order, state=_INTENT) if is_sending else order)
+    if is_sending:
+        add_event(connection, replace(order, detail=""))
     return order
 
 
-def order_of(run_id: str, intent: OrderIntent, at_ms: int) -> Order:
-    """The order that an intent begins as; `run_id` answers for it."""
+def order_of(run_id: str, intent: OrderIntent, at_ms: int, *, is_sending: bool = False) -> Order:
+    """The order that an intent begins as; `run_id` answers for it. `is_sending`: see commit_intent."""
     # By place: naming two dozen fields takes as long as making them.
     return Order(
         intent.client_order_id,
@@ -94,7 +108,7 @@ def order_of(run_id: str, intent: OrderIntent, at_ms: int) -> Order:
         intent.side,
         intent.type,
         intent.quantity,
-        _INTENT,
+        _SENT if is_sending else _INTENT,
         at_ms,
         at_ms,
         intent.tick_ms,

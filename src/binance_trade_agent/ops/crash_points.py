@@ -11,17 +11,17 @@ from contextlib import contextmanager
 POINTS = (
     "decision.approved",  # nothing is written yet
     "trades.noted",  # up to which trade the symbol was read before its first order, which is not in the ledger
-    "intent.committed",  # in the ledger, not sent
-    "order.sending",  # SENT is in the ledger, nothing is on the wire
+    "intent.committed",  # in the ledger as SENT, or as INTENT when it may not be sent; nothing is on the wire
+    "order.sending",  # the same of any order
     "order.answered",  # the answer has come, nothing of it is in the ledger
     "order.booked",  # the answer is in the ledger
     "event.received",  # an execution report has come by the stream, nothing of it is in the ledger
     "event.booked",
     "cancel.committed",  # the wish to cancel is in the ledger, not sent
     "cancel.answered",
-    "replace.committed",  # the wish to cancel and the order that is to take the place are in the ledger, not sent
+    "replace.committed",  # the wish to cancel and the order that is to take the place are in the ledger, as above
     "replace.answered",  # what became of the new order is in the ledger, what became of the old one is not
-    "protection.committed",  # both legs are in the ledger, not sent
+    "protection.committed",  # both legs are in the ledger, as above
     "protection.answered",
     "recovery.asked",  # the exchange has said what became of an order, nothing of it is in the ledger
     "recovery.booked",
