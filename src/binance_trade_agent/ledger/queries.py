@@ -10,6 +10,7 @@ from binance_trade_agent.ledger.accounting import Posting
 from binance_trade_agent.ledger.records import Epoch, EquityPoint, OrderEntry, OrderEvent, RunRecord
 from binance_trade_agent.ledger.rows import (
     DECIDED,
+    balance_from,
     decision_from,
     epoch_from,
     equity_point_from,
@@ -230,13 +231,17 @@ def first_trades_of_run(connection: sqlite3.Connection, epoch: int, run_id: str)
 
 def unsettled_orders(connection: sqlite3.Connection, epoch: int) -> list[OrderEntry]:
     """Orders of the epoch that are not terminal, or whose fills do not add up yet; oldest first."""
+    return [order_entry_from(row) for row in unsettled_rows(connection, epoch)]
+
+
+def unsettled_rows(connection: sqlite3.Connection, epoch: int) -> sqlite3.Cursor:
+    """The rows of `orders` that these are."""
     # Named, because SQLite takes the index by creation for the sake of the order, and reads every order there ever was.
-    rows = connection.execute(
+    return connection.execute(
         "SELECT * FROM orders INDEXED BY orders_unsettled WHERE epoch = ? AND settled = 0"
         " ORDER BY created_ms, symbol, client_order_id",
         (epoch,),
     )
-    return [order_entry_from(row) for row in rows]
 
 
 def order_events(connection: sqlite3.Connection, client_order_id: str) -> list[OrderEvent]:
@@ -322,11 +327,15 @@ def position(connection: sqlite3.Connection, epoch: int, symbol: str) -> Positio
 
 def positions(connection: sqlite3.Connection, epoch: int, quote_asset: str | None = None) -> dict[str, Position]:
     """Positions of the epoch by symbol, flat ones included; with `quote_asset` those that are counted in it."""
-    rows = connection.execute(
+    return {row["symbol"]: position_from(row) for row in position_rows(connection, epoch, quote_asset)}
+
+
+def position_rows(connection: sqlite3.Connection, epoch: int, quote_asset: str | None = None) -> sqlite3.Cursor:
+    """The rows of `positions` that these are."""
+    return connection.execute(
         "SELECT * FROM positions WHERE epoch = :epoch AND (:quote IS NULL OR quote_asset = :quote) ORDER BY symbol",
         {"epoch": epoch, "quote": quote_asset},
     )
-    return {row["symbol"]: position_from(row) for row in rows}
 
 
 def symbol_assets(connection: sqlite3.Connection) -> dict[str, tuple[str, str]]:
@@ -337,8 +346,12 @@ def symbol_assets(connection: sqlite3.Connection) -> dict[str, tuple[str, str]]:
 
 def wallet(connection: sqlite3.Connection, epoch: int) -> dict[str, Decimal]:
     """What the exchange should hold for us, by asset: the sum of the epoch's wallet postings."""
-    rows = connection.execute("SELECT * FROM wallets WHERE epoch = ? ORDER BY asset", (epoch,))
-    return {row["asset"]: Decimal(row["amount"]) for row in rows}
+    return dict(map(balance_from, wallet_rows(connection, epoch)))
+
+
+def wallet_rows(connection: sqlite3.Connection, epoch: int) -> sqlite3.Cursor:
+    """The rows of `wallets` that this is."""
+    return connection.execute("SELECT * FROM wallets WHERE epoch = ? ORDER BY asset", (epoch,))
 
 
 def postings(connection: sqlite3.Connection, epoch: int) -> list[Posting]:

@@ -220,6 +220,11 @@ def position_from(row: sqlite3.Row) -> Position:
     )
 
 
+def balance_from(row: sqlite3.Row) -> tuple[str, Decimal]:
+    """The asset of a row of `wallets`, and how much there is of it."""
+    return row["asset"], Decimal(row["amount"])
+
+
 def posting_from(row: sqlite3.Row) -> Posting:
     """The line of a row of `postings`."""
     return Posting(row["asset"], Account(row["account"]), Decimal(row["amount"]))

@@ -40,7 +40,10 @@ class SqlView:
 
     def holding(self, symbol: str, rules: SymbolRules) -> Holding | None:
         """What is held of the symbol since it was flat or dust at its average price; None: no more than dust."""
-        price = self.position(symbol).average_price or ZERO
+        position = self.position(symbol)
+        if position.quantity <= 0:
+            return None
+        price = position.average_price or ZERO
         return holding(self._connection, self._epoch, symbol, lambda quantity: rules.is_dust(quantity, price))
 
     def wallet(self) -> dict[str, Decimal]:
