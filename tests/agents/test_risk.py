@@ -12,6 +12,7 @@ from binance_trade_agent.agents.risk_context import FollowedMarket, average_true
 from binance_trade_agent.agents.valuation import Valuation
 from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import CommandKind, CommandState
+from binance_trade_agent.domain.candle_window import window_of
 from binance_trade_agent.domain.decisions import Finding, Refusal
 from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.manual_orders import manual_order
@@ -448,6 +449,17 @@ async def test_range_is_that_of_the_last_seven_periods_whatever_else_was_seen(tm
     assert average_true_range(candles[-ATR_PERIOD:], ATR_PERIOD) is None
     still = [replace(candle, high=candle.close, low=candle.close) for candle in [candles[-1]] * 40]
     assert average_true_range(still, ATR_PERIOD) is None
+
+
+async def test_range_of_a_window_is_that_of_its_candles_and_measured_once(tmp_path):
+    async with desk(tmp_path) as ready:
+        candles = list((await ready.market_data().observe("BTCUSDT")).candles)
+    window = window_of(candles)
+    for period in (ATR_PERIOD, 5, len(candles)):
+        measured = average_true_range(window, period)
+        assert repr(measured) == repr(average_true_range(candles, period))
+        assert average_true_range(window, period) is measured
+    assert average_true_range(window[:-1], ATR_PERIOD) == average_true_range(candles[:-1], ATR_PERIOD)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Collection, Sequence
 from decimal import Decimal
 from typing import Protocol, TypeVar
 
+from binance_trade_agent.domain.candle_window import CandleWindow
 from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.market import Depth, MarketView
 from binance_trade_agent.domain.values import Value
@@ -133,6 +134,15 @@ def average_true_range(candles: Sequence[Candle], period: int) -> Decimal | None
 
     It looks at seven periods, whatever number of candles there is: it must not hang on how many a strategy asks for.
     """
+    if not isinstance(candles, CandleWindow):
+        return _average_true_range(candles, period)
+    known, key = candles.worked_out, (average_true_range, period)
+    if key not in known:
+        known[key] = _average_true_range(candles, period)
+    return known[key]  # type: ignore[return-value]
+
+
+def _average_true_range(candles: Sequence[Candle], period: int) -> Decimal | None:
     seen = candles[-_ATR_PERIODS * period - 1 :]
     if len(seen) <= period:
         return None

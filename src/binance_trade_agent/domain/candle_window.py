@@ -43,13 +43,15 @@ class CandleWindow(ColumnarCandles):
     Attributes:
         times: int64 (n, 2): open and close time, ms UTC.
         numbers: float64 (n, 5): open, high, low, close (quote per base), volume (base).
+        worked_out: what somebody has made of it, by a key of his own: until a candle closes each tick has the same one.
     """
 
-    __slots__ = ("_made", "numbers", "times")
+    __slots__ = ("_made", "numbers", "times", "worked_out")
 
     def __init__(self, times: IntArray, numbers: FloatArray) -> None:
         self.times = times
         self.numbers = numbers
+        self.worked_out: dict[object, object] = {}
         self._made: dict[int, Candle] = {}
 
     def __len__(self) -> int:
@@ -66,13 +68,13 @@ class CandleWindow(ColumnarCandles):
         if not 0 <= row < len(self):
             raise IndexError(index)
         if (made := self._made.get(row)) is None:
-            made = self._candle(row)
+            made = _candle(self.times[row].tolist(), self.numbers[row].tolist())
             if row >= len(self) - _LAST_KEPT:
                 self._made[row] = made
         return made
 
     def __iter__(self) -> Iterator[Candle]:
-        return (self[row] for row in range(len(self)))
+        return map(_candle, self.times.tolist(), self.numbers.tolist())
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, CandleWindow):
@@ -121,9 +123,10 @@ class CandleWindow(ColumnarCandles):
         first = int(np.searchsorted(self.times[:, 0], open_ms))
         return Decimal(repr(self.numbers[first:, HIGH].max().item())) if first < len(self) else None
 
-    def _candle(self, row: int) -> Candle:
-        opened, closed = self.times[row].tolist()
-        return Candle(opened, closed, *(Decimal(repr(value)) for value in self.numbers[row].tolist()))
+
+def _candle(times: Sequence[int], numbers: Sequence[float]) -> Candle:
+    opened, closed = times
+    return Candle(opened, closed, *map(Decimal, map(repr, numbers)))
 
 
 def window_of(candles: Sequence[Candle]) -> CandleWindow:
