@@ -75,7 +75,7 @@ class Tab:
 
 
 async def tab(browser: Browser, base: str, *, size=DESK, theme: str = "dark", **options) -> Tab:
-    """A new browser window of its own, with no cookies but the theme's. It is closed with the browser."""
+    """A new browser window of its own, with no cookies but the theme's. Whoever made the browser closes it."""
     is_phone = size["width"] < 600
     context = await browser.new_context(viewport=size, has_touch=is_phone, is_mobile=is_phone, **options)
     await context.add_cookies([{"name": "trading_agent_theme", "value": theme, "url": base}])

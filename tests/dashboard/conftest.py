@@ -4,12 +4,15 @@ import asyncio
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
 
+from tests.dashboard.browser import chromium
 from tests.dashboard.served import WITH_PASSWORDS, Served, served
 from tests.dashboard.visitor import Visitor
 from tests.sessions.daemon_process import EAGER, session
@@ -75,3 +78,18 @@ def serve(tmp_path, played_folder) -> Iterator[Callable[..., Served]]:
             return stack.enter_context(served(tmp_path, is_locked=is_locked, **{**passwords, **settings}))
 
         yield start
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def started_browser() -> AsyncIterator[Browser]:
+    """A browser for all tests of a module; `browser` is it without what they have opened."""
+    async with chromium() as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def browser(started_browser) -> AsyncIterator[Browser]:
+    """A browser without windows. Who asks for it runs in the module's loop: `pytest.mark.asyncio(loop_scope="module")`."""
+    yield started_browser
+    for context in started_browser.contexts:
+        await context.close()

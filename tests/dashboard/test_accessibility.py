@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 
 from binance_trade_agent.dashboard.rendering import NAVIGATION
-from tests.dashboard.browser import DESK, PHONE, Tab, chromium, logged_in, needs_chromium, tab
+from tests.dashboard.browser import DESK, PHONE, Tab, logged_in, needs_chromium, tab
 
 AXE = Path(__file__).parent / "vendor" / "axe.js"
 
 pytestmark = [
     needs_chromium,
     pytest.mark.slow,
+    pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not here: python javascript/fetch.py --tests"),
 ]
 
@@ -30,37 +31,34 @@ _SMALL = """
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
-async def test_axe_finds_nothing_serious(dashboard, trader, size):
-    async with chromium() as browser:
-        known = await logged_in(browser, dashboard.base, trader.cookies, size=size, bypass_csp=True)
-        stranger = await tab(browser, dashboard.base, size=size, bypass_csp=True)
-        found = {}
-        for path in PAGES:
-            seen = stranger if path == "/login" else known
-            await seen.open(path)
-            for theme, rules in (("dark", ALL_RULES), ("light", CONTRAST)):  # a theme has other colours only
-                await seen.page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
-                found[path, theme] = await violations(seen, rules)
-        assert {page: said for page, said in found.items() if said} == {}
+async def test_axe_finds_nothing_serious(browser, dashboard, trader, size):
+    known = await logged_in(browser, dashboard.base, trader.cookies, size=size, bypass_csp=True)
+    stranger = await tab(browser, dashboard.base, size=size, bypass_csp=True)
+    found = {}
+    for path in PAGES:
+        seen = stranger if path == "/login" else known
+        await seen.open(path)
+        for theme, rules in (("dark", ALL_RULES), ("light", CONTRAST)):  # a theme has other colours only
+            await seen.page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+            found[path, theme] = await violations(seen, rules)
+    assert {page: said for page, said in found.items() if said} == {}
 
 
-async def test_the_dialog_is_accessible_too(dashboard, trader):
-    async with chromium() as browser:
-        seen = await logged_in(browser, dashboard.base, trader.cookies, bypass_csp=True)
-        await seen.open("/system")
-        await seen.page.locator("a.stop").click()
-        await seen.page.locator("#dialog #stop-reason").wait_for()
-        assert await violations(seen) == []
+async def test_the_dialog_is_accessible_too(browser, dashboard, trader):
+    seen = await logged_in(browser, dashboard.base, trader.cookies, bypass_csp=True)
+    await seen.open("/system")
+    await seen.page.locator("a.stop").click()
+    await seen.page.locator("#dialog #stop-reason").wait_for()
+    assert await violations(seen) == []
 
 
-async def test_on_a_phone_what_acts_is_large_enough_for_a_finger(dashboard, trader):
-    async with chromium() as browser:
-        seen = await logged_in(browser, dashboard.base, trader.cookies, size=PHONE)
-        small = {}
-        for path in PAGES[1:]:
-            await seen.open(path)
-            small[path] = await seen.page.evaluate(_SMALL.replace("LEAST", str(TAP_PX)))
-        assert {path: elements for path, elements in small.items() if elements} == {}
+async def test_on_a_phone_what_acts_is_large_enough_for_a_finger(browser, dashboard, trader):
+    seen = await logged_in(browser, dashboard.base, trader.cookies, size=PHONE)
+    small = {}
+    for path in PAGES[1:]:
+        await seen.open(path)
+        small[path] = await seen.page.evaluate(_SMALL.replace("LEAST", str(TAP_PX)))
+    assert {path: elements for path, elements in small.items() if elements} == {}
 
 
 async def violations(seen: Tab, rules: str = ALL_RULES) -> list[str]:
