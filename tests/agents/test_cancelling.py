@@ -296,7 +296,7 @@ async def test_s06_answer_and_events_of_a_cancel_in_any_order_and_repeated_leave
                     if message is answer:
                         async with keeper.turn("BTCUSDT"):
                             present = await ledger.order(order.client_order_id)
-                            await keeper.conclude(present.order, answer)
+                            await keeper.conclude([present.order], answer)
                     else:
                         await keeper.on_event(message)
                 assert await ledger.alarms() == []

@@ -252,7 +252,7 @@ async def test_nothing_is_sent_when_the_intent_cannot_be_written(tmp_path, monke
 async def test_fill_that_cannot_be_written_leaves_the_order_to_be_asked_about(tmp_path, monkeypatch):
     async with desk(tmp_path) as ready:
         with monkeypatch.context() as patched:
-            patched.setattr(ready.ledger, "apply_report", _full_disk)
+            patched.setattr(ready.ledger, "apply_reports", _full_disk)
             decision = await ready.trade()
         assert decision.outcome is Outcome.ORDERED
         assert "could not be written" in decision.detail

@@ -289,7 +289,6 @@ PASSES = [0, 0, MINUTE_MS, 20 * MINUTE_MS, 7 * HOUR_MS]
 def answers(books: BooksView, both: Both) -> dict:
     """Everything that a view is asked, at the present time."""
     now_ms = both.now_ms
-    numbered = [entry.order for entry in books.unsettled_orders() if entry.order.exchange_order_id]
     found = {
         "positions": [dict(books.positions(asset)) for asset in (None, "USDT", "BTC")],
         "wallet": dict(books.wallet()),
@@ -310,7 +309,6 @@ def answers(books: BooksView, both: Both) -> dict:
         "pauses": dict(books.active_pauses(now_ms)),
         "losses": losses_in_row(books, now_ms, 5),
         "switches": (books.is_paused(), books.pause_scope(), books.is_killed()),
-        "numbers": [(order.client_order_id, books.is_number_out_of_order(order)) for order in numbered],
     }
     for rule in RULES_OF_LOSS:
         found[rule] = [books.is_paused_at(rule, now_ms - MINUTE_MS), books.last_pause_end_ms(rule, now_ms)]

@@ -94,8 +94,9 @@ def trust_first_absence() -> None:
 def believe_every_cancel() -> None:
     """An order is cancelled once that was asked for, whatever the answer was and whatever it had sold by then."""
 
-    async def believe(self, order, _):
-        await self._move(order, OrderState.CANCELED, "")
+    async def believe(self, orders, _):
+        for order in orders:
+            await self._move(order, OrderState.CANCELED, "")
 
     OrderKeeper.conclude = believe
 

@@ -104,8 +104,9 @@ def test_an_order_that_is_given_up_too_soon_is_found(monkeypatch):
 
 
 def test_a_cancel_that_is_believed_whatever_is_answered_is_found(monkeypatch):
-    async def believe(self, order, _):
-        await self._move(order, OrderState.CANCELED, "")
+    async def believe(self, orders, _):
+        for order in orders:
+            await self._move(order, OrderState.CANCELED, "")
 
     monkeypatch.setattr(OrderKeeper, "conclude", believe)
 

@@ -174,8 +174,7 @@ class TradeExecutionAgent:
         for together in _by_list(orders):
             told += await self._cancel_one_of(together)
             crash_points.passed("cancel.answered")
-        for order in orders:
-            await self._keeper.conclude(order, told)
+        await self._keeper.conclude(orders, told)
 
     async def replace(self, old: Order, intent: OrderIntent) -> Sent:
         """Put `intent` in the place of `old`, a resting order outside lists, by one request. Under the symbol's turn.
@@ -201,7 +200,7 @@ class TradeExecutionAgent:
             await self._books.withdraw_cancel(old.client_order_id)
         try:
             # An answer that was refused is refused as a whole.
-            await self._keeper.conclude(old, told if sent.failure is None else ())
+            await self._keeper.conclude([old], told if sent.failure is None else ())
         except ExchangeError as failure:
             log.warning("what became of order %s cannot be asked yet: %s", old.client_order_id, failure)
         return sent
@@ -267,13 +266,9 @@ class TradeExecutionAgent:
             await self._move(intents, OrderState.DENIED, str(failure))
             return Sent(OrderState.DENIED, failure=failure)
         crash_points.passed("order.answered")
-        orders = []
-        for report in reports:
-            applied = await self._keeper.apply(report)
-            assert applied is not None, "the intent was committed before the order was sent"
-            orders.append(applied.order)
+        booked = await self._keeper.apply_all(reports)
         crash_points.passed("order.booked")
-        return Sent(_ACCEPTED, tuple(reports), tuple(orders))
+        return Sent(_ACCEPTED, tuple(reports), tuple(applied.order for applied in booked))
 
     async def _move(self, intents: Sequence[OrderIntent], state: OrderState, detail: str = "") -> None:
         for intent in intents:

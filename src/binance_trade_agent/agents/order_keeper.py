@@ -8,7 +8,7 @@ says the same whichever came first.
 import asyncio
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -85,30 +85,46 @@ class OrderKeeper:
         Raises:
             LedgerError: it could not be booked, or contradicts what was booked before.
         """
-        rules = self.rules[report.symbol]
         try:
-            applied = await self._books.apply_report(report, base_asset=rules.base_asset, quote_asset=rules.quote_asset)
+            (applied,) = await self.apply_all([report])
         except UnknownOrder:
             return None
+        return applied
+
+    async def apply_all(self, reports: Sequence[OrderReport]) -> list[AppliedReport]:
+        """Book reports on orders of ours on one symbol, all of them or none, under its turn.
+
+        Raises:
+            LedgerError: see apply; UnknownOrder when the ledger lacks one.
+        """
+        rules = self.rules[reports[0].symbol]
+        try:
+            booked = await self._books.apply_reports(
+                reports, base_asset=rules.base_asset, quote_asset=rules.quote_asset
+            )
         except ContradictoryFill:
             self.suspects_reset = True
             raise
-        # The exchange counts orders from a lower number than it had reached, as it does after a reset.
+        for applied in booked:
+            await self._note_booked(applied)
+        return booked
+
+    async def _note_booked(self, applied: AppliedReport) -> None:
+        """What follows from a report that was booked, beside the books."""
         order = applied.order
-        if applied.is_changed and await self._books.consult(lambda books: books.is_number_out_of_order(order)):
+        if applied.is_number_out_of_order:  # the exchange counts from a lower number than it had reached: a reset
             self.suspects_reset = True
         if applied.repeated_fills:
             self.counts["repeated_fill"] += applied.repeated_fills
         if applied.is_after_end or applied.is_revived:
             self.counts["late_fill"] += 1
             await self._alarms.sound(
-                LATE_FILL, report.client_order_id, "it lived on after it was thought dead; what it did is booked"
+                LATE_FILL, order.client_order_id, "it lived on after it was thought dead; what it did is booked"
             )
         if applied.new_fills and (order.role.is_protective or order.is_persons_to_rest):
             _say_traded(applied)
-        if self._alarms.stands(UNKNOWN_OUTCOME, report.client_order_id) and order.state is not OrderState.UNKNOWN:
-            await self._alarms.clear(UNKNOWN_OUTCOME, report.client_order_id)
-        return applied
+        if self._alarms.stands(UNKNOWN_OUTCOME, order.client_order_id) and order.state is not OrderState.UNKNOWN:
+            await self._alarms.clear(UNKNOWN_OUTCOME, order.client_order_id)
 
     async def on_event(self, event: Mapping[str, Any]) -> None:
         """Handle one event of the user data stream (binance-protocol.md 4.5).
@@ -155,20 +171,24 @@ class OrderKeeper:
         assert entry is not None, "an order never leaves the ledger"
         return entry
 
-    async def conclude(self, order: Order, told: Iterable[OrderReport]) -> None:
-        """Book the end of an order by what the answer to its cancel has `told`. Under the symbol's turn.
+    async def conclude(self, orders: Sequence[Order], told: Sequence[OrderReport]) -> None:
+        """Book the ends of orders on one symbol by what the answers to their cancels have `told`. Under its turn.
 
-        Whatever that leaves open is asked about: see end_told.
+        Whatever that leaves open is asked about (see end_told), unless the ledger knows the order's end by now.
 
         Raises:
             ExchangeError, LedgerError: see ask.
         """
-        entry = await self._books.order(order.client_order_id)
-        report = None if entry is None else end_told(entry, told)
-        if report is None:
-            await self.ask(order)
-        else:
-            await self.book(order, report)
+        symbol = orders[0].symbol
+        entries = await self._books.consult(lambda books: list(books.unsettled_orders(symbol)))
+        names = {order.client_order_id for order in orders}
+        ends = [(entry.order, end_told(entry, told)) for entry in entries if entry.order.client_order_id in names]
+        if reports := [report for _, report in ends if report is not None]:
+            await self.apply_all(reports)
+            crash_points.passed("recovery.booked")
+        for order, report in ends:
+            if report is None:
+                await self.ask(order)
 
     async def book(self, order: Order, report: OrderReport) -> None:
         """Book what the exchange said of `order`, with every trade that it has made. Under the symbol's turn."""

@@ -193,7 +193,14 @@ class MemoryBooks(MemoryView):
             len(report.fills) - len(new_fills),
             bool(new_fills) and before.is_settled,
             state in GIVEN_UP_STATES and after.order.state is not state,
+            (is_changed or bool(new_fills)) and self._is_number_out_of_order(after.order),
         )
+
+    async def apply_reports(
+        self, reports: Sequence[OrderReport], *, base_asset: str, quote_asset: str
+    ) -> list[AppliedReport]:
+        """The same of several, one after the other; what came before one that is refused stays."""
+        return [await self.apply_report(report, base_asset=base_asset, quote_asset=quote_asset) for report in reports]
 
     async def record_equity(self, point: EquityPoint) -> None:
         """Keep the worth at a tick.

@@ -74,7 +74,7 @@ class MemoryView:
         book = self._books.get(symbol)
         return self._orders[book.top.client_order_id].order if book and book.top else None
 
-    def is_number_out_of_order(self, order: Order) -> bool:
+    def _is_number_out_of_order(self, order: Order) -> bool:
         """Whether an earlier order on the symbol has a number that is not lower."""
         number = order.exchange_order_id
         if number is None or self._books[order.symbol].numbers_rise:

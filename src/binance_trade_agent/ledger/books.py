@@ -48,10 +48,6 @@ class BooksView(Protocol):
         """The symbol's order with the highest id of the exchange, None when it has none."""
         ...
 
-    def is_number_out_of_order(self, order: Order) -> bool:
-        """Whether an earlier order on the symbol has an id of the exchange that is not lower: they only rise."""
-        ...
-
     def is_known(self, symbol: str, exchange_order_id: int) -> bool:
         """Whether the exchange's order with this id is in the books."""
         ...
@@ -173,8 +169,10 @@ class Books(Protocol):
         """Move an order; False, and nothing changed, when the news is late or repeated."""
         ...
 
-    async def apply_report(self, report: OrderReport, *, base_asset: str, quote_asset: str) -> AppliedReport:
-        """Book what the exchange says of an order: its fills, then its state."""
+    async def apply_reports(
+        self, reports: Sequence[OrderReport], *, base_asset: str, quote_asset: str
+    ) -> list[AppliedReport]:
+        """Book what the exchange says of orders on one symbol, all of it or nothing: its fills, then its state."""
         ...
 
     async def record_equity(self, point: EquityPoint) -> None:

@@ -341,19 +341,33 @@ class Ledger:
             UnknownOrder: no order with the report's client order id.
             ContradictoryFill: a trade id is known with other numbers; nothing was changed.
         """
-
-        def apply(connection: sqlite3.Connection) -> tuple[OrderState, AppliedReport]:
-            before = required_order(connection, report.client_order_id).order.state
-            applied = orders.apply_report(connection, report, base_asset=base_asset, quote_asset=quote_asset)
-            return before, applied
-
-        def count(result: tuple[OrderState, AppliedReport]) -> None:
-            before, applied = result
-            self.counts.moved(applied.order, before, applied.order.state)
-            self.counts.booked(applied.new_fills, quote_asset)
-
-        _, applied = await self.write(apply, count)
+        (applied,) = await self.apply_reports([report], base_asset=base_asset, quote_asset=quote_asset)
         return applied
+
+    async def apply_reports(
+        self, reports: Sequence[OrderReport], *, base_asset: str, quote_asset: str
+    ) -> list[AppliedReport]:
+        """The same of several on one symbol, all of them or none.
+
+        Raises:
+            UnknownOrder, ContradictoryFill: see apply_report.
+        """
+
+        def apply(connection: sqlite3.Connection) -> list[tuple[OrderState, AppliedReport]]:
+            return [
+                (
+                    required_order(connection, report.client_order_id).order.state,
+                    orders.apply_report(connection, report, base_asset=base_asset, quote_asset=quote_asset),
+                )
+                for report in reports
+            ]
+
+        def count(results: list[tuple[OrderState, AppliedReport]]) -> None:
+            for before, applied in results:
+                self.counts.moved(applied.order, before, applied.order.state)
+                self.counts.booked(applied.new_fills, quote_asset)
+
+        return [applied for _, applied in await self.write(apply, count)]
 
     async def book_fill(self, fill: Fill, *, base_asset: str, quote_asset: str) -> bool:
         """Book a fill in the epoch of its order, whatever the order's state; False when it is known.

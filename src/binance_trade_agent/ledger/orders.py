@@ -233,12 +233,14 @@ def apply_report(
         executed_quote=report.executed_quote,
     )
     after = required_order(connection, report.client_order_id)
+    is_changed = is_changed or bool(new_fills)
     return AppliedReport(
         order=after.order,
         new_fills=new_fills,
-        is_changed=is_changed or bool(new_fills),
+        is_changed=is_changed,
         is_settled=after.is_settled,
         repeated_fills=len(report.fills) - len(new_fills),
         is_after_end=bool(new_fills) and before.is_settled,
         is_revived=before.order.state in GIVEN_UP_STATES and after.order.state is not before.order.state,
+        is_number_out_of_order=is_changed and queries.is_number_out_of_order(connection, after.order),
     )

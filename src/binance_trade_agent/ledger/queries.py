@@ -166,6 +166,8 @@ def last_order_on_exchange(connection: sqlite3.Connection, epoch: int, symbol: s
 
 def is_number_out_of_order(connection: sqlite3.Connection, order: Order) -> bool:
     """Whether its epoch has an earlier order on the symbol whose id of the exchange is not lower: they only rise."""
+    if order.exchange_order_id is None:
+        return False
     row = connection.execute(
         "SELECT 1 FROM orders WHERE epoch = (SELECT epoch FROM orders WHERE client_order_id = :id) AND symbol = :symbol"
         " AND exchange_order_id >= :number AND created_ms < :created_ms AND client_order_id != :id LIMIT 1",

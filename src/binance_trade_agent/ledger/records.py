@@ -121,6 +121,8 @@ class AppliedReport(Value, frozen=True):
         repeated_fills: how many of the report's fills the ledger knew already.
         is_after_end: a fill came in for an order that was over and settled; worth an alarm.
         is_revived: the order had been given up as refused, not sent or absent, and the exchange has it after all.
+        is_number_out_of_order: the report changed something, and an earlier order on the symbol has an id of the
+            exchange that is not lower: they only rise.
     """
 
     order: Order
@@ -130,6 +132,7 @@ class AppliedReport(Value, frozen=True):
     repeated_fills: int
     is_after_end: bool
     is_revived: bool
+    is_number_out_of_order: bool = False
 
 
 @dataclass(frozen=True, slots=True)

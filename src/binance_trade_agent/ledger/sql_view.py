@@ -60,10 +60,6 @@ class SqlView:
         entry = queries.last_order_on_exchange(self._connection, self._epoch, symbol)
         return entry.order if entry else None
 
-    def is_number_out_of_order(self, order: Order) -> bool:
-        """Whether an earlier order on the symbol has an id of the exchange that is not lower: they only rise."""
-        return order.exchange_order_id is not None and queries.is_number_out_of_order(self._connection, order)
-
     def is_known(self, symbol: str, exchange_order_id: int) -> bool:
         """Whether the exchange's order with this id is in the ledger."""
         return queries.order_by_exchange_id(self._connection, self._epoch, symbol, exchange_order_id) is not None
