@@ -6,6 +6,7 @@ async with running_exchange(speed=None) as exchange:
 """
 
 import asyncio
+import os
 import pickle
 import signal
 import sys
@@ -13,6 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -21,6 +23,7 @@ import aiohttp.web_app
 
 from binance_trade_agent.simulator.exchange import MAIN_ACCOUNT, Exchange
 from binance_trade_agent.simulator.keys import ApiKey, public_key
+from binance_trade_agent.simulator.main import run_exchange
 from binance_trade_agent.simulator.market.candle_columns import CandleColumns
 from binance_trade_agent.simulator.market.synthetic_candles import SyntheticCandles
 from binance_trade_agent.simulator.options import (
@@ -33,15 +36,11 @@ from binance_trade_agent.simulator.options import (
 )
 from binance_trade_agent.simulator.server import ExchangeServer
 from binance_trade_agent.simulator.simulation import Simulation
+from tests.warm_python import WarmProcess, start
 
 API_KEY = TRADING_KEY.key
 API_SECRET = SECRET
 READING_API_KEY = READING_KEY.key
-
-_RUN = (
-    "import pickle, sys; from binance_trade_agent.simulator.main import run_exchange;"
-    "sys.exit(run_exchange(pickle.loads(bytes.fromhex(sys.argv[1]))))"
-)
 
 
 @dataclass
@@ -50,7 +49,7 @@ class RunningExchange:
 
     url: str
     control_url: str
-    process: asyncio.subprocess.Process | None = None
+    process: WarmProcess | None = None
     simulation: Simulation | None = None  # of an exchange in this process
     server: ExchangeServer | None = None  # the same
     _clients: list[Any] = field(default_factory=list)
@@ -180,7 +179,6 @@ async def running_exchange(**options: Any) -> AsyncIterator[RunningExchange]:
 async def exchange_process(**options: Any) -> AsyncIterator[RunningExchange]:
     """An exchange as a process of its own, ended with SIGTERM."""
     process = await start_process(**options)
-    assert process.stdout is not None
     line = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
     words = line.split()
     if not words:
@@ -195,9 +193,11 @@ async def exchange_process(**options: Any) -> AsyncIterator[RunningExchange]:
         await asyncio.wait_for(process.communicate(), 10)
 
 
-async def start_process(**options: Any) -> asyncio.subprocess.Process:
+async def start_process(**options: Any) -> WarmProcess:
     """Start the process and return at once; its first line of output says where it is reached."""
     argument = pickle.dumps(ExchangeOptions(**options)).hex()
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-c", _RUN, argument, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
+    return await start("tests.exchange_process", argument, folder=Path.cwd(), environment=os.environ)
+
+
+if __name__ == "__main__":
+    sys.exit(run_exchange(pickle.loads(bytes.fromhex(sys.argv[1]))))

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import re
 import subprocess
 import sys
@@ -22,9 +21,9 @@ from binance_trade_agent.risk.state import Pause
 from binance_trade_agent.settings import setting_names
 from tests.ledger.bookkeeping import trading_ledger
 from tests.reports.explained_day import write_explained_day
+from tests.sessions import command
 
 KEY, SECRET = "a1" * 32, "b2" * 32
-CLEAN = {name: value for name, value in os.environ.items() if name not in setting_names()}
 
 
 @pytest.fixture
@@ -48,21 +47,7 @@ def invoke(tmp_path, monkeypatch):
 @pytest.fixture
 def trade_agent(tmp_path):
     """Run a command as a process of its own, in an empty folder and without settings from outside."""
-
-    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "binance_trade_agent.cli", *arguments],
-            cwd=tmp_path,
-            env={**CLEAN, **environment},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert "Traceback" not in done.stderr + done.stdout
-        return done
-
-    return run
+    return lambda *arguments, **settings: asyncio.run(command.trade_agent(tmp_path, *arguments, **settings))
 
 
 @pytest.fixture
@@ -104,8 +89,8 @@ class TestHelp:
         assert "run" in done.stdout
 
     def test_help_of_every_command_works(self, invoke):
-        for command in group.commands:
-            assert invoke(command, "--help").exit_code == 0
+        for name in group.commands:
+            assert invoke(name, "--help").exit_code == 0
 
     def test_every_setting_but_the_secret_ones_has_a_flag(self, invoke):
         text = invoke("run", "--help").output
@@ -144,37 +129,37 @@ class TestBadInput:
         ],
     )
     def test_wrong_setting(self, invoke, arguments, environment, sentence):
-        for command in ("run", "config"):
-            result = invoke(command, *arguments, **environment)
+        for name in ("run", "config"):
+            result = invoke(name, *arguments, **environment)
             assert result.exit_code == 2
             assert only_error(result.stderr).startswith(sentence)
             assert result.stdout == ""
 
     def test_unknown_strategy_is_told_with_the_list(self, trade_agent):
         done = trade_agent("run", "--strategy-name", "rsi_momentun")
-        assert done.returncode == 2
-        assert only_error(done.stderr).startswith(
+        assert done.code == 2
+        assert only_error(done.err).startswith(
             "STRATEGY_NAME: 'rsi_momentun' is not a strategy, did you mean rsi_momentum?"
         )
-        assert "macd_crossover, bollinger_bands" in done.stderr
+        assert "macd_crossover, bollinger_bands" in done.err
 
     def test_symbol_that_no_market_has_is_told_with_the_nearest(self, trade_agent):
         done = trade_agent("run", "--symbols", "BTCUSD")
-        assert done.returncode == 2
-        assert "'BTCUSD' is unknown" in only_error(done.stderr)
-        assert "did you mean BTCUSDT?" in done.stderr
+        assert done.code == 2
+        assert "'BTCUSD' is unknown" in only_error(done.err)
+        assert "did you mean BTCUSDT?" in done.err
 
     def test_symbol_that_the_replay_has_not_is_told_with_the_nearest(self, trade_agent, tmp_path):
         path = candles(tmp_path, rows(30))
         start = "2024-08-05T00:10:00Z"
         done = trade_agent("run", "--simulation-replay", path, "--simulation-start", start, "--symbols", "ETHUSDT")
-        assert done.returncode == 2
-        assert only_error(done.stderr).startswith("ETHUSDT in TRADING_SYMBOLS is not traded on this exchange")
+        assert done.code == 2
+        assert only_error(done.err).startswith("ETHUSDT in TRADING_SYMBOLS is not traded on this exchange")
 
     def test_order_under_the_minimum_notional_is_told_with_the_numbers(self, trade_agent):
         done = trade_agent("run", "--order-quote", "1.5")
-        assert done.returncode == 2
-        assert only_error(done.stderr).startswith("TRADING_ORDER_QUOTE=1.5 is under BTCUSDT's minimum notional, 5 USDT")
+        assert done.code == 2
+        assert only_error(done.err).startswith("TRADING_ORDER_QUOTE=1.5 is under BTCUSDT's minimum notional, 5 USDT")
 
     @pytest.mark.parametrize(
         ("broken", "why"),
@@ -186,30 +171,30 @@ class TestBadInput:
     def test_broken_row_of_a_replay_is_told_with_file_and_line(self, trade_agent, tmp_path, broken, why):
         path = candles(tmp_path, rows(3) + broken)
         done = trade_agent("run", "--simulation-replay", path, "--symbols", "BTCUSDT")
-        assert done.returncode == 2
-        assert why in only_error(done.stderr)
+        assert done.code == 2
+        assert why in only_error(done.err)
 
     def test_missing_replay_file_is_named(self, trade_agent, tmp_path):
         done = trade_agent("run", "--simulation-replay", str(tmp_path / "ETHUSDT-1m.csv"))
-        assert done.returncode == 2
-        assert "ETHUSDT-1m.csv" in only_error(done.stderr)
+        assert done.code == 2
+        assert "ETHUSDT-1m.csv" in only_error(done.err)
 
     def test_ledger_that_is_not_sqlite_is_told_and_left_as_it_is(self, trade_agent, tmp_path):
         path = tmp_path / "notes.txt"
         path.write_text("these are my notes\n" * 100)
         done = trade_agent("run", LEDGER_PATH=str(path))
-        assert done.returncode == 2
-        assert only_error(done.stderr).startswith(f"{path} is not a SQLite file")
+        assert done.code == 2
+        assert only_error(done.err).startswith(f"{path} is not a SQLite file")
         assert path.read_text() == "these are my notes\n" * 100
 
     def test_exchange_that_is_not_there_is_told_with_exit_code_1(self, trade_agent):
         done = trade_agent("run", EXCHANGE_URL="http://127.0.0.1:1", EXCHANGE_STARTUP_SECONDS="0")
-        assert done.returncode == 1
-        assert only_error(done.stderr).startswith("the exchange cannot be reached")
+        assert done.code == 1
+        assert only_error(done.err).startswith("the exchange cannot be reached")
 
     def test_log_in_json_tells_it_as_one_object(self, trade_agent):
         done = trade_agent("run", "--strategy-name", "nothing", "--log-format", "json")
-        (line,) = done.stderr.splitlines()
+        (line,) = done.err.splitlines()
         assert json.loads(line)["level"] == "error"
 
 

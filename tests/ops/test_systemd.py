@@ -114,7 +114,8 @@ def test_systemds_variable_is_no_setting_that_is_not_known(tmp_path):
 async def test_a_real_run_is_ready_lives_and_stops(tmp_path):
     with listening(str(tmp_path / "socket")) as inlet:
         systemd = {"NOTIFY_SOCKET": str(tmp_path / "socket"), "WATCHDOG_USEC": "400000"}
-        async with daemon(tmp_path, TRADING_DURATION_MINUTES="0", SIMULATION_SPEED="600", **systemd) as running:
+        settings = {"TRADING_DURATION_MINUTES": "0", "SIMULATION_SPEED": "600", **systemd}
+        async with daemon(tmp_path, is_cold=True, **settings) as running:
             starting = await until_heard(inlet, "STATUS=starting")
             assert starting[0] == "EXTEND_TIMEOUT_USEC=150000000"
             ready = await until_heard(inlet, "READY=1")

@@ -1,11 +1,11 @@
 """A command of `trade-agent` as a process of its own."""
 
 import asyncio
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.sessions.daemon_process import CLEAN_ENVIRONMENT
+from tests.warm_python import start
 
 
 @dataclass(frozen=True)
@@ -19,17 +19,8 @@ class Said:
 
 async def trade_agent(folder: Path, *arguments: str, **settings: str) -> Said:
     """Run a command in `folder` on its `ledger.db`; a traceback fails the test."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "binance_trade_agent.cli",
-        *arguments,
-        cwd=folder,
-        env={**CLEAN_ENVIRONMENT, "LEDGER_PATH": str(folder / "ledger.db"), **settings},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    environment = {**CLEAN_ENVIRONMENT, "LEDGER_PATH": str(folder / "ledger.db"), **settings}
+    process = await start("binance_trade_agent.cli", *arguments, folder=folder, environment=environment)
     out, err = await asyncio.wait_for(process.communicate(), 60)
-    assert process.returncode is not None
-    assert b"Traceback" not in err, err.decode()
-    return Said(process.returncode, out.decode(), err.decode())
+    assert b"Traceback" not in out + err, (out + err).decode()
+    return Said(await process.wait(), out.decode(), err.decode())

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,6 +22,7 @@ from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
 from binance_trade_agent.settings import setting_names
 from tests.exchange_process import RunningExchange
+from tests.warm_python import WarmProcess, start, start_cold
 
 _OURS = {*setting_names(), *(f"{name}_FILE" for name in FROM_FILE)}
 CLEAN_ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in _OURS}
@@ -57,7 +57,7 @@ EAGER = {
 class Daemon:
     """A running daemon. Its output is collected line by line."""
 
-    process: asyncio.subprocess.Process
+    process: WarmProcess | asyncio.subprocess.Process
     log: list[str] = field(default_factory=list)
     report: str = ""
     _readers: list[asyncio.Task[None]] = field(default_factory=list)
@@ -105,10 +105,11 @@ class Daemon:
 
 
 @asynccontextmanager
-async def daemon(folder: Path, *flags: str, **settings: str) -> AsyncIterator[Daemon]:
+async def daemon(folder: Path, *flags: str, is_cold: bool = False, **settings: str) -> AsyncIterator[Daemon]:
     """`python -m binance_trade_agent.autonomous_trading_loop` in `folder`, by environment; killed when left running.
 
-    Without other settings: an hour of market time in about two seconds, a tick a minute, ledger in the folder.
+    Without other settings: an hour of market time in about two seconds, a tick a minute, ledger in the folder. A cold
+    one imports all that it needs, as when a user starts it.
     """
     fast = {
         "SIMULATION_SPEED": "1000000",
@@ -116,23 +117,18 @@ async def daemon(folder: Path, *flags: str, **settings: str) -> AsyncIterator[Da
         "RISK_COOLDOWN_SECONDS": "60",
     }
     module = "binance_trade_agent.autonomous_trading_loop"
-    async with started(folder, module, *flags, **{**fast, **settings}) as running:
+    async with started(folder, module, *flags, is_cold=is_cold, **{**fast, **settings}) as running:
         yield running
 
 
 @asynccontextmanager
-async def started(folder: Path, module: str, *arguments: str, **settings: str) -> AsyncIterator[Daemon]:
+async def started(
+    folder: Path, module: str, *arguments: str, is_cold: bool = False, **settings: str
+) -> AsyncIterator[Daemon]:
     """`python -m MODULE` in `folder`, by environment, on a ledger there unless it says otherwise; killed when left."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        module,
-        *arguments,
-        cwd=folder,
-        env={**CLEAN_ENVIRONMENT, "LEDGER_PATH": str(folder / "ledger.db"), **settings},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    environment = {**CLEAN_ENVIRONMENT, "LEDGER_PATH": str(folder / "ledger.db"), **settings}
+    begin = start_cold if is_cold else start
+    process = await begin(module, *arguments, folder=folder, environment=environment)
     running = Daemon(process)
     await running.collect()
     try:
@@ -142,9 +138,11 @@ async def started(folder: Path, module: str, *arguments: str, **settings: str) -
         await asyncio.wait_for(process.wait(), _END_SECONDS)
 
 
-async def session(folder: Path, *, within_seconds: float = _END_SECONDS, **settings: str) -> Daemon:
+async def session(
+    folder: Path, *, within_seconds: float = _END_SECONDS, is_cold: bool = False, **settings: str
+) -> Daemon:
     """A whole session that ends well."""
-    async with daemon(folder, **settings) as running:
+    async with daemon(folder, is_cold=is_cold, **settings) as running:
         assert await running.ended(within_seconds) == 0, running.everything
         return running
 

@@ -67,7 +67,7 @@ async def kill_again_and_again(folder: Path, kills: int, seed: int) -> Counter[s
 
 async def _one_life(folder: Path, urls: dict[str, str], trading_seconds: float) -> None:
     """A daemon that is killed so long after it has begun to trade; at once, some are killed while they start."""
-    async with daemon(folder, **PROTECTED, **urls) as running:
+    async with daemon(folder, is_cold=True, **PROTECTED, **urls) as running:
         if trading_seconds < 0.6:
             await sleep_seconds(trading_seconds * 4)
         else:

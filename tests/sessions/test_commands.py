@@ -54,7 +54,7 @@ async def test_doctor_warns_of_a_redis_that_does_not_answer_without_showing_its_
 
 
 async def test_reconcile_after_a_session_finds_no_difference(tmp_path):
-    await session(tmp_path)
+    await session(tmp_path, **EAGER)
     said = await trade_agent(tmp_path, "reconcile")
     assert (said.code, said.out) == (0, "0 differences\n")
 

@@ -37,7 +37,7 @@ def exchange_processes(folder: Path) -> list[str]:
 
 
 async def test_session_trades_reports_and_leaves_nothing_running(tmp_path):
-    ended = await session(tmp_path, TRADING_DURATION_MINUTES="30")
+    ended = await session(tmp_path, is_cold=True, TRADING_DURATION_MINUTES="30")
     log = "\n".join(ended.log)
     assert "Trading Cycle #1 - 00:00:00" in log
     assert "Trading Cycle #30 - 00:29:00" in log
@@ -92,7 +92,7 @@ async def test_signal_at_an_exchange_that_does_not_answer_still_ends_within_10_s
 
 
 async def test_signal_during_the_start_leaves_nothing_running(tmp_path):
-    async with daemon(tmp_path) as running:
+    async with daemon(tmp_path, is_cold=True) as running:
         while not (tmp_path / "ledger.db").exists():
             await sleep_seconds(0.002)
         running.send(signal.SIGTERM)
