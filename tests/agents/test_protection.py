@@ -7,6 +7,7 @@ import pytest
 from binance_trade_agent.agents.protection import REFUSED_PAUSE_MS, UNPROTECTED
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.orders import OrderReport, OrderState, Role, Side
+from binance_trade_agent.ops.tasks import spawn
 from tests.agents.desk import Desk, desk
 from tests.agents.market import alarms, assert_equal, held, levels, price, resting
 
@@ -69,6 +70,56 @@ async def test_second_purchase_resizes_it_and_what_is_right_already_is_left_alon
         standing = await levels(ready)
         assert {quantity for quantity, _ in standing.values()} == {Decimal("0.02997")}
         assert len(standing) == 2
+        await assert_equal(ready)
+
+
+async def test_a_look_at_all_is_one_question_while_all_are_as_they_should_be(tmp_path, monkeypatch):
+    async with desk(tmp_path) as ready:
+        protection = ready.protection()
+        await bought(ready)
+        await ready.trade(quantity="0.1", symbol="ETHUSDT")
+        await protection.ensure_all(ready.rules)
+        first, consult, asked = await resting(ready), ready.ledger.consult, []
+
+        async def counted(work):
+            asked.append(work)
+            return await consult(work)
+
+        monkeypatch.setattr(ready.ledger, "consult", counted)
+        await protection.ensure_all(ready.rules)
+        assert (len(asked), protection.held) == (1, {"BTCUSDT", "ETHUSDT"})
+        assert await resting(ready) == first
+        await bought(ready, "0.02")
+        await protection.ensure_all(ready.rules)
+        assert {quantity for quantity, _ in (await levels(ready)).values()} == {Decimal("0.02997")}
+        assert len(await levels(ready, "ETHUSDT")) == 2
+        await assert_equal(ready)
+
+
+async def test_a_look_at_all_waits_for_who_moves_the_orders_of_a_symbol(tmp_path):
+    async with desk(tmp_path) as ready:
+        protection = ready.protection()
+        await bought(ready)
+        await protection.ensure_all(ready.rules)
+        async with ready.keeper.turn("BTCUSDT"):
+            looking = spawn(protection.ensure_all(ready.rules), name="look")
+            await ready.execution.cancel([entry.order for entry in await ready.orders() if not entry.order.is_terminal])
+            assert await levels(ready) == {}
+            assert not looking.done()
+        await looking
+        assert len(await levels(ready)) == 2
+        await assert_equal(ready)
+
+
+async def test_what_was_taken_off_is_put_back_by_a_look_at_all(tmp_path):
+    async with desk(tmp_path) as ready:
+        protection = ready.protection()
+        await bought(ready)
+        await protection.ensure_all(ready.rules)
+        assert await protection.release("BTCUSDT")
+        assert await levels(ready) == {}
+        await protection.ensure_all(ready.rules)
+        assert len(await levels(ready)) == 2
         await assert_equal(ready)
 
 

@@ -19,7 +19,7 @@ from binance_trade_agent.agents.exit_plan import Exit, Plan, is_step, standing_p
 from binance_trade_agent.agents.exit_watch import ExitWatch, Outlook, PriceSource, QuoteSource
 from binance_trade_agent.agents.order_keeper import OrderKeeper
 from binance_trade_agent.agents.risk import Identity
-from binance_trade_agent.agents.standing import Standing, is_a_move, standing
+from binance_trade_agent.agents.standing import Standing, is_a_move, standing, to_look_after
 from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.holdings import Holding
@@ -120,16 +120,13 @@ class Protection:
                 others were put right.
             LedgerError: something could not be written.
         """
-        positions = await self._books.consult(lambda books: books.positions())
-        held = {symbol for symbol, position in positions.items() if position.quantity > 0}
-        resting = {
-            order.symbol
-            for order in await self._books.open_orders()
-            if order.role.is_protective or order.cancel_requested_ms is not None
-        }
-        alarmed = self._alarms.standing(UNPROTECTED) | self._alarms.standing(TARGET_WATCHED)
+        known = self._alarms.standing(UNPROTECTED) | self._alarms.standing(TARGET_WATCHED) | self._watch.symbols
+        found = await self._books.consult(lambda books: self._found_all(books, rules, known))
+        # Mostly all are as they should be, and one question tells it.
+        left = [symbol for symbol in sorted(found) if not self._stands(symbol, rules[symbol], *found[symbol])]
+        self._watch.tell_prices()
         troubles: list[ExchangeError] = []
-        for symbol in sorted((held | resting | alarmed | self._watch.symbols) & rules.keys()):
+        for symbol in left:
             try:
                 if said := await self.ensure(symbol, rules[symbol]):
                     log.info("%s: %s", symbol, said)
@@ -299,6 +296,29 @@ class Protection:
         if live is None or not (live or self._settings.leaves):  # what is held makes no difference
             return found, None
         return found, books.holding(symbol, rules)
+
+    def _found_all(
+        self, books: BooksView, rules: Mapping[str, SymbolRules], known: Collection[str]
+    ) -> dict[str, tuple[Standing, Holding | None]]:
+        """The same of every symbol with a position or with resting orders, and of those that are `known` otherwise."""
+        symbols = to_look_after(books).union(known) & rules.keys()
+        return {symbol: self._found(books, symbol, rules[symbol]) for symbol in symbols}
+
+    def _stands(self, symbol: str, rules: SymbolRules, found: Standing, holding: Holding | None) -> bool:
+        """Whether nothing is to be put right, and neither the turn nor the bid is needed to tell."""
+        unfinished = self._released, self._unwanted, self._not_placed, self._not_closed, self._moves_later
+        if self._keeper.turn(symbol).locked() or any(symbol in those for those in unfinished):
+            return False
+        if not found.protection or found.unwanted:
+            return False
+        if self._alarms.stands(UNPROTECTED, symbol) or self._alarms.stands(TARGET_WATCHED, symbol):
+            return False
+        self._watch.take(symbol, rules, holding)
+        self._watch.note_on_sale(symbol, found.on_sale_base)
+        plan = self._watch.plan(symbol)
+        if plan is None or self._watch.asks_for_bid(symbol):
+            return False
+        return stands(found.protection, plan, rules.tick_size)
 
     async def _standing(self, symbol: str) -> Standing:
         return await self._books.consult(lambda books: standing(books, symbol))

@@ -55,6 +55,15 @@ def standing(books: BooksView, symbol: str) -> Standing:
     return Standing(None if is_under_way else protection, persons, on_sale_base(sales) if sales else ZERO)
 
 
+def to_look_after(books: BooksView) -> set[str]:
+    """The symbols with a position or with orders that protect one, or that somebody wants away."""
+    held = {symbol for symbol, position in books.positions().items() if position.quantity > 0}
+    orders = (entry.order for entry in books.unsettled_orders())
+    return held | {
+        order.symbol for order in orders if order.role.is_protective or order.cancel_requested_ms is not None
+    }
+
+
 def is_a_move(live: Sequence[Order], plan: Plan) -> bool:
     """Whether one order rests as it should, only not at its price. Of a list a replacement would leave one leg."""
     return len(live) == 1 and live[0].list_id is None and {live[0].role} == plan.resting and covers(live[0], plan)
