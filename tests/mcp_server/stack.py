@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from mcp_types import Implementation
 
 from tests.dashboard.stack import AT_SPEED
 from tests.sessions.daemon_process import CLEAN_ENVIRONMENT, Daemon, daemon
+from tests.warm_python import start
 
 _END_SECONDS = 30
 
@@ -20,16 +20,8 @@ _END_SECONDS = 30
 @asynccontextmanager
 async def mcp_process(folder: Path, **settings: str) -> AsyncIterator[str]:
     """`trade-agent mcp` on the ledger in `folder`; the address that it gives out."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "binance_trade_agent.cli",
-        "mcp",
-        cwd=folder,
-        env={**CLEAN_ENVIRONMENT, "LEDGER_PATH": str(folder / "ledger.db"), "MCP_PORT": "0", **settings},
-        stderr=asyncio.subprocess.PIPE,
-    )
-    assert process.stderr is not None
+    environment = {**CLEAN_ENVIRONMENT, "LEDGER_PATH": str(folder / "ledger.db"), "MCP_PORT": "0", **settings}
+    process = await start("binance_trade_agent.cli", "mcp", folder=folder, environment=environment)
     said: list[str] = []
 
     async def address() -> str:
@@ -45,8 +37,7 @@ async def mcp_process(folder: Path, **settings: str) -> AsyncIterator[str]:
         reading = asyncio.ensure_future(process.stderr.read())
         yield base
     finally:
-        if process.returncode is None:
-            process.terminate()
+        process.terminate()
         await asyncio.wait_for(process.wait(), _END_SECONDS)
         if reading is not None:
             text = (await reading).decode()

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from decimal import Decimal
 
 import pytest
@@ -13,7 +12,7 @@ from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ops.clock import sleep_seconds
 from tests.dashboard.served import served
 from tests.mcp_server.stack import Stack, refused, running_stack, said
-from tests.sessions.daemon_process import CLEAN_ENVIRONMENT
+from tests.sessions.command import trade_agent
 
 pytestmark = pytest.mark.slow
 
@@ -205,13 +204,7 @@ async def the_emergency_stop_still_holds(stack: Stack, claude) -> None:
 
 async def it_is_on_everywhere(stack: Stack) -> None:
     """By the trader's ledger as the command line tells it, and on the dashboard."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "binance_trade_agent.cli", "status", "--json"),
-        cwd=stack.folder,
-        env={**CLEAN_ENVIRONMENT, "LEDGER_PATH": str(stack.folder / "ledger.db")},
-        stdout=asyncio.subprocess.PIPE,
-    )
-    status = json.loads((await process.communicate())[0])
+    status = json.loads((await trade_agent(stack.folder, "status", "--json")).out)
     assert status["is_killed"], status
     assert status["kill_reason"] == "the market looks odd"
 

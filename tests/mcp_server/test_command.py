@@ -16,6 +16,7 @@ from tests.mcp_server.endless import ENDLESS, Pipe, endless_candles
 from tests.mcp_server.served import configuration
 from tests.mcp_server.stack import mcp_process
 from tests.sessions.daemon_process import CLEAN_ENVIRONMENT
+from tests.warm_python import start
 
 
 async def test_it_serves_on_the_port_that_is_set(tmp_path):
@@ -101,22 +102,14 @@ async def speak_by_hand(tmp_path: Path, pipe: Pipe) -> None:
 
 
 async def test_in_a_container_it_serves_a_notice_instead(tmp_path):
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "binance_trade_agent.cli",
-        "mcp",
-        "--locked-without-token",
-        cwd=tmp_path,
-        env={
-            **CLEAN_ENVIRONMENT,
-            "LEDGER_PATH": str(tmp_path / "ledger.db"),
-            "MCP_HOST": "0.0.0.0",
-            "MCP_PORT": str(port := free_port()),
-        },
-        stderr=asyncio.subprocess.PIPE,
-    )
-    assert process.stderr is not None
+    environment = {
+        **CLEAN_ENVIRONMENT,
+        "LEDGER_PATH": str(tmp_path / "ledger.db"),
+        "MCP_HOST": "0.0.0.0",
+        "MCP_PORT": str(port := free_port()),
+    }
+    arguments = ("mcp", "--locked-without-token")
+    process = await start("binance_trade_agent.cli", *arguments, folder=tmp_path, environment=environment)
     while b"MCP server on" not in (line := await asyncio.wait_for(process.stderr.readline(), 30)):
         assert line, "it has ended"
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
