@@ -16,8 +16,8 @@ from binance_trade_agent.cli.backtest import backtest
 from binance_trade_agent.history.table import CandleTable
 from binance_trade_agent.settings import setting_names
 from tests.backtest.made import walk
+from tests.sessions.daemon_process import CLEAN_ENVIRONMENT
 from tests.strategies.own_files import changed, write
-from tests.test_cli import CLEAN
 
 HEADER = "open_time_ms,open,high,low,close,volume"
 PROGRAM = """
@@ -283,7 +283,7 @@ def at_a_terminal(folder, tmp_path_factory):
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, "--data", str(folder / "BTCUSDT-1m.csv"), "--json", "-"],
         cwd=tmp_path_factory.mktemp("empty"),
-        env=CLEAN,
+        env=CLEAN_ENVIRONMENT,
         stdout=subprocess.PIPE,
         stderr=terminal,
         check=True,
