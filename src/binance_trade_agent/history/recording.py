@@ -158,6 +158,8 @@ class Known:
         """A window of candles by what is new in it."""
         before, self.windows[key] = self.windows.get(key, ()), candles
         if isinstance(candles, CandleWindow):
+            if candles is before and len(candles):  # as at most ticks
+                return _Window([], len(candles))
             goes_on, count = candles.continues(before if isinstance(before, CandleWindow) else candles[:0])
             rows: list[Any] = (candles[len(candles) - count :] if goes_on else candles).rows()
             return _Window(rows, len(candles), anew=not goes_on)
@@ -217,6 +219,11 @@ def _row(candle: Candle) -> _Row:
     return (candle.open_time_ms, candle.close_time_ms, *prices, candle.volume)
 
 
+def _has_changed(now: object, before: object) -> bool:
+    """Whether they differ. Mostly it is the same value, and to compare two of many fields takes longer."""
+    return now is not before and now != before
+
+
 class RecordingWriter:
     """Writes the recording of one run to files in `folder`.
 
@@ -248,7 +255,7 @@ class RecordingWriter:
             look.cycle,
             look.symbol,
             known.answered(asked),
-            choice=look.choice if look.choice != known.choice else None,
+            choice=look.choice if _has_changed(look.choice, known.choice) else None,
             trouble=look.trouble,
             timed_out=look.timed_out,
             rests=look.rests,
@@ -257,7 +264,7 @@ class RecordingWriter:
         )
         known.choice, known.limits = look.choice, look.limits
         if view is not None:
-            line.rules = view.rules if view.rules != known.rules.get(look.symbol) else None
+            line.rules = view.rules if _has_changed(view.rules, known.rules.get(look.symbol)) else None
             known.rules[look.symbol] = view.rules
             line.book, line.book_age_ms, line.candle_age_ms = view.book, view.book_age_ms, view.candle_age_ms
             line.candles = known.shortened((look.symbol, ""), view.candles) if view.candles else None

@@ -142,8 +142,15 @@ class RememberedView(SqlView):
                 yield self._exits[place]
                 place += 1
 
+    def last_entry_fill_ms(self, symbol: str) -> int | None:
+        """See SqlView."""
+        found = self._positions.get(None)
+        if found is not None and symbol not in found:  # it never traded
+            return None
+        return self._last_entry_fill_ms(symbol)
+
     # What is asked for each symbol that is to be entered.
-    last_entry_fill_ms = _once(SqlView.last_entry_fill_ms)
+    _last_entry_fill_ms = _once(SqlView.last_entry_fill_ms)
     entries_since = _once(SqlView.entries_since)
     external_sum = _once(SqlView.external_sum)
     peak_now = _once(SqlView.peak_now)

@@ -84,7 +84,8 @@ def _json_of(rows: Sequence[Any]) -> str | None:
     """Values of one kind as a JSON array of arrays, amounts as plain text; None when there are none."""
     if not rows:
         return None
-    return json.dumps([[stored(getattr(row, name)) for name in field_names(type(row))] for row in rows])
+    names = field_names(type(rows[0]))
+    return json.dumps([[stored(getattr(row, name)) for name in names] for row in rows])
 
 
 def run_columns(run: RunRecord) -> dict[str, Any]:
