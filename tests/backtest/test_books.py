@@ -344,6 +344,8 @@ def test_memory_and_ledger_answer_the_same_after_each_step(empty, seed, steps):
                 assert known[question] == told[question], (step.__name__, question)
             for intent in both.intents:
                 both.do("order", intent.client_order_id)
+            for symbol, rules in RULES.items():
+                both.do("held", symbol, rules)
             both.do("open_orders")
             both.do("alarms")
         both.memory.check()

@@ -103,7 +103,7 @@ class ExitWatch:
 
     async def look(self, symbol: str, rules: SymbolRules) -> Holding | None:
         """What the ledger says is held of the symbol now, more than dust; it is remembered until the next look."""
-        return self.take(symbol, rules, await self._books.consult(lambda books: books.holding(symbol, rules)))
+        return self.take(symbol, rules, await self._books.held(symbol, rules))
 
     def note_on_sale(self, symbol: str, base: Decimal) -> None:
         """Note what persons have on sale of the holding."""

@@ -17,8 +17,10 @@ from binance_trade_agent.agents.entry_gate import EntryGate
 from binance_trade_agent.agents.risk_context import EntryMarket
 from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.decisions import Decision
+from binance_trade_agent.domain.holdings import Holding
 from binance_trade_agent.domain.market import Depth, MarketView
 from binance_trade_agent.domain.strategy_choice import StrategyChoice
+from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.history.recording import Look, Question, RecordingWriter, Seen
 from binance_trade_agent.ledger.books import Books, BooksView
@@ -287,6 +289,13 @@ class _RecordedBooks:
         for name, arguments, said in asked:
             taking.note(name, arguments, said)
         return answer
+
+    async def held(self, symbol: str, rules: SymbolRules) -> Holding | None:
+        try:
+            return note("holding", [symbol], await self._books.held(symbol, rules))
+        except LedgerError as failure:
+            note(BOOKS_FAILED, [], str(failure))
+            raise
 
     def __getattr__(self, name: str) -> Any:
         self._decided()

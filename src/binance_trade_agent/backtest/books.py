@@ -15,6 +15,7 @@ import msgspec
 from binance_trade_agent.backtest.memory_view import MemoryView
 from binance_trade_agent.backtest.symbol_book import SymbolBook
 from binance_trade_agent.domain.decisions import Decision
+from binance_trade_agent.domain.holdings import Holding
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.order_states import (
     GIVEN_UP_STATES,
@@ -24,6 +25,7 @@ from binance_trade_agent.domain.order_states import (
     OrderState,
 )
 from binance_trade_agent.domain.orders import Fill, Order, OrderIntent, OrderReport, Side
+from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.ledger.accounting import Account, Move, fill_moves
 from binance_trade_agent.ledger.errors import DuplicateIntent, LedgerError, UnknownOrder
 from binance_trade_agent.ledger.fills import refuse_contradiction
@@ -77,6 +79,10 @@ class MemoryBooks(MemoryView):
     async def consult(self, work: Callable[[MemoryView], T]) -> T:
         """What `work` makes of the books at this moment."""
         return work(self)
+
+    async def held(self, symbol: str, rules: SymbolRules) -> Holding | None:
+        """What is held of the symbol, more than dust."""
+        return self.holding(symbol, rules)
 
     async def order(self, client_order_id: str) -> OrderEntry | None:
         """An order, None when there is none."""

@@ -116,6 +116,10 @@ class Books(Protocol):
         """What `work`, which only reads, makes of the books at this moment."""
         ...
 
+    async def held(self, symbol: str, rules: SymbolRules) -> Holding | None:
+        """What the books' view says of it at this moment (see BooksView); asked of each symbol at each tick."""
+        ...
+
     async def order(self, client_order_id: str) -> OrderEntry | None:
         """An order, None when there is none."""
         ...

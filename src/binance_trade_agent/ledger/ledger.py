@@ -6,15 +6,17 @@ nothing of it was done. A caller that is cancelled while it waits does not stop 
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
 from binance_trade_agent.domain.decisions import Decision
+from binance_trade_agent.domain.holdings import Holding
 from binance_trade_agent.domain.orders import TRANSITIONS, Fill, Order, OrderIntent, OrderReport, OrderState
 from binance_trade_agent.domain.positions import Position
+from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.ledger import alarms, fills, journal, orders, pauses, queries
 from binance_trade_agent.ledger.books import BooksView
 from binance_trade_agent.ledger.connection import (
@@ -34,6 +36,7 @@ from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.integrity import check_at_start
 from binance_trade_agent.ledger.order_rows import required_order
 from binance_trade_agent.ledger.records import Alarm, AppliedReport, Epoch, EquityPoint, OrderEntry, RunRecord
+from binance_trade_agent.ledger.remembered_holdings import Remembered, RememberedHoldings
 from binance_trade_agent.ledger.remembered_view import LatestView
 from binance_trade_agent.ledger.repeats import Again
 from binance_trade_agent.ledger.upgrade import back_up_before_upgrade
@@ -55,6 +58,7 @@ class Ledger:
         self.counts = LedgerCounts()
         self._connection = connection
         self._latest = LatestView()
+        self._holdings = RememberedHoldings()
 
     @classmethod
     async def open(cls, path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Self:
@@ -103,8 +107,15 @@ class Ledger:
     ) -> None:
         await self.close()
 
-    async def write(self, work: Work[T], counted: Callable[[T], None] = lambda _: None) -> T:
+    async def write(
+        self,
+        work: Work[T],
+        counted: Callable[[T], None] = lambda _: None,
+        touched: Callable[[T], Collection[str] | None] = lambda _: None,
+    ) -> T:
         """Run `work` with the connection as one durable transaction; then `counted` on its result, where it ran.
+
+        `touched` says of the result on which symbols an order or a position may have moved; None: on any.
 
         Raises:
             LedgerUnavailable: the file could not be written; nothing was changed.
@@ -112,7 +123,12 @@ class Ledger:
         asked, transaction = monotonic_seconds(), in_transaction(work)
 
         def commit(connection: sqlite3.Connection) -> T:
-            result = transaction(connection)
+            symbols = None
+            try:
+                result = transaction(connection)
+                symbols = touched(result)
+            finally:
+                self._holdings.touched(symbols)
             self.counts.commits.note(monotonic_seconds() - asked)
             counted(result)  # here, as a caller that was cancelled meanwhile learns nothing of it
             return result
@@ -140,6 +156,26 @@ class Ledger:
             LedgerError: see read.
         """
         return await self.read(lambda connection: work(self._latest.of(connection)))
+
+    async def held(self, symbol: str, rules: SymbolRules) -> Holding | None:
+        """What is held of the symbol since it was flat or dust at its average price; None: no more than dust.
+
+        While no order has moved on the symbol since it was asked last, it is known without a hop to the connection's
+        thread: of hundreds of symbols most are flat at most ticks.
+
+        Raises:
+            LedgerError: see read.
+        """
+        known = self._holdings.known(symbol, rules)
+        if known is None:
+
+            def look(connection: sqlite3.Connection) -> Remembered:
+                version = self._holdings.version(symbol)
+                return Remembered(version, rules, self._latest.of(connection).holding(symbol, rules))
+
+            known = await self.read(look)
+            self._holdings.keep(symbol, known)
+        return known.holding
 
     async def current_epoch(self) -> Epoch | None:
         """The open epoch, None in a new ledger."""
@@ -192,6 +228,7 @@ class Ledger:
         return await self.write(
             lambda connection: orders.commit_intent(connection, decision, intent, at_ms, is_sending=is_sending),
             self.counts.made,
+            lambda made: (made.symbol,),
         )
 
     async def commit_protection(
@@ -216,6 +253,7 @@ class Ledger:
                 connection, run_id, intents, at_ms, command_id, is_sending=is_sending
             ),
             lambda made: self.counts.made(*made),
+            _symbols_of,
         )
 
     async def request_cancel(self, client_order_ids: Sequence[str], at_ms: int) -> None:
@@ -248,6 +286,7 @@ class Ledger:
                 connection, run_id, cancelled_ids, intents, at_ms, is_sending=is_sending
             ),
             lambda made: self.counts.made(*made),
+            _symbols_of,
         )
 
     async def withdraw_cancel(self, client_order_id: str) -> None:
@@ -275,12 +314,13 @@ class Ledger:
     async def raise_alarm(self, kind: str, subject: str, text: str, at_ms: int, *, blocks: bool = False) -> bool:
         """Raise an alarm, or count one more time that stands already; True when it is new."""
         return await self.write(
-            lambda connection: alarms.raise_alarm(connection, kind, subject, text, at_ms, blocks=blocks)
+            lambda connection: alarms.raise_alarm(connection, kind, subject, text, at_ms, blocks=blocks),
+            touched=_none,
         )
 
     async def clear_alarm(self, kind: str, subject: str, at_ms: int) -> bool:
         """Note that an alarm is over; False when it did not stand."""
-        return await self.write(lambda connection: alarms.clear_alarm(connection, kind, subject, at_ms))
+        return await self.write(lambda connection: alarms.clear_alarm(connection, kind, subject, at_ms), touched=_none)
 
     async def alarms(self) -> list[Alarm]:
         """Alarms that are not over, oldest first."""
@@ -294,7 +334,7 @@ class Ledger:
 
     async def move_trade_cursor(self, symbol: str, trade_id: int) -> None:
         """Note that the account's trades on `symbol` up to `trade_id` are read, and booked where they are ours."""
-        await self.write(lambda connection: journal.move_trade_cursor(connection, symbol, trade_id))
+        await self.write(lambda connection: journal.move_trade_cursor(connection, symbol, trade_id), touched=_none)
 
     async def transition(
         self,
@@ -331,7 +371,7 @@ class Ledger:
             if state in TRANSITIONS[before.state]:
                 self.counts.moved(before, before.state, state)
 
-        _, is_changed = await self.write(move, count)
+        _, is_changed = await self.write(move, count, lambda moved: (moved[0].symbol,))
         return is_changed
 
     async def apply_report(self, report: OrderReport, *, base_asset: str, quote_asset: str) -> AppliedReport:
@@ -367,7 +407,8 @@ class Ledger:
                 self.counts.moved(applied.order, before, applied.order.state)
                 self.counts.booked(applied.new_fills, quote_asset)
 
-        return [applied for _, applied in await self.write(apply, count)]
+        symbols = {report.symbol for report in reports}
+        return [applied for _, applied in await self.write(apply, count, lambda _: symbols)]
 
     async def book_fill(self, fill: Fill, *, base_asset: str, quote_asset: str) -> bool:
         """Book a fill in the epoch of its order, whatever the order's state; False when it is known.
@@ -398,11 +439,11 @@ class Ledger:
             journal.record_decisions(connection, rows)
             journal.record_repeats(connection, more)
 
-        await self.write(write)
+        await self.write(write, touched=_none)
 
     async def record_equity(self, point: EquityPoint) -> None:
         """Keep the worth at a tick."""
-        await self.write(lambda connection: journal.record_equity(connection, point))
+        await self.write(lambda connection: journal.record_equity(connection, point), touched=_none)
 
     async def order(self, client_order_id: str) -> OrderEntry | None:
         """An order, of any epoch; None when there is none."""
@@ -440,6 +481,15 @@ class Ledger:
         return await self.read(
             lambda connection: queries.last_entry_fill_ms(connection, queries.epoch_number(connection), symbol)
         )
+
+
+def _symbols_of(made: Iterable[Order]) -> Collection[str]:
+    return {order.symbol for order in made}
+
+
+def _none(_: object) -> Collection[str]:
+    """No order and no position is written there."""
+    return ()
 
 
 class LedgerReader:

@@ -13,8 +13,10 @@ from binance_trade_agent.agents.entry_gate import EntryGate
 from binance_trade_agent.agents.recorder import Witness, question_key
 from binance_trade_agent.domain.clock import Clock
 from binance_trade_agent.domain.decisions import Decision
+from binance_trade_agent.domain.holdings import Holding
 from binance_trade_agent.domain.market import Depth
 from binance_trade_agent.domain.orders import Order
+from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.domain.words import Text
 from binance_trade_agent.exchange.errors import ExchangeError
 from binance_trade_agent.exchange.gateway import Gateway
@@ -171,6 +173,9 @@ class _TapeBooks:
             if current().holds(recorder.BOOKS_FAILED):
                 raise LedgerUnavailable(current().answer(recorder.BOOKS_FAILED)) from None
             raise
+
+    async def held(self, symbol: str, rules: SymbolRules) -> Holding | None:
+        return await self.consult(lambda books: books.holding(symbol, rules))
 
     def __getattr__(self, name: str) -> Any:
         raise LedgerError(f"a replay does not write, and so has no {name}")
