@@ -3,6 +3,7 @@
 from collections import Counter
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from binance_trade_agent.domain.candle_series import (
     Hole,
     candle_series,
 )
+from binance_trade_agent.domain.candle_window import CandleWindow
 from binance_trade_agent.domain.candles import BINANCE_INTERVALS, MINUTE_MS, Candle, candle_span_ms
 from binance_trade_agent.domain.values import replace
 
@@ -161,3 +163,11 @@ def test_candles_without_volume_stay_and_are_counted():
     assert (len(series.candles), series.quiet_candles, series.is_quiet) == (40, half + 1, True)
     assert candle_series((), [*quiet[:-QUIET_WINDOW], *whole[-QUIET_WINDOW:]], after(whole)).quiet_candles == 0
     assert not CandleSeries(()).is_quiet
+
+
+@given(st.lists(st.sampled_from([0.0, -0.0, 1e-300, 0.5, float("nan")]), max_size=2 * QUIET_WINDOW))
+def test_quiet_candles_of_columns_are_those_whose_volume_is_0(volumes):
+    numbers = np.ones((len(volumes), 5))
+    numbers[:, 4] = volumes
+    window = CandleWindow(np.zeros((len(volumes), 2), dtype=np.int64), numbers)
+    assert CandleSeries(window).quiet_candles == sum(volume == 0 for volume in volumes[-QUIET_WINDOW:])

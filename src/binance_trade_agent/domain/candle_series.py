@@ -10,6 +10,8 @@ from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
 
+import numpy as np
+
 from binance_trade_agent.domain.candle_window import CandleWindow
 from binance_trade_agent.domain.candles import Candle
 
@@ -71,7 +73,8 @@ class CandleSeries:
     def quiet_candles(self) -> int:
         """How many of the last QUIET_WINDOW candles nobody traded in. Dropping those would make holes."""
         if isinstance(self.candles, CandleWindow):
-            return int((self.candles.column("volume")[-QUIET_WINDOW:] == 0).sum())
+            volumes = self.candles.column("volume")[-QUIET_WINDOW:]
+            return len(volumes) - int(np.count_nonzero(volumes))
         return sum(not candle.volume for candle in self.candles[-QUIET_WINDOW:])
 
     @property

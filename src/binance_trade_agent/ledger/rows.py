@@ -32,6 +32,8 @@ def columns(value: Any) -> dict[str, Any]:
 
 def stored(value: Any) -> Any:
     """One value as SQLite stores it."""
+    if value is None or isinstance(value, str):  # as most are
+        return value
     if isinstance(value, Decimal):
         return plain(value)
     return int(value) if isinstance(value, bool) else value
