@@ -1,26 +1,35 @@
 """A dashboard that is served as `trade-agent dashboard` serves it, in a thread of this process with a loop of its own."""
 
+import functools
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import uvicorn
+from argon2 import PasswordHasher
 from fastapi import FastAPI
 
 from binance_trade_agent.cache.shared import board_namespace, shared_cache
 from binance_trade_agent.configuration import Configuration, load
+from binance_trade_agent.dashboard import app
+from binance_trade_agent.dashboard.access import passwords
 from binance_trade_agent.dashboard.access.gate import Gate
 from binance_trade_agent.dashboard.access.passwords import Passwords
 from binance_trade_agent.dashboard.app import application
+from binance_trade_agent.dashboard.assets import Assets
 from binance_trade_agent.dashboard.command import server
 from binance_trade_agent.desk.desk import Desk
 from tests.dashboard.visitor import Visitor
 
 TRADER_PASSWORD, VIEWER_PASSWORD = "canary-of-the-trader", "canary-of-the-viewer"
 WITH_PASSWORDS = {"DASHBOARD_PASSWORD": TRADER_PASSWORD, "DASHBOARD_VIEWER_PASSWORD": VIEWER_PASSWORD}
+
+_packed_once = functools.cache(Assets)  # the same files for each dashboard of this process
+_QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # what the real one asks is told in test_access.py
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,8 @@ def served(folder: Path, *, is_locked: bool = False, port: int = 0, **settings: 
     """Serve the ledger in `folder` until the end of the block; port 0 is a free one."""
     known = configuration(folder, **settings)
     desk = Desk(known, shared_cache(known.settings), board_namespace(known.settings))
-    gate = application(desk, Passwords.of(known.settings), is_locked=is_locked)
+    with mock.patch.object(passwords, "_HASHER", _QUICK), mock.patch.object(app, "Assets", _packed_once):
+        gate = application(desk, Passwords.of(known.settings), is_locked=is_locked)
     assert isinstance(gate, Gate)
     running = server(gate)
     ended: list[BaseException] = []
