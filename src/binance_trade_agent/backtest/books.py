@@ -192,6 +192,7 @@ class MemoryBooks(MemoryView):
         is_changed = self._hear(entry, report, STATE_OF_STATUS.get(report.status, state))
         after = self._orders[report.client_order_id]
         return AppliedReport(
+            state,
             after.order,
             new_fills,
             is_changed or bool(new_fills),

@@ -393,22 +393,19 @@ class Ledger:
             UnknownOrder, ContradictoryFill: see apply_report.
         """
 
-        def apply(connection: sqlite3.Connection) -> list[tuple[OrderState, AppliedReport]]:
+        def apply(connection: sqlite3.Connection) -> list[AppliedReport]:
             return [
-                (
-                    required_order(connection, report.client_order_id).order.state,
-                    orders.apply_report(connection, report, base_asset=base_asset, quote_asset=quote_asset),
-                )
+                orders.apply_report(connection, report, base_asset=base_asset, quote_asset=quote_asset)
                 for report in reports
             ]
 
-        def count(results: list[tuple[OrderState, AppliedReport]]) -> None:
-            for before, applied in results:
-                self.counts.moved(applied.order, before, applied.order.state)
+        def count(results: list[AppliedReport]) -> None:
+            for applied in results:
+                self.counts.moved(applied.order, applied.before, applied.order.state)
                 self.counts.booked(applied.new_fills, quote_asset)
 
         symbols = {report.symbol for report in reports}
-        return [applied for _, applied in await self.write(apply, count, lambda _: symbols)]
+        return await self.write(apply, count, lambda _: symbols)
 
     async def book_fill(self, fill: Fill, *, base_asset: str, quote_asset: str) -> bool:
         """Book a fill in the epoch of its order, whatever the order's state; False when it is known.

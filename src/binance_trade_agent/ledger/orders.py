@@ -178,6 +178,31 @@ def transition(
         UnknownOrder: no such order.
     """
     entry = required_order(connection, client_order_id)
+    moved = _moved(
+        connection,
+        entry,
+        state,
+        at_ms,
+        detail=detail,
+        exchange_order_id=exchange_order_id,
+        executed_base=executed_base,
+        executed_quote=executed_quote,
+    )
+    return moved is not entry
+
+
+def _moved(
+    connection: sqlite3.Connection,
+    entry: OrderEntry,
+    state: OrderState,
+    at_ms: int,
+    *,
+    detail: str = "",
+    exchange_order_id: int | None = None,
+    executed_base: Decimal | None = None,
+    executed_quote: Decimal | None = None,
+) -> OrderEntry:
+    """The same of an entry as it is in the ledger; returns what it is then, the very same when nothing changed."""
     order = entry.order
     news = replace(
         order,
@@ -187,13 +212,14 @@ def transition(
         executed_quote=max(order.executed_quote, executed_quote or ZERO),
     )
     if news == order:
-        return False
+        return entry
     news = replace(
         news, updated_ms=at_ms, detail=detail or order.detail, deadline_ms=deadline_after(order, news.state, at_ms)
     )
-    update_order(connection, replace(entry, order=news))
+    moved = replace(entry, order=news)
+    update_order(connection, moved)
     add_event(connection, replace(news, detail=detail))
-    return True
+    return moved
 
 
 def deadline_after(before: Order, state: OrderState, at_ms: int) -> int | None:
@@ -212,18 +238,19 @@ def apply_report(
         UnknownOrder: no order with the report's client order id.
         ContradictoryFill: see book_fill.
     """
-    before = required_order(connection, report.client_order_id)
+    before = entry = required_order(connection, report.client_order_id)
     new_fills = tuple(
         fill
         for fill in report.fills
         if book_fill(connection, before.epoch, fill, base_asset=base_asset, quote_asset=quote_asset)
     )
-    if before.order.state is OrderState.INTENT:
-        # Killed between the commit and the note that it was sent: the report proves that it was.
-        transition(connection, report.client_order_id, OrderState.SENT, report.at_ms)
-    is_changed = transition(
+    if new_fills:  # they have moved its sums
+        entry = required_order(connection, report.client_order_id)
+    if before.order.state is _INTENT:  # what was not to be sent, as the ledger has it: the report proves that it was
+        entry = _moved(connection, entry, _SENT, report.at_ms)
+    after = _moved(
         connection,
-        report.client_order_id,
+        entry,
         # A status that the exchange invents later must not keep its fills out of the books.
         STATE_OF_STATUS.get(report.status, before.order.state),
         report.at_ms,
@@ -232,9 +259,9 @@ def apply_report(
         executed_base=report.executed_base,
         executed_quote=report.executed_quote,
     )
-    after = required_order(connection, report.client_order_id)
-    is_changed = is_changed or bool(new_fills)
+    is_changed = after is not entry or bool(new_fills)
     return AppliedReport(
+        before=before.order.state,
         order=after.order,
         new_fills=new_fills,
         is_changed=is_changed,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from binance_trade_agent.domain.money import ZERO
-from binance_trade_agent.domain.orders import Fill, Order
+from binance_trade_agent.domain.orders import Fill, Order, OrderState
 from binance_trade_agent.domain.values import Value
 
 
@@ -114,7 +114,8 @@ class AppliedReport(Value, frozen=True):
     """What a report of the exchange changed.
 
     Attributes:
-        order: the order after the report.
+        before: the order's state before the report.
+        order: the order after it.
         new_fills: the fills that the ledger did not know.
         is_changed: whether state or executed quantity moved.
         is_settled: see OrderEntry.
@@ -125,6 +126,7 @@ class AppliedReport(Value, frozen=True):
             exchange that is not lower: they only rise.
     """
 
+    before: OrderState
     order: Order
     new_fills: tuple[Fill, ...]
     is_changed: bool
