@@ -66,6 +66,8 @@ def test_a_ring_says_what_candle_series_says_of_the_newest_candles_that_came(ste
     assert list(ours.candles) == list(theirs.candles)
     assert {*ours.dropped} == {*theirs.dropped}
     assert ours.hole == theirs.hole
+    if isinstance(ours.candles, CandleWindow) and ours.candles.are_finite:
+        assert np.isfinite(ours.candles.numbers).all()
 
 
 @given(st.lists(some_candle, max_size=15, unique_by=lambda candle: candle.open_time_ms))
@@ -116,6 +118,18 @@ def test_a_window_never_changes_whatever_comes_later():
         ring.put(row(candle))
     ring.merge(window_of(candles(CAPACITY, price=99)))
     assert list(window) == before
+
+
+def test_columns_of_a_ring_lie_in_one_piece_and_those_of_sound_candles_are_known_to_be_finite():
+    ring = ring_of(candles(CAPACITY))
+    for _ in range(2):
+        window = ring.series(LATER_MS).candles
+        assert window.are_finite
+        assert window[-5:].are_finite
+        assert all(window[-5:].column(name).flags.c_contiguous for name in ("open", "high", "low", "close", "volume"))
+        for candle in candles(5 * CAPACITY):
+            ring.put(row(candle))
+    assert not window_of(candles(CAPACITY)).are_finite
 
 
 def test_a_strategy_may_do_with_its_frame_what_it_likes():

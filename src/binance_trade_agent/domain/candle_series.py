@@ -14,6 +14,7 @@ import numpy as np
 
 from binance_trade_agent.domain.candle_window import CandleWindow
 from binance_trade_agent.domain.candles import Candle
+from binance_trade_agent.domain.values import Value
 
 FAR_OFF_FACTOR = 10
 QUIET_WINDOW = 20
@@ -47,8 +48,7 @@ class Hole:
     until_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class CandleSeries:
+class CandleSeries(Value, frozen=True):
     """Candles without a hole, in time order.
 
     Attributes:

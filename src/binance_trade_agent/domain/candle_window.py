@@ -43,14 +43,16 @@ class CandleWindow(ColumnarCandles):
     Attributes:
         times: int64 (n, 2): open and close time, ms UTC.
         numbers: float64 (n, 5): open, high, low, close (quote per base), volume (base).
+        are_finite: whether the numbers are known to be finite; else some may not be.
         worked_out: what somebody has made of it, by a key of his own: until a candle closes each tick has the same one.
     """
 
-    __slots__ = ("_made", "numbers", "times", "worked_out")
+    __slots__ = ("_made", "are_finite", "numbers", "times", "worked_out")
 
-    def __init__(self, times: IntArray, numbers: FloatArray) -> None:
+    def __init__(self, times: IntArray, numbers: FloatArray, *, are_finite: bool = False) -> None:
         self.times = times
         self.numbers = numbers
+        self.are_finite = are_finite
         self.worked_out: dict[object, object] = {}
         self._made: dict[int, Candle] = {}
 
@@ -63,7 +65,7 @@ class CandleWindow(ColumnarCandles):
     def __getitem__(self, index: slice) -> "CandleWindow": ...
     def __getitem__(self, index: int | slice) -> "Candle | CandleWindow":
         if isinstance(index, slice):
-            return CandleWindow(self.times[index], self.numbers[index])
+            return CandleWindow(self.times[index], self.numbers[index], are_finite=self.are_finite)
         row = index + len(self) if index < 0 else index
         if not 0 <= row < len(self):
             raise IndexError(index)
@@ -127,6 +129,11 @@ class CandleWindow(ColumnarCandles):
 def _candle(times: Sequence[int], numbers: Sequence[float]) -> Candle:
     opened, closed = times
     return Candle(opened, closed, *map(Decimal, map(repr, numbers)))
+
+
+def last_open_ms(candles: Sequence[Candle]) -> int:
+    """Open time of the last of some candles, one at least; of a window without making the candle."""
+    return candles.last_open_ms if isinstance(candles, CandleWindow) else candles[-1].open_time_ms
 
 
 def window_of(candles: Sequence[Candle]) -> CandleWindow:

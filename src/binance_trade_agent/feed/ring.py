@@ -27,7 +27,8 @@ class CandleRing:
     """Closed candles in time order, each time once; the oldest make room.
 
     The arrays are twice as long as what is kept: a candle is written behind the last one, and only when the end is
-    reached the kept half moves to new arrays. So a window is a view that costs nothing and never changes.
+    reached the kept half moves to new arrays. So a window is a view that costs nothing and never changes. Each column
+    lies in one piece, as TA-Lib wants it.
 
     Args:
         capacity: candles that are kept.
@@ -40,8 +41,7 @@ class CandleRing:
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self.changes = self.merges = 0
-        self._times: IntArray = np.empty((2 * capacity, 2), dtype=np.int64)
-        self._numbers: FloatArray = np.empty((2 * capacity, 5), dtype=np.float64)
+        self._times, self._numbers = _empty(2 * capacity)
         self._start = self._end = 0
         self._series: CandleSeries | None = None
         self._range: _Range | None = None  # of what is kept, or of more; None while it is not known to be whole
@@ -92,9 +92,10 @@ class CandleRing:
         """`merge` of candles as REST gives them, closed and each time once."""
         return self.merge(window_of(candles))
 
-    def window(self) -> CandleWindow:
-        """All that is kept."""
-        return CandleWindow(self._times[self._start : self._end], self._numbers[self._start : self._end])
+    def window(self, *, are_finite: bool = False) -> CandleWindow:
+        """All that is kept; are its numbers known to be finite?"""
+        kept = slice(self._start, self._end)
+        return CandleWindow(self._times[kept], self._numbers[kept], are_finite=are_finite)
 
     def series(self, now_ms: int) -> CandleSeries:
         """What a decision may use of it, as `domain.candle_series` judges; made once for each change.
@@ -103,8 +104,8 @@ class CandleRing:
             now_ms: market time. Every candle of a ring was closed when it was put in.
         """
         if self._series is None:
-            window = self.window()
-            self._range = self._range or range_of_whole(window)
+            self._range = self._range or range_of_whole(self.window())
+            window = self.window(are_finite=self._range is not None)
             self._series = CandleSeries(window) if self._range else candle_series((), window, now_ms)
         return self._series
 
@@ -121,11 +122,14 @@ class CandleRing:
         self._take(self._times[self._start : self._end], self._numbers[self._start : self._end])
 
     def _take(self, times: IntArray, numbers: FloatArray) -> None:
-        self._times = np.empty((2 * self.capacity, 2), dtype=np.int64)
-        self._numbers = np.empty((2 * self.capacity, 5), dtype=np.float64)
+        self._times, self._numbers = _empty(2 * self.capacity)
         self._start, self._end = 0, len(times)
         self._times[: self._end] = times
         self._numbers[: self._end] = numbers
+
+
+def _empty(rows: int) -> tuple[IntArray, FloatArray]:
+    return np.empty((rows, 2), dtype=np.int64, order="F"), np.empty((rows, 5), dtype=np.float64, order="F")
 
 
 def range_of_whole(window: CandleWindow) -> _Range | None:
