@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from binance_trade_agent.domain.candle_window import window_of
 from binance_trade_agent.domain.candles import INTERVAL_MS, MINUTE_MS
 from binance_trade_agent.domain.signals import Action
 from binance_trade_agent.strategies.confirmation import confirm
@@ -118,8 +119,10 @@ def test_live_says_in_each_row_what_the_whole_frame_says(name, interval, seed, d
     larger = larger.drop(larger.index[data.draw(st.lists(st.integers(0, 50), max_size=10))])
     confirmed = confirm(strategy.signals(frame), strategy.signals(larger), MINUTE_MS, larger_ms)
     candles, larger_candles = candles_of(frame), candles_of(larger, larger_ms)
+    larger_window = window_of(larger_candles)
     for row in range(len(frame) - 100, len(frame)):
         signal = strategy.evaluate("X", candles[: row + 1], larger_candles, interval)
+        assert strategy.evaluate("X", candles[: row + 1], larger_window, interval) == signal
         assert signal.action is {1: Action.BUY, -1: Action.SELL, 0: Action.HOLD}[confirmed["action"].iloc[row]]
         assert signal.confidence == confirmed["confidence"].iloc[row]
 

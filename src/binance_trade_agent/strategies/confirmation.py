@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from binance_trade_agent.domain.candle_window import CandleWindow
 from binance_trade_agent.domain.candles import INTERVAL_MS, Candle
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.domain.values import replace
@@ -70,7 +71,7 @@ def confirmed(
         larger: closed candles of the larger interval, in time order.
         larger_interval: their interval, a key of INTERVAL_MS.
     """
-    closed = [candle for candle in larger if candle.close_time_ms <= close_ms]
+    closed = _closed_by(close_ms, larger)
     if doubt := _doubt(strategy, closed, close_ms, larger_interval):
         return _held(signal, f"but not confirmed on {larger_interval}: {doubt}")
     row = strategy.last_row(closed)
@@ -79,6 +80,13 @@ def confirmed(
     if row["lean"] <= 0:
         return _held(signal, f"but not confirmed on {larger_interval}: {strategy.glance(row)}")
     return replace(signal, reason=f"{signal.reason}, confirmed on {larger_interval}: {strategy.glance(row)}")
+
+
+def _closed_by(close_ms: int, candles: Sequence[Candle]) -> Sequence[Candle]:
+    """Those that were closed by then; of a window without making each candle, which takes 2.5 ms for 500."""
+    if isinstance(candles, CandleWindow):
+        return candles[: int(np.searchsorted(candles.times[:, 1], close_ms, side="right"))]
+    return [candle for candle in candles if candle.close_time_ms <= close_ms]
 
 
 def _doubt(strategy: "Strategy[Any]", closed: Sequence[Candle], close_ms: int, larger_interval: str) -> str | None:
