@@ -151,6 +151,24 @@ class TestForeseen:
         agent = SignalAgent(always(Always(Action.BUY)))
         assert agent.foresee(CandleView("BTCUSDT", candles(3), None, "")) is None
 
+    async def test_its_words_are_made_when_somebody_reads_them(self):
+        said = []
+
+        class Wordy(RsiMomentum):
+            __module__ = RsiMomentum.__module__
+
+            def reason(self, row):
+                said.append(row)
+                return super().reason(row)
+
+        strategy, some = Wordy(create_strategy("rsi_momentum").params), candles(400)
+        agent = SignalAgent(always(strategy))
+        agent.foresee(CandleView("BTCUSDT", some, None, ""))
+        signal = await agent.evaluate(replace(VIEW, candles=some))
+        assert said == []
+        assert signal.indicators
+        assert signal.reason == strategy.reason({**signal.indicators, "action": 0.0})
+
     async def test_what_fails_is_not_foreseen_and_evaluate_says_why(self):
         class Broken(RsiMomentum):
             __module__ = RsiMomentum.__module__

@@ -3,7 +3,6 @@
 import asyncio
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from binance_trade_agent.domain.market import CandleView, MarketView
 from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.signals import Action, Signal
+from binance_trade_agent.domain.values import Value
 from binance_trade_agent.ops.runner import OverdueError, Runner, in_thread, inline
 from binance_trade_agent.strategies.answers import fault_in
 from binance_trade_agent.strategies.base import Strategy, is_built_in
@@ -29,8 +29,7 @@ class StrategySilentError(StrategyFailedError):
     """The strategy has not answered in time; that hangs on the machine, not on the market."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
+class _Answer(Value, frozen=True):
     """What a strategy said of which candles. It is a function of them, so it would say the same again."""
 
     strategy: Strategy[Any]
@@ -81,7 +80,7 @@ class SignalAgent:
             if not is_built_in(strategy) or not view.candles or (strategy, view.symbol) in self._thinking:
                 return None
             answer = self._ask(strategy, view)
-            if not isinstance(answer, Signal) or fault_in(answer, view.symbol, view.candles):
+            if not isinstance(answer, Signal) or fault_in(answer, view.symbol, view.candles, reads_reason=False):
                 return None
             last = self._answers[view.symbol] = _Answer(strategy, view.candles, view.larger_candles, answer)
         return last.signal.action, before
@@ -107,7 +106,7 @@ class SignalAgent:
             raise StrategySilentError(f"strategy {name} did not answer in {self._deadline_seconds:g} s") from None
         if isinstance(answer, BaseException):
             raise StrategyFailedError(raised(strategy, answer)) from answer
-        if wrong := fault_in(answer, view.symbol, view.candles):
+        if wrong := fault_in(answer, view.symbol, view.candles, reads_reason=not is_built_in(strategy)):
             raise StrategyFailedError(f"strategy {name} answered {wrong}")
         assert isinstance(answer, Signal)
         self._answers[view.symbol] = _Answer(strategy, view.candles, view.larger_candles, answer)

@@ -4,19 +4,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
 
+from binance_trade_agent.domain.candle_window import last_open_ms
 from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.domain.values import replace
 from binance_trade_agent.domain.words import Words
-from binance_trade_agent.strategies.columns import Columns, WindowColumns
 from binance_trade_agent.strategies.confirmation import confirmed
-from binance_trade_agent.strategies.indicators import FloatArray
+from binance_trade_agent.strategies.indicators import BoolArray, FloatArray, N
+from binance_trade_agent.strategies.last_candle import LastCandle
 from binance_trade_agent.strategies.params import StrategyParams
+from binance_trade_agent.strategies.readings import Columns, EveryCandle, Readings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,10 +153,12 @@ class Strategy(ABC, Generic[P]):
         return confirmed(self, signal, candles[-1].close_time_ms, larger, larger_interval)
 
     def _evaluate(self, symbol: str, candles: Sequence[Candle]) -> Signal:
+        open_ms = last_open_ms(candles) if candles else 0
         if len(candles) < self.warm_up:
-            last_open_ms = candles[-1].open_time_ms if candles else 0
-            return self._hold(symbol, last_open_ms, f"warming up: {len(candles)} of {self.warm_up} candles")
-        signal = self.signal_of_row(symbol, self.last_row(candles), candles[-1].open_time_ms)
+            return self._hold(symbol, open_ms, f"warming up: {len(candles)} of {self.warm_up} candles")
+        signal = self.signal_of_row(symbol, self.last_row(candles), open_ms)
+        if is_built_in(self):
+            return signal
         return replace(signal, reason=signal.reason)  # anybody's code says its words here, where it is looked after
 
     def signal_of_row(self, symbol: str, row: Mapping[str, float], candle_open_ms: int) -> Signal:
@@ -192,27 +196,42 @@ class Strategy(ABC, Generic[P]):
         return Signal(symbol, self.name, Action.HOLD, 0.0, reason, candle_open_ms)
 
 
-class BuiltInStrategy(Strategy[P]):
-    """One of this program's own: it reads columns and nothing else of a frame, so that none has to be made.
+class Verdict(NamedTuple, Generic[N]):
+    """What a strategy of this program says, in the words of Votes: of every candle, or of the last one.
 
-    500 symbols close at once, and a frame takes longer to be made than most indicators.
+    Directions are arrays of int8, or an int.
+    """
+
+    direction: Any
+    strength: N
+    indicators: Mapping[str, N]
+    lean: Any
+
+
+class BuiltInStrategy(Strategy[P]):
+    """One of this program's own. It is written for readings of every candle and of the last one (`readings.py`).
+
+    500 symbols close at once, and whole columns take several times as long as their last row.
     """
 
     @abstractmethod
+    def judge(self, seen: Readings[N]) -> Verdict[N]:
+        """The votes, on whatever `seen` are readings of."""
+
     def vote(self, frame: Columns) -> Votes:
         """See Strategy."""
+        return Votes(*self.judge(EveryCandle(frame)))
 
     def last_row(self, candles: Sequence[Candle]) -> dict[str, float]:
         """See Strategy; a strategy of the user's own that is made from this one is asked for whole frames."""
         if not is_built_in(self):
             return super().last_row(candles)
-        votes = self.vote(WindowColumns(candles))
-        indicators = {name: float(values[-1]) for name, values in votes.indicators.items()}
-        is_ready = len(candles) >= self.warm_up and all(map(isfinite, indicators.values()))
-        action = float(votes.direction[-1]) if is_ready else 0.0
-        confidence = min(max(float(votes.strength[-1]), 0.0), 1.0) if action else 0.0
-        lean = float(votes.leaning[-1]) if is_ready else 0.0
-        return {"action": action, "confidence": confidence, "lean": lean, **indicators}
+        said = self.judge(LastCandle(candles))
+        is_ready = len(candles) >= self.warm_up and all(map(isfinite, said.indicators.values()))
+        action = float(said.direction) if is_ready else 0.0
+        confidence = min(max(said.strength, 0.0), 1.0) if action else 0.0
+        lean = float(said.lean) if is_ready else 0.0
+        return {"action": action, "confidence": confidence, "lean": lean, **said.indicators}
 
 
 def is_built_in(strategy: Strategy[Any]) -> bool:
@@ -227,11 +246,30 @@ def _is_direction(values: npt.NDArray[Any]) -> bool:
     return bool(np.isin(values, (-1, 0, 1)).all())
 
 
-def directions(buy: npt.NDArray[np.bool_], sell: npt.NDArray[np.bool_]) -> Directions:
+@overload
+def directions(buy: BoolArray, sell: BoolArray) -> Directions: ...
+@overload
+def directions(buy: bool, sell: bool) -> int: ...
+def directions(buy: Any, sell: Any) -> Any:
     """1 where `buy`, -1 where `sell`, 0 elsewhere."""
+    if isinstance(buy, bool):
+        return buy - sell
     return buy.view(np.int8) - sell.view(np.int8)
 
 
-def strength_beyond(depth: FloatArray) -> FloatArray:
+@overload
+def where(chosen: BoolArray, these: FloatArray, those: FloatArray | float) -> FloatArray: ...
+@overload
+def where(chosen: bool, these: float, those: float) -> float: ...
+def where(chosen: Any, these: Any, those: Any) -> Any:
+    """`these` where `chosen`, `those` elsewhere."""
+    if isinstance(chosen, bool):
+        return these if chosen else those
+    return np.where(chosen, these, those)
+
+
+def strength_beyond(depth: N) -> N:
     """How sure a signal is: 0.5 on its threshold (depth 0), rising to 1 at depth 1 and beyond."""
+    if isinstance(depth, float):
+        return 0.5 + 0.5 * min(max(depth, 0.0), 1.0)
     return 0.5 + 0.5 * np.minimum(np.maximum(depth, 0.0), 1.0)  # np.clip takes three times as long

@@ -2,13 +2,19 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 from pydantic import Field
 
-from binance_trade_agent.strategies import indicators
-from binance_trade_agent.strategies.base import LEAST_WARM_UP, BuiltInStrategy, Votes, directions, strength_beyond
-from binance_trade_agent.strategies.columns import Columns
+from binance_trade_agent.strategies.base import (
+    LEAST_WARM_UP,
+    BuiltInStrategy,
+    Verdict,
+    directions,
+    strength_beyond,
+    where,
+)
+from binance_trade_agent.strategies.indicators import N
 from binance_trade_agent.strategies.params import StrategyParams
+from binance_trade_agent.strategies.readings import Readings
 
 
 class BollingerParams(StrategyParams):
@@ -37,15 +43,15 @@ class BollingerBands(BuiltInStrategy[BollingerParams]):
         """One period: the bands forget what is older."""
         return self.params.bollinger_period
 
-    def vote(self, frame: Columns) -> Votes:
+    def judge(self, seen: Readings[N]) -> Verdict[N]:
         """Compare the close with the bands."""
-        close = frame["close"].to_numpy()
-        lower, middle, upper = indicators.bollinger(close, self.params.bollinger_period, self.params.bollinger_width)
+        close = seen.close
+        lower, middle, upper = seen.bollinger(self.params.bollinger_period, self.params.bollinger_width)
         buy, sell = close < lower, close > upper
-        beyond = np.where(buy, lower - close, close - upper)
+        beyond = where(buy, lower - close, close - upper)
         strength = strength_beyond(beyond / (upper - middle))
         bands = {"close": close, "band_lower": lower, "band_middle": middle, "band_upper": upper}
-        return Votes(directions(buy, sell), strength, bands, lean=directions(close < middle, close > middle))
+        return Verdict(directions(buy, sell), strength, bands, lean=directions(close < middle, close > middle))
 
     def reason(self, row: Mapping[str, float]) -> str:
         """For example `close 65990.5 < lower band 66001.2`."""

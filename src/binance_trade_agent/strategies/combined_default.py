@@ -7,14 +7,14 @@ from typing import Any, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from binance_trade_agent.strategies import indicators
-from binance_trade_agent.strategies.base import BuiltInStrategy, Votes, directions, strength_beyond
+from binance_trade_agent.strategies.base import BuiltInStrategy, Verdict, directions, strength_beyond, where
 from binance_trade_agent.strategies.bollinger_bands import BollingerBands, BollingerParams
-from binance_trade_agent.strategies.columns import Columns
 from binance_trade_agent.strategies.donchian_breakout import DonchianBreakout, DonchianParams
 from binance_trade_agent.strategies.ema_crossover import EmaCrossover, EmaParams
+from binance_trade_agent.strategies.indicators import N
 from binance_trade_agent.strategies.macd_crossover import MacdCrossover, MacdParams
 from binance_trade_agent.strategies.mean_reversion_zscore import MeanReversionZscore, ZscoreParams
+from binance_trade_agent.strategies.readings import Readings
 from binance_trade_agent.strategies.rsi_momentum import RsiMomentum, RsiParams
 from binance_trade_agent.strategies.supertrend import Supertrend, SupertrendParams
 
@@ -86,26 +86,28 @@ class CombinedDefault(BuiltInStrategy[CombinedParams]):
         self._voters = tuple(
             _Voter(label, _VOTERS[label](params), weight / all_weights) for label, weight in weights.items()
         )
+        self._warm_up = max(voter.strategy.warm_up for voter in self._voters)
 
     @property
     def warm_up(self) -> int:
         """The longest of the voters'."""
-        return max(voter.strategy.warm_up for voter in self._voters)
+        return self._warm_up
 
-    def vote(self, frame: Columns) -> Votes:
+    def judge(self, seen: Readings[N]) -> Verdict[N]:
         """Add up the votes."""
-        shown: dict[str, indicators.FloatArray] = {}
-        score, leaning = np.zeros(len(frame)), np.zeros(len(frame))
+        shown: dict[str, N] = {}
+        score: Any = 0.0
+        leaning: Any = 0.0
         for voter in self._voters:
-            votes = voter.strategy.vote(frame)
-            vote = np.where(votes.direction, votes.direction * votes.strength, 0.0)
-            score += vote * voter.share
-            leaning += votes.leaning * voter.share
-            shown |= {**votes.indicators, f"{voter.label}_vote": vote}
+            said = voter.strategy.judge(seen)
+            vote = where(said.direction != 0, said.direction * said.strength, 0.0)
+            score = score + vote * voter.share
+            leaning = leaning + said.lean * voter.share
+            shown |= {**said.indicators, f"{voter.label}_vote": vote}
         threshold = self.params.vote_threshold
-        strength = strength_beyond((np.abs(score) - threshold) / (1 - threshold))
+        strength = strength_beyond((abs(score) - threshold) / (1 - threshold))
         lean = directions(leaning > _EVEN, leaning < -_EVEN)
-        return Votes(directions(score >= threshold, score <= -threshold), strength, {**shown, "score": score}, lean)
+        return Verdict(directions(score >= threshold, score <= -threshold), strength, {**shown, "score": score}, lean)
 
     def reason(self, row: Mapping[str, float]) -> str:
         """For example `score +0.18 >= 0.15: rsi BUY 0.54 (RSI 27.4 < 30), macd HOLD (0.51 above its signal), ...`."""

@@ -3,13 +3,19 @@
 from collections.abc import Mapping
 from typing import Self
 
-import numpy as np
 from pydantic import Field, model_validator
 
-from binance_trade_agent.strategies import indicators
-from binance_trade_agent.strategies.base import LEAST_WARM_UP, BuiltInStrategy, Votes, directions, strength_beyond
-from binance_trade_agent.strategies.columns import Columns
+from binance_trade_agent.strategies.base import (
+    LEAST_WARM_UP,
+    BuiltInStrategy,
+    Verdict,
+    directions,
+    strength_beyond,
+    where,
+)
+from binance_trade_agent.strategies.indicators import N
 from binance_trade_agent.strategies.params import StrategyParams
+from binance_trade_agent.strategies.readings import Readings
 
 
 class DonchianParams(StrategyParams):
@@ -51,15 +57,15 @@ class DonchianBreakout(BuiltInStrategy[DonchianParams]):
         """The entry channel and the candle itself: what is older is forgotten."""
         return self.params.donchian_entry + 1
 
-    def vote(self, frame: Columns) -> Votes:
+    def judge(self, seen: Readings[N]) -> Verdict[N]:
         """Compare the close with the channel before it."""
-        high, low, close = (frame[column].to_numpy() for column in ("high", "low", "close"))
-        floor, middle, top = indicators.donchian(high, low, self.params.donchian_entry, self.params.donchian_exit)
+        close = seen.close
+        floor, middle, top = seen.donchian(self.params.donchian_entry, self.params.donchian_exit)
         buy, sell = close > top, close < floor
-        beyond = np.where(buy, close - top, floor - close)
+        beyond = where(buy, close - top, floor - close)
         strength = strength_beyond(beyond / (top - middle))
         shown = {"close": close, "donchian_low": floor, "donchian_middle": middle, "donchian_high": top}
-        return Votes(directions(buy, sell), strength, shown, lean=directions(close > middle, close < middle))
+        return Verdict(directions(buy, sell), strength, shown, lean=directions(close > middle, close < middle))
 
     def reason(self, row: Mapping[str, float]) -> str:
         """For example `close 66010.5 > 66001.2, the high of 20 candles`."""

@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from typing import Self
 
-import numpy as np
 from pydantic import Field, model_validator
 
-from binance_trade_agent.strategies import indicators
-from binance_trade_agent.strategies.base import LEAST_WARM_UP, BuiltInStrategy, Votes, strength_beyond
-from binance_trade_agent.strategies.columns import Columns
+from binance_trade_agent.strategies.base import LEAST_WARM_UP, BuiltInStrategy, Verdict, strength_beyond
 from binance_trade_agent.strategies.crossings import ROUNDING_NOISE, crossings
+from binance_trade_agent.strategies.indicators import N
 from binance_trade_agent.strategies.params import StrategyParams
+from binance_trade_agent.strategies.readings import Readings
 
 _ATR_PERIOD = 14
 
@@ -49,16 +48,20 @@ class EmaCrossover(BuiltInStrategy[EmaParams]):
         """7 periods of the slow EMA: a millionth of the start is left, (1 - 2/(n+1))^(7n)."""
         return max(LEAST_WARM_UP, 7 * self.params.ema_slow)
 
-    def vote(self, frame: Columns) -> Votes:
+    def judge(self, seen: Readings[N]) -> Verdict[N]:
         """Look for a crossing among the last candles."""
-        params = self.params
-        high, low, close = (frame[column].to_numpy() for column in ("high", "low", "close"))
-        fast, slow = (indicators.ema(close, period) for period in (params.ema_fast, params.ema_slow))
-        atr = indicators.atr(high, low, close, _ATR_PERIOD)
-        distance = fast - slow
-        crossed, side = crossings(distance, ROUNDING_NOISE * close, params.ema_confirm_candles)
-        strength = strength_beyond(np.abs(distance) / atr)
-        return Votes(crossed, strength, {"ema_fast": fast, "ema_slow": slow, "atr": atr}, lean=side)
+        fast, slow = self._lines(seen)
+        atr = seen.atr(_ATR_PERIOD)
+        crossed, side = crossings(seen, self._distance, self.params.ema_confirm_candles)
+        strength = strength_beyond(abs(fast - slow) / atr)
+        return Verdict(crossed, strength, {"ema_fast": fast, "ema_slow": slow, "atr": atr}, lean=side)
+
+    def _lines(self, seen: Readings[N]) -> tuple[N, N]:
+        return seen.ema(self.params.ema_fast), seen.ema(self.params.ema_slow)
+
+    def _distance(self, seen: Readings[N]) -> tuple[N, N]:
+        fast, slow = self._lines(seen)
+        return fast - slow, ROUNDING_NOISE * seen.close
 
     def reason(self, row: Mapping[str, float]) -> str:
         """For example `EMA(12) 65990.5 crossed above EMA(26) 65988.1 within 3 candles`."""

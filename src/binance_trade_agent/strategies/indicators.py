@@ -10,12 +10,15 @@ the market is flat. TA-Lib itself says RSI 0.0 there, which reads as deeply over
 """
 
 import math
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+N = TypeVar("N", FloatArray, float)
+"""A number of every candle, or of one."""
 
 # Bands narrower than this share of the price count as flat: TA-Lib's one-pass variance is off by about 1e-7 of it.
 _NARROWEST_BAND = 1e-6
@@ -26,10 +29,7 @@ def rsi(close: FloatArray, period: int) -> FloatArray:
 
     NaN where the last `period` changes are all zero: without gains and losses their ratio has no value.
     """
-    import talib
-
-    values = np.asarray(talib.RSI(_near_one(close), timeperiod=period), dtype=np.float64)
-    return _undefined_where(values, _flat(close, period), close)
+    return _undefined_where(rsi_line(close, period), _flat(close, period), close)
 
 
 def macd(close: FloatArray, fast: int, slow: int, signal: int) -> tuple[FloatArray, FloatArray]:
@@ -37,9 +37,7 @@ def macd(close: FloatArray, fast: int, slow: int, signal: int) -> tuple[FloatArr
 
     NaN where the last `slow` changes are all zero: what is left there is the echo of older movement.
     """
-    import talib
-
-    line, signal_line, _ = talib.MACD(_contiguous(close), fastperiod=fast, slowperiod=slow, signalperiod=signal)
+    line, signal_line = macd_lines(close, fast, slow, signal)
     flat = _flat(close, slow)
     return _undefined_where(line, flat, close), _undefined_where(signal_line, flat, close)
 
@@ -49,31 +47,22 @@ def bollinger(close: FloatArray, period: int, width_std: float) -> tuple[FloatAr
 
     NaN where the bands have no width.
     """
-    import talib
-
-    scale = _power_of_two(close)
-    upper, middle, lower = talib.BBANDS(
-        _contiguous(close) / scale, timeperiod=period, nbdevup=width_std, nbdevdn=width_std, matype=0
-    )
+    scale, lower, middle, upper = band_lines(close, period, width_std)
     with np.errstate(invalid="ignore"):
-        flat = _flat(close, period - 1) | (upper - lower <= _NARROWEST_BAND * middle)
+        flat = _flat(close, period - 1) | is_narrow(lower, middle, upper)
     lower, middle, upper = (_undefined_where(band * scale, flat, close) for band in (lower, middle, upper))
     return lower, middle, upper
 
 
 def atr(high: FloatArray, low: FloatArray, close: FloatArray, period: int) -> FloatArray:
     """Average true range with Wilder's smoothing, quote per base. NaN where it is zero."""
-    import talib
-
-    values = talib.ATR(_contiguous(high), _contiguous(low), _contiguous(close), timeperiod=period)
+    values = range_line(high, low, close, period)
     return _undefined_where(values, values == 0, high, low, close)
 
 
 def last_atr(high: FloatArray, low: FloatArray, close: FloatArray, period: int) -> float:
     """The last element of `atr`, at half the time."""
-    import talib
-
-    value = float(talib.ATR(_contiguous(high), _contiguous(low), _contiguous(close), timeperiod=period)[-1])
+    value = float(range_line(high, low, close, period)[-1])
     return value if value and _are_finite(high, low, close) else math.nan
 
 
@@ -83,10 +72,7 @@ def ema(close: FloatArray, period: int) -> FloatArray:
     NaN where the last `period` closes are all the same: what moves there is the echo of older movement. Of its start,
     (1 - 2/(period+1))^n is left after n candles: a millionth after 7 periods.
     """
-    import talib
-
-    values = np.asarray(talib.EMA(_contiguous(close), timeperiod=period), dtype=np.float64)
-    return _undefined_where(values, _flat(close, period - 1), close)
+    return _undefined_where(ema_line(close, period), _flat(close, period - 1), close)
 
 
 def zscore(close: FloatArray, period: int) -> FloatArray:
@@ -137,21 +123,82 @@ def supertrend(
         The line: the lower band while the trend is up, the upper one while it is down, quote per base. The trend: 1 up,
         -1 down. Both are NaN while either is not certain, and where the ATR is zero.
     """
+    lines = supertrend_lines(high, low, close, range_line(high, low, close, period), multiplier, range_start(period))
+    never = np.zeros(len(close), dtype=np.bool_)
+    line, trend = (_undefined_where(each, never, high, low, close) for each in lines)
+    return line, trend
+
+
+def rsi_line(close: FloatArray, period: int) -> FloatArray:
+    """`rsi` as TA-Lib says it: where it is undefined there is some number."""
     import talib
 
-    mean_range = np.asarray(talib.ATR(*map(_contiguous, (high, low, close)), timeperiod=period), dtype=np.float64)
+    return np.asarray(talib.RSI(_near_one(close), timeperiod=period), dtype=np.float64)
+
+
+def macd_lines(close: FloatArray, fast: int, slow: int, signal: int) -> tuple[FloatArray, FloatArray]:
+    """`macd` as TA-Lib says it."""
+    import talib
+
+    line, signal_line, _ = talib.MACD(_contiguous(close), fastperiod=fast, slowperiod=slow, signalperiod=signal)
+    return line, signal_line
+
+
+def band_lines(close: FloatArray, period: int, width_std: float) -> tuple[float, FloatArray, FloatArray, FloatArray]:
+    """A power of two, and `bollinger` as TA-Lib says it of prices that were divided by that."""
+    import talib
+
+    scale = _power_of_two(close)
+    upper, middle, lower = talib.BBANDS(
+        _contiguous(close) / scale, timeperiod=period, nbdevup=width_std, nbdevdn=width_std, matype=0
+    )
+    return scale, lower, middle, upper
+
+
+def is_narrow(lower: N, middle: N, upper: N) -> Any:
+    """Whether bands of `band_lines` have no width."""
+    return upper - lower <= _NARROWEST_BAND * middle
+
+
+def range_line(high: FloatArray, low: FloatArray, close: FloatArray, period: int) -> FloatArray:
+    """`atr` as TA-Lib says it."""
+    import talib
+
+    values = talib.ATR(_contiguous(high), _contiguous(low), _contiguous(close), timeperiod=period)
+    return np.asarray(values, dtype=np.float64)
+
+
+def range_start(period: int) -> int:
+    """Candles after which a millionth is left of the start of `range_line`."""
+    return 15 * period
+
+
+def ema_line(close: FloatArray, period: int) -> FloatArray:
+    """`ema` as TA-Lib says it."""
+    import talib
+
+    return np.asarray(talib.EMA(_contiguous(close), timeperiod=period), dtype=np.float64)
+
+
+def supertrend_lines(
+    high: FloatArray, low: FloatArray, close: FloatArray, mean_range: FloatArray, multiplier: float, first: int
+) -> tuple[FloatArray, FloatArray]:
+    """`supertrend` of finite prices, with its ATR, as far as the candles from row `first` on make it certain.
+
+    What they make certain is the same whatever `first` is: bands are chosen among those of single candles, and of fewer
+    candles more pasts are followed, never less.
+    """
     middle, reach = (high + low) / 2, multiplier * mean_range
-    upper_least, upper_most = _ratchet(close, middle + reach, 15 * period)
-    lower_most, lower_least = (-edge for edge in _ratchet(-close, -(middle - reach), 15 * period))
+    upper_least, upper_most = _ratchet(close, middle + reach, first)
+    lower_most, lower_least = (-edge for edge in _ratchet(-close, -(middle - reach), first))
     above, maybe_above = close > upper_most, close > upper_least
     below, maybe_below = close < lower_least, close < lower_most
-    crossed = np.where(above & ~maybe_below, 1.0, np.where(below & ~maybe_above, -1.0, np.nan))
-    both = above & below
-    trend = _last_where((maybe_above | maybe_below) & ~both, crossed)
-    line = np.where(trend > 0, lower_least, upper_least)
-    uncertain = np.where(trend > 0, lower_least != lower_most, upper_least != upper_most) | np.isnan(trend)
-    undefined = uncertain | (mean_range == 0)
-    return _undefined_where(line, undefined, high, low, close), _undefined_where(trend, undefined, high, low, close)
+    crossed = np.where(above > maybe_below, 1.0, np.where(below > maybe_above, -1.0, np.nan))  # a > b: a and not b
+    trend = _last_where((maybe_above | maybe_below) > (above & below), crossed)
+    is_up = trend > 0
+    line, other_edge = np.where(is_up, lower_least, upper_least), np.where(is_up, lower_most, upper_most)
+    undefined = (line != other_edge) | np.isnan(trend) | (mean_range == 0)
+    return np.where(undefined, np.nan, line), np.where(undefined, np.nan, trend)
 
 
 def _ratchet(close: FloatArray, basic: FloatArray, first: int) -> tuple[FloatArray, FloatArray]:
@@ -195,7 +242,7 @@ def _contiguous(values: FloatArray) -> FloatArray:
 
 def _power_of_two(values: FloatArray) -> float:
     """The power of two next to the first value; dividing by it changes no digit."""
-    if not len(values) or not math.isfinite(first := float(values[0])):
+    if not len(values) or not math.isfinite(first := values.item(0)):
         return 1.0
     return math.ldexp(1.0, math.frexp(first)[1])
 

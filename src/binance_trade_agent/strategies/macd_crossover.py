@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from typing import Self
 
-import numpy as np
 from pydantic import Field, model_validator
 
-from binance_trade_agent.strategies import indicators
-from binance_trade_agent.strategies.base import LEAST_WARM_UP, BuiltInStrategy, Votes, strength_beyond
-from binance_trade_agent.strategies.columns import Columns
+from binance_trade_agent.strategies.base import LEAST_WARM_UP, BuiltInStrategy, Verdict, strength_beyond
 from binance_trade_agent.strategies.crossings import ROUNDING_NOISE, crossings
+from binance_trade_agent.strategies.indicators import N
 from binance_trade_agent.strategies.params import StrategyParams
+from binance_trade_agent.strategies.readings import Readings
 
 _ATR_PERIOD = 14
 
@@ -52,16 +51,20 @@ class MacdCrossover(BuiltInStrategy[MacdParams]):
         """7 periods of the slow EMA and of the signal's: a millionth of the start is left, (1 - 2/(n+1))^(7n)."""
         return max(LEAST_WARM_UP, 7 * (self.params.macd_slow + self.params.macd_signal))
 
-    def vote(self, frame: Columns) -> Votes:
+    def judge(self, seen: Readings[N]) -> Verdict[N]:
         """Look for a crossing among the last candles."""
-        params = self.params
-        high, low, close = (frame[column].to_numpy() for column in ("high", "low", "close"))
-        line, signal = indicators.macd(close, params.macd_fast, params.macd_slow, params.macd_signal)
-        atr = indicators.atr(high, low, close, _ATR_PERIOD)
-        distance = line - signal
-        crossed, side = crossings(distance, ROUNDING_NOISE * close, params.macd_confirm_candles)
-        strength = strength_beyond(np.abs(distance) / atr)
-        return Votes(crossed, strength, {"macd": line, "macd_signal": signal, "atr": atr}, lean=side)
+        line, signal = self._lines(seen)
+        atr = seen.atr(_ATR_PERIOD)
+        crossed, side = crossings(seen, self._distance, self.params.macd_confirm_candles)
+        strength = strength_beyond(abs(line - signal) / atr)
+        return Verdict(crossed, strength, {"macd": line, "macd_signal": signal, "atr": atr}, lean=side)
+
+    def _lines(self, seen: Readings[N]) -> tuple[N, N]:
+        return seen.macd(self.params.macd_fast, self.params.macd_slow, self.params.macd_signal)
+
+    def _distance(self, seen: Readings[N]) -> tuple[N, N]:
+        line, signal = self._lines(seen)
+        return line - signal, ROUNDING_NOISE * seen.close
 
     def reason(self, row: Mapping[str, float]) -> str:
         """For example `MACD 12.31 crossed above its signal 11.8 within 3 candles`."""

@@ -3,13 +3,19 @@
 from collections.abc import Mapping
 from typing import Self
 
-import numpy as np
 from pydantic import Field, model_validator
 
-from binance_trade_agent.strategies import indicators
-from binance_trade_agent.strategies.base import LEAST_WARM_UP, BuiltInStrategy, Votes, directions, strength_beyond
-from binance_trade_agent.strategies.columns import Columns
+from binance_trade_agent.strategies.base import (
+    LEAST_WARM_UP,
+    BuiltInStrategy,
+    Verdict,
+    directions,
+    strength_beyond,
+    where,
+)
+from binance_trade_agent.strategies.indicators import N
 from binance_trade_agent.strategies.params import StrategyParams
+from binance_trade_agent.strategies.readings import Readings
 
 _SURE_DEVIATIONS = 2.0  # beyond a threshold, for a confidence of 1
 
@@ -49,13 +55,13 @@ class MeanReversionZscore(BuiltInStrategy[ZscoreParams]):
         """One period: mean and deviation forget what is older."""
         return self.params.zscore_period
 
-    def vote(self, frame: Columns) -> Votes:
+    def judge(self, seen: Readings[N]) -> Verdict[N]:
         """Compare the z-score with its thresholds."""
         entry, exit_ = self.params.zscore_entry, self.params.zscore_exit
-        zscore = indicators.zscore(frame["close"].to_numpy(), self.params.zscore_period)
+        zscore = seen.zscore(self.params.zscore_period)
         buy, sell = zscore < entry, zscore > exit_
-        strength = strength_beyond(np.where(buy, entry - zscore, zscore - exit_) / _SURE_DEVIATIONS)
-        return Votes(directions(buy, sell), strength, {"zscore": zscore}, lean=directions(zscore < 0, zscore > 0))
+        strength = strength_beyond(where(buy, entry - zscore, zscore - exit_) / _SURE_DEVIATIONS)
+        return Verdict(directions(buy, sell), strength, {"zscore": zscore}, lean=directions(zscore < 0, zscore > 0))
 
     def reason(self, row: Mapping[str, float]) -> str:
         """For example `z-score -2.31 < -2`, or `z-score -1.20 between -2 and 0`."""

@@ -3,13 +3,19 @@
 from collections.abc import Mapping
 from typing import Self
 
-import numpy as np
 from pydantic import Field, model_validator
 
-from binance_trade_agent.strategies import indicators
-from binance_trade_agent.strategies.base import LEAST_WARM_UP, BuiltInStrategy, Votes, directions, strength_beyond
-from binance_trade_agent.strategies.columns import Columns
+from binance_trade_agent.strategies.base import (
+    LEAST_WARM_UP,
+    BuiltInStrategy,
+    Verdict,
+    directions,
+    strength_beyond,
+    where,
+)
+from binance_trade_agent.strategies.indicators import N
 from binance_trade_agent.strategies.params import StrategyParams
+from binance_trade_agent.strategies.readings import Readings
 
 _MIDDLE = 50.0  # gains and losses are equal
 
@@ -48,15 +54,15 @@ class RsiMomentum(BuiltInStrategy[RsiParams]):
         """14 periods: by then less than a millionth of the first average is left, (1 - 1/period)^(14 period)."""
         return max(LEAST_WARM_UP, 14 * self.params.rsi_period)
 
-    def vote(self, frame: Columns) -> Votes:
+    def judge(self, seen: Readings[N]) -> Verdict[N]:
         """Compare the RSI with its thresholds."""
         params = self.params
-        rsi = indicators.rsi(frame["close"].to_numpy(), params.rsi_period)
+        rsi = seen.rsi(params.rsi_period)
         buy, sell = rsi < params.rsi_oversold, rsi > params.rsi_overbought
         below = (params.rsi_oversold - rsi) / params.rsi_oversold
         above = (rsi - params.rsi_overbought) / (100 - params.rsi_overbought)
-        strength = strength_beyond(np.where(buy, below, above))
-        return Votes(directions(buy, sell), strength, {"rsi": rsi}, lean=directions(rsi < _MIDDLE, rsi > _MIDDLE))
+        strength = strength_beyond(where(buy, below, above))
+        return Verdict(directions(buy, sell), strength, {"rsi": rsi}, lean=directions(rsi < _MIDDLE, rsi > _MIDDLE))
 
     def reason(self, row: Mapping[str, float]) -> str:
         """For example `RSI 27.4 < 30`, or `RSI 48.1 between 30 and 70`."""

@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 from math import ceil
 
-import numpy as np
 from pydantic import Field
 
-from binance_trade_agent.strategies import indicators
-from binance_trade_agent.strategies.base import LEAST_WARM_UP, BuiltInStrategy, Votes, strength_beyond
-from binance_trade_agent.strategies.columns import Columns
+from binance_trade_agent.strategies.base import LEAST_WARM_UP, BuiltInStrategy, Verdict, strength_beyond
 from binance_trade_agent.strategies.crossings import crossings
+from binance_trade_agent.strategies.indicators import N
 from binance_trade_agent.strategies.params import StrategyParams
+from binance_trade_agent.strategies.readings import Readings
 
 
 class SupertrendParams(StrategyParams):
@@ -50,16 +49,21 @@ class Supertrend(BuiltInStrategy[SupertrendParams]):
         """
         return max(LEAST_WARM_UP, 15 * self.params.supertrend_period + ceil(50 * self.params.supertrend_multiplier))
 
-    def vote(self, frame: Columns) -> Votes:
+    def judge(self, seen: Readings[N]) -> Verdict[N]:
         """Look for a turn among the last candles."""
-        params = self.params
-        high, low, close = (frame[column].to_numpy() for column in ("high", "low", "close"))
-        line, trend = indicators.supertrend(high, low, close, params.supertrend_period, params.supertrend_multiplier)
-        atr = indicators.atr(high, low, close, params.supertrend_period)
-        turned, side = crossings(trend, 0.0, params.supertrend_confirm_candles)
-        strength = strength_beyond(np.abs(close - line) / atr - params.supertrend_multiplier)
+        params, close = self.params, seen.close
+        line, trend = self._lines(seen)
+        atr = seen.atr(params.supertrend_period)
+        turned, side = crossings(seen, self._trend, params.supertrend_confirm_candles)
+        strength = strength_beyond(abs(close - line) / atr - params.supertrend_multiplier)
         shown = {"close": close, "supertrend": line, "supertrend_trend": trend, "supertrend_atr": atr}
-        return Votes(turned, strength, shown, lean=side)
+        return Verdict(turned, strength, shown, lean=side)
+
+    def _lines(self, seen: Readings[N]) -> tuple[N, N]:
+        return seen.supertrend(self.params.supertrend_period, self.params.supertrend_multiplier)
+
+    def _trend(self, seen: Readings[N]) -> tuple[N, float]:
+        return self._lines(seen)[1], 0.0
 
     def reason(self, row: Mapping[str, float]) -> str:
         """For example `Supertrend turned up within 3 candles: close 66010.5, band 65800.2 below`."""
