@@ -62,18 +62,27 @@ def differing(ours: "pd.DataFrame", theirs: "pd.DataFrame", tolerance: float) ->
     equals NaN.
     """
     found: dict[str, npt.NDArray[np.bool_]] = {}
+    if ours.columns.equals(theirs.columns) and _equal(*(frame.to_numpy(np.float64) for frame in (ours, theirs))).all():
+        return found  # as nearly always, and all columns at once are a sixth of the work
     for column in ours.columns:
         if column not in theirs.columns:
             found[str(column)] = np.ones(len(ours), dtype=np.bool_)
             continue
         a, b = (frame[column].to_numpy(dtype=np.float64) for frame in (ours, theirs))
+        same = _equal(a, b)
+        if same.all():
+            continue
         finite = np.abs(a[np.isfinite(a)])
         allowed = 0.0 if ours[column].dtype.kind in "iu" else tolerance * max(finite.max(initial=0.0), 1e-300)
         with np.errstate(invalid="ignore"):
-            same = (a == b) | (np.isnan(a) & np.isnan(b)) | (np.abs(a - b) <= allowed)
+            same |= np.abs(a - b) <= allowed
         if not same.all():
             found[str(column)] = ~same
     return found
+
+
+def _equal(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    return np.asarray((a == b) | (np.isnan(a) & np.isnan(b)))
 
 
 def both(ours: "pd.DataFrame", row: int, theirs: "pd.DataFrame", their_row: int, column: str) -> str:
