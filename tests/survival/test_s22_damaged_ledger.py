@@ -207,17 +207,31 @@ async def test_s22_a_write_ahead_log_with_changed_bytes_ends_before_them(tmp_pat
 
 
 _MIGRATE_AND_DIE = """
-import os, sqlite3, sys
+import os, shutil, sqlite3, sys
+from pathlib import Path
 from binance_trade_agent.ledger import migrations
-connection = sqlite3.connect(sys.argv[1], isolation_level=None)
-left = int(sys.argv[2])
-def count(statement):
-    global left
-    left -= 1
-    if left < 0:
-        os._exit(9)
-connection.set_trace_callback(count)
-migrations.migrate(connection)
+
+def migrate_and_die(path, left):
+    connection = sqlite3.connect(path, isolation_level=None)
+    def count(statement):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            os._exit(9)
+    connection.set_trace_callback(count)
+    migrations.migrate(connection)
+    connection.close()
+    os._exit(0)
+
+first = Path(sys.argv[1])
+for statements in range(200):
+    path = first.with_name(f"killed-{statements:03}.db")
+    shutil.copyfile(first, path)
+    if not (dying := os.fork()):
+        migrate_and_die(path, statements)
+    if os.waitpid(dying, 0)[1] == 0:
+        sys.exit()
+sys.exit("it has never come to its end")
 """
 
 
@@ -225,11 +239,9 @@ def test_s22_killed_between_any_two_statements_of_a_migration_the_ledger_is_of_t
     """From the first schema, with orders and fills in it, to the present one; each kill leaves a whole version."""
     first = tmp_path / "first.db"
     old_ledger(first)
+    subprocess.run([sys.executable, "-c", _MIGRATE_AND_DIE, first], cwd=ROOT, check=True)
     versions = set()
-    for statements in range(200):
-        path = tmp_path / f"killed-{statements}.db"
-        shutil.copyfile(first, path)
-        ended = subprocess.run([sys.executable, "-c", _MIGRATE_AND_DIE, path, str(statements)], cwd=ROOT, check=False)
+    for path in sorted(tmp_path.glob("killed-*.db")):
         with closing(sqlite3.connect(path)) as connection:
             version = migrations.schema_version(connection)
             assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
@@ -238,8 +250,6 @@ def test_s22_killed_between_any_two_statements_of_a_migration_the_ledger_is_of_t
         asyncio.run(opened_and_closed(path))
         with LedgerReader.open(path) as reader:
             assert reader.snapshot(lambda connection: list(sentences(connection))) == []
-        if ended.returncode == 0:
-            break
     assert versions == set(range(1, migrations.latest_version() + 1))
 
 
