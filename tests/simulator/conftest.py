@@ -7,6 +7,8 @@ from urllib.parse import urlencode
 import aiohttp
 import pytest
 
+from binance_trade_agent.domain.candles import MINUTE_MS
+from binance_trade_agent.ops import clock
 from binance_trade_agent.ops.clock import wall_ms
 from tests.exchange_process import API_KEY, running_exchange
 from tests.simulator.signing import sign
@@ -59,6 +61,30 @@ class RawClient:
     async def order(self, **params: Any) -> Reply:
         defaults = {"symbol": "BTCUSDT", "side": "BUY"}
         return await self.signed("POST", "order", **{**defaults, **params})
+
+
+class _Slow:
+    """The machine's clock with its calendar set back."""
+
+    def __init__(self, by_ms: int) -> None:
+        self._by_ms = by_ms
+        self._machine = clock._machine
+
+    def wall_ms(self) -> int:
+        return self._machine.wall_ms() - self._by_ms
+
+    def monotonic_seconds(self) -> float:
+        return self._machine.monotonic_seconds()
+
+
+@pytest.fixture
+def young_minute():
+    """By the calendar a minute has just begun, so that none ends, nor ten seconds, while a test counts what is limited.
+
+    It is to be there before the exchange is: `pytestmark = pytest.mark.usefixtures("young_minute")`.
+    """
+    with clock.machine_time(_Slow(wall_ms() % MINUTE_MS)):
+        yield
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ async def until(condition, seconds: float = 40.0):
     deadline = monotonic_seconds() + seconds
     while not (answer := await condition()):
         assert monotonic_seconds() < deadline, "it did not come to pass"
-        await sleep_seconds(0.05)
+        await sleep_seconds(0.2)
     return answer
 
 

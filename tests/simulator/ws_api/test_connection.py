@@ -9,6 +9,7 @@ from binance_trade_agent.simulator.client_socket import SocketRules
 from tests.exchange_process import READING_API_KEY
 from tests.simulator.ws_api.client import EVENTS, signed_params, ws_client
 
+pytestmark = pytest.mark.usefixtures("young_minute")
 LIMIT = {
     "symbol": "BTCUSDT",
     "side": "BUY",
