@@ -36,11 +36,12 @@ from binance_trade_agent.simulator.options import (
 )
 from binance_trade_agent.simulator.server import ExchangeServer
 from binance_trade_agent.simulator.simulation import Simulation
-from tests.warm_python import WarmProcess, start
+from tests.warm_python import WarmProcess, start, start_cold
 
 API_KEY = TRADING_KEY.key
 API_SECRET = SECRET
 READING_API_KEY = READING_KEY.key
+_ROOT = Path(__file__).parents[1]
 
 
 @dataclass
@@ -49,7 +50,7 @@ class RunningExchange:
 
     url: str
     control_url: str
-    process: WarmProcess | None = None
+    process: WarmProcess | asyncio.subprocess.Process | None = None
     simulation: Simulation | None = None  # of an exchange in this process
     server: ExchangeServer | None = None  # the same
     _clients: list[Any] = field(default_factory=list)
@@ -176,9 +177,10 @@ async def running_exchange(**options: Any) -> AsyncIterator[RunningExchange]:
 
 
 @asynccontextmanager
-async def exchange_process(**options: Any) -> AsyncIterator[RunningExchange]:
-    """An exchange as a process of its own, ended with SIGTERM."""
-    process = await start_process(**options)
+async def exchange_process(*, is_cold: bool = False, **options: Any) -> AsyncIterator[RunningExchange]:
+    """An exchange as a process of its own, ended with SIGTERM; one whose memory is measured has to be a cold one."""
+    process = await start_process(is_cold=is_cold, **options)
+    assert process.stdout is not None
     line = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
     words = line.split()
     if not words:
@@ -193,10 +195,11 @@ async def exchange_process(**options: Any) -> AsyncIterator[RunningExchange]:
         await asyncio.wait_for(process.communicate(), 10)
 
 
-async def start_process(**options: Any) -> WarmProcess:
+async def start_process(*, is_cold: bool = False, **options: Any) -> WarmProcess | asyncio.subprocess.Process:
     """Start the process and return at once; its first line of output says where it is reached."""
     argument = pickle.dumps(ExchangeOptions(**options)).hex()
-    return await start("tests.exchange_process", argument, folder=Path.cwd(), environment=os.environ)
+    begin = start_cold if is_cold else start
+    return await begin("tests.exchange_process", argument, folder=_ROOT, environment=os.environ)
 
 
 if __name__ == "__main__":

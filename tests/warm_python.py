@@ -14,6 +14,7 @@ import contextlib
 import functools
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -79,8 +80,14 @@ class WarmProcess:
 
 
 async def start(module: str, *arguments: str, folder: Path, environment: Mapping[str, str]) -> WarmProcess:
-    """`python -m MODULE` in `folder`, with this environment and nothing on its standard input."""
-    request = {"module": module, "arguments": arguments, "folder": str(folder), "environment": dict(environment)}
+    """`python -m MODULE` in `folder`, with this environment, our limits and nothing on its standard input."""
+    request = {
+        "module": module,
+        "arguments": arguments,
+        "folder": str(folder),
+        "environment": dict(environment),
+        "limits": [(each, resource.getrlimit(each)) for each in (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE)],
+    }
     pipes = [os.pipe() for _ in ("standard output", "standard error", "what is told of it")]
     try:
         message = json.dumps(request).encode() + b"\n"

@@ -5,6 +5,7 @@ import gc
 import importlib
 import json
 import os
+import resource
 import runpy
 import select
 import signal
@@ -70,6 +71,8 @@ def _tell_of_ends(told: dict[int, int]) -> None:
 
 def become(request: dict[str, Any]) -> None:
     """Be `python -m MODULE`, until it ends."""
+    for which, limits in request["limits"]:
+        resource.setrlimit(which, limits)
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])

@@ -51,7 +51,7 @@ def many_files():
 
 
 async def test_thousand_idle_sockets_cost_little_and_leave_the_exchange_answering(many_files):
-    async with exchange_process(fixture="F0") as exchange, aiohttp.ClientSession() as session:
+    async with exchange_process(is_cold=True, fixture="F0") as exchange, aiohttp.ClientSession() as session:
         before_mb = rss_mb(exchange.process.pid)
         writers = []
         for number in range(1_000):

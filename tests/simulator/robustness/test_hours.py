@@ -18,7 +18,7 @@ _WARM_UP_HOURS = _HOURS // 2
 
 async def test_memory_is_flat_over_hours_of_trading():
     async with (
-        exchange_process(speed=None, balances={"USDT": 1_000_000, "BTC": 10}) as exchange,
+        exchange_process(is_cold=True, speed=None, balances={"USDT": 1_000_000, "BTC": 10}) as exchange,
         aiohttp.ClientSession() as session,
         session.ws_connect(f"{exchange.url}/stream?streams=btcusdt@depth@100ms/btcusdt@trade") as socket,
     ):
