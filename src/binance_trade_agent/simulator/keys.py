@@ -1,4 +1,8 @@
-"""API keys: of whom, for what, and how each kind verifies a signature (binance-protocol.md 2.1, 2.2)."""
+"""API keys: of whom, for what, and how each kind verifies a signature (binance-protocol.md 2.1, 2.2).
+
+What reads RSA and Ed25519 is imported with the first such key: those that an exchange has at its start are HMAC's, and
+the import takes a tenth of the start.
+"""
 
 import base64
 import binascii
@@ -7,11 +11,11 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from Crypto.Hash import SHA256
-from Crypto.PublicKey import ECC, RSA
-from Crypto.Signature import eddsa, pkcs1_15
+if TYPE_CHECKING:
+    from Crypto.PublicKey.ECC import EccKey
+    from Crypto.PublicKey.RSA import RsaKey
 
 _LEAST_RSA_BITS = 2048
 _MOST_RSA_BITS = 4096
@@ -70,12 +74,14 @@ class RsaPublicKey:
 
     kind = KeyKind.RSA
 
-    def __init__(self, key: RSA.RsaKey) -> None:
+    def __init__(self, key: "RsaKey") -> None:
         """Take over a public key.
 
         Raises:
             ValueError: it has fewer than 2048 or more than 4096 bits.
         """
+        from Crypto.Signature import pkcs1_15
+
         if not _LEAST_RSA_BITS <= key.size_in_bits() <= _MOST_RSA_BITS:
             allowed = f"{_LEAST_RSA_BITS} to {_MOST_RSA_BITS}"
             raise ValueError(f"an RSA key must have {allowed} bits, this one has {key.size_in_bits()}")
@@ -83,6 +89,8 @@ class RsaPublicKey:
 
     def verifies(self, payload: bytes, signature: str) -> bool:
         """See Verifier."""
+        from Crypto.Hash import SHA256
+
         try:
             self._scheme.verify(SHA256.new(payload), _decoded(signature))
         except ValueError:
@@ -95,12 +103,14 @@ class Ed25519PublicKey:
 
     kind = KeyKind.ED25519
 
-    def __init__(self, key: ECC.EccKey) -> None:
+    def __init__(self, key: "EccKey") -> None:
         """Take over a public key.
 
         Raises:
             ValueError: it is of another curve.
         """
+        from Crypto.Signature import eddsa
+
         if key.curve != "Ed25519":
             raise ValueError(f"an elliptic curve key must be of Ed25519, not {key.curve}")
         self._scheme = eddsa.new(key.public_key(), "rfc8032")
@@ -134,6 +144,8 @@ def public_key(pem: str) -> RsaPublicKey | Ed25519PublicKey:
     Raises:
         ValueError: it is neither, or of a wrong size.
     """
+    from Crypto.PublicKey import ECC, RSA
+
     curve = _parsed(ECC.import_key, pem)
     if curve is not None:
         return Ed25519PublicKey(curve)
