@@ -18,7 +18,7 @@ from binance_trade_agent.dashboard.access.passwords import Role
 from binance_trade_agent.dashboard.access.sessions import Session, Sessions
 from binance_trade_agent.dashboard.inside import Answer, ask
 from binance_trade_agent.dashboard.live.watch import LedgerWatch
-from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds, wall_ms
+from binance_trade_agent.ops.clock import cpu_seconds, monotonic_seconds, sleep_seconds, wall_ms
 from binance_trade_agent.ops.tasks import spawn, stop
 
 # What a region may depend on. The ledger is looked at often; the others change about each second while a trader runs.
@@ -29,7 +29,8 @@ _LOOK_SECONDS = 0.05
 _SECOND = 1.0
 _SLOWLY_SECONDS = 10.0
 _HEARTBEAT_SECONDS = 5.0
-# A region that takes long to make is made more seldom: in the long run at most a twentieth of the time goes into it.
+# A region that takes long to make is made more seldom: in the long run at most a twentieth of a processor goes into it,
+# and half of the time. While others keep the machine busy a page is not to be so much older: their time is not counted.
 # But a decision, its order and its fills come together, and each is to be seen at once: some of that time is lent.
 _PART_OF_TIME = 20
 _LEAST_PAUSE_SECONDS = 0.1
@@ -194,10 +195,10 @@ class Hub:
     async def _make(self, topic: _Topic) -> None:
         """Make a region anew and send it where it has changed."""
         topic.is_dirty = False
-        begun = monotonic_seconds()
+        begun, before = monotonic_seconds(), cpu_seconds()
         answer = await ask(self._app, topic.url, _reader(topic.role))
-        ended = monotonic_seconds()
-        topic.paid_until = max(topic.paid_until, begun) + max(_LEAST_PAUSE_SECONDS, _PART_OF_TIME * (ended - begun))
+        took, worked = monotonic_seconds() - begun, cpu_seconds() - before
+        topic.paid_until = max(topic.paid_until, begun) + max(_LEAST_PAUSE_SECONDS, took, _PART_OF_TIME * worked)
         body = _AGE.sub(rb"\1", answer.body)
         if body == topic.body:
             return
