@@ -136,8 +136,10 @@ class Both:
         """The exchange's number of an order: given once; rarely lower than one before, or another one later."""
         if order_id not in self.numbers or self.rarely(50):
             self.last_number += 10
-            is_lower = self.rarely(50)
-            self.numbers[order_id] = self.last_number - (len(self.numbers) + 12 if is_lower else 0)
+            number = self.last_number - (len(self.numbers) + 12 if self.rarely(50) else 0)
+            while number in self.numbers.values():  # never that of another order
+                number -= 1
+            self.numbers[order_id] = number
         return self.numbers[order_id]
 
     def traded(self, intent: OrderIntent, number: int, share: Decimal) -> Fill:
