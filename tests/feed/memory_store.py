@@ -14,12 +14,13 @@ class MemoryStore:
 
     Attributes:
         is_down: nothing can be asked.
+        is_old: it is written as before there were trades to be read.
         loses_bells: they are not told.
         written: how many symbols were written in which way: whole, added, quotes.
     """
 
     def __init__(self):
-        self.is_down = self.loses_bells = False
+        self.is_down = self.is_old = self.loses_bells = False
         self.written = Counter()
         self.flush()
         self._listeners = set()
@@ -69,6 +70,8 @@ class MemoryStore:
             self._quotes[feed, symbol] = value
         if writing.rules is not None:
             self._rules[feed] = writing.rules
+        if writing.trades is not None and not self.is_old:
+            self._put(f"trades {feed}", writing.trades, BEAT_KEPT_SECONDS)
         self.written.update(whole=len(writing.renewed), added=len(writing.added), quotes=len(writing.quotes))
         self._put("beat", writing.beat, BEAT_KEPT_SECONDS)
         if writing.bell is not None:
@@ -97,7 +100,8 @@ class MemoryStore:
 
     async def quotes(self, feed, symbols):
         self._check()
-        return self._get("beat"), [self._quotes.get((feed, symbol)) for symbol in symbols]
+        quotes = [self._quotes.get((feed, symbol)) for symbol in symbols]
+        return self._get("beat"), quotes, self._get(f"trades {feed}")
 
     async def rules(self, feed):
         self._check()

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from urllib.parse import parse_qs
 
@@ -14,10 +14,12 @@ from binance_trade_agent.exchange.binance_gateway import BinanceGateway
 from binance_trade_agent.exchange.connect import connected_without_keys
 from binance_trade_agent.exchange.endpoints import LIVE, TESTNET
 from binance_trade_agent.feed import command
+from binance_trade_agent.feed.choice import redis_store, streams_of, wanted_of
+from binance_trade_agent.feed.shared_feed import SharedFeed
 from binance_trade_agent.feed.signs import feed_health, signs_path
 from binance_trade_agent.ops import heartbeat
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
-from binance_trade_agent.ops.tasks import spawn
+from binance_trade_agent.ops.tasks import spawn, stop
 from tests.cache.redis_server import REDIS_SERVER
 from tests.exchange_process import exchange_process
 from tests.sessions.command import trade_agent
@@ -97,6 +99,61 @@ async def test_what_daemons_want_is_asked_once_and_without_the_feed_they_go_on(t
         assert await feed.ended() == 0, feed.everything
         assert heartbeat.read(signs).state == "stopped"
         await assert_equal_to_exchange(folders[1] / "ledger.db", exchange)
+
+
+@asynccontextmanager
+async def listener(folder, **settings):
+    """What a daemon hears the market by."""
+    loaded = load(environment=settings, folder=folder).settings
+    async with connected_without_keys(loaded) as connection:
+        store = redis_store(loaded, connection)
+        wanted, streams = wanted_of(loaded, 60), streams_of(connection, "listener")
+        feed = SharedFeed(connection.gateway, connection.clock, streams, store, daemon="listener", wanted=wanted)
+        task = spawn(feed.run(), name="listener")
+        try:
+            yield feed
+        finally:
+            await stop(task)
+            await store.close()
+
+
+async def told_trade(feed, symbol, is_enough):
+    """Number of the last trade, as it is known when `is_enough` of it."""
+    deadline = monotonic_seconds() + _LONGEST_SECONDS
+    while True:
+        await feed.quote(symbol)
+        if is_enough(number := feed.last_trade_id(symbol)):
+            return number
+        assert monotonic_seconds() < deadline
+        await sleep_seconds(0.02)
+
+
+async def newest_trade(exchange, symbol):
+    return (await exchange.state())["sequence"][symbol]["tradeId"]
+
+
+@pytest.mark.redis
+@pytest.mark.skipif(REDIS_SERVER is None, reason="there is no redis-server on this machine")
+async def test_the_last_trade_is_told_until_the_process_stops_in_whatever_way(tmp_path, redis_server):
+    symbol = SYMBOLS[0]
+    async with exchange_process(symbols=SYMBOLS, speed=Decimal(1)) as exchange, AsyncExitStack() as stack:
+        settings = {"REDIS_URL": redis_server.url, "EXCHANGE_URL": exchange.url, "TRADING_SYMBOLS": ",".join(SYMBOLS)}
+        process = await stack.enter_async_context(feed_process(tmp_path, **settings))
+        await process.until_logged("following 2 symbols for 0 daemons")
+        feed = await stack.enter_async_context(listener(tmp_path, **settings))
+        first = await told_trade(feed, symbol, lambda number: number is not None)
+        assert feed.is_shared
+        later = await told_trade(feed, symbol, lambda number: number is not None and number > first)
+        assert later <= await newest_trade(exchange, symbol)
+        price = await feed._gateway.last_price(symbol)
+        assert abs(feed.last_price(symbol) / price - 1) < Decimal("0.01")
+        for how in (signal.SIGSTOP, signal.SIGKILL):
+            await told_trade(feed, symbol, lambda number: number is not None and feed.is_shared)
+            process.send(how)
+            await told_trade(feed, symbol, lambda number: number is None)
+            process.send(signal.SIGCONT)
+            again = await told_trade(feed, symbol, lambda number: number is not None)
+            assert later <= again <= await newest_trade(exchange, symbol)
 
 
 class Deaf:

@@ -2,12 +2,26 @@
 
 import numpy as np
 import pytest
+from msgspec import msgpack
 from redis.asyncio import Redis
 
 from binance_trade_agent.domain.candle_window import CandleWindow
 from binance_trade_agent.domain.candles import MINUTE_MS
 from binance_trade_agent.domain.symbols import SymbolRules
-from binance_trade_agent.feed.notes import Beat, RulesNote, Wish, packed, rows_of, single_rows, window_of_rows
+from binance_trade_agent.feed.candles import LastTrade
+from binance_trade_agent.feed.notes import (
+    Beat,
+    QuoteNote,
+    RulesNote,
+    ToldTrades,
+    TradesNote,
+    Wish,
+    packed,
+    rows_of,
+    single_rows,
+    unpacked,
+    window_of_rows,
+)
 from binance_trade_agent.feed.redis_store import RedisStore
 from binance_trade_agent.feed.store import (
     BEAT_KEPT_SECONDS,
@@ -58,7 +72,16 @@ async def test_quotes_come_with_the_sign_of_life_that_they_were_written_with(sto
     await store.write(Writing(BEAT, quotes={"BTCUSDT": b"one", "ETHUSDT": b"two"}))
     later = Beat("feed", 2, 0, 500, (None, 456))
     await store.write(Writing(later, quotes={"ETHUSDT": None}))
-    assert await store.quotes("feed", ["ETHUSDT", "BTCUSDT", "SOLUSDT"]) == (later, [None, b"one", None])
+    assert await store.quotes("feed", ["ETHUSDT", "BTCUSDT", "SOLUSDT"]) == (later, [None, b"one", None], None)
+
+
+async def test_trades_come_with_the_quotes_and_are_those_of_this_feed_that_were_written_last(store):
+    await store.write(Writing(BEAT, trades=b"first"))
+    await store.write(Writing(BEAT))
+    assert await store.quotes("feed", ["BTCUSDT"]) == (BEAT, [None], b"first")
+    await store.write(Writing(BEAT, trades=b"second"))
+    assert (await store.quotes("feed", ["BTCUSDT"]))[2] == b"second"
+    assert (await store.quotes("another feed", ["BTCUSDT"]))[2] is None
 
 
 async def test_rules_are_those_that_were_written_last(store):
@@ -100,6 +123,30 @@ async def test_a_bell_reaches_all_who_listen(store):
         assert await one.next(0.01) is None
 
 
+def test_what_programs_wrote_before_they_told_trades_is_read_and_they_read_what_is_written_now():
+    """The form of version 1: whoever changes it has to count the version of the keys up."""
+    beat = Beat("feed", 1, 2, 500, (None, 123), 3, 4, 5)
+    names = ("feed", "number", "bells", "history", "proofs", "symbols", "daemons", "since_wall_ms")
+    assert msgpack.decode(packed(beat)) == dict(zip(names, ("feed", 1, 2, 500, [None, 123], 3, 4, 5), strict=True))
+    quote = QuoteNote(0, "1.0", "2", "1.1", "3")
+    assert msgpack.decode(packed(quote)) == [0, "1.0", "2", "1.1", "3"]
+    note = TradesNote((ToldTrades(9, {"BTCUSDT": LastTrade("1.05", 8, 7)}),))
+    assert msgpack.decode(packed(note)) == [[[9, {"BTCUSDT": ["1.05", 8, 7]}]]]
+    for each in (beat, quote, note):
+        assert unpacked(packed(each), type(each)) == each
+    assert unpacked(packed(quote), TradesNote) is unpacked(b"rubbish", TradesNote) is None
+
+
+def test_of_several_connections_that_tell_of_a_symbol_the_one_heard_last_proves_its_trade():
+    trades = {symbol: LastTrade("1", 3, 1) for symbol in ("BTCUSDT", "ETHUSDT")}
+    note = TradesNote((ToldTrades(5, trades), ToldTrades(9, {"BTCUSDT": trades["BTCUSDT"]})))
+    assert [note.of(symbol) for symbol in ("BTCUSDT", "ETHUSDT", "SOLUSDT")] == [
+        (trades["BTCUSDT"], 9),
+        (trades["ETHUSDT"], 5),
+        None,
+    ]
+
+
 def test_single_rows_are_the_candles_of_the_window():
     window = candles(3, 5)
     assert [(row[:2], row[2:]) for row in single_rows(rows_of(window))] == [
@@ -127,7 +174,9 @@ class TestRedis:
         await store.hold("feed")
         await store.wish("one", Wish((BTC,), 500))
         rows = rows_of(candles(1, 1))
-        await store.write(Writing(BEAT, {BTC: rows}, {ETH: rows}, quotes={"BTCUSDT": b"one"}, rules=b"rules"))
+        await store.write(
+            Writing(BEAT, {BTC: rows}, {ETH: rows}, quotes={"BTCUSDT": b"one"}, rules=b"rules", trades=b"trades")
+        )
         prefix = "bta:feed:1:simulated-market:"
         kept = {key.removeprefix(prefix): await redis.pttl(key) for key in await redis.keys()}
         most = {
@@ -138,6 +187,7 @@ class TestRedis:
             "candles:feed:ETHUSDT:5m": 900,
             "quotes:feed": 60,
             "rules:feed": 600,
+            "trades:feed": BEAT_KEPT_SECONDS,
         }
         assert kept.pop("daemons") == -1, "names only; one whose wish has ended is taken out"
         assert kept.keys() == most.keys()
@@ -152,6 +202,14 @@ class TestRedis:
         await redis.hset("bta:feed:1:simulated-market:candles:feed:BTCUSDT:1m", "of", "another kind")
         with pytest.raises(StoreError, match="WRONGTYPE"):
             await store.candles("feed", [BTC], 1)
+
+    async def test_what_is_written_in_another_form_is_not_looked_at(self, store, redis):
+        await store.write(Writing(BEAT, quotes={"BTCUSDT": b"one"}))
+        for version in (0, 2):
+            other = f"bta:feed:{version}:simulated-market:"
+            await redis.set(f"{other}trades:feed", "of another form")
+            await redis.set(f"{other}beat", "of another form")
+        assert await store.quotes("feed", ["BTCUSDT"]) == (BEAT, [b"one"], None)
 
     async def test_a_redis_that_is_away_is_said(self, store, redis_server):
         async with store.listening() as bells:

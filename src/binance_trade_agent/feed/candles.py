@@ -144,6 +144,11 @@ class CandleFeed:
         """The last trade that was told of, by a candle of whatever interval."""
         return self._trades.get(symbol)
 
+    @property
+    def last_trades(self) -> Mapping[str, LastTrade]:
+        """The same of all symbols."""
+        return self._trades
+
     def forget_trades(self, symbols: Iterable[str]) -> None:
         """A connection has just begun to carry these: there may have been trades that nobody has told of."""
         for symbol in symbols:

@@ -90,6 +90,11 @@ class StreamLink:
         """Names of the streams that it is to carry."""
         return self._streams
 
+    @property
+    def carried(self) -> frozenset[str]:
+        """Names of the streams that a connection carries now."""
+        return self._carried if self.is_live else frozenset()
+
     def carries(self, stream: str) -> bool:
         """Whether a connection carries this stream now."""
         return self.is_live and stream in self._carried

@@ -8,6 +8,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Protocol
 
 from binance_trade_agent.domain.candle_series import CandleSeries
@@ -27,7 +28,7 @@ from binance_trade_agent.ops.vitals import StreamVitals
 
 # A candle stream tells of trades every two seconds (binance-protocol.md 5.1). Of a connection that is silent for longer
 # it is not known whether nobody trades; nor of a symbol that nothing is told of for a minute, though others are (S10).
-_SILENT_MS, _PRICE_MAX_AGE_MS = 3_000, 60_000
+SILENT_MS, PRICE_MAX_AGE_MS = 3_000, 60_000
 _LOOK_SECONDS = 1.0
 _COMPARE_SECONDS = 60.0
 _DOUBT_SHARE = 0.5  # of a connection's symbols without the candle that has closed: then the connection is at fault
@@ -144,11 +145,28 @@ class MarketFeed:
 
     def _last_trade(self, symbol: str) -> LastTrade | None:
         trade, now_ms = self.candles.last_trade(symbol), self._clock.now_ms()
-        if trade is None or now_ms - trade.until_ms > _PRICE_MAX_AGE_MS:
+        if trade is None or now_ms - trade.until_ms > PRICE_MAX_AGE_MS:
             return None
         proofs_ms = (self._proof_ms(self._candle_links, _candle_stream(symbol, each)) for each in self._intervals)
-        is_sure = any(proof_ms is not None and now_ms - proof_ms <= _SILENT_MS for proof_ms in proofs_ms)
+        is_sure = any(proof_ms is not None and now_ms - proof_ms <= SILENT_MS for proof_ms in proofs_ms)
         return trade if is_sure else None
+
+    def told_trades(self) -> list[tuple[int, dict[str, LastTrade]]]:
+        """What each connection for candles tells that lives and has brought something in the last three seconds.
+
+        Returns:
+            the exchange's time (ms) of its newest event, which may have lain on the way, and its symbols' last trades.
+        """
+        told = []
+        for link in self._candle_links.links:
+            proof_ms = self._proof_of(link)
+            if proof_ms is None or self._clock.now_ms() - proof_ms > SILENT_MS:
+                continue
+            carried = _symbols_of(link.carried)
+            trades = {symbol: trade for symbol, trade in self.candles.last_trades.items() if symbol in carried}
+            if trades:  # some may have come over another connection, in another interval: hence its own proof too
+                told.append((min(proof_ms, max(trade.until_ms for trade in trades.values())), trades))
+        return told
 
     def vitals(self) -> Mapping[str, StreamVitals]:
         """How each connection is, by name."""
@@ -246,6 +264,11 @@ def _quote_stream(symbol: str) -> str:
 
 def _symbol_of(stream: str) -> str:
     return stream.partition("@")[0].upper()
+
+
+@lru_cache(maxsize=8)  # connections that are asked about each second
+def _symbols_of(streams: frozenset[str]) -> frozenset[str]:
+    return frozenset(map(_symbol_of, streams))
 
 
 def _interval_of(stream: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from binance_trade_agent.domain.candle_window import CandleWindow
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.domain.values import Value
-from binance_trade_agent.feed.candles import Key
+from binance_trade_agent.feed.candles import Key, LastTrade
 from binance_trade_agent.feed.ring import Row
 
 _ROW = np.dtype([("times", "<i8", 2), ("numbers", "<f8", 5)])  # as the columns of CandleWindow
@@ -80,6 +80,30 @@ class QuoteNote(Value, frozen=True, array_like=True):
     bid_quantity: str
     ask: str
     ask_quantity: str
+
+
+class ToldTrades(Value, frozen=True, array_like=True):
+    """The last trades that one connection for candles tells.
+
+    Attributes:
+        until_ms: the exchange's time (ms) of its newest event: until then they are known to hold.
+        trades: by symbol.
+    """
+
+    until_ms: int
+    trades: dict[str, LastTrade]
+
+
+class TradesNote(Value, frozen=True, array_like=True):
+    """The last trades of all symbols, of each connection that the feed was sure of."""
+
+    told: tuple[ToldTrades, ...]
+
+    def of(self, symbol: str) -> tuple[LastTrade, int] | None:
+        """The symbol's last trade, and until when a connection that tells of it was heard; None when none does."""
+        told = [each for each in self.told if symbol in each.trades]
+        newest = max(told, key=lambda each: each.until_ms, default=None)
+        return None if newest is None else (newest.trades[symbol], newest.until_ms)
 
 
 class RulesNote(Value, frozen=True):

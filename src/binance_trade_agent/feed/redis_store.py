@@ -76,7 +76,7 @@ class RedisStore:
     async def write(self, writing: Writing) -> None:
         """See Store."""
         feed = writing.beat.feed
-        quotes, rules = self._key("quotes", feed), self._key("rules", feed)
+        quotes, rules, trades = (self._key(each, feed) for each in ("quotes", "rules", "trades"))
         pipe = self._redis.pipeline(transaction=True)
         for key, rows in writing.renewed.items():
             pipe.set(self._candle_key(feed, key), rows, px=_kept_ms(key))
@@ -92,6 +92,8 @@ class RedisStore:
         pipe.expire(quotes, _QUOTES_KEPT_SECONDS)
         if writing.rules is not None:
             pipe.set(rules, writing.rules, ex=_RULES_KEPT_SECONDS)
+        if writing.trades is not None:
+            pipe.set(trades, writing.trades, px=round(BEAT_KEPT_SECONDS * 1000))
         pipe.set(self._key("beat"), packed(writing.beat), px=round(BEAT_KEPT_SECONDS * 1000))
         if writing.bell is not None:
             pipe.publish(self._key("bell"), writing.bell)
@@ -122,13 +124,14 @@ class RedisStore:
             found += await _asked(pipe.execute)
         return found
 
-    async def quotes(self, feed: str, symbols: Sequence[str]) -> tuple[Beat | None, list[bytes | None]]:
+    async def quotes(self, feed: str, symbols: Sequence[str]) -> tuple[Beat | None, list[bytes | None], bytes | None]:
         """See Store."""
         pipe = self._redis.pipeline(transaction=True)
         pipe.get(self._key("beat"))
         pipe.hmget(self._key("quotes", feed), list(symbols))
-        beat, values = await _asked(pipe.execute)
-        return unpacked(beat, Beat), values
+        pipe.get(self._key("trades", feed))
+        beat, values, trades = await _asked(pipe.execute)
+        return unpacked(beat, Beat), values, trades
 
     async def rules(self, feed: str) -> RulesNote | None:
         """See Store."""

@@ -10,13 +10,25 @@ from binance_trade_agent.exchange.errors import UNKNOWN_SYMBOL_CODE, ExchangeErr
 from binance_trade_agent.feed.candle_news import CandleNews
 from binance_trade_agent.feed.candles import Key
 from binance_trade_agent.feed.market_feed import MarketFeed
-from binance_trade_agent.feed.notes import Beat, Bell, BellRow, QuoteNote, RulesNote, Wish, packed, union
+from binance_trade_agent.feed.notes import (
+    Beat,
+    Bell,
+    BellRow,
+    QuoteNote,
+    RulesNote,
+    ToldTrades,
+    TradesNote,
+    Wish,
+    packed,
+    union,
+)
 from binance_trade_agent.feed.store import Store, StoreError, Writing
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds, wall_ms
 from binance_trade_agent.ops.tasks import spawn, stop
 
 _BEAT_SECONDS = 0.2
 _LOOK_SECONDS = 1.0
+_TRADES_SECONDS = 1.0
 _QUIET_SECONDS = 0.5  # of a connection for quotes, after which it is asked to say something
 _RULES_SHARE = 0.8  # of the age that rules may have: readers never find them too old
 
@@ -61,7 +73,8 @@ class FeedServer:
         self._version = ""
         self._news = CandleNews(feed.candles)
         self._rules_ms: int | None = None
-        self._bells = self._history = self._daemons = self._since_wall_ms = 0
+        self._trades_at = float("-inf")
+        self._symbols = self._bells = self._history = self._daemons = self._since_wall_ms = 0
         self._trouble = self._other = ""
         self._looking: asyncio.Task[None] | None = None
         feed.on_closed += [self._news.hear, lambda *_: self._has_closed.set()]
@@ -98,10 +111,6 @@ class FeedServer:
         away = f"; not connected: {', '.join(silent)}" if silent else ""
         return "serving", f"{self._symbols} symbols for {self._daemons} daemons{away}"
 
-    @property
-    def _symbols(self) -> int:
-        return len({symbol for symbol, _ in self._followed.keys})
-
     def _tell_beat(self) -> None:
         for tell in self.on_beat:
             tell()
@@ -132,6 +141,7 @@ class FeedServer:
         self._news.forget()
         self._feed.quotes.changed.update(symbol for symbol, _ in self._followed.keys)
         self._rules_ms = None
+        self._trades_at = float("-inf")
         self._bells = 0
 
     async def _serve(self) -> None:
@@ -186,6 +196,7 @@ class FeedServer:
         if frozenset(wanted.keys) != frozenset(self._followed.keys) or wanted.history > self._followed.history:
             history = max(wanted.history, self._followed.history)
             self._followed = Wish(wanted.keys, history)
+            self._symbols = len({symbol for symbol, _ in wanted.keys})
             log.info("following %d symbols for %d daemons", self._symbols, self._daemons)
             self._feed.follow(wanted.keys, history=history)
         if self._looking is None or self._looking.done():
@@ -235,6 +246,7 @@ class FeedServer:
             bell,
             self._changed_quotes(),
             self._changed_rules(),
+            self._trades(),
         )
 
     def _beat(self) -> Beat:
@@ -270,6 +282,12 @@ class FeedServer:
             return None
         self._rules_ms = seen[0]
         return packed(RulesNote(seen[0], tuple(seen[1])))
+
+    def _trades(self) -> bytes | None:
+        if monotonic_seconds() < self._trades_at:
+            return None
+        self._trades_at = monotonic_seconds() + _TRADES_SECONDS
+        return packed(TradesNote(tuple(ToldTrades(*told) for told in self._feed.told_trades())))
 
     def _ask_for_proof(self) -> None:
         for link in self._feed.quote_links.links:

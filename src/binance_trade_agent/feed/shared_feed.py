@@ -16,9 +16,18 @@ from binance_trade_agent.domain.candles import Candle
 from binance_trade_agent.domain.market import BookTicker
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.domain.values import changed
-from binance_trade_agent.feed.candles import Key
-from binance_trade_agent.feed.market_feed import MarketFeed, MarketQuestions
-from binance_trade_agent.feed.notes import Beat, Bell, QuoteNote, Wish, single_rows, unpacked, window_of_rows
+from binance_trade_agent.feed.candles import Key, LastTrade
+from binance_trade_agent.feed.market_feed import PRICE_MAX_AGE_MS, SILENT_MS, MarketFeed, MarketQuestions
+from binance_trade_agent.feed.notes import (
+    Beat,
+    Bell,
+    QuoteNote,
+    TradesNote,
+    Wish,
+    single_rows,
+    unpacked,
+    window_of_rows,
+)
 from binance_trade_agent.feed.one_question import OneQuestion
 from binance_trade_agent.feed.quotes import MAX_AGE_MS
 from binance_trade_agent.feed.store import Bells, Store, StoreError
@@ -33,6 +42,7 @@ _QUOTES_SECONDS = 0.2  # for which those that were read are not read again: the 
 _WISH_SECONDS = 5.0
 _ALONE_SECONDS = 15.0  # at least, or a feed that comes and goes makes daemons open one connection after the other
 _SILENT_SECONDS = 3.0  # of a feed that lived
+_AHEAD_MS = 1_000  # of this clock, that what was just told may be: its error; more is another clock
 _TAKEN_AT_ONCE = 50  # symbols whose whole history is taken over: 500 at once would hold the event loop for 80 ms
 _BEHIND_SHARE = 0.5  # of what is followed, of which the exchange had a candle that the feed had not
 
@@ -84,6 +94,8 @@ class SharedFeed:
         self._quotes: Mapping[str, bytes | None] = {}
         self._quotes_seconds = float("-inf")
         self._proofs: Sequence[int | None] = ()
+        self._told_trades: bytes | None = None
+        self._trades: TradesNote | None = None
         self._reading_quotes = OneQuestion("shared quotes", self._read_quotes)
         self._reading_rules = OneQuestion("shared rules", self._read_rules)
         self._refused_ms = -1
@@ -136,12 +148,17 @@ class SharedFeed:
         return await self._shared_quote(symbol) or await self._own.fresh_quote(symbol)
 
     def last_price(self, symbol: str) -> Decimal | None:
-        """Price of the symbol's last trade as far as a connection of one's own tells it; the feed process does not."""
-        return self._own.last_price(symbol)
+        """Price of the symbol's last trade, at most some seconds old, by what was read with the last quotes.
+
+        None when neither the feed process nor a connection of one's own proves that.
+        """
+        trade = self._shared_trade(symbol)
+        return self._own.last_price(symbol) if trade is None else Decimal(trade.price)
 
     def last_trade_id(self, symbol: str) -> int | None:
         """Number of the symbol's last trade, likewise."""
-        return self._own.last_trade_id(symbol)
+        trade = self._shared_trade(symbol)
+        return self._own.last_trade_id(symbol) if trade is None or trade.trade_id < 0 else trade.trade_id
 
     async def rules(self, symbol: str) -> SymbolRules:
         """The symbol's rules.
@@ -248,6 +265,7 @@ class SharedFeed:
         self._is_bell_missing = False
         self._stale, self._lacking = set(), set()
         self._quotes, self._quotes_seconds = {}, float("-inf")
+        self._told_trades = self._trades = None
 
     async def _look_at_beat(self) -> None:
         """Look whether the feed lives.
@@ -353,11 +371,12 @@ class SharedFeed:
 
     async def _read_quotes(self) -> None:
         try:
-            beat, notes = await self._store.quotes(self._beat.feed, self._symbols)
+            beat, notes, trades = await self._store.quotes(self._beat.feed, self._symbols)
         except StoreError:  # the next look finds out
             return
         if beat is not None and beat.feed == self._beat.feed:
             self._quotes, self._proofs = dict(zip(self._symbols, notes, strict=True)), beat.proofs
+            self._told_trades, self._trades = trades, None
             self._quotes_seconds = monotonic_seconds()
 
     def _known_quote(self, symbol: str) -> BookTicker | None:
@@ -370,6 +389,18 @@ class SharedFeed:
         bid, ask = Decimal(note.bid), Decimal(note.ask)
         quantities = Decimal(note.bid_quantity), Decimal(note.ask_quantity)
         return BookTicker(symbol, bid, quantities[0], ask, quantities[1], min(proof_ms, now_ms))
+
+    def _shared_trade(self, symbol: str) -> LastTrade | None:
+        """By the exchange's own times: so it does not matter when and where it lay, nor by which clock."""
+        if not self._is_shared or monotonic_seconds() - self._quotes_seconds > _SILENT_SECONDS:
+            return None
+        if self._trades is None:  # most of what is read nobody asks for
+            self._trades = unpacked(self._told_trades, TradesNote) or TradesNote(())
+        if (told := self._trades.of(symbol)) is None:
+            return None
+        (trade, proof_ms), now_ms = told, self._clock.now_ms()
+        is_sure = -_AHEAD_MS <= now_ms - proof_ms <= SILENT_MS and now_ms - trade.until_ms <= PRICE_MAX_AGE_MS
+        return trade if is_sure else None
 
     async def _read_rules(self) -> None:
         try:

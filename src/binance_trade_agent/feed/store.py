@@ -28,6 +28,7 @@ class Writing:
         bell: told to who listens; None when there is nothing to tell beside what was told by `ring`.
         quotes: by symbol, see `notes.QuoteNote`; None for one that is not known any more.
         rules: None when they are as before.
+        trades: all that are known now, see `notes.TradesNote`, for BEAT_KEPT_SECONDS; None while those before will do.
     """
 
     beat: Beat
@@ -37,6 +38,7 @@ class Writing:
     bell: bytes | None = None
     quotes: Mapping[str, bytes | None] = field(default_factory=dict)
     rules: bytes | None = None
+    trades: bytes | None = None
 
 
 class Bells(Protocol):
@@ -82,8 +84,8 @@ class Store(Protocol):
         """The newest candles of each, at most so many, see `notes.rows_of`."""
         ...
 
-    async def quotes(self, feed: str, symbols: Sequence[str]) -> tuple[Beat | None, list[bytes | None]]:
-        """The quotes, and the sign of life that was written with the last of them."""
+    async def quotes(self, feed: str, symbols: Sequence[str]) -> tuple[Beat | None, list[bytes | None], bytes | None]:
+        """The sign of life that was written with the last quotes, these, and the last trades of all symbols."""
         ...
 
     async def rules(self, feed: str) -> RulesNote | None:
