@@ -112,7 +112,7 @@ def test_the_last_trade_of_a_feed_that_thaws_is_as_old_as_what_it_hears_though_i
 )
 def test_the_last_trade_of_a_connection_of_the_feed_that_is_down_or_silent_is_not_known(kind, fields):
     async def story(world):
-        world.server()
+        server = world.server()
         daemon = world.daemon(wish("BTCUSDT", "ETHUSDT"))
         await world.look()
         assert await known_trades(daemon) == ["BTCUSDT", "ETHUSDT"]
@@ -122,6 +122,7 @@ def test_the_last_trade_of_a_connection_of_the_feed_that_is_down_or_silent_is_no
         await sleep_seconds(5)
         assert daemon.feed.is_shared
         assert await known_trades(daemon) == []
+        assert server.feed.told_trades() == [], "the feed itself is not sure"
 
     told(story)
 
@@ -195,6 +196,23 @@ def test_the_last_trade_is_not_known_to_a_daemon_on_another_clock_than_the_excha
         await sleep_seconds(0.5)
         await daemon.feed._shared_quote("BTCUSDT")
         assert daemon.feed.last_price("BTCUSDT") is daemon.feed.last_trade_id("BTCUSDT") is None
+
+    told(story)
+
+
+def test_the_last_trade_holds_no_longer_where_the_daemon_s_clock_stands_still(monkeypatch):
+    async def story(world):
+        world.server()
+        daemon = world.daemon(wish("BTCUSDT"))
+        await world.look()
+        assert await known_trades(daemon) == ["BTCUSDT"]
+        now_ms = world.clock.now_ms()
+        monkeypatch.setattr(world.clock, "now_ms", lambda: now_ms)
+        daemon.task.cancel()
+        await sleep_seconds(2.8)
+        assert daemon.feed.last_price("BTCUSDT") is not None
+        await sleep_seconds(0.3)
+        assert daemon.feed.last_price("BTCUSDT") is None
 
     told(story)
 
