@@ -13,6 +13,7 @@ import socket
 import sys
 import time
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 from binance_trade_agent.ops.lean_pandas import import_pandas
@@ -38,6 +39,7 @@ def serve(control: socket.socket) -> dict[str, Any] | None:
             continue
         message, files, _, _ = socket.recv_fds(control, _MOST_BYTES, 3)
         if not message:
+            _end(told)
             return None
         while not message.endswith(b"\n"):
             message += control.recv(_MOST_BYTES)
@@ -56,6 +58,12 @@ def serve(control: socket.socket) -> dict[str, Any] | None:
         os.write(ends, b"%d\n" % pid)
         os.close(out)
         os.close(errors)
+
+
+def _end(left: Iterable[int]) -> None:
+    """Let nothing outlive the tests that one which failed has left behind."""
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
 
 
 def _tell_of_ends(told: dict[int, int]) -> None:
