@@ -19,7 +19,8 @@ from binance_trade_agent.domain.decisions import Decision, Outcome
 from binance_trade_agent.domain.orders import Fill, OrderIntent, OrderReport, OrderState, OrderType, Side
 from binance_trade_agent.domain.signals import Action, Signal
 from binance_trade_agent.ledger.connection import check_integrity, open_read_only
-from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.records import EquityPoint, RunRecord
 from binance_trade_agent.ops.clock import monotonic_seconds
 from binance_trade_agent.reports.session import session_report

@@ -21,7 +21,8 @@ from binance_trade_agent.domain.decisions import Decision, Outcome
 from binance_trade_agent.domain.orders import OrderIntent, OrderReport, OrderState, OrderType, Side, client_order_id
 from binance_trade_agent.exchange.connect import Connection, connected
 from binance_trade_agent.exchange.errors import RateLimitedError
-from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.records import RunRecord
 from binance_trade_agent.ledger.verify import sentences
 from binance_trade_agent.ops.clock import block_seconds, monotonic_seconds, sleep_seconds

@@ -17,7 +17,7 @@ from binance_trade_agent.exchange.embedded import ExchangeStartError
 from binance_trade_agent.exchange.errors import AuthError, RejectedError, UnavailableError
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.errors import LedgerError, LedgerUnavailable
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ops.clock import MarketGoneError, sleep_seconds
 from binance_trade_agent.ops.signals import StopSignals
 from binance_trade_agent.strategies.registry import UnknownStrategy

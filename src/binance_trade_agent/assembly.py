@@ -51,6 +51,7 @@ from binance_trade_agent.ledger.thinning import Thinning
 from binance_trade_agent.limits import exit_settings
 from binance_trade_agent.ops import heartbeat
 from binance_trade_agent.ops.clock import monotonic_seconds, wall_ms
+from binance_trade_agent.ops.reactions import Reactions
 from binance_trade_agent.ops.tasks import spawn, stop
 from binance_trade_agent.ops.vitals import RedisVitals
 from binance_trade_agent.orchestrator import TradingOrchestrator
@@ -61,6 +62,7 @@ from binance_trade_agent.strategies.in_use import StrategiesInUse
 from binance_trade_agent.trader_vitals import Parts, TraderVitals
 
 _STREAM_SECONDS = 10.0
+_OTHERS_FIRST_SECONDS = 0.05  # at most: what has filled is to be protected too
 _SYNCHRONISE_SECONDS = 600.0
 
 log = logging.getLogger(__name__)
@@ -132,6 +134,7 @@ class Assembly:
             await market_data.forget_rules(intent.symbol)
             watch_holder[0].reconcile_soon(f"an order was refused: {refusal}")
 
+        reactions = Reactions()
         execution = TradeExecutionAgent(
             gateway,
             books,
@@ -141,6 +144,7 @@ class Assembly:
             may_send=name.may_send,
             refused=refused,
             begin=lambda symbol: ground.recovery.begin(symbol, None if feed is None else feed.last_trade_id(symbol)),
+            others_first=lambda: reactions.over(_OTHERS_FIRST_SECONDS),
             reservations=name.share,
         )
         identity = Identity(settings.trading_instance, strategies.name, name.fence)
@@ -206,6 +210,7 @@ class Assembly:
             books,
             suspensions,
             witness,
+            reactions=reactions,
             side_by_side=not connection.is_stepped,
         )
         closer = Closer(market_data, risk, execution, protection, ground.keeper, ledger, clock, ground.known_rules)

@@ -27,8 +27,9 @@ from binance_trade_agent.exchange.embedded import ExchangeStartError
 from binance_trade_agent.exchange.errors import AuthError, ExchangeError
 from binance_trade_agent.ground import RunName
 from binance_trade_agent.ledger.errors import LedgerError, LedgerUnavailable
-from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ledger.lock import Holder, LedgerLock
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.records import RunRecord
 from binance_trade_agent.ledger.takeover import take_over
 from binance_trade_agent.notifications.failed_start import told_if_it_fails

@@ -77,6 +77,7 @@ class TradingOrchestrator:
         suspensions: Suspensions,
         witness: Witness | None = None,
         *,
+        reactions: Reactions | None = None,
         side_by_side: bool = False,
     ) -> None:
         self._market_data = market_data
@@ -90,7 +91,7 @@ class TradingOrchestrator:
         self._entrance = Entrance() if side_by_side else None
         self._marked_ms: int | None = None
         self.views: dict[str, MarketView] = {}
-        self.reactions = Reactions()
+        self.reactions = reactions or Reactions()
         self.is_stopping = False
 
     @property

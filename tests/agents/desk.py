@@ -164,10 +164,8 @@ def always(value):
     return lambda _symbol: value
 
 
-def executing(
-    gateway, ledger, clock, keeper, refusals: list[str] | None = None, begin=None, reservations=None
-) -> TradeExecutionAgent:
-    """An execution agent that may always send, and keeps what was refused; the last two as TradeExecutionAgent has them."""
+def executing(gateway, ledger, clock, keeper, refusals: list[str] | None = None, **others) -> TradeExecutionAgent:
+    """An execution agent that may always send, and keeps what was refused; `others` are those of TradeExecutionAgent."""
 
     async def refused(_, refusal) -> None:
         if refusals is not None:
@@ -181,8 +179,7 @@ def executing(
         run_id=RUN_ID,
         may_send=lambda: None,
         refused=refused,
-        begin=begin,
-        reservations=reservations,
+        **others,
     )
 
 

@@ -249,6 +249,20 @@ async def test_nothing_is_sent_when_the_intent_cannot_be_written(tmp_path, monke
         assert await ready.times_sent() == 0
 
 
+async def test_answer_is_booked_when_orders_that_are_not_on_the_wire_yet_had_their_moment(tmp_path):
+    async with desk(tmp_path) as ready:
+        seen = []
+
+        async def others_first() -> None:
+            seen.append((await ready.times_sent(), [entry.order.state for entry in await ready.orders()]))
+
+        ready.execution = executing(ready.gateway, ready.ledger, ready.clock, ready.keeper, others_first=others_first)
+        decision = await ready.trade()
+        assert seen == [(1, [OrderState.SENT])]
+        assert decision.outcome is Outcome.EXECUTED
+        assert (await ready.entry(decision)).is_settled
+
+
 async def test_fill_that_cannot_be_written_leaves_the_order_to_be_asked_about(tmp_path, monkeypatch):
     async with desk(tmp_path) as ready:
         with monkeypatch.context() as patched:

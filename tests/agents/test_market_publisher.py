@@ -21,7 +21,7 @@ from binance_trade_agent.domain.market import MarketView
 from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.exchange.weights import cost
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ops.clock import give_way, machine_time, sleep_seconds, wall_ms
 from binance_trade_agent.ops.tasks import spawn, stop
 from binance_trade_agent.strategies.frame import candle_frame

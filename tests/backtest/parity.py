@@ -35,7 +35,7 @@ from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.history.files import read_table, symbol_and_interval
 from binance_trade_agent.history.rules import rules_of
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from tests.exchange_process import running_exchange
 
 # Where there is nothing to be done a backtest need not go: those decisions are counted, not compared one by one.

@@ -22,7 +22,8 @@ from binance_trade_agent.control.commands import (
 from binance_trade_agent.domain.pause_scope import PauseScope
 from binance_trade_agent.ledger.connection import BUSY_TIMEOUT_MS
 from binance_trade_agent.ledger.errors import LedgerError, LedgerUnavailable
-from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.switches import closes_positions, kill_reason, killed, pause_scope, paused
 from binance_trade_agent.reports.audit import audit
 from tests.ledger.bookkeeping import trading_ledger

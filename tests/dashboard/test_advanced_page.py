@@ -12,8 +12,8 @@ from zipfile import ZipFile
 import pytest
 
 from binance_trade_agent.control.commands import CommandKind, latest_commands, place
-from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.lock import Holder, LedgerLock
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ops import vitals
 from binance_trade_agent.ops.vitals import AccountVitals, ClaimVitals, Vitals
 from tests.dashboard.served import WITH_PASSWORDS, served

@@ -27,7 +27,7 @@ from binance_trade_agent.domain.orders import Fill, Order, Role, Side
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ops.clock import wall_ms
 from tests.dashboard.served import WITH_PASSWORDS, Served, served
 from tests.dashboard.visitor import Visitor

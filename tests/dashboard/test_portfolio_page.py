@@ -16,7 +16,8 @@ from binance_trade_agent.cache.market_board import Quote
 from binance_trade_agent.desk.memory import Memory
 from binance_trade_agent.domain.candles import DAY_MS
 from binance_trade_agent.domain.orders import OrderState, OrderType, Role, Side
-from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.records import EquityPoint
 from binance_trade_agent.reports import tally
 from binance_trade_agent.reports.analysis import analyze

@@ -22,8 +22,9 @@ from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.orders import OrderState, OrderType, Role, Side
 from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ledger.lock import Holder, LedgerLock
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ops import vitals
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds, wall_ms
 from tests.dashboard.served import WITH_PASSWORDS, Served, served

@@ -7,7 +7,8 @@ import pytest
 
 from binance_trade_agent.ledger.backup import back_up
 from binance_trade_agent.ledger.errors import LedgerError
-from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.verify import sentences
 from tests.ledger.bookkeeping import BTCUSDT, fill, place, report, trading_ledger
 from tests.ledger.test_kill import writing

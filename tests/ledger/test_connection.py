@@ -5,8 +5,9 @@ from contextlib import closing
 import pytest
 
 from binance_trade_agent.ledger.errors import LedgerError, LedgerUnavailable
-from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ledger.migrations import latest_version
+from binance_trade_agent.ledger.reader import LedgerReader
 from tests.ledger.bookkeeping import place, trading_ledger
 
 

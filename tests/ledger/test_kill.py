@@ -8,7 +8,8 @@ import pytest
 
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.accounting import Account, balances
-from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.reports.trades import replay
 
 ROOT = Path(__file__).parents[2]

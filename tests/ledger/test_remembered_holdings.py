@@ -12,7 +12,7 @@ from binance_trade_agent.domain.orders import OrderState, Role, Side
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ledger.errors import DuplicateIntent
-from tests.ledger.bookkeeping import BTCUSDT, decision, fill, intent, report, run_record, trading_ledger
+from tests.ledger.bookkeeping import BTCUSDT, decision, fill, intent, report, trading_ledger
 from tests.ledger.test_remembered_view import reads_of
 
 RULES = SymbolRules("BTCUSDT", "BTC", "USDT", min_notional=Decimal(5))

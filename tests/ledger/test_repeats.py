@@ -5,7 +5,7 @@ from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.signals import Action
 from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.repeats import Repeats
 from binance_trade_agent.reports import decision_pages, why_text
 from binance_trade_agent.reports.decision_pages import Filters

@@ -14,9 +14,10 @@ from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import CommandKind
 from binance_trade_agent.ledger import queries, restore
 from binance_trade_agent.ledger.backup import back_up
-from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ledger.lock import Holder, LedgerLock
 from binance_trade_agent.ledger.migrations import latest_version, schema_version
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.risk_changes import RiskChange, record
 from binance_trade_agent.ledger.switches import closes_positions, kill_reason, pause_scope
 from binance_trade_agent.ledger.verify import sentences

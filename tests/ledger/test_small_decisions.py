@@ -8,7 +8,7 @@ from binance_trade_agent.domain.candles import MINUTE_MS, Candle
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.signals import Action
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.rows import decision_columns, decision_row
 from binance_trade_agent.ledger.verify import sentences
 from binance_trade_agent.limits import risk_settings

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from binance_trade_agent.ledger.errors import LedgerError
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.rows import in_full
 from binance_trade_agent.ledger.tables import export_tables
 from tests.ledger.bookkeeping import BTCUSDT, fill, place, report, trading_ledger

@@ -8,7 +8,7 @@ from binance_trade_agent.domain.candles import DAY_MS, MINUTE_MS
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.signals import Action
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.records import EquityPoint
 from binance_trade_agent.ledger.repeats import Again
 from binance_trade_agent.ledger.thinning import Thinning, thin

@@ -13,9 +13,10 @@ from click.testing import CliRunner
 from binance_trade_agent.cli import group
 from binance_trade_agent.ledger import upgrade
 from binance_trade_agent.ledger.errors import LedgerError
-from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ledger.lock import Holder, LedgerLock
 from binance_trade_agent.ledger.migrations import latest_version, schema_version
+from binance_trade_agent.ledger.reader import LedgerReader
 from tests.ledger.old_ledgers import ledger_of_schema
 from tests.ledger.test_backup import orders_and_differences
 from tests.ledger.tiny_disk import fill_up, leave_one_mb, tiny_disk

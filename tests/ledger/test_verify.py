@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from binance_trade_agent.domain.orders import OrderState, Side
 from binance_trade_agent.ledger import fee_values
-from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ledger.pauses import begin_pause
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.verify import sentences
 from binance_trade_agent.risk.state import Pause
 from tests.ledger.bookkeeping import BTCUSDT, OPENING, fill, place, report, run_record, trading_ledger

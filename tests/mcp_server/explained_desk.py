@@ -20,8 +20,9 @@ from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import Command, CommandState
 from binance_trade_agent.desk.desk import Desk
 from binance_trade_agent.domain.values import replace
-from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ledger.lock import Holder, LedgerLock
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.mcp_server.command import PATH, application, web_server
 from binance_trade_agent.mcp_server.server import TradingServer, trading_server
 from binance_trade_agent.ops.clock import sleep_seconds, wall_ms

@@ -8,7 +8,7 @@ import pytest
 
 from binance_trade_agent.control import commands
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ops.clock import sleep_seconds
 from tests.dashboard.served import served
 from tests.mcp_server.stack import Stack, refused, running_stack, said

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.mcp_server.fields import at_utc
 from binance_trade_agent.mcp_server.tools.work import not_asked
 from tests.mcp_server.served import GENERATIONS, served_mcp

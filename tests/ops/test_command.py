@@ -4,8 +4,8 @@ import pytest
 
 from binance_trade_agent.cli import group
 from binance_trade_agent.control.commands import CommandState, latest_commands
-from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.lock import Holder, LedgerLock
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ops import command, vitals
 from binance_trade_agent.ops.vitals import AccountVitals, ClaimVitals, Vitals
 from tests.ledger.bookkeeping import trading_ledger

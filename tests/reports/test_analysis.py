@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 from rich.console import Console
 
-from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.records import EquityPoint
 from binance_trade_agent.reports.analysis import analyze
 from binance_trade_agent.reports.analysis_files import as_csv, as_json

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.reports.decision_pages import (
     Filters,
     Place,

@@ -13,7 +13,7 @@ from binance_trade_agent.domain.candles import DAY_MS
 from binance_trade_agent.ledger import equity, journal
 from binance_trade_agent.ledger.connection import in_transaction, open_or_create
 from binance_trade_agent.ledger.equity import Series
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.records import EquityPoint
 from binance_trade_agent.reports.equity_curve import EquityCurve, quote_assets, run_spans, worth
 from binance_trade_agent.reports.performance import drawdown, falls, sharpe

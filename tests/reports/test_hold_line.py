@@ -6,7 +6,7 @@ import pytest
 
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.ledger.equity import Series
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.records import EquityPoint
 from binance_trade_agent.reports.equity_curve import EquityCurve
 from binance_trade_agent.reports.hold_line import HoldLine

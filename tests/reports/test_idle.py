@@ -9,7 +9,8 @@ from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import CommandKind
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.values import as_dict
-from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.reports.idle import Idle, IdleTalk, idle
 from binance_trade_agent.reports.status import lines, status
 from tests.ledger.bookkeeping import BTCUSDT, OPENING, decision, fill, place, report, run_record, trading_ledger

@@ -17,7 +17,8 @@ from binance_trade_agent.domain.orders import OrderState, OrderType, Role, Side
 from binance_trade_agent.domain.symbols import SymbolRules
 from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ops.vitals import AccountVitals, ClaimVitals
 from binance_trade_agent.reports.fee_rates import USUAL_FRACTION, FeeRate, fee_rate
 from binance_trade_agent.reports.order_draft import Draft

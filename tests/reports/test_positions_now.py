@@ -8,7 +8,8 @@ from binance_trade_agent.cache.market_board import Quote
 from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.orders import OrderState, OrderType, Role, Side
-from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.reports.positions_now import positions_now
 from tests.ledger.bookkeeping import BTCUSDT, decision, fill, intent, place, run_record, trading_ledger
 from tests.matching.f0 import RULES

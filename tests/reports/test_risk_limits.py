@@ -11,8 +11,9 @@ from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.orders import OrderState, OrderType, Role, Side
 from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ledger import risk_changes
-from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ledger.pauses import begin_pause
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.records import EquityPoint
 from binance_trade_agent.ledger.risk_changes import RiskChange
 from binance_trade_agent.limits import risk_settings

@@ -6,7 +6,8 @@ from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.ledger import position_marks
 from binance_trade_agent.ledger.errors import LedgerError
-from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.reports.session import render, session_report
 from tests.ledger.bookkeeping import BTCUSDT, decision, fill, intent, place, report, run_record, trading_ledger
 from tests.reports.trading_day import write_trading_day

@@ -9,7 +9,8 @@ from binance_trade_agent.control import commands
 from binance_trade_agent.control.commands import CommandKind, CommandState
 from binance_trade_agent.domain.pause_scope import PauseScope
 from binance_trade_agent.ledger import risk_changes
-from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.records import EquityPoint
 from binance_trade_agent.ledger.risk_changes import RiskChange
 from binance_trade_agent.ops.clock import wall_ms

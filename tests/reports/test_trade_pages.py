@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from binance_trade_agent.domain.orders import Side
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.reports import trade_walk
 from binance_trade_agent.reports.analysis import analyze
 from binance_trade_agent.reports.order_strategies import BY_HAND

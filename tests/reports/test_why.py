@@ -7,7 +7,8 @@ from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.exits import ExitKind
 from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.ledger import strategy_changes
-from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.strategy_changes import StrategyChange
 from binance_trade_agent.reports import latest, why, why_text
 from tests.ledger.bookkeeping import decision, place, run_record

@@ -18,7 +18,7 @@ from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.order_states import STATE_OF_STATUS
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.export import dump
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
 from binance_trade_agent.settings import setting_names
 from tests.exchange_process import RunningExchange

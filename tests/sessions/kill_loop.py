@@ -17,7 +17,7 @@ from collections import Counter
 from pathlib import Path
 
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
 from tests.exchange_process import RunningExchange, exchange_process
 from tests.sessions.daemon_process import EAGER, assert_books_balance, assert_equal_to_exchange, daemon, session

@@ -11,7 +11,7 @@ from binance_trade_agent import exit_codes
 from binance_trade_agent.cli import group
 from binance_trade_agent.control.commands import latest_commands
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ops import order_command
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
 from binance_trade_agent.ops.vitals import read, vitals_path

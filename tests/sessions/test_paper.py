@@ -3,7 +3,7 @@
 import pytest
 
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from tests.exchange_process import running_exchange
 from tests.sessions.command import trade_agent
 from tests.sessions.daemon_process import EAGER, assert_books_balance, daemon, session

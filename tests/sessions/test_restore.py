@@ -9,7 +9,7 @@ import pytest
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.order_ids import parse_order_id
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.verify import sentences
 from binance_trade_agent.ops.ledger_commands import back_up_ledger, restore_ledger
 from tests.exchange_process import running_exchange

@@ -9,7 +9,7 @@ import pytest
 
 from binance_trade_agent.domain.claims import EXPOSURE_RULE
 from binance_trade_agent.ledger import queries, switches
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
 from binance_trade_agent.ops.ledger_commands import back_up_ledger, restore_ledger
 from tests.cache.redis_server import needs_redis

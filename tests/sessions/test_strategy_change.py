@@ -7,7 +7,7 @@ import pytest
 
 from binance_trade_agent.domain.signals import Action
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.strategy_changes import in_use_at
 from tests.sessions.command import trade_agent
 from tests.sessions.daemon_process import EAGER, Daemon, assert_books_balance, daemon, session

@@ -11,7 +11,7 @@ from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.signals import Action
 from binance_trade_agent.domain.wording import iso_utc
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.reports import latest, why, why_text
 from tests.exchange_process import running_exchange
 from tests.sessions.command import trade_agent

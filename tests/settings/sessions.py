@@ -22,7 +22,7 @@ from binance_trade_agent.domain.orders import Order, OrderState, Role
 from binance_trade_agent.domain.values import replace
 from binance_trade_agent.exchange.connect import connected
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.strategies.own import OWN_FOLDER
 from tests.exchange_process import RunningExchange, running_exchange
 from tests.ledger.bookkeeping import decision, trading_ledger

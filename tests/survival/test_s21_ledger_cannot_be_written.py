@@ -17,7 +17,8 @@ from binance_trade_agent.exchange.endpoints import simulated
 from binance_trade_agent.exchange.user_stream import UserStream
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.errors import LedgerError, LedgerUnavailable
-from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.verify import sentences
 from binance_trade_agent.ops import crash_points
 from binance_trade_agent.ops.tasks import spawn, stop

@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.ledger import integrity, migrations, queries
 from binance_trade_agent.ledger.errors import LedgerError
-from binance_trade_agent.ledger.ledger import Ledger, LedgerReader
+from binance_trade_agent.ledger.ledger import Ledger
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.verify import sentences
 from tests.ledger.bookkeeping import BTCUSDT, fill, place, report, trading_ledger
 from tests.sessions.daemon_process import daemon

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
 from tests.cache.redis_server import REDIS_SERVER, RedisServer
 from tests.exchange_process import RunningExchange, exchange_process, running_exchange

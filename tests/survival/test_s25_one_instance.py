@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from binance_trade_agent.control.lease import LEASE_SECONDS
 from binance_trade_agent.domain.order_ids import instance_tag, is_own_order_id, parse_order_id
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
 from tests.cache.redis_server import RedisServer, needs_redis
 from tests.exchange_process import RunningExchange, running_exchange

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
 from tests.exchange_process import RunningExchange, running_exchange
 from tests.sessions.command import trade_agent

@@ -59,6 +59,7 @@ class TradeExecutionAgent:
         may_send: why nothing may be sent now, such as a lease that another daemon has taken; None when it may.
         refused: told of each order that the exchange refused, with its reason.
         begin: told of the symbol before an intent on it is committed; nothing is committed when it raises.
+        others_first: waited for, a moment, before an answer is booked: orders that are not on the wire yet go before.
         reservations: asked before each purchase whether all daemons of the account may hold so much.
     """
 
@@ -73,6 +74,7 @@ class TradeExecutionAgent:
         may_send: Callable[[], str | None],
         refused: Callable[[OrderIntent, RejectedError], Awaitable[None]],
         begin: Callable[[str], Awaitable[None]] | None = None,
+        others_first: Callable[[], Awaitable[None]] | None = None,
         reservations: Reservations | None = None,
     ) -> None:
         self._reservations = reservations or NoReservations()
@@ -84,6 +86,7 @@ class TradeExecutionAgent:
         self._may_send = may_send
         self._refused = refused
         self._begin = begin
+        self._others_first = others_first
 
     def reserved(self, intents: Sequence[OrderIntent]) -> AbstractAsyncContextManager[Refusal | None]:
         """See Reservations; `execute` sees to it by itself, `place` does not."""
@@ -266,6 +269,8 @@ class TradeExecutionAgent:
             await self._move(intents, OrderState.DENIED, str(failure))
             return Sent(OrderState.DENIED, failure=failure)
         crash_points.passed("order.answered")
+        if self._others_first is not None:
+            await self._others_first()
         booked = await self._keeper.apply_all(reports)
         crash_points.passed("order.booked")
         return Sent(_ACCEPTED, tuple(reports), tuple(applied.order for applied in booked))

@@ -53,12 +53,12 @@ class Recovery:
         """
         if symbol in self._begun:
             return
-        if not await self._is_noted(symbol):
-            latest = market_trade_id
-            if latest is None:
-                latest = await self._gateway.latest_trade_id(symbol)
-            await self._ledger.move_trade_cursor(symbol, BEFORE_ALL_TRADES if latest is None else latest)
-            crash_points.passed("trades.noted")
+        if market_trade_id is not None:
+            await self._ledger.begin_trades(symbol, market_trade_id)
+        elif not await self._is_noted(symbol):
+            latest = await self._gateway.latest_trade_id(symbol)
+            await self._ledger.begin_trades(symbol, BEFORE_ALL_TRADES if latest is None else latest)
+        crash_points.passed("trades.noted")
         self._begun.add(symbol)
 
     def begin_epoch(self) -> None:

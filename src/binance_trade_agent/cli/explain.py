@@ -30,7 +30,7 @@ def why(
     if sum(option is not None for option in (at, last, order)) > 1:
         fail("--at, --last and --order each ask for something else: give one of them.")
     from binance_trade_agent.ledger.errors import LedgerError
-    from binance_trade_agent.ledger.ledger import LedgerReader
+    from binance_trade_agent.ledger.reader import LedgerReader
     from binance_trade_agent.reports import latest, why, why_text
 
     path = configuration_of({"LEDGER_PATH": ledger_path}).settings.ledger_path
@@ -63,7 +63,7 @@ def risk(symbol: str | None, as_json: bool, **flags: Any) -> None:
     """
     settings = configuration_of(flags).settings
     from binance_trade_agent.ledger.errors import LedgerError
-    from binance_trade_agent.ledger.ledger import LedgerReader
+    from binance_trade_agent.ledger.reader import LedgerReader
     from binance_trade_agent.reports import risk_limits, risk_limits_text
 
     try:

@@ -29,7 +29,7 @@ def analyze(
 ) -> None:
     """Trades, positions, fees, profit and equity, from the ledger alone."""
     from binance_trade_agent.ledger.errors import LedgerError
-    from binance_trade_agent.ledger.ledger import LedgerReader
+    from binance_trade_agent.ledger.reader import LedgerReader
     from binance_trade_agent.reports import analysis, analysis_files, wording
 
     settings = configuration_of({"LEDGER_PATH": ledger_path}).settings
@@ -56,8 +56,8 @@ def analyze(
 def status(ledger_path: Path | None, as_json: bool) -> None:
     """What the trader does now: heartbeat, positions, orders that are not settled, alarms; from the ledger alone."""
     from binance_trade_agent.ledger.errors import LedgerError
-    from binance_trade_agent.ledger.ledger import LedgerReader
     from binance_trade_agent.ledger.lock import is_held
+    from binance_trade_agent.ledger.reader import LedgerReader
     from binance_trade_agent.ops import heartbeat
     from binance_trade_agent.reports import status
 

@@ -16,8 +16,8 @@ from binance_trade_agent.control.commands import CommandKind
 from binance_trade_agent.desk.looking import Looking
 from binance_trade_agent.ledger.connection import identity
 from binance_trade_agent.ledger.errors import LedgerError
-from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.lock import is_held
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ops import heartbeat
 from binance_trade_agent.ops.clock import wall_ms
 from binance_trade_agent.ops.heartbeat import Heartbeat

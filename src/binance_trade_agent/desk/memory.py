@@ -14,7 +14,7 @@ from typing import TypeVar
 from binance_trade_agent.ledger.connection import identity
 from binance_trade_agent.ledger.equity import Series
 from binance_trade_agent.ledger.errors import LedgerError
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ops.clock import sleep_seconds
 from binance_trade_agent.ops.tasks import spawn, stop
 from binance_trade_agent.reports.equity_curve import EquityCurve

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from binance_trade_agent.domain.decisions import Decision
 from binance_trade_agent.domain.money import ZERO, plain
-from binance_trade_agent.ledger import equity, external_sums, queries
+from binance_trade_agent.ledger import equity, external_sums, order_symbols, queries
 from binance_trade_agent.ledger.accounting import Account, Posting, external_postings
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.records import Epoch, EquityPoint, RunRecord
@@ -62,6 +62,13 @@ def move_trade_cursor(connection: sqlite3.Connection, symbol: str, trade_id: int
         " WHERE excluded.trade_id > trade_id",
         (required_epoch(connection).epoch, symbol, trade_id),
     )
+
+
+def begin_trades(connection: sqlite3.Connection, symbol: str, trade_id: int) -> None:
+    """Note that no trade of ours on `symbol` is one up to `trade_id`, unless it is known where they begin."""
+    epoch = required_epoch(connection).epoch
+    if not order_symbols.has_order(connection, epoch, symbol):
+        connection.execute("INSERT OR IGNORE INTO trade_cursors VALUES (?, ?, ?)", (epoch, symbol, trade_id))
 
 
 def begin_run(connection: sqlite3.Connection, run: RunRecord) -> None:

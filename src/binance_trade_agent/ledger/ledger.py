@@ -1,4 +1,4 @@
-"""The door to the ledger: `Ledger` for the one process that writes it, `LedgerReader` for all others.
+"""The door to the ledger for the one process that writes it; that of all others is `reader.py`.
 
 Each write is one durable transaction and one hop to the connection's thread. When a write raises LedgerUnavailable,
 nothing of it was done. A caller that is cancelled while it waits does not stop the write.
@@ -29,7 +29,6 @@ from binance_trade_agent.ledger.connection import (
     in_transaction,
     is_of_the_file,
     open_or_create,
-    open_read_only,
 )
 from binance_trade_agent.ledger.counts import LedgerCounts
 from binance_trade_agent.ledger.errors import LedgerError
@@ -332,6 +331,10 @@ class Ledger:
             lambda connection: queries.trade_cursor(connection, queries.epoch_number(connection), symbol)
         )
 
+    async def begin_trades(self, symbol: str, trade_id: int) -> None:
+        """Note that no trade of ours on `symbol` is one up to `trade_id`, unless it is known where they begin."""
+        await self.write(lambda connection: journal.begin_trades(connection, symbol, trade_id), touched=_none)
+
     async def move_trade_cursor(self, symbol: str, trade_id: int) -> None:
         """Note that the account's trades on `symbol` up to `trade_id` are read, and booked where they are ours."""
         await self.write(lambda connection: journal.move_trade_cursor(connection, symbol, trade_id), touched=_none)
@@ -487,47 +490,3 @@ def _symbols_of(made: Iterable[Order]) -> Collection[str]:
 def _none(_: object) -> Collection[str]:
     """No order and no position is written there."""
     return ()
-
-
-class LedgerReader:
-    """A ledger opened for reading by any process, whether the trader runs or not; for the functions of queries.py."""
-
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
-        self.path = path
-        self._connection = connection
-
-    @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open the ledger at `path`; it is never made or changed.
-
-        Raises:
-            LedgerError: there is none, or it cannot be used.
-        """
-        return cls(path, open_read_only(path))
-
-    def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def snapshot(self, work: Work[T]) -> T:
-        """Run `work` with the connection; all that it reads is of one moment.
-
-        Raises:
-            LedgerUnavailable: the file could not be read.
-        """
-        try:
-            self._connection.execute("BEGIN")
-            try:
-                return work(self._connection)
-            finally:
-                self._connection.execute("ROLLBACK")
-        except FILE_ERRORS as error:
-            raise explained(error, self.path) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from binance_trade_agent.ledger.files import in_place_when_whole, sync_file, sync_folder
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.rows import read_table
 from binance_trade_agent.ops.private_files import written
 

@@ -9,7 +9,7 @@ from binance_trade_agent.desk.desk import Desk
 from binance_trade_agent.domain.nearest import nearest
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.errors import LedgerError
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.mcp_server.fields import NOTICE, sentence
 from binance_trade_agent.mcp_server.offering import Shared
 from binance_trade_agent.reports.session import render, session_report

@@ -22,7 +22,7 @@ import msgspec
 from binance_trade_agent.domain.notify_events import NotifyEvent
 from binance_trade_agent.domain.values import replace
 from binance_trade_agent.ledger.errors import LedgerError
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.notifications.failures import LASTING_SECONDS, Failures
 from binance_trade_agent.notifications.news import Cursor, Notice, in_this_ledger, news, was_cut_off
 from binance_trade_agent.notifications.targets import Target

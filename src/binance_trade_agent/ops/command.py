@@ -11,8 +11,8 @@ from binance_trade_agent.control.strategy_switch import asked_choice
 from binance_trade_agent.domain.claims import going_on
 from binance_trade_agent.domain.pause_scope import PauseScope
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.lock import is_held
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ops import vitals
 from binance_trade_agent.ops.clock import block_seconds, monotonic_seconds, wall_ms
 from binance_trade_agent.reports.wording import sentence

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 # In the order of an order's life.
 POINTS = (
     "decision.approved",  # nothing is written yet
-    "trades.noted",  # up to which trade the symbol was read before its first order, which is not in the ledger
+    "trades.noted",  # where the symbol's trades begin that may be ours; its first order is not in the ledger
     "intent.committed",  # in the ledger as SENT, or as INTENT when it may not be sent; nothing is on the wire
     "order.sending",  # the same of any order
     "order.answered",  # the answer has come, nothing of it is in the ledger

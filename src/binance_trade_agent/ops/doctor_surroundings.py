@@ -15,9 +15,9 @@ from binance_trade_agent.ledger.connection import FILE_ERRORS, explained, open_o
 from binance_trade_agent.ledger.disk import MB, free_bytes
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.integrity import check_at_start
-from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.lock import is_held
 from binance_trade_agent.ledger.migrations import latest_version, schema_version
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.notifications.targets import targets
 from binance_trade_agent.ops.port_holder import holder_of, is_taken
 from binance_trade_agent.settings import Settings

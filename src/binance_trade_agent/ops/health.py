@@ -11,8 +11,8 @@ from pathlib import Path
 from binance_trade_agent.control.persons_pause import persons_pause
 from binance_trade_agent.ledger import alarms, pauses, queries, switches
 from binance_trade_agent.ledger.errors import LedgerError
-from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.lock import is_held
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ops import heartbeat, vitals
 from binance_trade_agent.ops.clock import wall_ms
 from binance_trade_agent.ops.heartbeat import Heartbeat

@@ -18,8 +18,8 @@ from binance_trade_agent.domain.wording import compact_utc, iso_second
 from binance_trade_agent.ledger import backup, risk_changes, strategy_changes, switches, tables
 from binance_trade_agent.ledger.errors import LedgerError
 from binance_trade_agent.ledger.files import remove_abandoned
-from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.lock import Holder, LedgerInUse, LedgerLock, named
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.restore import Restored, restore
 from binance_trade_agent.ledger.verify import Say, verify
 from binance_trade_agent.ops.clock import wall_ms

@@ -23,9 +23,9 @@ from binance_trade_agent.exchange.errors import AuthError, ExchangeError
 from binance_trade_agent.exchange.gateway import Gateway
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.errors import LedgerError
-from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.lock import is_held
 from binance_trade_agent.ledger.own_part import OwnPart, own_part
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.reconciliation import LedgerFacts, Reconciliation
 from binance_trade_agent.ops.clock import sleep_seconds
 from binance_trade_agent.ops.terminal import complain

@@ -8,7 +8,7 @@ from decimal import Decimal
 from binance_trade_agent.domain.money import ZERO
 from binance_trade_agent.domain.nearest import nearest
 from binance_trade_agent.ledger import alarms, fee_values, queries
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.records import Alarm, Epoch, EquityPoint, RunRecord
 from binance_trade_agent.reports.holdings import Equity, Holding, equity, holdings
 from binance_trade_agent.reports.status import OpenOrder, open_orders

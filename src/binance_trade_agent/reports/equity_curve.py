@@ -15,7 +15,7 @@ from binance_trade_agent.domain.values import Value
 from binance_trade_agent.history.table import FloatArray, IntArray
 from binance_trade_agent.ledger import equity, queries
 from binance_trade_agent.ledger.equity import Series
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.reports.performance import Drawdown, daily_returns, drawdown, sharpe
 
 SLICE_POINTS = 20_000

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from binance_trade_agent.ledger.equity import Series
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.reports.equity_curve import EquityCurve
 
 _BID = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from binance_trade_agent.domain.decisions import Decision
 from binance_trade_agent.domain.exits import ExitKind
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.reports.aligned import aligned
 from binance_trade_agent.reports.alike import Count, counts
 from binance_trade_agent.reports.why import Explainer, OrderStory

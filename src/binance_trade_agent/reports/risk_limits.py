@@ -19,7 +19,7 @@ from binance_trade_agent.domain.orders import Side
 from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.values import as_dict, replace
 from binance_trade_agent.ledger import alarms, queries
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.records import RunRecord
 from binance_trade_agent.ledger.risk_changes import RiskChange
 from binance_trade_agent.limits import risk_settings

@@ -10,8 +10,8 @@ from binance_trade_agent.domain.positions import Position
 from binance_trade_agent.domain.wording import clock_time
 from binance_trade_agent.ledger import alarms, queries, run_sums
 from binance_trade_agent.ledger.errors import LedgerError
-from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.position_marks import since_mark
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.records import Alarm, RunRecord
 from binance_trade_agent.reports.holdings import Equity, Holding, equity, holdings
 from binance_trade_agent.reports.status import OpenOrder, alarm_name, open_orders, order_line

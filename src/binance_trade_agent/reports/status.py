@@ -12,7 +12,7 @@ from binance_trade_agent.domain.money import plain
 from binance_trade_agent.domain.pause_scope import PauseScope
 from binance_trade_agent.domain.values import as_dict
 from binance_trade_agent.ledger import alarms, fee_values, queries, strategy_changes, switches
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.records import Alarm, Epoch
 from binance_trade_agent.ledger.risk_changes import RiskChange
 from binance_trade_agent.ledger.strategy_changes import StrategyChange

@@ -11,7 +11,7 @@ from functools import cached_property
 from threading import Lock
 
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.reports.order_strategies import orders_by_hand
 from binance_trade_agent.reports.tally_lane import Lane
 from binance_trade_agent.reports.tally_sums import Group, Part, Sums, grouped

@@ -17,7 +17,7 @@ from binance_trade_agent.domain.values import Value
 from binance_trade_agent.domain.wording import iso_utc
 from binance_trade_agent.ledger import queries
 from binance_trade_agent.ledger.exits import Replay
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.reports.order_strategies import UNKNOWN, decided_by, last_purchase
 from binance_trade_agent.reports.trade_walk import Filters, Place, Step, walk
 from binance_trade_agent.reports.trades import Assets, Trade, trade_of

@@ -17,8 +17,8 @@ from binance_trade_agent.domain.orders import Fill, Order, OrderState, Role, Sid
 from binance_trade_agent.domain.values import as_dict
 from binance_trade_agent.domain.wording import iso_utc
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.ledger import LedgerReader
 from binance_trade_agent.ledger.position_marks import since_mark
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.records import OrderEntry, OrderEvent, RunRecord
 from binance_trade_agent.reports.analysis import refuse_unknown_symbol
 from binance_trade_agent.reports.strategy_in_use import StrategyInUse, strategy_in_use

@@ -17,7 +17,7 @@ from binance_trade_agent.cli import group
 from binance_trade_agent.domain.claims import ACCOUNT_RULES
 from binance_trade_agent.history.recording import recordings_folder
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from tests.backtest.replay.recorded import KILLED, LAST, play, play_with_people
 
 

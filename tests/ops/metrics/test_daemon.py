@@ -12,7 +12,7 @@ import pytest
 from binance_trade_agent import daemon, exit_codes
 from binance_trade_agent.domain.orders import OrderState
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
 from binance_trade_agent.ops.metrics import serving
 from binance_trade_agent.ops.metrics.answers import Answers

@@ -17,7 +17,7 @@ from binance_trade_agent.domain.nearest import nearest
 from binance_trade_agent.domain.strategy_choice import StrategyChoice
 from binance_trade_agent.history.recording import Recording, recordings_folder
 from binance_trade_agent.ledger import queries
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.records import RunRecord
 from binance_trade_agent.ledger.rows import in_full
 from binance_trade_agent.settings import Settings

@@ -19,7 +19,7 @@ from binance_trade_agent.desk.desk import Desk
 from binance_trade_agent.desk.memory import Memory
 from binance_trade_agent.ledger.equity import Series
 from binance_trade_agent.ledger.errors import LedgerError
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.ledger.records import Epoch
 from binance_trade_agent.reports.equity_curve import SHARPE_DAYS, quote_assets, run_spans
 from binance_trade_agent.reports.order_strategies import BY_HAND

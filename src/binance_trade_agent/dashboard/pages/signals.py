@@ -18,7 +18,7 @@ from binance_trade_agent.domain.values import replace
 from binance_trade_agent.domain.wording import iso_utc
 from binance_trade_agent.ledger import alarms, queries
 from binance_trade_agent.ledger.errors import LedgerError
-from binance_trade_agent.ledger.ledger import LedgerReader
+from binance_trade_agent.ledger.reader import LedgerReader
 from binance_trade_agent.reports import decision_pages
 from binance_trade_agent.reports.decision_pages import DecisionPage, Filters, Place
 from binance_trade_agent.reports.idle import Idle, idle
