@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from binance_trade_agent.agents.reconciler import DIFFERENCE, MISSING_COINS
+from binance_trade_agent.domain.decisions import Outcome
 from binance_trade_agent.domain.orders import OrderState, Side
 from binance_trade_agent.exchange.errors import UnavailableError
 from binance_trade_agent.ops.tasks import spawn
@@ -55,6 +56,28 @@ async def test_balance_that_moves_while_it_is_looked_at_is_looked_at_again(tmp_p
         assert await ready.reconciler.run("balances differ") == []
         ready.gateway.account = account
         assert await external(ready) == [("USDT", "3")]
+        await ready.assert_reconciled()
+
+
+async def test_two_orders_alike_that_end_within_two_looks_are_nothing_from_outside(tmp_path, caplog):
+    """Each is in the wallet and not in the account, by the same amounts."""
+    async with desk(tmp_path) as ready:
+        await price(ready, "64000")
+        account = ready.gateway.account
+
+        async def moving():
+            found = await account()
+            await ready.wait(1)
+            assert (await ready.trade(quantity="0.01")).outcome is Outcome.EXECUTED
+            return found
+
+        ready.gateway.account = moving
+        assert await ready.reconciler.run("every hour") == []
+        assert "they keep moving" in caplog.text
+        ready.gateway.account = account
+        await ready.wait(1)
+        assert await ready.reconciler.run("every hour") == []
+        assert await external(ready) == []
         await ready.assert_reconciled()
 
 

@@ -130,13 +130,16 @@ class Reconciler:
         """Book what came from outside or went there (deposits, trades by hand), and say so.
 
         While an order is under way nothing is booked: what it did to the balances is not known yet. A fill may come
-        between two questions, so a difference has to be seen twice.
+        between two questions, so a difference has to be seen twice, while no order of ours was begun: one that is
+        begun and has ended in the midst of a look would be seen in the wallet and not in the account, and the next one
+        like it again.
 
         Returns:
             What the exchange said of the account when it was equal, None when it was not.
         """
         seen: dict[str, Decimal] | None = None
         for _ in range(_LOOKS):
+            begun = self._ledger.counts.begun
             orders = await self._ledger.open_orders()
             if under_way := [order for order in orders if not order.rests]:
                 log.warning("balances are not compared: order %s is not settled", under_way[0].client_order_id)
@@ -145,12 +148,13 @@ class Reconciler:
             await self._look_for_missed(account)
             wallet = await self._ledger.wallet()
             moved = self._moved(account, wallet)
-            if not moved or moved == seen:
+            is_quiet = self._ledger.counts.begun == begun
+            if not moved or (is_quiet and moved == seen):
                 await self._book_from_outside(account, wallet, moved, is_first=is_first)
                 await self._note_locked(account)
                 await self._search_later(moved)
                 return account
-            seen = moved
+            seen = moved if is_quiet else None
         log.warning("balances are not compared: they keep moving")
         return None
 

@@ -7,8 +7,8 @@ class OrderState(StrEnum):
     """Where an order of ours stands, as far as we know.
 
     INTENT: committed to the ledger, not to be sent. SENT: committed to the ledger, handed to the network next. UNKNOWN:
-    the outcome was not seen. ACCEPTED: on the exchange, nothing filled. DENIED: never left us. NOT_PLACED: proved absent
-    from the exchange. The others are Binance's (binance-protocol.md 4.1; EXPIRED_IN_MATCH counts as EXPIRED).
+    the outcome was not seen. ACCEPTED: on the exchange, nothing filled. DENIED: never left us. NOT_PLACED: proved
+    absent from the exchange. The others are Binance's (binance-protocol.md 4.1; EXPIRED_IN_MATCH counts as EXPIRED).
     """
 
     INTENT = "INTENT"

@@ -17,6 +17,7 @@ class LedgerCounts:
         fills: fills that were booked, by (symbol, side).
         volume_quote: what they traded, by (symbol, quote asset).
         fees: commissions, by asset.
+        begun: orders that are new, of all symbols.
         commits: from asking for a transaction until it is on disk; what was refused or failed is not among them.
     """
 
@@ -25,10 +26,12 @@ class LedgerCounts:
         self.fills: Counter[tuple[str, str]] = Counter()
         self.volume_quote: defaultdict[tuple[str, str], Decimal] = defaultdict(lambda: ZERO)
         self.fees: defaultdict[str, Decimal] = defaultdict(lambda: ZERO)
+        self.begun = 0
         self.commits = Durations()
 
     def made(self, *orders: Order) -> None:
         """These orders are new: intents, some of which were sent with the same step."""
+        self.begun += len(orders)
         for order in orders:
             self._note(order, OrderState.INTENT)
             if order.state is not OrderState.INTENT:
