@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from binance_trade_agent.ops.clock import monotonic_seconds, sleep_seconds
+from tests.free_ports import free_port
 
 REDIS_SERVER = shutil.which("redis-server")
 _READY_SECONDS = 10
@@ -23,7 +24,7 @@ needs_redis = [
 class RedisServer:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._port = _free_port()
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"redis://127.0.0.1:{self._port}/0"
 
@@ -60,9 +61,3 @@ async def running_redis(folder: Path) -> AsyncIterator[RedisServer]:
         yield server
     finally:
         server.kill()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -9,13 +9,8 @@ import pytest
 from tests.dashboard.process import END_SECONDS, dashboard_process
 from tests.dashboard.served import TRADER_PASSWORD, WITH_PASSWORDS
 from tests.dashboard.visitor import Visitor
+from tests.free_ports import free_port
 from tests.sessions.command import trade_agent
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 async def test_it_serves_on_the_port_that_is_set(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from mcp import Client
 
 from binance_trade_agent.mcp_server.command import serve
-from tests.dashboard.test_command import free_port
+from tests.free_ports import free_port
 from tests.mcp_server.endless import ENDLESS, Pipe, endless_candles
 from tests.mcp_server.served import configuration
 from tests.mcp_server.stack import mcp_process
@@ -110,8 +110,11 @@ async def test_in_a_container_it_serves_a_notice_instead(tmp_path):
     }
     arguments = ("mcp", "--locked-without-token")
     process = await start("binance_trade_agent.cli", *arguments, folder=tmp_path, environment=environment)
-    while b"MCP server on" not in (line := await asyncio.wait_for(process.stderr.readline(), 30)):
-        assert line, "it has ended"
+    said = b""
+    while b"MCP server on" not in said:
+        line = await asyncio.wait_for(process.stderr.readline(), 30)
+        assert line, said
+        said += line
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
     answer = await asyncio.wait_for(reader.read(), 10)

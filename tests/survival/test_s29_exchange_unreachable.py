@@ -2,24 +2,18 @@
 
 import asyncio
 import signal
-import socket
 from decimal import Decimal
 
 import pytest
 
 from binance_trade_agent.ops.clock import monotonic_seconds
 from tests.exchange_process import exchange_process
+from tests.free_ports import free_port
 from tests.sessions.command import trade_agent
 from tests.sessions.daemon_process import assert_equal_to_exchange, daemon
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 SHORT = {"TRADING_DURATION_MINUTES": "3"}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 async def test_s29_gives_up_after_the_set_time_with_one_clear_line(tmp_path):

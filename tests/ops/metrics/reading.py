@@ -1,6 +1,5 @@
 """Metrics as text, asked for and read back."""
 
-import socket
 import urllib.error
 import urllib.request
 
@@ -47,11 +46,6 @@ def raw(samples: Samples) -> str:
 def text_of(samples: Samples) -> Told:
     """The samples, written as an answer and read back."""
     return read(raw(samples))
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
 
 
 def scraped(port: int, path: str = "/metrics", **headers: str) -> tuple[int, str]:

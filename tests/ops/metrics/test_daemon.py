@@ -19,8 +19,9 @@ from binance_trade_agent.ops.metrics.answers import Answers
 from binance_trade_agent.ops.metrics.catalogue import METRICS, Kind
 from binance_trade_agent.ops.tasks import stop
 from tests.exchange_process import running_exchange
+from tests.free_ports import free_port
 from tests.ops.metrics.promtool import CONFIG, needs_prometheus, promtool
-from tests.ops.metrics.reading import free_port, read, scraped
+from tests.ops.metrics.reading import read, scraped
 from tests.test_daemon import EAGER, configured
 
 TRADED = {"BTCUSDT", "ETHUSDT"}

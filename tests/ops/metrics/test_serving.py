@@ -13,7 +13,8 @@ from binance_trade_agent.ledger.ledger import Ledger
 from binance_trade_agent.ops.metrics.answers import FRESH_SECONDS, Answers
 from binance_trade_agent.ops.metrics.serving import serving
 from binance_trade_agent.settings import Settings
-from tests.ops.metrics.reading import free_port, read, scraped
+from tests.free_ports import free_port
+from tests.ops.metrics.reading import read, scraped
 
 
 class Few:
